@@ -1,0 +1,112 @@
+"""One exception per meaning, each with the exit code it ends the command with.
+
+Exit codes of the command: 0 all as expected, 1 unexpected verdicts, 2 wrong usage or configuration,
+3 the harness or its host failed.
+
+A message says what happened, where, why, and what to do; it is written for the person at the terminal.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_UNEXPECTED = 1
+EXIT_USAGE = 2
+EXIT_HARNESS = 3
+
+
+class BpfmatrixError(Exception):
+    """Base of every error that is told to the user as a message, without a traceback."""
+
+    exit_code = EXIT_HARNESS
+
+
+class ConfigError(BpfmatrixError):
+    """matrix.yaml, a case.yaml or matrix.lock says something that cannot be used."""
+
+    exit_code = EXIT_USAGE
+
+
+class UsageError(BpfmatrixError):
+    """The command line asks for something that does not exist or does not fit."""
+
+    exit_code = EXIT_USAGE
+
+
+class KernelFileError(BpfmatrixError):
+    """A file that a `path` kernel names is missing or is not a kernel."""
+
+    exit_code = EXIT_USAGE
+
+
+class CompileError(BpfmatrixError):
+    """A BPF source does not compile; the message is the compiler's own."""
+
+    exit_code = EXIT_USAGE
+
+
+class ObjectFileError(BpfmatrixError):
+    """A BPF object is not an ELF file for the BPF machine of the wanted byte order."""
+
+    exit_code = EXIT_USAGE
+
+
+class MissingToolError(BpfmatrixError):
+    """A program of the host that is needed is not installed."""
+
+
+class MirrorError(BpfmatrixError):
+    """No Debian mirror is known, or the one that is known cannot be reached."""
+
+
+class PackageGoneError(BpfmatrixError):
+    """The mirror no longer has a package file that was asked for."""
+
+
+class FetchError(BpfmatrixError):
+    """A package could not be fetched or unpacked, for a reason other than its absence."""
+
+
+class CacheError(BpfmatrixError):
+    """The cache cannot be written or locked (a full disk, permissions)."""
+
+
+class ImageError(BpfmatrixError):
+    """The guest image cannot be built from its packages."""
+
+
+class QemuError(BpfmatrixError):
+    """QEMU did not start, or ended before the guest could be reached."""
+
+
+class DeadlineError(BpfmatrixError):
+    """One of the named deadlines (boot, case, shutdown) has passed.
+
+    Attributes:
+        deadline: the name of the deadline.
+        seconds: its length.
+    """
+
+    def __init__(self, deadline: str, seconds: float, doing: str) -> None:
+        super().__init__(f"the {deadline} deadline of {seconds:g} s passed while {doing}")
+        self.deadline = deadline
+        self.seconds = seconds
+
+
+class GuestGoneError(BpfmatrixError):
+    """QEMU ended while the guest was still needed."""
+
+
+class GuestConnectionError(BpfmatrixError):
+    """The guest runs, but its SSH service answers wrongly or broke off."""
+
+
+class WrongKernelError(BpfmatrixError):
+    """The guest reports another kernel release than the one that was booted."""
+
+
+class AgentError(BpfmatrixError):
+    """The guest agent ended early or wrote something that is not its protocol."""
+
+
+class InterruptedRunError(BpfmatrixError):
+    """Ctrl-C or SIGTERM ended the run; the reports say what was known by then."""

@@ -1,0 +1,178 @@
+"""The vocabulary of bpfmatrix as types: everything that flows from the plan to the reports.
+
+All types are frozen: a stage of the pipeline makes new values, it never changes those it was given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """Where a cell stands, in the order in which a case passes through them."""
+
+    OPEN = "open"
+    LOAD_TARGET = "load-target"
+    LOAD_TRACER = "load-tracer"
+    ATTACH_TRACER = "attach-tracer"
+    ATTACH_TARGET = "attach-target"
+    TRIGGER = "trigger"
+    OBSERVE = "observe"
+    DETACH = "detach"
+
+
+class OutcomeKind(StrEnum):
+    """What the kernel did in one cell."""
+
+    WORKS = "works"
+    REFUSED = "refused"
+    MISBEHAVES = "misbehaves"
+    CRASHED = "crashed"
+    LOST = "lost"
+    NOT_RUN = "not-run"
+    NOT_APPLICABLE = "not-applicable"
+
+
+class Verdict(StrEnum):
+    """An outcome held against its expectation."""
+
+    PASS = "pass"
+    XFAIL = "xfail"
+    KNOWN_BUG = "known-bug"
+    FAIL = "fail"
+    XPASS = "xpass"
+    ERROR = "error"
+    NOT_RUN = "not-run"
+    NOT_APPLICABLE = "not-applicable"
+
+
+UNEXPECTED = frozenset({Verdict.FAIL, Verdict.XPASS})
+"""Verdicts that end the command with exit code 1."""
+
+INCOMPLETE = frozenset({Verdict.ERROR, Verdict.NOT_RUN})
+"""Verdicts that end the command with exit code 3 when nothing was unexpected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the kernel did in one cell, with the evidence.
+
+    `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the
+    verifier's own text; `events` are the decoded records of the trigger's own connections in the order in
+    which they were emitted; `splats` are excerpts of the guest's kernel log; `console_tail` holds the last
+    lines of the console where the guest died or gave no answer.
+    """
+
+    kind: OutcomeKind
+    reason: str
+    stage: Stage | None = None
+    errno: int | None = None
+    errno_name: str | None = None
+    log: str = ""
+    events: tuple[dict[str, Any], ...] = ()
+    splats: tuple[str, ...] = ()
+    console_tail: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a case says should happen on one kernel, already chosen by version and architecture."""
+
+    outcome: OutcomeKind
+    reason: str
+    source: str = ""
+    stage: Stage | None = None
+    errno: tuple[str, ...] = ()
+    message: str | None = None
+    known_bug: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """One kernel x one case: what was expected, what happened, what that means."""
+
+    kernel: str
+    case: str
+    title: str
+    outcome: Outcome
+    expectation: Expectation
+    verdict: Verdict
+    verdict_reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageInfo:
+    """Where a kernel came from: a Debian package of a suite, or a path of the user's own.
+
+    `sha256` is that of the kernel image package (debian) or of the kernel file (path).
+    """
+
+    source: str
+    name: str
+    version: str
+    sha256: str
+    suite: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelResult:
+    """One kernel of the grid: what ran, how, and how long each phase took.
+
+    `seconds` maps a phase (`fetch`, `boot`, `connect`, `push`, `agent`, `cases`, `shutdown`, `total`)
+    to seconds, summed over the guests that this kernel needed. `environment` is what the agent reported.
+    `problems` are things that no single cell can carry, each a sentence.
+    """
+
+    name: str
+    arch: str
+    release: str = ""
+    version: str = ""
+    accel: str = ""
+    transport: str = ""
+    qemu_version: str = ""
+    libbpf_version: str = ""
+    package: PackageInfo | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    boots: int = 0
+    problems: tuple[str, ...] = ()
+    console_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """One run of the matrix, as the reports introduce it. Times are ISO 8601 in UTC."""
+
+    id: str
+    started: str
+    seconds: float
+    version: str
+    command: str
+    host: dict[str, str]
+    accel: str
+    accel_reason: str
+    jobs: int
+    complete: bool
+    exit_code: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything a run leaves: the whole grid, every kernel x every case that was asked for."""
+
+    run: RunInfo
+    kernels: tuple[KernelResult, ...]
+    cases: tuple[tuple[str, str], ...]
+    cells: tuple[CellResult, ...]
+
+    def cell(self, kernel: str, case: str) -> CellResult:
+        """Return the cell of `kernel` and `case`; raise KeyError where the grid has none."""
+        for cell in self.cells:
+            if cell.kernel == kernel and cell.case == case:
+                return cell
+        raise KeyError((kernel, case))

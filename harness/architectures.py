@@ -1,0 +1,162 @@
+"""Facts per architecture, as one table. Nothing else in the code asks which architecture it is.
+
+To add one, add a row; docs/architecture.md says what else (a golden test, kernels in matrix.yaml).
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """How guests of one architecture are built, booted and spoken to.
+
+    `machines` are the names that uname(2) gives hosts and guests of this architecture. `kvm_hosts` are the
+    host machines on which KVM can run it. `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix.
+    `network_device` is QEMU's device name; `modules` are what the guest needs for it, by modprobe's names.
+    `spare_serial` is the guest's name of a second serial port that is
+    built into distribution kernels and usable without modules, or None where the machine has none.
+    """
+
+    name: str
+    machines: tuple[str, ...]
+    debian: str
+    qemu: str
+    qemu_package: str
+    machine: str
+    tcg_cpu: str
+    kvm_hosts: tuple[str, ...]
+    console: str
+    spare_serial: str | None
+    serial_args: tuple[str, ...]
+    network_device: str
+    modules: tuple[str, ...]
+    cmdline: str
+    clang_arch: str
+    bpf_target: str
+    byte_order: str
+    kernel_magic: tuple[tuple[int, bytes], ...]
+
+
+_PCI_MODULES = ("virtio_pci", "virtio_net")
+_ELF64_LE = (0, b"\x7fELF\x02\x01")
+
+ARCHITECTURES: dict[str, Architecture] = {
+    arch.name: arch
+    for arch in (
+        Architecture(
+            name="x86_64",
+            machines=("x86_64",),
+            debian="amd64",
+            qemu="qemu-system-x86_64",
+            qemu_package="qemu-system-x86",
+            # microvm would start 0.4 s sooner, but hangs without a word on 5.10 and now and then on 6.1.
+            machine="q35",
+            tcg_cpu="max",
+            kvm_hosts=("x86_64",),
+            console="ttyS0",
+            spare_serial="ttyS1",
+            serial_args=("-device", "isa-serial,chardev={chardev}"),
+            network_device="virtio-net-pci",
+            modules=_PCI_MODULES,
+            cmdline="",
+            clang_arch="x86",
+            bpf_target="bpfel",
+            byte_order="little",
+            # Documentation/arch/x86/boot.rst: "HdrS" at 0x202. A vmlinux is an ELF file.
+            kernel_magic=((0x202, b"HdrS"), _ELF64_LE),
+        ),
+        Architecture(
+            name="arm64",
+            machines=("aarch64",),
+            debian="arm64",
+            qemu="qemu-system-aarch64",
+            qemu_package="qemu-system-arm",
+            machine="virt,gic-version=max",
+            # The architected pointer authentication is most of a boot's time under TCG.
+            tcg_cpu="max,pauth-impdef=on",
+            kvm_hosts=("aarch64",),
+            console="ttyAMA0",
+            spare_serial=None,
+            serial_args=(),
+            network_device="virtio-net-pci",
+            modules=_PCI_MODULES,
+            cmdline="",
+            clang_arch="arm64",
+            bpf_target="bpfel",
+            byte_order="little",
+            # Documentation/arch/arm64/booting.rst: "ARM\x64" at 56.
+            kernel_magic=((56, b"ARM\x64"), (4, b"zimg"), (0, b"\x1f\x8b")),
+        ),
+        Architecture(
+            name="riscv64",
+            machines=("riscv64",),
+            debian="riscv64",
+            qemu="qemu-system-riscv64",
+            qemu_package="qemu-system-misc",
+            machine="virt",
+            tcg_cpu="max",
+            kvm_hosts=("riscv64",),
+            console="ttyS0",
+            spare_serial=None,
+            serial_args=(),
+            network_device="virtio-net-pci",
+            modules=_PCI_MODULES,
+            cmdline="",
+            clang_arch="riscv",
+            bpf_target="bpfel",
+            byte_order="little",
+            # Documentation/arch/riscv/boot-image-header.rst: "RISCV" at 48. Debian ships an ELF vmlinux.
+            kernel_magic=((48, b"RISCV"), _ELF64_LE, (4, b"zimg"), (0, b"\x1f\x8b")),
+        ),
+        Architecture(
+            name="s390x",
+            machines=("s390x",),
+            debian="s390x",
+            qemu="qemu-system-s390x",
+            qemu_package="qemu-system-misc",
+            machine="s390-ccw-virtio",
+            tcg_cpu="max",
+            kvm_hosts=("s390x",),
+            console="ttysclp0",
+            spare_serial=None,
+            serial_args=(),
+            network_device="virtio-net-ccw",
+            modules=("virtio_net",),
+            cmdline="",
+            clang_arch="s390",
+            bpf_target="bpfeb",
+            byte_order="big",
+            # arch/s390/boot/head.S: "S390EP" at 0x10008 of the image.
+            kernel_magic=((0x10008, b"S390EP"), (0, b"\x7fELF\x02\x02")),
+        ),
+        Architecture(
+            name="ppc64le",
+            machines=("ppc64le",),
+            debian="ppc64el",
+            qemu="qemu-system-ppc64",
+            qemu_package="qemu-system-ppc",
+            machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",
+            tcg_cpu="max",
+            kvm_hosts=("ppc64le",),
+            console="hvc0",
+            spare_serial=None,
+            serial_args=(),
+            network_device="virtio-net-pci",
+            modules=_PCI_MODULES,
+            cmdline="",
+            clang_arch="powerpc",
+            bpf_target="bpfel",
+            byte_order="little",
+            kernel_magic=(_ELF64_LE,),
+        ),
+    )
+}
+
+
+def host_architecture() -> Architecture | None:
+    """Return the row of the machine that this runs on, or None where the table has none."""
+    machine = platform.machine()
+    return next((arch for arch in ARCHITECTURES.values() if machine in arch.machines), None)

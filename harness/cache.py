@@ -1,0 +1,199 @@
+"""The cache: folders made once, checked by hash at every use, locked across processes, bounded in size.
+
+An entry is a folder `<root>/<kind>/<key>` with a `manifest.json` that holds the sha256 of every file in it.
+It is made under a temporary name and renamed into place, so that an interruption leaves nothing
+half-written; a file that no longer has its hash makes the whole entry be made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from harness.errors import CacheError
+
+MANIFEST = "manifest.json"
+LOCK_SECONDS = 1800.0
+DEFAULT_MAX_GIB = 8.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verified cache entry: its folder, and what its maker noted about it.
+
+    `fresh` says that it was made just now; `repaired` that an entry was there, but damaged.
+    """
+
+    path: Path
+    meta: dict[str, Any]
+    fresh: bool = False
+    repaired: bool = False
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file as hex digits; raise OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: Any) -> str:
+    """Return a short stable key (24 hex digits) of JSON-serializable parts."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def default_root() -> Path:
+    """Return `$BPFMATRIX_CACHE`, else the user's cache folder for bpfmatrix."""
+    chosen = os.environ.get("BPFMATRIX_CACHE")
+    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("bpfmatrix"))
+
+
+class Cache:
+    """Entries by kind and key under one root folder."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    def entry(self, kind: str, key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
+        """Return the entry `kind`/`key`, made by `make` where it is missing or damaged.
+
+        `make` fills the empty folder it is given and returns what to note in the manifest. Raises
+        CacheError where the cache cannot be written (full disk, permissions), and whatever `make` raises.
+        """
+        path = self.root / kind / key
+        with self._guard(path), self.lock(f"{kind}-{key}"):
+            meta = verified(path)
+            if meta is not None:
+                os.utime(path)
+                return Entry(path, meta)
+            repaired = path.exists()
+            meta = self._make(path, make)
+            return Entry(path, meta, fresh=True, repaired=repaired)
+
+    def peek(self, kind: str, key: str) -> Entry | None:
+        """Return the entry where it is there and whole, else None. Never makes anything."""
+        path = self.root / kind / key
+        meta = verified(path) if path.is_dir() else None
+        return Entry(path, meta) if meta is not None else None
+
+    def folder(self, kind: str, name: str) -> Path:
+        """Return (and make) a plain folder of the cache that its user keeps in order itself."""
+        path = self.root / kind / name
+        with self._guard(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lock `name` against other processes and threads; raise CacheError after half an hour."""
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(locks / f"{name}.lock", timeout=LOCK_SECONDS):
+                yield
+        except Timeout as error:
+            raise CacheError(
+                f"cache: another process has held the lock {name} for {LOCK_SECONDS:.0f} s; "
+                f"end that process, or remove {locks / name}.lock"
+            ) from error
+
+    def size(self) -> int:
+        """Return the bytes that all entries take on disk."""
+        return sum(_tree_bytes(path) for path in self.root.iterdir()) if self.root.is_dir() else 0
+
+    def trim(self, *, max_bytes: int, keep_newer_than: float) -> list[str]:
+        """Drop entries, least recently used first, until at most `max_bytes` remain.
+
+        Entries used after the time `keep_newer_than` (seconds since the epoch) stay. Returns what went.
+        """
+        entries = sorted(
+            (path for path in self.root.glob("*/*") if (path / MANIFEST).is_file()),
+            key=lambda path: path.stat().st_mtime,
+        )
+        total = self.size()
+        gone: list[str] = []
+        for path in entries:
+            if total <= max_bytes:
+                break
+            if path.stat().st_mtime >= keep_newer_than:
+                continue
+            total -= _tree_bytes(path)
+            with self.lock(f"{path.parent.name}-{path.name}"):
+                shutil.rmtree(path, ignore_errors=True)
+            gone.append(f"{path.parent.name}/{path.name}")
+        return gone
+
+    def clear(self) -> int:
+        """Remove everything in the cache and return how many bytes that was."""
+        size = self.size()
+        shutil.rmtree(self.root, ignore_errors=True)
+        return size
+
+    def _make(self, path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            meta = make(temporary)
+            files = {
+                str(file.relative_to(temporary)): sha256_file(file)
+                for file in sorted(temporary.rglob("*"))
+                if file.is_file()
+            }
+            manifest = {"files": files, "meta": meta, "made": time.time()}
+            (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.chmod(0o755)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return meta
+
+    @contextlib.contextmanager
+    def _guard(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CacheError(
+                f"cache: {path} cannot be written: {error.strerror or error}. "
+                f"Free some space or mend the permissions there, or set BPFMATRIX_CACHE to another folder; "
+                f"nothing half-written was left."
+            ) from error
+
+
+def verified(path: Path) -> dict[str, Any] | None:
+    """Return the notes of the entry at `path` if every file of it has its hash, else None."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        files: dict[str, str] = manifest["files"]
+        present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST}
+        if present != set(files):
+            return None
+        if any(sha256_file(path / name) != wanted for name, wanted in files.items()):
+            return None
+        meta: dict[str, Any] = manifest["meta"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return meta
+
+
+def _tree_bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for file in path.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.lstat().st_blocks * 512
+    return total

@@ -1,0 +1,1 @@
+"""Debian as a source of packages: mirrors, a private apt, exact package files."""

@@ -1,0 +1,1 @@
+"""Reaching a guest: its keys, its SSH service, its agent."""

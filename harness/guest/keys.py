@@ -1,0 +1,53 @@
+"""SSH keys that live for one run: the guest's host key and the client's key, both Ed25519."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """Both key pairs of a run. Only `host_key_file` and `authorized_key` go into the guest."""
+
+    client: paramiko.PKey
+    host: paramiko.PKey
+    host_key_file: bytes
+    authorized_key: str
+
+
+def make_keys() -> RunKeys:
+    """Make fresh keys; nothing is written to disk."""
+    host = Ed25519PrivateKey.generate()
+    client = _paramiko_key(Ed25519PrivateKey.generate())
+    return RunKeys(
+        client=client,
+        host=_paramiko_key(host),
+        host_key_file=dropbear_private_key(host),
+        authorized_key=f"{client.get_name()} {client.get_base64()} bpfmatrix",
+    )
+
+
+def dropbear_private_key(key: Ed25519PrivateKey) -> bytes:
+    """Return a key in dropbear's own file format.
+
+    Two length-prefixed strings: the type's name, then seed and public key (dropbear, src/ed25519.c,
+    buf_put_ed25519_priv_key).
+    """
+    raw = serialization.Encoding.Raw
+    seed = key.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
+    public = key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
+    name = b"ssh-ed25519"
+    return struct.pack(">I", len(name)) + name + struct.pack(">I", len(seed + public)) + seed + public
+
+
+def _paramiko_key(key: Ed25519PrivateKey) -> paramiko.PKey:
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    ).decode()
+    return paramiko.Ed25519Key.from_private_key(io.StringIO(text))

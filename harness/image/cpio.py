@@ -1,0 +1,79 @@
+"""Writing cpio archives in the "newc" format, which the kernel unpacks as its initramfs.
+
+Format: Documentation/driver-api/early-userspace/buffer-format.rst. Archives made here are reproducible: owner
+root, time 0, inode numbers in the order of the entries, which are sorted by path.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One file, folder, link or device of an archive. `path` is relative, without a leading slash."""
+
+    path: str
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+def file(path: str, data: bytes, *, executable: bool = False, private: bool = False) -> Node:
+    """Return a regular file: mode 0755 if executable, 0600 if private, else 0644."""
+    permissions = 0o755 if executable else 0o600 if private else 0o644
+    return Node(path=path, mode=stat.S_IFREG | permissions, data=data)
+
+
+def folder(path: str, *, private: bool = False) -> Node:
+    """Return a folder: mode 0700 if private, else 0755."""
+    return Node(path=path, mode=stat.S_IFDIR | (0o700 if private else 0o755))
+
+
+def link(path: str, target: str) -> Node:
+    """Return a symbolic link to `target`."""
+    return Node(path=path, mode=stat.S_IFLNK | 0o777, data=target.encode())
+
+
+def character_device(path: str, *, major: int, minor: int) -> Node:
+    """Return a character device, mode 0600."""
+    return Node(path=path, mode=stat.S_IFCHR | 0o600, device=(major, minor))
+
+
+def archive(nodes: Iterable[Node]) -> bytes:
+    """Return the archive of `nodes`, sorted by path (so that folders come before what is in them).
+
+    Its length is a multiple of 512 bytes, so that another archive may follow directly.
+    """
+    parts: list[bytes] = []
+    for number, node in enumerate(sorted(nodes, key=lambda node: node.path), start=1):
+        parts.append(_entry(number, node))
+    parts.append(_entry(0, Node(path="TRAILER!!!", mode=0)))
+    whole = b"".join(parts)
+    return whole + b"\0" * (-len(whole) % 512)
+
+
+def _entry(number: int, node: Node) -> bytes:
+    name = node.path.encode() + b"\0"
+    fields = (
+        number,
+        node.mode,
+        0,  # uid
+        0,  # gid
+        2 if stat.S_ISDIR(node.mode) else 1,
+        0,  # mtime
+        len(node.data),
+        0,  # major and minor of the device that holds the file
+        0,
+        *node.device,
+        len(name),
+        0,  # check, unused in newc
+    )
+    header = b"070701" + b"".join(b"%08X" % value for value in fields)
+    return _padded(header + name) + _padded(node.data)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

@@ -1,0 +1,1 @@
+"""Where kernels come from: one small interface (`files.KernelFiles`), one module per source."""

@@ -1,0 +1,1 @@
+"""QEMU: its command line as a pure function, its process, its accelerator."""

@@ -1,0 +1,92 @@
+"""QEMU's command line, as a pure function of a frozen description of the guest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.architectures import Architecture
+
+GUEST_ADDRESS = "10.0.2.15"
+"""The guest's address in QEMU's user network; images/init sets it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestSpec:
+    """Everything that decides how QEMU is started.
+
+    `memory` is in MiB. `monitor_fd` is an open socket that QEMU inherits. With `network`, SSH comes over the
+    user network through a port of 127.0.0.1 that the host's kernel chooses; without it, over the spare
+    serial port, which QEMU offers as the unix socket `serial_socket`. With neither, there is no SSH.
+    """
+
+    arch: Architecture
+    accel: str
+    memory: int
+    cpus: int
+    kernel: Path
+    initrd: Path
+    cmdline: str
+    console: Path
+    monitor_fd: int
+    network: bool
+    serial_socket: Path | None = None
+
+
+def kernel_cmdline(arch: Architecture, *, serial: bool, extra: str = "", floor: bool = False) -> str:
+    """Return the guest kernel's command line.
+
+    A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
+    ends QEMU): Documentation/admin-guide/kernel-parameters.txt. loglevel=4 keeps the boot's chatter off the
+    slow serial port; an oops raises it again by itself (console_verbose()).
+    """
+    words = [
+        f"console={arch.console}",
+        "loglevel=4",
+        "panic=-1",
+        "oops=panic",
+        "softlockup_panic=1",
+        arch.cmdline,
+        f"bpfmatrix.serial={arch.spare_serial}" if serial else "",
+        "bpfmatrix.floor" if floor else "",
+        extra,
+    ]
+    return " ".join(word for word in words if word)
+
+
+def qemu_argv(spec: GuestSpec) -> list[str]:
+    """Return QEMU's command line for a guest, the program's name first."""
+    arch = spec.arch
+    argv = [
+        arch.qemu,
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        *("-display", "none"),
+        *("-machine", arch.machine),
+        *("-accel", spec.accel),
+        *("-cpu", "host" if spec.accel == "kvm" else arch.tcg_cpu),
+        *("-m", f"{spec.memory}M"),
+        *("-smp", str(spec.cpus)),
+        *("-kernel", str(spec.kernel)),
+        *("-initrd", str(spec.initrd)),
+        *("-append", spec.cmdline),
+        *("-chardev", f"file,id=console,path={_quoted(spec.console)}"),
+        *("-serial", "chardev:console"),
+        *("-chardev", f"socket,id=monitor,fd={spec.monitor_fd}"),
+        *("-mon", "chardev=monitor,mode=control"),
+    ]
+    if spec.network:
+        argv += [
+            *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:22"),
+            *("-device", f"{arch.network_device},netdev=net,romfile="),
+        ]
+    elif spec.serial_socket is not None:
+        argv += ["-chardev", f"socket,id=ssh,path={_quoted(spec.serial_socket)},server=on,wait=off"]
+        argv += [word.format(chardev="ssh") for word in arch.serial_args]
+    return argv
+
+
+def _quoted(path: Path) -> str:
+    # A comma ends a value in QEMU's option syntax and is doubled to stand for itself.
+    return str(path).replace(",", ",,")

@@ -1,0 +1,129 @@
+"""One QEMU process: started, watched, and gone at the end whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import QemuError
+from harness.process import find_tool
+from harness.qemu.argv import GuestSpec, qemu_argv
+from harness.qemu.monitor import Monitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """How a QEMU process ended. `reason` is the monitor's word; `returncode` as subprocess has it."""
+
+    reason: str | None
+    returncode: int
+    stderr: str
+
+    def describe(self) -> str:
+        """Return one sentence about it."""
+        if self.returncode < 0:
+            return f"QEMU was killed by signal {-self.returncode}"
+        words = f"; it said: {self.stderr.strip()}" if self.stderr.strip() else ""
+        return f"QEMU ended with exit code {self.returncode} ({self.reason or 'no reason given'}){words}"
+
+
+class QemuProcess:
+    """A running QEMU. Use `running` to get one."""
+
+    def __init__(self, process: subprocess.Popen[bytes], *, monitor: Monitor, stderr: Path, console: Path) -> None:
+        self._process = process
+        self.monitor = monitor
+        self._stderr = stderr
+        self._console = console
+
+    @property
+    def pid(self) -> int:
+        """The process id of QEMU."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Say whether QEMU still runs."""
+        return self._process.poll() is None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for QEMU's end, at most `seconds`; say whether it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.alive()
+
+    def death(self) -> Death | None:
+        """Return how QEMU ended, or None while it runs."""
+        returncode = self._process.poll()
+        if returncode is None:
+            return None
+        return Death(
+            reason=self.monitor.shutdown_reason(),
+            returncode=returncode,
+            stderr=self._stderr.read_text(errors="replace") if self._stderr.exists() else "",
+        )
+
+    def console_text(self) -> str:
+        """Return what the guest has written to its console so far."""
+        return self._console.read_bytes().decode(errors="replace") if self._console.exists() else ""
+
+    def kill(self) -> None:
+        """End QEMU at once and wait until it is gone; does nothing where it has ended already."""
+        if self.alive():
+            self._process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[QemuProcess]:
+    """Run QEMU for the duration of the block; it is gone afterwards, however the block is left.
+
+    `make_spec` gets the file descriptor of the monitor's socket. `folder` takes QEMU's error output. QEMU
+    also dies with the thread that started it (PR_SET_PDEATHSIG, set by setpriv), so that not even SIGKILL of
+    the harness leaves it behind. Raises QemuError where QEMU does not start.
+    """
+    setpriv = find_tool("setpriv", package="util-linux", purpose="tie QEMU's life to the harness")
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            spec = make_spec(theirs.fileno())
+            argv = qemu_argv(spec)
+            argv[0] = find_tool(argv[0], package=spec.arch.qemu_package, purpose=f"boot {spec.arch.name} kernels")
+            stderr = folder / "qemu.stderr"
+            with stderr.open("wb") as errors:
+                process = subprocess.Popen(
+                    [setpriv, "--pdeathsig", "KILL", "--", *argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=errors,
+                    stderr=errors,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        monitor = Monitor(folder.name)
+        qemu = QemuProcess(process, monitor=monitor, stderr=stderr, console=spec.console)
+        try:
+            try:
+                monitor.connect(ours)
+            except QemuError as error:
+                qemu.wait(1)
+                death = qemu.death()
+                words = death.describe() if death else str(error)
+                raise QemuError(f"QEMU did not start: {words}\n  command: {' '.join(argv)}") from error
+            yield qemu
+        finally:
+            qemu.kill()
+            monitor.close()
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, step: float = 0.02) -> bool:
+    """Wait until `condition` holds, at most `seconds`; say whether it does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(step)
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,18 @@ from harness.errors import QemuError
 from harness.process import find_tool
 from harness.qemu.argv import GuestSpec, qemu_argv
 from harness.qemu.monitor import Monitor
+
+STDERR = "qemu.stderr"
+
+_live: set[QemuProcess] = set()
+_live_guard = threading.Lock()
+
+
+def end_all() -> None:
+    """End every QEMU that this process runs, now. Whoever waits for one finds it gone."""
+    with _live_guard:
+        for qemu in _live:
+            qemu.end()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +48,11 @@ class Death:
 class QemuProcess:
     """A running QEMU. Use `running` to get one."""
 
-    def __init__(self, process: subprocess.Popen[bytes], *, monitor: Monitor, stderr: Path, console: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, monitor: Monitor, folder: Path, console: Path) -> None:
         self._process = process
         self.monitor = monitor
-        self._stderr = stderr
+        self.folder = folder
+        self._stderr = folder / STDERR
         self._console = console
 
     @property
@@ -71,10 +85,14 @@ class QemuProcess:
         """Return what the guest has written to its console so far."""
         return self._console.read_bytes().decode(errors="replace") if self._console.exists() else ""
 
-    def kill(self) -> None:
-        """End QEMU at once and wait until it is gone; does nothing where it has ended already."""
+    def end(self) -> None:
+        """Tell QEMU to end at once, without waiting; does nothing where it has ended already."""
         if self.alive():
             self._process.kill()
+
+    def kill(self) -> None:
+        """End QEMU at once and wait until it is gone."""
+        self.end()
         self._process.wait()
 
 
@@ -93,8 +111,7 @@ def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[
             spec = make_spec(theirs.fileno())
             argv = qemu_argv(spec)
             argv[0] = find_tool(argv[0], package=spec.arch.qemu_package, purpose=f"boot {spec.arch.name} kernels")
-            stderr = folder / "qemu.stderr"
-            with stderr.open("wb") as errors:
+            with (folder / STDERR).open("wb") as errors:
                 process = subprocess.Popen(
                     [setpriv, "--pdeathsig", "KILL", "--", *argv],
                     stdin=subprocess.DEVNULL,
@@ -104,7 +121,9 @@ def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[
                     start_new_session=True,
                 )
         monitor = Monitor(folder.name)
-        qemu = QemuProcess(process, monitor=monitor, stderr=stderr, console=spec.console)
+        qemu = QemuProcess(process, monitor=monitor, folder=folder, console=spec.console)
+        with _live_guard:
+            _live.add(qemu)
         try:
             try:
                 monitor.connect(ours)
@@ -116,6 +135,8 @@ def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[
             yield qemu
         finally:
             qemu.kill()
+            with _live_guard:
+                _live.discard(qemu)
             monitor.close()
 
 

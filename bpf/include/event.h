@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* What every case emits: one record an event. harness/guest_agent.py decodes it (EVENT, KINDS). */
+#ifndef BPFMATRIX_EVENT_H
+#define BPFMATRIX_EVENT_H
+
+#include "kernel.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/* Which program emitted it. */
+enum event_kind {
+	EVENT_FENTRY = 1,
+	EVENT_KPROBE = 2,
+	EVENT_FEXIT = 3,
+};
+
+enum event_flags {
+	EVENT_HAS_RETVAL = 1,
+	EVENT_HAS_CONNECTION = 2,
+};
+
+struct event {
+	__u64 time_ns;
+	__u32 kind;
+	__u32 flags;
+	__s64 retval;
+	__u32 family;
+	__u16 sport; /* host byte order */
+	__u16 dport; /* host byte order */
+	__u8 saddr[16]; /* network byte order; the first 4 for AF_INET */
+	__u8 daddr[16];
+};
+
+/* A perf event array, since kernels before 5.8 have no ring buffer. */
+#define EVENTS_MAP(name)                                       \
+	struct {                                               \
+		__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);   \
+		__uint(key_size, sizeof(__u32));               \
+		__uint(value_size, sizeof(__u32));             \
+	} name SEC(".maps")
+
+static __always_inline void event_read_connection(struct event *event, struct sock *sk)
+{
+	event->flags |= EVENT_HAS_CONNECTION;
+	event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	event->sport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	event->dport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (event->family == AF_INET6) {
+		BPF_CORE_READ_INTO(&event->saddr, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&event->daddr, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	} else {
+		*(__be32 *)event->saddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)event->daddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	}
+}
+
+/* Emit what is known of a connection; `retval` counts only with EVENT_HAS_RETVAL in `flags`. */
+static __always_inline void emit_connection(void *ctx, void *events, struct sock *sk, enum event_kind kind,
+					    __u32 flags, __s64 retval)
+{
+	struct event event = {
+		.time_ns = bpf_ktime_get_ns(),
+		.kind = kind,
+		.flags = flags,
+		.retval = retval,
+	};
+
+	event_read_connection(&event, sk);
+	bpf_perf_event_output(ctx, events, BPF_F_CURRENT_CPU, &event, sizeof(event));
+}
+
+#endif

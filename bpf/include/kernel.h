@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * The few kernel types that the cases use: what a full vmlinux.h would hold, without its 100,000 lines.
+ * All accesses are relocated by libbpf to the layout of the running kernel (CO-RE), so only names and types of
+ * the members matter here, neither their order nor what is left out.
+ */
+#ifndef BPFMATRIX_KERNEL_H
+#define BPFMATRIX_KERNEL_H
+
+/* bpf_tracing.h asks for this to name registers as the kernel does (di), not as user space does (rdi). */
+#define __VMLINUX_H__
+
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+
+#define true 1
+#define false 0
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
+	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+};
+
+enum {
+	BPF_ANY = 0,
+};
+
+#define BPF_F_CURRENT_CPU 0xffffffffULL
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/*
+ * A kprobe's context. The kernel passes its `struct pt_regs`; what a BPF program may name is
+ * `bpf_user_pt_regs_t`, which is another structure on some architectures
+ * (include/uapi/asm-generic/bpf_perf_event.h, arch/<arch>/include/uapi/asm/bpf_perf_event.h).
+ */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax, ip, cs, flags, sp, ss;
+};
+typedef struct pt_regs bpf_user_pt_regs_t;
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+	__u64 regs[31], sp, pc, pstate;
+};
+struct pt_regs {
+	union {
+		struct user_pt_regs user_regs;
+		struct {
+			__u64 regs[31], sp, pc, pstate;
+		};
+	};
+};
+typedef struct user_pt_regs bpf_user_pt_regs_t;
+#elif defined(__TARGET_ARCH_s390)
+typedef struct {
+	unsigned long mask, addr;
+} psw_t;
+typedef struct {
+	unsigned long args[1];
+	psw_t psw;
+	unsigned long gprs[16];
+} user_pt_regs;
+struct pt_regs {
+	union {
+		user_pt_regs user_regs;
+		struct {
+			unsigned long args[1];
+			psw_t psw;
+			unsigned long gprs[16];
+		};
+	};
+};
+typedef user_pt_regs bpf_user_pt_regs_t;
+#elif defined(__TARGET_ARCH_riscv)
+struct user_regs_struct {
+	unsigned long pc, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7;
+	unsigned long s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6;
+};
+struct pt_regs {
+	unsigned long epc, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7;
+	unsigned long s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6, status, badaddr, cause, orig_a0;
+};
+typedef struct user_regs_struct bpf_user_pt_regs_t;
+#elif defined(__TARGET_ARCH_powerpc)
+struct user_pt_regs {
+	unsigned long gpr[32], nip, msr, orig_gpr3, ctr, link, xer, ccr, softe, trap, dar, dsisr, result;
+};
+struct pt_regs {
+	union {
+		struct user_pt_regs user_regs;
+		struct {
+			unsigned long gpr[32], nip, msr, orig_gpr3, ctr, link, xer, ccr, softe, trap, dar, dsisr, result;
+		};
+	};
+};
+typedef struct user_pt_regs bpf_user_pt_regs_t;
+#else
+#error "kernel.h has no pt_regs for this architecture"
+#endif
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+#pragma clang attribute pop
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#endif

@@ -1,0 +1,194 @@
+"""What the tasks do, one function a task: from the command line's words to the harness, and back to the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from rich.console import Console
+from rich.table import Table
+
+from harness import doctor as examination
+from harness.architectures import ARCHITECTURES, host_architecture
+from harness.cache import Cache
+from harness.config.case import load_cases
+from harness.config.matrix import DebianKernel, load_matrix
+from harness.config.schema import case_schema, matrix_schema
+from harness.debian.lock import Lock, write_lock
+from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, UsageError
+from harness.guest.interactive import interactive_shell
+from harness.kernels.debian import DebianSource
+from harness.matrix_run import Options, load_plan, run_matrix
+from harness.preparation import Preparation, Project, debian_request
+from harness.reports.grid import exit_meaning, headline
+from harness.terminal import print_grid
+
+ACCELS = ("auto", "kvm", "tcg")
+
+
+def matrix(
+    *,
+    matrix_file: Path,
+    kernels: Sequence[str],
+    arches: Sequence[str],
+    cases: Sequence[str],
+    results: Path | None,
+    accel: str | None,
+    jobs: int,
+    locked: bool,
+) -> int:
+    """Run the matrix, show the grid, and return the exit code."""
+    if accel is not None and accel not in ACCELS:
+        raise UsageError(f'--accel takes {", ".join(ACCELS)}; got "{accel}"')
+    if jobs < 0:
+        raise UsageError(f"--jobs takes a number of at least 1; got {jobs}")
+    options = Options(
+        project=Project(matrix_file=matrix_file),
+        kernels=kernels,
+        arches=arches,
+        cases=cases,
+        results=results,
+        accel=accel,
+        jobs=jobs or None,
+        locked=locked,
+    )
+    report, folder = run_matrix(options)
+    console = Console(highlight=False)
+    print_grid(report, console=console)
+    console.print(f"{headline(report)} ({report.run.seconds:.1f} s, {report.run.accel})")
+    console.print(f"exit code {report.run.exit_code}: {exit_meaning(report.run.exit_code)}")
+    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml", soft_wrap=True)
+    return report.run.exit_code
+
+
+def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
+    """List the kernels of the matrix."""
+    project = Project(matrix_file=matrix_file)
+    loaded = load_matrix(matrix_file)
+    pinned = Preparation(project, loaded, cache=Cache()).lock.kernels
+    table = Table("kernel", "arch", "from", "pinned", box=None, padding=(0, 2, 0, 0))
+    for kernel in loaded.kernels:
+        if arches and "all" not in arches and kernel.arch not in arches:
+            continue
+        if isinstance(kernel, DebianKernel):
+            entry = pinned.get(kernel.name)
+            version = f"{entry.version}{' (no modules)' if entry.missing else ''}" if entry else "not pinned"
+            table.add_row(kernel.name, kernel.arch, f"{kernel.suite}: {kernel.package}", version)
+        else:
+            table.add_row(kernel.name, kernel.arch, str(kernel.image), "")
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def cases(*, matrix_file: Path) -> None:
+    """List the cases."""
+    loaded = load_matrix(matrix_file)
+    table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
+    for case in load_cases(matrix_file, loaded.cases):
+        table.add_row(case.id, case.title)
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
+    """Resolve the kernels (all, or those that match) and the guest images, and write matrix.lock."""
+    project = Project(matrix_file=matrix_file)
+    options = Options(project=project, kernels=kernels, arches=["all"])
+    loaded, plan = load_plan(options)
+    cache = Cache()
+    preparation = Preparation(project, loaded, cache=cache)
+    source = DebianSource(cache=cache, mirrors=preparation.mirrors)
+    console = Console(highlight=False, soft_wrap=True)
+    names = {kernel.name for kernel in loaded.kernels}
+    pinned = {name: entry for name, entry in preparation.lock.kernels.items() if name in names}
+    for kernel in plan.kernels:
+        if not isinstance(kernel, DebianKernel):
+            continue
+        before = pinned.get(kernel.name)
+        pinned[kernel.name] = found = source.resolve(debian_request(kernel))
+        change = "" if before is None or before.version == found.version else f" (was {before.version})"
+        lacking = f"; the suite lacks {', '.join(found.missing)}" if found.missing else ""
+        console.print(f"{kernel.name}: {found.version}{change}{lacking}")
+    host = host_architecture()
+    wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
+    if host is not None:
+        wanted.add(host.debian)
+    images = {name: preparation.resolve_image(name) for name in sorted(wanted)}
+    try:
+        write_lock(project.lock_file, Lock(kernels=pinned, images=images))
+    except OSError as error:
+        raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
+    console.print(f"{_shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images")
+
+
+def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
+    """Boot one kernel and connect the terminal to a shell in it; return the shell's exit code."""
+    options = Options(project=Project(matrix_file=matrix_file), kernels=[kernel], accel=accel)
+    loaded, plan = load_plan(options)
+    if len(plan.kernels) != 1:
+        names = ", ".join(entry.name for entry in plan.kernels)
+        raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
+    preparation = Preparation(options.project, loaded, cache=Cache())
+    return interactive_shell(preparation, loaded, plan.kernels[0], accel=accel or loaded.defaults.accel)
+
+
+def doctor(*, matrix_file: Path) -> int:
+    """Print what the host offers; return 3 where something that every run needs is lacking."""
+    console = Console(highlight=False, soft_wrap=True)
+    findings = examination.examine(matrix_file)
+    for finding in findings:
+        console.print(f"{finding.sign} {finding.subject:<12} {finding.text}")
+        if finding.advice:
+            console.print(f"{'':<15}{finding.advice}")
+    return EXIT_HARNESS if any(finding.fatal for finding in findings) else EXIT_OK
+
+
+def clean(*, results: Path | None) -> None:
+    """Empty the cache, and remove earlier results where `results` names their folder."""
+    cache = Cache()
+    size = cache.clear()
+    print(f"{cache.root}: {size / 2**20:.0f} MiB removed")
+    if results is not None:
+        for path in results.iterdir():
+            if path.is_symlink():
+                path.unlink()
+            elif path.is_dir():
+                shutil.rmtree(path)
+        print(f"{_shown(results)}: emptied")
+
+
+def schema(folder: Path) -> None:
+    """Write both JSON Schemas."""
+    (folder / "matrix.schema.json").write_text(matrix_schema())
+    (folder / "case.schema.json").write_text(case_schema())
+
+
+def lint(context: Context, *, root: Path) -> None:
+    """Run ruff and mypy."""
+    tools = Path(sys.executable).parent
+    with context.cd(str(root)):
+        for command in ("ruff check .", "ruff format --check .", "mypy"):
+            if context.run(f"{tools}/{command}", warn=True).exited != 0:
+                raise Exit(f"bpfmatrix: {command} found something", code=1)
+
+
+def test(context: Context, *, root: Path, vm: bool, nightly: bool, only: str) -> None:
+    """Run the linters, then pytest."""
+    lint(context, root=root)
+    marks = [] if vm else ["not vm"]
+    marks += [] if nightly else ["not nightly"]
+    words = ["-m", "pytest", "-q", "--durations=10"]
+    words += ["-m", " and ".join(marks)] if marks else []
+    words += ["-k", only] if only else []
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, *words])
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

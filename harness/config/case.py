@@ -1,0 +1,374 @@
+"""case.yaml: one thing tried on every kernel, and what should come of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic.config import JsonDict
+
+from harness.config.base import (
+    Arch,
+    CheckedModel,
+    ErrnoName,
+    Expects,
+    Line,
+    MapName,
+    Model,
+    Seconds,
+    Symbol,
+    Text,
+    frozen_copy,
+    problem,
+    unexpected,
+)
+from harness.config.explain import did_you_mean, read, tell
+from harness.config.versions import parse_ranges
+from harness.config.yaml_source import Loc, shown
+from harness.errors import ConfigError
+from harness.model import OutcomeKind, Stage
+
+CASE_FILE = "case.yaml"
+SOURCE_GLOB = "*.bpf.c"
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def _check_address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise unexpected('an IP address, such as "127.0.0.1" or "::1"') from error
+    return value
+
+
+def _check_ranges(value: str) -> str:
+    try:
+        parse_ranges(value)
+    except ConfigError as error:
+        raise problem(str(error)) from error
+    return value
+
+
+def _check_regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise problem(f"not a regular expression that Python can read: {error}") from error
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+ObjectFile = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*\.bpf\.[co]$"),
+    Expects('the name of a file in this folder that ends in ".bpf.c" or ".bpf.o"'),
+]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), Expects("the name of a kernel module, without .ko")]
+Sysctl = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+$"),
+    Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
+]
+SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
+Address = Annotated[str, AfterValidator(_check_address)]
+EventKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$"), Expects('a lower-case word, such as "fentry"')]
+VersionRanges = Annotated[str, AfterValidator(_check_ranges)]
+Regex = Annotated[str, AfterValidator(_check_regex)]
+_ERRNO_PATTERN = {"type": "string", "pattern": "^E[A-Z0-9_]+$"}
+ErrnoNames = Annotated[
+    tuple[ErrnoName, ...],
+    BeforeValidator(_as_list),
+    Field(min_length=1),
+    Expects('the name of an errno, such as "EINVAL", or a list of such names'),
+    WithJsonSchema({"anyOf": [_ERRNO_PATTERN, {"type": "array", "minItems": 1, "items": _ERRNO_PATTERN}]}),
+]
+
+
+class TailCall(Model):
+    """One slot of a program array."""
+
+    map: MapName = Field(description="The program array in the target object.")
+    index: Annotated[int, Strict(), Field(ge=0, le=0xFFFFFFFF)] = Field(description="The slot to fill.")
+    program: Symbol = Field(description="The program that goes into the slot.")
+
+
+class Target(Model):
+    """The BPF object whose programs are traced or replaced."""
+
+    object: ObjectFile = Field(description="File in this folder: *.bpf.c is compiled, *.bpf.o is taken as it is.")
+    attach: tuple[Symbol, ...] = Field(default=(), description="Programs to attach, in this order.")
+    tail_calls: tuple[TailCall, ...] = Field(
+        default=(), description="Slots of program arrays to fill before the programs are attached."
+    )
+
+
+class TracerAttach(Model):
+    """One tracer: which program it is, and what it is attached to."""
+
+    program: Symbol = Field(description="The program in the tracer object.")
+    target: Symbol = Field(description="The program of the target object that it is attached to.")
+    function: Symbol | None = Field(
+        default=None,
+        description="The function (by its BTF name) inside the target; without it the target's own name.",
+    )
+
+    @property
+    def function_name(self) -> str:
+        """The BTF function to attach to: `function`, or the target program's own name."""
+        return self.function or self.target
+
+
+class Tracer(Model):
+    """The BPF object with the fentry, fexit, freplace, ... programs."""
+
+    object: ObjectFile = Field(description="File in this folder: *.bpf.c is compiled, *.bpf.o is taken as it is.")
+    shared_maps: tuple[MapName, ...] = Field(
+        default=(), description="Maps of the target object that the tracer uses under the same name."
+    )
+    attach: Annotated[tuple[TracerAttach, ...], Field(min_length=1)] = Field(
+        description="The tracers, in the order in which they are attached."
+    )
+
+
+class TcpConnectTrigger(Model):
+    """A TCP connection inside the guest, from a client to a listener at `address`."""
+
+    kind: Literal["tcp-connect"] = Field(description="What makes the target run: a TCP connection.")
+    address: Address = Field(default="127.0.0.1", description="The IP address that the listener binds.")
+
+
+# With a second kind: Annotated[TcpConnectTrigger | Other, Field(discriminator="kind")]. A union of one
+# is none, so until then the Literal alone tells kinds apart; the error messages are the same.
+Trigger: TypeAlias = TcpConnectTrigger
+
+
+class EventPattern(Model):
+    """One event that must be seen."""
+
+    kind: EventKind = Field(description="The event's kind: fentry, kprobe, fexit, ...")
+    retval: Annotated[int, Strict()] | None = Field(
+        default=None, description="The return value that the event must carry; without it any."
+    )
+
+
+class Observation(Model):
+    """The events that each side of the trigger must show: all of them, in this order, and no others."""
+
+    client: tuple[EventPattern, ...] | None = Field(
+        default=None, description="Events of the connecting side; [] for none, left out: not looked at."
+    )
+    listener: tuple[EventPattern, ...] | None = Field(
+        default=None, description="Events of the accepting side; [] for none, left out: not looked at."
+    )
+
+    def sides(self) -> dict[str, tuple[EventPattern, ...]]:
+        """Return the patterns of the sides that are looked at, by side."""
+        both = {"client": self.client, "listener": self.listener}
+        return {side: patterns for side, patterns in both.items() if patterns is not None}
+
+
+ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
+_ONLY_REFUSED = ("stage", "errno", "message")
+_FORBIDDEN_UNLESS_REFUSED: JsonDict = {"not": {"anyOf": [{"required": [key]} for key in _ONLY_REFUSED]}}
+_RULE_CONDITIONS: JsonDict = {
+    "allOf": [
+        {
+            "if": {"properties": {"outcome": {"const": "refused"}}},
+            "then": {"required": ["stage"]},
+            "else": _FORBIDDEN_UNLESS_REFUSED,
+        },
+        {"if": {"not": {"properties": {"outcome": {"const": "works"}}}}, "then": {"required": ["source"]}},
+    ]
+}
+
+
+class Rule(CheckedModel):
+    """What should happen on some kernels. The first rule that covers a kernel counts."""
+
+    model_config = ConfigDict(json_schema_extra=_RULE_CONDITIONS)
+
+    outcome: ExpectedOutcome = Field(description="What the kernel should do.")
+    arch: Annotated[tuple[Arch, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Architectures that the rule covers; without it all of them."
+    )
+    version: VersionRanges | None = Field(
+        default=None,
+        description="Kernel versions that the rule covers, such as `>=6.8 | >=6.1.75,<6.2`; without it all. "
+        "A release candidate counts as its release.",
+    )
+    reason: Text = Field(description="Why this should happen.")
+    source: Text | None = Field(
+        default=None, description="Where that is written: a commit, a file of the kernel, a page."
+    )
+    stage: Stage | None = Field(default=None, description="The stage at which the kernel refuses.")
+    errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
+    message: Regex | None = Field(
+        default=None, description="A regular expression that the verifier's log of the refusal must match."
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Which keys go with which outcome."""
+        outcome = data.get("outcome")
+        if outcome not in list(get_args(ExpectedOutcome)):
+            return
+        if outcome == OutcomeKind.REFUSED:
+            if "stage" not in data:
+                stages = ", ".join(Stage)
+                yield (), f'the outcome "refused" needs the key "stage"; expected one of {stages}'
+        else:
+            for key in _ONLY_REFUSED:
+                if key in data:
+                    yield (key,), f'allowed only with the outcome "refused", and this rule says "{outcome}"'
+        if outcome != OutcomeKind.WORKS and "source" not in data:
+            yield (), f'the outcome "{outcome}" needs the key "source": where is it written that this happens?'
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """The expected outcome."""
+        return OutcomeKind(self.outcome)
+
+
+class CaseFile(CheckedModel):
+    """One case: programs, what makes them run, what must be seen, and where that is expected."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"control": ["tracer"]}})
+
+    title: Line = Field(description="The case in one line, as the reports show it.")
+    description: str = Field(default="", description="What the case is about, in as many lines as it needs.")
+    target: Target = Field(description="The program that is traced or replaced.")
+    tracer: Tracer | None = Field(default=None, description="The programs attached to the target.")
+    events: MapName | None = Field(default=None, description="The map through which programs emit events.")
+    trigger: Trigger = Field(description="What makes the target run.")
+    observe: Observation = Field(description="What must be seen while all is attached; {} for nothing.")
+    control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
+    sysctls: Mapping[Sysctl, SysctlValue] = Field(
+        default={},
+        description="Settings of the guest's kernel, made before anything is loaded.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    modules: tuple[ModuleName, ...] = Field(
+        default=(), description="Kernel modules that are loaded in the guest before the case."
+    )
+    deadline: Seconds | None = Field(
+        default=None, description="Seconds that this case may take, in place of the matrix's."
+    )
+    expect: tuple[Rule, ...] = Field(
+        default=(), description="What should happen on which kernels; where no rule covers one, it works."
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Which parts need which."""
+        if "control" in data and "tracer" not in data:
+            yield ("control",), "allowed only with a tracer: it says what is seen once the tracers are detached"
+        for key in ("observe", "control"):
+            if data.get(key) and isinstance(data[key], Mapping) and "events" not in data:
+                yield (key,), 'needs the key "events": the name of the map that the events come through'
+        target = data.get("target")
+        slots = target.get("tail-calls") if isinstance(target, Mapping) else None
+        seen: set[tuple[Any, Any]] = set()
+        for index, slot in enumerate(slots if isinstance(slots, list) else []):
+            name, number = (slot.get("map"), slot.get("index")) if isinstance(slot, Mapping) else (None, None)
+            if not isinstance(name, str) or not isinstance(number, int):
+                continue
+            if (name, number) in seen:
+                yield ("target", "tail-calls", index), f"slot {number} of {name} is filled twice"
+            seen.add((name, number))
+
+
+class Case(CaseFile):
+    """A case as its folder has it. `id` is the folder's name, `folder` its absolute path."""
+
+    id: str
+    folder: Path
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.folder))
+
+
+def load_case(folder: Path) -> Case:
+    """Read and validate the case in `folder`, and check that the files that it names exist.
+
+    Raises ConfigError with one line per error.
+    """
+    path = folder / CASE_FILE
+    folder = folder.absolute()
+    if not _ID.fullmatch(folder.name):
+        raise ConfigError(
+            f'{shown(path)}: the folder\'s name is the id of the case, and "{folder.name}" cannot be one; '
+            "use lower-case letters, digits and -, with a letter or digit first"
+        )
+    case, positions = read(path, CaseFile)
+    objects = {("target", "object"): case.target.object}
+    if case.tracer:
+        objects["tracer", "object"] = case.tracer.object
+    there = sorted(item.name for item in folder.glob("*.bpf.[co]") if item.is_file())
+    missing: list[tuple[Loc, str]] = [
+        (loc, f"{'.'.join(loc)}: there is no file {name} in {shown(folder)}{did_you_mean(name, there)}")
+        for loc, name in objects.items()
+        if name not in there
+    ]
+    if missing:
+        raise ConfigError(tell(missing, path=path, positions=positions))
+    return frozen_copy(Case, case, id=folder.name, folder=folder)
+
+
+def load_cases(matrix_path: Path, globs: tuple[str, ...]) -> tuple[Case, ...]:
+    """Read the cases in the folders that match `globs`, sorted by id.
+
+    Relative globs start at the folder of `matrix_path`; a folder that holds neither a case.yaml nor BPF
+    sources is passed over. Raises ConfigError, with the errors of all cases, where a case is wrong, a glob
+    finds no case, or two folders have the same name.
+    """
+    errors: list[str] = []
+    folders: dict[tuple[Path, str], Path] = {}
+    for pattern in globs:
+        try:
+            found = _case_folders(matrix_path.parent, pattern)
+        except (ValueError, RuntimeError, OSError) as error:
+            errors.append(f'{shown(matrix_path)}: cases: "{pattern}" cannot be looked up: {error}')
+            continue
+        if not found:
+            errors.append(
+                f'{shown(matrix_path)}: cases: no folder with a {CASE_FILE} matches "{pattern}" '
+                f"in {shown(matrix_path.parent.absolute())}"
+            )
+        for folder in found:  # several globs may find the same one, on different ways
+            folders.setdefault((folder.resolve(), folder.name), folder)
+    cases: dict[str, Case] = {}
+    for folder in folders.values():
+        try:
+            case = load_case(folder)
+        except ConfigError as error:
+            errors.append(str(error))
+            continue
+        if case.id in cases:
+            errors.append(
+                f'{shown(folder / CASE_FILE)}: the id "{case.id}" is already taken by '
+                f"{shown(cases[case.id].folder)}; rename one of the folders"
+            )
+        cases.setdefault(case.id, case)
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return tuple(cases[key] for key in sorted(cases))
+
+
+def _case_folders(start: Path, pattern: str) -> list[Path]:
+    """Return the folders that match `pattern` and are, or should be, cases."""
+    wanted = Path(pattern).expanduser()
+    if wanted.is_absolute():
+        start, wanted = Path(wanted.anchor), wanted.relative_to(wanted.anchor)
+    matches = start.glob(str(wanted)) if wanted.parts else [start]
+    return sorted(folder for folder in matches if folder.is_dir() and _is_case(folder))
+
+
+def _is_case(folder: Path) -> bool:
+    return (folder / CASE_FILE).exists() or any(folder.glob(SOURCE_GLOB))

@@ -1,0 +1,205 @@
+"""matrix.yaml: which kernels, which cases, and with what settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
+
+from harness.config.base import Arch, CheckedModel, Cpus, Expects, Line, MemoryMib, Model, Seconds, unexpected
+from harness.config.explain import read
+from harness.config.yaml_source import Loc
+
+KernelName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"),
+    Expects("a name of letters, digits, `.`, `_`, `+` and `-` that begins with a letter or digit"),
+]
+MirrorUrl = Annotated[
+    str,
+    Field(pattern=r"^(https?://[^\s/]\S*|file:///\S*)$"),
+    Expects("an http://, https:// or file:/// URL"),
+]
+Suite = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
+    Expects('the name of a Debian suite, such as "trixie-backports"'),
+]
+PackagePattern = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9*?\[][a-z0-9+.~*?!\[\]-]*$"),
+    Expects('the name of a Debian package, or a pattern such as "linux-image-6.16.*-cloud-amd64"'),
+]
+DebianVersion = Annotated[
+    str,
+    Field(pattern=r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$"),
+    Expects('a Debian version, such as "6.1.176-1"'),
+]
+Release = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*$"),
+    Expects("a kernel release as `uname -r` prints it"),
+]
+CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
+
+
+def _from_matrix(path: Path, info: ValidationInfo) -> Path:
+    """Take `path` from the folder of the matrix file, which the validation's context names."""
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise unexpected("a path whose `~` leads to a home folder that exists") from error
+    folder = info.context.get("folder") if isinstance(info.context, Mapping) else None
+    return path if folder is None else (folder / path).absolute()
+
+
+def _not_empty(value: Any) -> Any:
+    if value == "":  # as a Path it would be the folder itself
+        raise unexpected("a path")
+    return value
+
+
+FilePath: TypeAlias = Annotated[
+    Path,
+    BeforeValidator(_not_empty),
+    AfterValidator(_from_matrix),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+
+
+class Deadlines(Model):
+    """Seconds that a guest may take for each phase. Each deadline names itself when it passes."""
+
+    boot: Seconds = Field(default=60.0, description="From the start of QEMU until the guest answers.")
+    case: Seconds = Field(default=30.0, description="For one case in a booted guest.")
+    shutdown: Seconds = Field(default=10.0, description="For the guest's power-off.")
+
+
+class DeadlineOverrides(Model):
+    """The deadlines that differ for one kernel; those that are not named stay as in the defaults."""
+
+    boot: Seconds | None = Field(default=None, description="From the start of QEMU until the guest answers.")
+    case: Seconds | None = Field(default=None, description="For one case in a booted guest.")
+    shutdown: Seconds | None = Field(default=None, description="For the guest's power-off.")
+
+
+class Defaults(Model):
+    """What holds for every kernel that does not say otherwise, and for the run as a whole."""
+
+    memory: MemoryMib = Field(default=256, description="Memory of a guest in MiB.")
+    cpus: Cpus = Field(default=1, description="Processors of a guest.")
+    deadlines: Deadlines = Field(default=Deadlines(), description="Seconds that a guest may take.")
+    jobs: Annotated[
+        Literal["auto"] | Annotated[int, Strict(), Field(ge=1)],
+        Expects('"auto" or an integer of at least 1'),
+    ] = Field(default="auto", description="How many guests run at once; auto: as cores and memory allow.")
+    accel: Literal["auto", "kvm", "tcg"] = Field(
+        default="auto", description="QEMU's accelerator; auto: KVM where a short boot proves that it works."
+    )
+
+
+class Mirrors(Model):
+    """Debian mirrors. The environment variable BPFMATRIX_DEBIAN_MIRROR goes before `debian`."""
+
+    debian: MirrorUrl | None = Field(
+        default=None, description="Mirror of the main archive; without it that of the host's apt sources."
+    )
+    debian_security: MirrorUrl | None = Field(default=None, description="Mirror of the security archive.")
+    debian_ports: MirrorUrl | None = Field(default=None, description="Mirror of the ports archive.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one kernel's guest gets: memory in MiB, processors, deadlines in seconds."""
+
+    memory: int
+    cpus: int
+    deadlines: Deadlines
+
+
+class _KernelBase(Model):
+    name: KernelName = Field(description="The kernel's name in the grid, in filters and in file names.")
+    arch: Arch = Field(description="The kernel's architecture.")
+    memory: MemoryMib | None = Field(default=None, description="Memory of this kernel's guest in MiB.")
+    cpus: Cpus | None = Field(default=None, description="Processors of this kernel's guest.")
+    deadlines: DeadlineOverrides | None = Field(default=None, description="Deadlines that differ for this kernel.")
+    cmdline: CommandLine = Field(default="", description="More kernel parameters, added to the harness's own.")
+
+    def settings(self, defaults: Defaults) -> Settings:
+        """Return what this kernel's guest gets: its own settings, and `defaults` where it has none."""
+        own = self.deadlines.model_dump(exclude_none=True) if self.deadlines else {}
+        return Settings(
+            memory=defaults.memory if self.memory is None else self.memory,
+            cpus=defaults.cpus if self.cpus is None else self.cpus,
+            deadlines=defaults.deadlines.model_copy(update=own),
+        )
+
+
+class DebianKernel(_KernelBase):
+    """A kernel out of a Debian package."""
+
+    source: Literal["debian"] = Field(description="The kernel comes from a Debian package.")
+    suite: Suite = Field(description="The suite to look in, such as trixie or trixie-backports.")
+    package: PackagePattern = Field(
+        description="Name of the image package, or a pattern with * and ?; the newest match is taken."
+    )
+    version: DebianVersion | None = Field(
+        default=None, description="Exactly this version of the package; without it the suite's newest."
+    )
+
+
+class PathKernel(_KernelBase):
+    """A kernel of the user's own: a file, and its modules if there are any."""
+
+    source: Literal["path"] = Field(description="The kernel is a file of this machine.")
+    image: FilePath = Field(
+        description="The vmlinuz, bzImage or vmlinux; a relative path starts at the matrix file, ~ is your home."
+    )
+    modules: FilePath | None = Field(
+        default=None, description="The folder with the kernel's modules (as lib/modules/RELEASE)."
+    )
+    release: Release | None = Field(
+        default=None, description="What `uname -r` must print in the guest; without it any release will do."
+    )
+
+
+Kernel: TypeAlias = DebianKernel | PathKernel
+"""One entry of the matrix."""
+
+
+class Matrix(CheckedModel):
+    """Which kernels to boot, which cases to try on each of them, and how."""
+
+    defaults: Defaults = Field(default=Defaults(), description="Settings of every guest and of the run.")
+    mirrors: Mirrors = Field(default=Mirrors(), description="Where Debian packages come from.")
+    cases: Annotated[tuple[Line, ...], Field(min_length=1)] = Field(
+        default=("bpf/*",), description="Globs of case folders; relative ones start at the matrix file."
+    )
+    kernels: Annotated[tuple[Annotated[Kernel, Field(discriminator="source")], ...], Field(min_length=1)] = Field(
+        description="The kernels, in the order of the grid."
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Names are unique."""
+        kernels = data.get("kernels")
+        first: dict[str, int] = {}
+        for index, kernel in enumerate(kernels if isinstance(kernels, list) else []):
+            name = kernel.get("name") if isinstance(kernel, Mapping) else None
+            if not isinstance(name, str):
+                continue
+            if name in first:
+                text = f'the name "{name}" is already taken by kernels[{first[name]}]; every kernel needs its own'
+                yield ("kernels", index, "name"), text
+            first.setdefault(name, index)
+
+
+def load_matrix(path: Path) -> Matrix:
+    """Read and validate the matrix file `path`; paths in it become absolute.
+
+    Raises ConfigError with one line per error (file, line, key, what was expected).
+    """
+    return read(path, Matrix, context={"folder": path.parent})[0]

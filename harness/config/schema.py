@@ -1,0 +1,62 @@
+"""JSON Schema of matrix.yaml and case.yaml, as users write them; editors complete and check with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import CoreSchema
+
+from harness.config.case import CaseFile
+from harness.config.matrix import Matrix
+
+MATRIX_SCHEMA_FILE = "matrix.schema.json"
+CASE_SCHEMA_FILE = "case.schema.json"
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's generator without a title for every field: it only repeats the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        """An optional key is left out, never empty."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        """A default of None is no value to write."""
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def generate(self, schema: CoreSchema, mode: Any = "validation") -> dict[str, Any]:
+        return {"$schema": self.schema_dialect, **super().generate(schema, mode=mode)}
+
+
+def matrix_schema() -> str:
+    """Return the JSON Schema of matrix.yaml as text that ends with a newline."""
+    return _schema(Matrix, "matrix.yaml of bpfmatrix")
+
+
+def case_schema() -> str:
+    """Return the JSON Schema of case.yaml as text that ends with a newline."""
+    return _schema(CaseFile, "case.yaml of bpfmatrix")
+
+
+def write_schemas(folder: Path) -> tuple[Path, ...]:
+    """Write both schemas into `folder` and return their paths."""
+    written = []
+    for name, text in ((MATRIX_SCHEMA_FILE, matrix_schema()), (CASE_SCHEMA_FILE, case_schema())):
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return tuple(written)
+
+
+def _schema(model: type[BaseModel], title: str) -> str:
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator, mode="validation")
+    return json.dumps({**schema, "title": title}, indent=2, ensure_ascii=False) + "\n"

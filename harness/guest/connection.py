@@ -1,0 +1,182 @@
+"""SSH into a guest: waiting for it the right way, pushing files, running a program and reading its lines."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+import paramiko
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
+from harness.guest.keys import RunKeys
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refused attempt of a booting guest
+
+LINE_LIMIT = 4 * 1024 * 1024
+_CHUNK = 65536
+_NOT_YET = (OSError, EOFError, paramiko.SSHException)
+
+Dial = Callable[[float], socket.socket]
+"""Opens a fresh connection to the guest, taking at most so many seconds."""
+
+
+def dial_port(port: int) -> Dial:
+    """Return a function that opens a fresh connection to a port of 127.0.0.1."""
+    return lambda seconds: socket.create_connection(("127.0.0.1", port), timeout=min(seconds, 5))
+
+
+def dial_serial(path: Path) -> Dial:
+    """Return a function that opens the guest's serial port and waits for the SSH banner on it.
+
+    A serial port keeps nothing for later: what is sent before the guest listens is lost. So nothing is sent
+    until the guest's banner is there. One line carries one connection; it cannot be refused, only be silent.
+    """
+
+    def dial(seconds: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        end = time.monotonic() + seconds
+        try:
+            connection.connect(str(path))
+            seen = b""
+            while b"SSH-2.0-" not in seen:
+                connection.settimeout(max(end - time.monotonic(), 0.01))
+                more = connection.recv(_CHUNK, socket.MSG_PEEK)
+                if not more or time.monotonic() > end:
+                    raise EOFError("no SSH banner came over the serial port")  # noqa: TRY301
+                if more == seen:
+                    time.sleep(0.01)
+                seen = more
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return dial
+
+
+class Connection:
+    """One SSH connection into a guest."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    def push(self, files: Mapping[PurePosixPath, bytes]) -> None:
+        """Write files into the guest by SFTP, making their folders; raise GuestConnectionError."""
+        try:
+            sftp = paramiko.SFTPClient.from_transport(self._transport)
+            if sftp is None:
+                raise GuestConnectionError("the guest offers no SFTP")
+            with sftp:
+                for folder in sorted({parent for path in files for parent in path.parents}):
+                    with contextlib.suppress(OSError):
+                        sftp.mkdir(str(folder))
+                for path, data in files.items():
+                    sftp.putfo(io.BytesIO(data), str(path), file_size=len(data), confirm=True)
+        except _NOT_YET as error:
+            raise GuestConnectionError(f"files could not be pushed into the guest: {error}") from error
+
+    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+        """Run a command and yield the lines of its output, without their ends, until it closes them.
+
+        `timeout` is asked before every wait and says how many seconds are left; it raises where none are. What
+        the command writes to its error output goes to the file `errors`. Raises
+        GuestConnectionError where the connection breaks.
+        """
+        try:
+            channel = self._transport.open_session(timeout=10)
+            with channel, errors.open("wb") as log:
+                channel.exec_command(command)
+                rest = b""
+                while True:
+                    channel.settimeout(timeout())
+                    try:
+                        chunk = channel.recv(_CHUNK)
+                    except TimeoutError:
+                        continue  # whether that was too long is for timeout() to say
+                    while channel.recv_stderr_ready():
+                        log.write(channel.recv_stderr(_CHUNK))
+                    if not chunk:
+                        break
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    yield from whole
+                    if len(rest) > LINE_LIMIT:
+                        raise GuestConnectionError("the guest writes a line without an end")
+                if rest:
+                    yield rest
+                while error_text := channel.recv_stderr(_CHUNK):
+                    log.write(error_text)
+        except _NOT_YET as error:
+            raise GuestConnectionError(f"the connection to the guest broke: {error}") from error
+
+    def start(self, command: str) -> None:
+        """Start a command without waiting for anything; a broken connection does not matter."""
+        with contextlib.suppress(*_NOT_YET):
+            self._transport.open_session(timeout=5).exec_command(command)
+
+    def shell(self, *, columns: int, lines: int) -> paramiko.Channel:
+        """Start a shell and return its channel; on a terminal of this size, or on none where it is 0."""
+        channel = self._transport.open_session(timeout=10)
+        if columns:
+            channel.get_pty(os.environ.get("TERM", "linux"), columns, lines)
+        else:
+            channel.set_combine_stderr(True)
+        channel.invoke_shell()
+        return channel
+
+    def close(self) -> None:
+        """Close the connection; never raises."""
+        with contextlib.suppress(Exception):
+            self._transport.close()
+
+
+def connect(
+    dial: Dial, *, keys: RunKeys, seconds: float, alive: Callable[[], bool], compress: bool = False
+) -> Connection:
+    """Wait until the guest answers on SSH, at most `seconds`, and return the authenticated connection.
+
+    The forwarded port accepts connections long before the guest does, so the whole of connect, banner, key
+    exchange and authentication is tried again on a fresh socket each time. Raises GuestGoneError at once where
+    QEMU is no longer `alive`, DeadlineError (boot) when the time is up, GuestConnectionError where the guest
+    shows another host key than the one it was given.
+    """
+    start = time.monotonic()
+
+    def attempt() -> Connection:
+        if not alive():
+            raise GuestGoneError("QEMU ended while the guest was booting")
+        left = seconds - (time.monotonic() - start)
+        return _handshake(dial, keys=keys, seconds=max(left, 0.1), compress=compress)
+
+    retrying = Retrying(retry=retry_if_exception_type(_NOT_YET), stop=stop_after_delay(seconds), wait=wait_fixed(0.03))
+    try:
+        return retrying(attempt)
+    except RetryError as error:
+        raise DeadlineError("boot", seconds, "waiting for the guest's SSH service") from error
+
+
+def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, compress: bool) -> Connection:
+    connection = dial(seconds)
+    transport = paramiko.Transport(connection)
+    try:
+        transport.banner_timeout = min(seconds, 5)
+        transport.handshake_timeout = min(seconds, 30)
+        transport.auth_timeout = min(seconds, 30)
+        transport.use_compression(compress)
+        transport.start_client(timeout=min(seconds, 35))
+        if transport.get_remote_server_key() != keys.host:
+            raise GuestConnectionError(  # noqa: TRY301
+                "whoever answers in the guest's place shows another host key than the one made for this run"
+            )
+        transport.auth_publickey("root", keys.client)
+    except BaseException:
+        transport.close()
+        connection.close()
+        raise
+    return Connection(transport)

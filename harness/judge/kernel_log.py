@@ -1,0 +1,61 @@
+"""Finding the kernel's own complaints in its log and on its console."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+# Marks of a splat, each with where it is printed. Matched against one line without its time stamp.
+SPLATS: tuple[tuple[str, str], ...] = (
+    (r"^WARNING: ", "kernel/panic.c __warn()"),
+    (r"^BUG: ", "arch fault handlers, kernel/sched, mm"),
+    (r"^kernel BUG at ", "lib/bug.c"),
+    (r"^Oops\b|^Internal error: |: Oops:? ", "arch die()"),
+    (r"^Unable to handle kernel ", "arm64, riscv, s390, powerpc fault handlers"),
+    (r"^general protection fault|^stack segment|^double fault|^invalid opcode|^int3: ", "arch/x86/kernel/traps.c"),
+    (r"^refcount_t: ", "lib/refcount.c"),
+    (r"sleeping function called from invalid context", "kernel/sched/core.c"),
+    (r"^INFO: rcu|self-detected stall|detected stalls", "kernel/rcu/tree_stall.h"),
+    (r"soft lockup|hard LOCKUP|^INFO: task .* blocked for more than", "kernel/watchdog.c, kernel/hung_task.c"),
+    (r"^KASAN: |^UBSAN: |^KCSAN: |^KFENCE: ", "sanitizers"),
+    (r"^Kernel panic - not syncing", "kernel/panic.c"),
+    (r"scheduling while atomic|suspicious RCU usage|possible recursive locking|circular locking", "sched, lockdep"),
+)
+_SPLAT = re.compile("|".join(f"(?:{pattern})" for pattern, _ in SPLATS))
+_FATAL = re.compile(
+    r"Kernel panic - not syncing|^Oops\b|: Oops:? |^Internal error: |^kernel BUG at |^Unable to handle kernel "
+    r"|^BUG: (?:unable to handle|kernel NULL|scheduling|stack guard)|^general protection fault|soft lockup|hard LOCKUP"
+)
+_PREFIX = re.compile(r"^(?:<\d>\s?)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?)?")
+EXCERPT_LINES = 25
+
+
+def plain(line: str) -> str:
+    """Return a log line without its level and time stamp."""
+    return _PREFIX.sub("", line, count=1).strip()
+
+
+def find_splats(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return an excerpt per splat: the line that marks it and what follows, up to the end of its trace."""
+    excerpts: list[str] = []
+    index = 0
+    while index < len(lines):
+        if _SPLAT.search(plain(lines[index])):
+            end = _end_of_trace(lines, index)
+            excerpts.append("\n".join(plain(line) for line in lines[index:end]))
+            index = end
+        else:
+            index += 1
+    return tuple(excerpts)
+
+
+def fatal_line(lines: Iterable[str]) -> str | None:
+    """Return the first line that says the kernel has died or locked up, or None."""
+    return next((plain(line) for line in lines if _FATAL.search(plain(line))), None)
+
+
+def _end_of_trace(lines: Sequence[str], start: int) -> int:
+    for index in range(start + 1, min(len(lines), start + EXCERPT_LINES)):
+        if re.search(r"---\[ end trace|</TASK>", lines[index]):
+            return index + 1
+    return min(len(lines), start + EXCERPT_LINES)

@@ -1,0 +1,46 @@
+"""Holding an outcome against its expectation. Expectations hold both ways."""
+
+from __future__ import annotations
+
+import re
+
+from harness.model import Expectation, Outcome, OutcomeKind, Verdict
+
+_WITHOUT_EXPECTATION = {
+    OutcomeKind.LOST: Verdict.ERROR,
+    OutcomeKind.NOT_RUN: Verdict.NOT_RUN,
+    OutcomeKind.NOT_APPLICABLE: Verdict.NOT_APPLICABLE,
+}
+
+
+def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
+    """Return the verdict and a sentence that says why."""
+    verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
+    if verdict is not None:
+        return verdict, outcome.reason
+    if expected.outcome == OutcomeKind.WORKS:
+        if outcome.kind == OutcomeKind.WORKS:
+            return Verdict.PASS, outcome.reason
+        return Verdict.FAIL, f"expected to work ({expected.reason}), but: {outcome.reason}"
+    if outcome.kind == OutcomeKind.WORKS:
+        return Verdict.XPASS, f"works, though expected not to ({expected.outcome}: {expected.reason})"
+    if outcome.kind != expected.outcome:
+        return Verdict.FAIL, f"expected {expected.outcome} ({expected.reason}), but {outcome.kind}: {outcome.reason}"
+    if expected.known_bug:
+        return Verdict.KNOWN_BUG, expected.reason
+    wrong = refusal_differences(outcome, expected)
+    if wrong:
+        return Verdict.FAIL, f"refused, as expected, but not in the expected way: {'; '.join(wrong)}"
+    return Verdict.XFAIL, expected.reason
+
+
+def refusal_differences(outcome: Outcome, expected: Expectation) -> list[str]:
+    """Return how a refusal differs from the expected one: its stage, its errno, the words of its log."""
+    wrong: list[str] = []
+    if expected.stage is not None and outcome.stage != expected.stage:
+        wrong.append(f"at stage {outcome.stage}, expected {expected.stage}")
+    if expected.errno and outcome.errno_name not in expected.errno:
+        wrong.append(f"with {outcome.errno_name}, expected {' or '.join(expected.errno)}")
+    if expected.message is not None and not re.search(expected.message, f"{outcome.log}\n{outcome.reason}"):
+        wrong.append(f"nothing in its log matches /{expected.message}/")
+    return wrong

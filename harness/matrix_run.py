@@ -1,0 +1,287 @@
+"""A whole run: the plan, the guests in parallel, and the reports, which are written whatever happens."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import platform
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from harness import __version__
+from harness.architectures import ARCHITECTURES, host_architecture
+from harness.cache import DEFAULT_MAX_GIB, Cache
+from harness.config.case import load_cases
+from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
+from harness.errors import BpfmatrixError, InterruptedRunError
+from harness.guest.keys import RunKeys, make_keys
+from harness.guest.session import GuestPlan
+from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
+from harness.plan import Plan, make_plan
+from harness.preparation import Preparation, Project
+from harness.qemu.accel import qemu_version
+from harness.qemu.process import end_all
+from harness.reports.grid import exit_code
+from harness.reports.writer import make_run_directory, point_latest, write
+from harness.runner import cells_of, error_reason, kernel_result, run_kernel, unreached
+from harness.terminal import Progress
+
+QEMU_OVERHEAD_MIB = 200
+"""Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line asks for; None or empty leaves the choice to matrix.yaml."""
+
+    project: Project
+    kernels: Sequence[str] = ()
+    arches: Sequence[str] = ()
+    cases: Sequence[str] = ()
+    results: Path | None = None
+    accel: str | None = None
+    jobs: int | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelOutput:
+    """What one kernel gave."""
+
+    result: KernelResult
+    cells: Sequence[CellResult]
+
+
+def load_plan(options: Options) -> tuple[Matrix, Plan]:
+    """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
+    matrix = load_matrix(options.project.matrix_file)
+    cases = load_cases(options.project.matrix_file, matrix.cases)
+    host = host_architecture()
+    plan = make_plan(
+        matrix,
+        cases,
+        kernel_globs=options.kernels,
+        arches=options.arches,
+        case_globs=options.cases,
+        host_arch=host.name if host is not None else platform.machine(),
+    )
+    return matrix, plan
+
+
+def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report, Path]:
+    """Run every cell that was asked for and write the reports; return the report and its folder.
+
+    Wrong configuration, sources that do not compile and kernel files that are none are raised before any guest
+    starts. Afterwards every trouble is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
+    end the guests and leave the rest as `not-run`.
+    """
+    matrix, plan = load_plan(options)
+    run = MatrixRun(options, matrix, plan, cache=cache or Cache())
+    run.check()
+    return run.run()
+
+
+class MatrixRun:
+    """One run in progress."""
+
+    def __init__(self, options: Options, matrix: Matrix, plan: Plan, *, cache: Cache) -> None:
+        self._options = options
+        self._matrix = matrix
+        self._plan = plan
+        self._cache = cache
+        self._accel = options.accel or matrix.defaults.accel
+        self._preparation = Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
+        self._progress = Progress([kernel.name for kernel in plan.kernels])
+        self._keys: RunKeys = make_keys()
+        self._outputs: dict[str, KernelOutput] = {}
+        self._stopping = threading.Event()
+        self._accels: dict[str, str] = {}
+        self._started = datetime.now(UTC)
+        self.jobs = options.jobs or auto_jobs(matrix, plan)
+
+    def check(self) -> None:
+        """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels."""
+        for name in sorted({kernel.arch for kernel in self._plan.kernels}):
+            self._preparation.objects(self._plan.cases, ARCHITECTURES[name])
+            qemu_version(ARCHITECTURES[name])
+        for kernel in self._plan.kernels:
+            if isinstance(kernel, PathKernel):
+                self._preparation.kernel(kernel, cases=self._plan.cases)
+
+    def run(self) -> tuple[Report, Path]:
+        """Run all kernels, then write the reports."""
+        results = self._options.results or self._options.project.folder / "results"
+        folder = make_run_directory(results, now=self._started)
+        begun = time.monotonic()
+        interrupted = ""
+        try:
+            with self._progress.shown(), _signals_as_errors():
+                try:
+                    self._run_all(folder)
+                except (KeyboardInterrupt, InterruptedRunError) as error:
+                    interrupted = str(error) or "Ctrl-C"
+                    self._stopping.set()
+                    end_all()
+        finally:
+            report = self._report(seconds=time.monotonic() - begun, run_id=folder.name, interrupted=interrupted)
+            write(report, directory=folder)
+            point_latest(results, folder)
+        max_bytes = float(os.environ.get("BPFMATRIX_CACHE_GIB", DEFAULT_MAX_GIB)) * 2**30
+        self._cache.trim(max_bytes=int(max_bytes), keep_newer_than=self._started.timestamp())
+        return report, folder
+
+    def _run_all(self, folder: Path) -> None:
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="guest")
+        try:
+            futures = [pool.submit(self._one, kernel, folder) for kernel in self._plan.kernels]
+            waiting = set(futures)
+            while waiting:  # in short steps, so that signals are seen at once
+                done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
+                for future in done:
+                    future.result()
+        finally:
+            self._stopping.set()
+            end_all()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, kernel: Kernel, folder: Path) -> None:
+        if self._stopping.is_set():
+            return
+        begun = time.monotonic()
+        try:
+            output = self._run_one(kernel, folder / kernel.name)
+        except BpfmatrixError as error:
+            result, cells = unreached(
+                kernel=kernel.name,
+                arch=kernel.arch,
+                cases=self._plan.cases,
+                kind=OutcomeKind.LOST,
+                reason=error_reason(error),
+            )
+            output = KernelOutput(result=result, cells=cells)
+        if self._stopping.is_set():
+            return  # what came after the interruption is not to be trusted
+        self._outputs[kernel.name] = output
+        self._progress.done(kernel.name, output.cells, seconds=time.monotonic() - begun, release=output.result.release)
+
+    def _run_one(self, kernel: Kernel, folder: Path) -> KernelOutput:
+        arch = ARCHITECTURES[kernel.arch]
+        begun = time.monotonic()
+        self._progress.state(kernel.name, "fetching")
+        files = self._preparation.kernel(kernel, cases=self._plan.cases)
+        if files.notice:
+            self._progress.note(files.notice)
+        base = self._preparation.base(arch)
+        accel = self._preparation.accel(self._accel, files)
+        self._accels[accel.name] = accel.reason
+        plan = GuestPlan(
+            kernel=files,
+            settings=kernel.settings(self._matrix.defaults),
+            accel=accel.name,
+            base=base,
+            keys=self._keys,
+            objects=self._preparation.objects(self._plan.cases, arch),
+            folder=folder,
+            cmdline=kernel.cmdline,
+        )
+        fetched = time.monotonic() - begun
+        self._progress.state(kernel.name, "running")
+        run = run_kernel(plan, self._plan.cases)
+        result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
+        return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run))
+
+    def _report(self, *, seconds: float, run_id: str, interrupted: str) -> Report:
+        kernels: list[KernelResult] = []
+        cells: list[CellResult] = []
+        for kernel in self._plan.kernels:
+            output = self._outputs.get(kernel.name)
+            if output is None:
+                reason = f"the run was interrupted ({interrupted})" if interrupted else "the run ended before it"
+                result, missing = unreached(
+                    kernel=kernel.name,
+                    arch=kernel.arch,
+                    cases=self._plan.cases,
+                    kind=OutcomeKind.NOT_RUN,
+                    reason=reason,
+                )
+                output = KernelOutput(result=result, cells=missing)
+            kernels.append(output.result)
+            cells += output.cells
+        complete = len(self._outputs) == len(self._plan.kernels) and not interrupted
+        notices = [f"the run was interrupted ({interrupted})"] if interrupted else []
+        info = RunInfo(
+            id=run_id,
+            started=self._started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=round(seconds, 3),
+            version=__version__,
+            command=shlex.join(["bpfmatrix", *sys.argv[1:]]),
+            host=host_facts(),
+            accel=", ".join(self._accels) or self._accel,
+            accel_reason="; ".join(self._accels.values()),
+            jobs=self.jobs,
+            complete=complete,
+            exit_code=0,
+            notices=(*notices, *self._preparation.notices),
+        )
+        cases = tuple((case.id, case.title) for case in self._plan.cases)
+        report = Report(run=info, kernels=tuple(kernels), cases=cases, cells=tuple(cells))
+        return _with_exit_code(report)
+
+
+def auto_jobs(matrix: Matrix, plan: Plan) -> int:
+    """Return how many guests run at once: as many as matrix.yaml says, or as cores and free memory allow."""
+    if isinstance(matrix.defaults.jobs, int):
+        return matrix.defaults.jobs
+    cores = len(os.sched_getaffinity(0))
+    largest = max(kernel.settings(matrix.defaults).memory for kernel in plan.kernels)
+    fitting = available_memory_mib() // (largest + QEMU_OVERHEAD_MIB)
+    return max(1, min(cores, fitting, len(plan.kernels)))
+
+
+def available_memory_mib() -> int:
+    """Return the host's memory that programs can still have, in MiB (MemAvailable of /proc/meminfo)."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) // 1024
+    return 1024
+
+
+def host_facts() -> dict[str, str]:
+    """Return what the reports say of the host; its name is nobody's business."""
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": str(len(os.sched_getaffinity(0))),
+        "python": platform.python_version(),
+    }
+
+
+def _with_exit_code(report: Report) -> Report:
+    return replace(report, run=replace(report.run, exit_code=exit_code(report)))
+
+
+@contextlib.contextmanager
+def _signals_as_errors() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into InterruptedRunError for the duration of the block (main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise InterruptedRunError(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

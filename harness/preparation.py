@@ -1,0 +1,193 @@
+"""Everything that guests need, obtained before they start: kernels, the image, BPF objects, the accelerator."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.cache import Cache
+from harness.config.case import Case
+from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel
+from harness.debian.apt import Apt
+from harness.debian.lock import Lock, LockedImage, read_lock
+from harness.debian.mirrors import Mirrors, find_mirrors
+from harness.debian.resolve import resolve_image
+from harness.errors import PackageGoneError
+from harness.image.contents import Contents, read_contents
+from harness.image.userland import UserlandParts, build_userland
+from harness.kernels import path as path_source
+from harness.kernels.debian import DebianRequest, DebianSource
+from harness.kernels.files import KernelFiles
+from harness.objects import ObjectBuilder
+from harness.qemu.accel import Accel, boot_probe, choose
+
+LOCK_FILE = "matrix.lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """Where the parts of a project lie: the matrix file, and beside it bpf/, images/, matrix.lock."""
+
+    matrix_file: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of matrix.yaml."""
+        return self.matrix_file.absolute().parent
+
+    @property
+    def lock_file(self) -> Path:
+        """matrix.lock."""
+        return self.folder / LOCK_FILE
+
+    @property
+    def images(self) -> Path:
+        """The description of the guest image: the project's own, else the one that comes with bpfmatrix."""
+        own = self.folder / "images"
+        return own if own.is_dir() else Path(__file__).resolve().parent.parent / "images"
+
+    @property
+    def include(self) -> Path:
+        """The shared headers of the cases."""
+        return self.folder / "bpf/include"
+
+
+class Preparation:
+    """Obtains what a run needs, each thing once. Safe to use from several threads."""
+
+    def __init__(self, project: Project, matrix: Matrix, *, cache: Cache, locked_only: bool = False) -> None:
+        self.cache = cache
+        self.lock: Lock = read_lock(project.lock_file)
+        self._project = project
+        self._matrix = matrix
+        self._locked_only = locked_only
+        self._guard = threading.RLock()
+        self._debian = DebianSource(cache=cache, mirrors=self.mirrors, locked_only=locked_only)
+        self._objects = ObjectBuilder(cache=cache, include=project.include)
+        self._bases: dict[str, Path] = {}
+        self._accels: dict[str, Accel] = {}
+        self.notices: list[str] = []
+
+    @functools.cached_property
+    def contents(self) -> Contents:
+        """The description of the guest image."""
+        return read_contents(self._project.images / "contents.yaml")
+
+    def mirrors(self) -> Mirrors:
+        """Return the Debian mirrors in force; they are looked up when something must be fetched, not before."""
+        with self._guard:
+            return self._found_mirrors
+
+    @functools.cached_property
+    def _found_mirrors(self) -> Mirrors:
+        configured = self._matrix.mirrors
+        return find_mirrors(
+            {
+                "debian": configured.debian,
+                "debian-security": configured.debian_security,
+                "debian-ports": configured.debian_ports,
+            }
+        )
+
+    def objects(self, cases: Sequence[Case], arch: Architecture) -> Mapping[str, Mapping[str, Path]]:
+        """Return the built objects of some cases: case id -> file name -> path."""
+        return {case.id: self._objects.build(case, arch) for case in cases}
+
+    def base(self, arch: Architecture) -> Path:
+        """Return the shared userland of the guest image for an architecture."""
+        with self._guard:
+            if arch.name not in self._bases:
+                self._bases[arch.name] = self._build_base(arch)
+            return self._bases[arch.name]
+
+    def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:
+        """Return the files of one kernel of the matrix, fetched now where they are not in the cache."""
+        arch = ARCHITECTURES[kernel.arch]
+        modules = sorted({*arch.modules, *(module for case in cases for module in case.modules)})
+        if isinstance(kernel, PathKernel):
+            return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules)
+        request = debian_request(kernel)
+        pinned = self.lock.kernels.get(kernel.name)
+        if pinned is not None and not pinned.answers(
+            suite=request.suite,
+            package=request.package,
+            version=request.version,
+            architecture=arch.debian,
+        ):
+            pinned = None
+        files = self._debian.obtain(request, pinned=pinned, modules=modules)
+        if files.notice:
+            with self._guard:
+                self.notices.append(files.notice)
+        return files
+
+    def accel(self, wanted: str, files: KernelFiles) -> Accel:
+        """Return the accelerator for guests of this kernel's architecture, probed with this kernel."""
+        arch = files.arch
+        base = self.base(arch)
+        with self._guard:
+            if arch.name not in self._accels:
+                self._accels[arch.name] = choose(
+                    wanted,
+                    arch,
+                    cache=self.cache,
+                    probe=lambda: boot_probe(arch, kernel=files.image, base=base),
+                )
+            return self._accels[arch.name]
+
+    def locked_image(self, debian_arch: str) -> LockedImage:
+        """Return the packages of the guest image: those of matrix.lock, else the suites' current ones."""
+        pinned = self.lock.images.get(debian_arch)
+        if pinned is not None and (pinned.suites, pinned.names) == (self.contents.suites, self.contents.packages):
+            return pinned
+        if self._locked_only:
+            raise PackageGoneError(
+                f"matrix.lock has no entry for the guest image of {debian_arch}; run `invoke lock`, "
+                f"or leave out --locked"
+            )
+        return self.resolve_image(debian_arch)
+
+    def resolve_image(self, debian_arch: str) -> LockedImage:
+        """Resolve the packages of the guest image against the suites' indexes as they are now."""
+        apt = Apt(cache=self.cache, mirrors=self.mirrors(), suites=self.contents.suites, architecture=debian_arch)
+        with self.cache.lock(f"apt-image-{debian_arch}"):
+            return resolve_image(apt, self.contents.packages)
+
+    def _build_base(self, arch: Architecture) -> Path:
+        try:
+            return self._base_from(arch, self.locked_image)
+        except PackageGoneError:
+            if self._locked_only:
+                raise
+        self.notices.append(
+            f"guest image ({arch.name}): the mirror no longer has a pinned package; the suites' current ones "
+            f"were taken instead. Run `invoke lock` to pin them"
+        )
+        return self._base_from(arch, self.resolve_image)
+
+    def _base_from(self, arch: Architecture, packages_of) -> Path:  # type: ignore[no-untyped-def]
+        host = host_architecture() or arch
+        packages = packages_of(arch.debian).packages
+        interpreter = packages if host.debian == arch.debian else packages_of(host.debian).packages
+        parts = UserlandParts(
+            packages=packages,
+            interpreter=interpreter,
+            contents=self.contents,
+            init=(self._project.images / "init").read_bytes(),
+        )
+        return build_userland(cache=self.cache, mirrors=self.mirrors, parts=parts).path / "base.cpio"
+
+
+def debian_request(kernel: DebianKernel) -> DebianRequest:
+    """Return what to look for in Debian for a kernel of the matrix."""
+    return DebianRequest(
+        name=kernel.name,
+        arch=ARCHITECTURES[kernel.arch],
+        suite=kernel.suite,
+        package=kernel.package,
+        version=kernel.version,
+    )

@@ -1,0 +1,12 @@
+"""report.html: one self-contained page with the content of report.md, for a release or a mail."""
+
+from __future__ import annotations
+
+from harness.model import Report
+from harness.reports import view
+from harness.reports.templating import template
+
+
+def render(report: Report) -> str:
+    """Return report.html for `report`: no script, no other file, everything from a guest escaped."""
+    return template("report.html.j2", autoescape=True).render(v=view.build(report))

@@ -1,0 +1,127 @@
+"""junit.xml: one suite per kernel, one test case per cell, for what reads JUnit.
+
+How verdicts are told: `pass` passes; `xfail`, `known-bug` and `not-applicable` are skipped with their reason;
+`fail` and `xpass` are failures; `error` and `not-run` are errors, since a cell that was asked for and has no
+answer must not look green. A kernel with problems that no cell carries gets one test case more, which fails.
+"""
+
+from __future__ import annotations
+
+from junit_xml import TestCase, TestSuite, to_xml_report_string
+
+from harness.model import CellResult, KernelResult, OutcomeKind, Report, Verdict
+from harness.reports import grid, text, wording
+from harness.reports.bounded import bounded
+from harness.reports.events import event_lines
+
+LONGEST_TEXT = 32_000
+"""Characters of one text in junit.xml."""
+
+MOST_ITEMS = 1_000
+"""Entries of one list (events, console lines) in junit.xml."""
+
+PROBLEMS_CASE = "(kernel)"
+"""The name of the test case that carries a kernel's problems; no case of the matrix can have it."""
+
+
+def render(report: Report) -> str:
+    """Return junit.xml for `report`: well-formed XML whatever the guests wrote, without a time of its own."""
+    report = bounded(grid.completed(report), string=lambda said: text.block(said, limit=LONGEST_TEXT), items=MOST_ITEMS)
+    cells = grid.cells_in_order(report)
+    suites = [_suite(kernel, cells=[cell for cell in cells if cell.kernel == kernel.name]) for kernel in report.kernels]
+    return str(to_xml_report_string(suites, prettyprint=True, encoding="utf-8"))
+
+
+def _suite(kernel: KernelResult, *, cells: list[CellResult]) -> TestSuite:
+    cases = [_case(cell) for cell in cells]
+    if kernel.problems:
+        case = TestCase(name=PROBLEMS_CASE, classname=_class_name(kernel.name))
+        case.add_failure_info(
+            message=text.one_line("; ".join(kernel.problems)),
+            output="\n".join(kernel.problems),
+            failure_type="problem",
+        )
+        cases.append(case)
+    return TestSuite(
+        text.one_line(kernel.name),
+        cases,
+        properties=_properties(kernel),
+        stderr=text.bound("\n".join(kernel.console_tail), limit=LONGEST_TEXT) or None,
+    )
+
+
+def _class_name(kernel: str) -> str:
+    return text.one_line(f"bpfmatrix.{kernel}")
+
+
+def _properties(kernel: KernelResult) -> dict[str, str]:
+    found = {
+        "release": kernel.release,
+        "version": kernel.version,
+        "arch": kernel.arch,
+        "accel": kernel.accel,
+        "transport": kernel.transport,
+        "qemu": kernel.qemu_version,
+        "libbpf": kernel.libbpf_version,
+    }
+    if kernel.package:
+        found |= {
+            "package.source": kernel.package.source,
+            "package.name": kernel.package.name,
+            "package.version": kernel.package.version,
+            "package.suite": kernel.package.suite,
+            "package.sha256": kernel.package.sha256,
+            "package.notice": kernel.package.notice,
+        }
+    found["boots"] = str(kernel.boots)
+    found |= {f"seconds.{phase}": f"{seconds:.3f}" for phase, seconds in kernel.seconds.items()}
+    return {text.one_line(name): text.one_line(value) for name, value in found.items() if value}
+
+
+def _case(cell: CellResult) -> TestCase:
+    outcome, reason = cell.outcome, cell.expectation.reason or cell.verdict_reason or cell.outcome.reason
+    case = TestCase(
+        name=text.one_line(cell.case),
+        classname=_class_name(cell.kernel),
+        elapsed_sec=outcome.seconds,
+        stdout="\n".join(event_lines(outcome.events)) or None,
+        stderr=text.bound("\n".join(outcome.console_tail), limit=LONGEST_TEXT) or None,
+    )
+    message = text.one_line(f"{cell.verdict_reason or cell.verdict}: {wording.happened(outcome)}")
+    match cell.verdict:
+        case Verdict.PASS:
+            pass
+        case Verdict.XFAIL:
+            case.add_skipped_info(message=text.one_line(reason), output=_evidence(cell))
+        case Verdict.KNOWN_BUG:
+            case.add_skipped_info(message=text.one_line(f"known bug: {reason}"), output=_evidence(cell))
+        case Verdict.NOT_APPLICABLE:
+            case.add_skipped_info(
+                message=text.one_line(f"not applicable: {outcome.reason or reason}"), output=_evidence(cell)
+            )
+        case Verdict.FAIL:
+            case.add_failure_info(message=message, output=_evidence(cell), failure_type=str(outcome.kind))
+        case Verdict.XPASS:
+            case.add_failure_info(message=message, output=_evidence(cell), failure_type="xpass")
+        case Verdict.ERROR:
+            kind = "lost" if outcome.kind is OutcomeKind.LOST else "error"
+            case.add_error_info(message=message, output=_evidence(cell), error_type=kind)
+        case Verdict.NOT_RUN:
+            case.add_error_info(message=message, output=_evidence(cell), error_type="not-run")
+    return case
+
+
+def _evidence(cell: CellResult) -> str:
+    """Return what was expected and what happened, then the verifier's log and the kernel's, as plain text."""
+    outcome = cell.outcome
+    facts = [
+        ("expected", wording.expected(cell.expectation)),
+        ("happened", wording.happened(outcome)),
+        ("stage", str(outcome.stage or "")),
+        ("errno", wording.errno(outcome)),
+    ]
+    blocks = ["\n".join(f"{label}: {text.one_line(value)}" for label, value in facts if value)]
+    if outcome.log.strip():
+        blocks.append(f"the verifier's words:\n{outcome.log}")
+    blocks += [f"the kernel's log:\n{splat}" for splat in outcome.splats]
+    return "\n\n".join(blocks)

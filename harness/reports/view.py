@@ -1,0 +1,187 @@
+"""What report.md and report.html show, put together once: the templates only lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.model import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, Report, Verdict
+from harness.reports import grid, text, wording
+from harness.reports.bounded import bounded
+from harness.reports.events import event_lines
+
+SECTIONS = (
+    ("Not as expected", UNEXPECTED),
+    ("No complete answer", INCOMPLETE),
+    ("Known bugs and expected refusals", frozenset({Verdict.KNOWN_BUG, Verdict.XFAIL})),
+    ("Not applicable", frozenset({Verdict.NOT_APPLICABLE})),
+)
+"""Every verdict but `pass`, under the headings in which the cells are told, the worst first."""
+
+EVIDENCE_LIMIT = 16_000
+"""Characters of one block of evidence (a verifier's log, a console tail) on a page."""
+
+MOST_LINES = 300
+"""Entries of one list (events, console lines, splats) on a page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A block of text in the words of the kernel, under a label."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """Everything that a page says about one cell."""
+
+    anchor: str
+    kernel: str
+    case: str
+    verdict: Verdict
+    symbol: str
+    facts: tuple[tuple[str, str], ...]
+    evidence: tuple[Evidence, ...]
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Cells whose verdicts belong together, under one heading; `urgent` where somebody must look at them."""
+
+    title: str
+    urgent: bool
+    details: tuple[Detail, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What one kernel's guests left that no cell carries: sentences, and the console's last lines."""
+
+    kernel: str
+    problems: tuple[str, ...]
+    console: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One report, ready to be laid out."""
+
+    run_id: str
+    headline: str
+    ok: bool
+    notices: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    run: tuple[tuple[str, str], ...]
+    table: grid.Table
+    legend: tuple[tuple[str, Verdict, str], ...]
+    kernel_columns: tuple[str, ...]
+    kernels: tuple[tuple[str, ...], ...]
+    sections: tuple[Section, ...]
+    passed: tuple[Detail, ...]
+
+
+def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
+    """Return what a page shows of `report`, cleaned, each block of evidence in at most `limit` characters."""
+    report = bounded(grid.completed(report), string=lambda said: text.block(said, limit=limit), items=MOST_LINES)
+    anchors = grid.anchors(report)
+    details = [
+        _detail(cell, anchor=anchors[cell.kernel, cell.case], limit=limit) for cell in grid.cells_in_order(report)
+    ]
+    sections = [
+        Section(
+            title=title,
+            urgent=bool(verdicts & (UNEXPECTED | INCOMPLETE)),
+            details=tuple(d for d in details if d.verdict in verdicts),
+        )
+        for title, verdicts in SECTIONS
+    ]
+    return View(
+        run_id=report.run.id,
+        headline=grid.headline(report),
+        ok=report.run.exit_code == 0,
+        notices=grid.notices(report),
+        problems=tuple(_problem(kernel, limit=limit) for kernel in report.kernels if _untold(kernel, report)),
+        run=_run_facts(report),
+        table=grid.table(report),
+        legend=grid.legend(report),
+        kernel_columns=("kernel", "release", "version", "arch", "accel", "package", "boots", "took"),
+        kernels=tuple(_kernel_row(kernel) for kernel in report.kernels),
+        sections=tuple(section for section in sections if section.details),
+        passed=tuple(d for d in details if d.verdict is Verdict.PASS),
+    )
+
+
+def _untold(kernel: KernelResult, report: Report) -> bool:
+    """Say whether a kernel has problems, or a console tail that none of its cells shows."""
+    told = any(c.kernel == kernel.name and c.outcome.console_tail == kernel.console_tail for c in report.cells)
+    return bool(kernel.problems) or (bool(kernel.console_tail) and not told)
+
+
+def _problem(kernel: KernelResult, *, limit: int) -> Problem:
+    console = text.bound("\n".join(kernel.console_tail), limit=limit)
+    return Problem(kernel=kernel.name, problems=kernel.problems, console=console)
+
+
+def _run_facts(report: Report) -> tuple[tuple[str, str], ...]:
+    run = report.run
+    facts = [
+        ("Accelerator", f"{run.accel}: {run.accel_reason}" if run.accel_reason else run.accel),
+        ("QEMU", _distinct(kernel.qemu_version for kernel in report.kernels)),
+        ("libbpf in the guests", _distinct(kernel.libbpf_version for kernel in report.kernels)),
+        ("Connection to the guests", _distinct(kernel.transport for kernel in report.kernels)),
+        ("Jobs", str(run.jobs)),
+        ("Started", run.started),
+        ("Took", wording.duration(run.seconds)),
+        ("Host", ", ".join(f"{name} {value}" for name, value in run.host.items())),
+        ("bpfmatrix", run.version),
+        ("Command", run.command),
+    ]
+    return tuple((label, value) for label, value in facts if value)
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(value for value in values if value))
+
+
+def _kernel_row(kernel: KernelResult) -> tuple[str, ...]:
+    return (
+        kernel.name,
+        kernel.release or "-",
+        kernel.version or "-",
+        kernel.arch or "-",
+        kernel.accel or "-",
+        wording.package(kernel.package),
+        str(kernel.boots),
+        wording.duration(kernel.seconds.get("total")),
+    )
+
+
+def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
+    outcome = cell.outcome
+    facts = [
+        ("Case", cell.title),
+        ("Expected", wording.expected(cell.expectation)),
+        ("Happened", wording.happened(outcome)),
+        ("Stage", str(outcome.stage or "")),
+        ("Errno", wording.errno(outcome)),
+        ("Verdict", f"{cell.verdict}: {cell.verdict_reason}" if cell.verdict_reason else str(cell.verdict)),
+        ("Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)),
+    ]
+    evidence = [
+        ("The verifier's words", outcome.log),
+        *(("The kernel's log", splat) for splat in outcome.splats),
+        ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),
+    ]
+    return Detail(
+        anchor=anchor,
+        kernel=cell.kernel,
+        case=cell.case,
+        verdict=cell.verdict,
+        symbol=grid.SYMBOLS[cell.verdict],
+        facts=tuple((label, value) for label, value in facts if value),
+        evidence=tuple(Evidence(label=label, text=said) for label, said in evidence if said.strip()),
+        events=event_lines(outcome.events),
+    )

@@ -1,0 +1,55 @@
+"""The sentences that reports and the terminal have in common: durations, expectations, outcomes.
+
+All functions are pure; what they return is as clean as the values they are given.
+"""
+
+from __future__ import annotations
+
+from harness.model import Expectation, Outcome, PackageInfo
+
+
+def duration(seconds: float | None) -> str:
+    """Return `seconds` for a reader: `7.4 s`, from two minutes on `2 min 05 s`; `-` where there is none."""
+    if seconds is None:
+        return "-"
+    if seconds < 119.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def errno(outcome: Outcome) -> str:
+    """Return the errno of `outcome` with its name and number, `EINVAL (22)`; empty where there is none."""
+    if outcome.errno is None:
+        return outcome.errno_name or ""
+    return f"{outcome.errno_name} ({outcome.errno})" if outcome.errno_name else str(outcome.errno)
+
+
+def expected(expectation: Expectation) -> str:
+    """Return what a case expects on one kernel, as one line: the outcome, its details, reason and source."""
+    words = [str(expectation.outcome)]
+    if expectation.stage:
+        words.append(f"at {expectation.stage}")
+    if expectation.errno:
+        words.append(f"with {' or '.join(expectation.errno)}")
+    if expectation.message:
+        words.append(f'saying "{expectation.message}"')
+    if expectation.known_bug:
+        words.append("(a known bug)")
+    said = " ".join(words)
+    if expectation.reason:
+        said += f": {expectation.reason}"
+    return f"{said} [{expectation.source}]" if expectation.source else said
+
+
+def happened(outcome: Outcome) -> str:
+    """Return what the kernel did, as one line: the outcome and the reason it was read from."""
+    return f"{outcome.kind}: {outcome.reason}" if outcome.reason else str(outcome.kind)
+
+
+def package(info: PackageInfo | None) -> str:
+    """Return where a kernel came from, as one line; `-` where that is not known."""
+    if info is None:
+        return "-"
+    words = [info.name, info.version, f"({info.suite or info.source})"]
+    return " ".join(word for word in words if word)

@@ -1,0 +1,134 @@
+"""One kernel of the matrix: as many guests as it takes until every case has its answer. Then the outcomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from harness.config.case import Case
+from harness.config.expectation import choose
+from harness.errors import BpfmatrixError
+from harness.guest.session import GuestPlan, SessionResult, run_session
+from harness.judge.outcome import outcome_of
+from harness.judge.records import CaseRecord
+from harness.judge.verdict import judge
+from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo
+
+Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
+
+
+@dataclass(kw_only=True)
+class KernelRun:
+    """Everything that the guests of one kernel gave, added up."""
+
+    records: dict[str, CaseRecord] = field(default_factory=dict)
+    environment: dict[str, object] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    console_tail: tuple[str, ...] = ()
+    boots: int = 0
+
+
+def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_session) -> KernelRun:
+    """Run all cases on one kernel. A case that ends its guest costs another boot, and the rest goes on.
+
+    Every boot settles at least one case, so there are at most as many boots as cases. Raises QemuError where
+    QEMU itself does not start.
+    """
+    run = KernelRun()
+    pending = list(cases)
+    while pending:
+        result = boot(plan, pending)
+        run.boots += 1
+        run.records.update(result.records)
+        run.environment = {**run.environment, **result.environment}
+        run.problems += result.problems
+        run.console_tail = result.console_tail
+        for phase, seconds in result.seconds.items():
+            run.seconds[phase] = run.seconds.get(phase, 0.0) + seconds
+        left = [case for case in pending if case.id not in run.records]
+        if len(left) == len(pending):
+            break  # nothing was settled; whoever judges the cells finds them without a record
+        pending = left
+    return run
+
+
+def version_of(environment: dict[str, object], fallback: str) -> str:
+    """Return the kernel's version: what a Debian kernel says in `uname -v`, else its release.
+
+    Debian's release names the ABI ("6.1.0-50-cloud-amd64"), its version string the real version
+    ("... Debian 6.1.176-1 (2026-...)").
+    """
+    match = re.search(r"\bDebian (\d\S+)", str(environment.get("version", "")))
+    return match.group(1) if match else str(environment.get("release") or fallback)
+
+
+def cells_of(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> list[CellResult]:
+    """Turn a kernel's records into its cells: outcomes held against the expectations of the cases."""
+    version = version_of(run.environment, plan.kernel.package.version or plan.kernel.release)
+    cells = []
+    for case in cases:
+        expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
+        outcome = outcome_of(case, run.records.get(case.id, CaseRecord()))
+        cells.append(_cell(plan.kernel.name, case, outcome, expectation))
+    return cells
+
+
+def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_seconds: float) -> KernelResult:
+    """Return what the reports say about a kernel that was run."""
+    seconds = {"fetch": fetch_seconds, **run.seconds}
+    seconds["total"] = sum(seconds.values())
+    return KernelResult(
+        name=plan.kernel.name,
+        arch=plan.kernel.arch.name,
+        release=str(run.environment.get("release", plan.kernel.release)),
+        version=version_of(run.environment, plan.kernel.package.version),
+        accel=plan.accel,
+        transport="serial" if plan.serial else "network",
+        qemu_version=qemu_version,
+        libbpf_version=str(run.environment.get("libbpf", "")),
+        package=plan.kernel.package,
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        environment=run.environment,
+        boots=run.boots,
+        problems=tuple(run.problems),
+        console_tail=run.console_tail,
+    )
+
+
+def unreached(
+    *, kernel: str, arch: str, cases: Sequence[Case], kind: OutcomeKind, reason: str
+) -> tuple[KernelResult, list[CellResult]]:
+    """Return a kernel that could not be run at all, with a cell for every case: none of them is green."""
+    cells = [
+        _cell(kernel, case, Outcome(kind=kind, reason=reason), _unknown_version(case, arch=arch)) for case in cases
+    ]
+    package = PackageInfo(source="", name="", version="", sha256="")
+    return KernelResult(name=kernel, arch=arch, package=package), cells
+
+
+def error_reason(error: BpfmatrixError) -> str:
+    """Return an error's message as the reason of a cell."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:
+    verdict, reason = judge(outcome, expectation)
+    return CellResult(
+        kernel=kernel,
+        case=case.id,
+        title=case.title,
+        outcome=outcome,
+        expectation=expectation,
+        verdict=verdict,
+        verdict_reason=reason,
+    )
+
+
+def _expectation(case: Case, *, arch: str, version: str) -> Expectation:
+    return choose(case.expect, arch=arch, version=version)
+
+
+def _unknown_version(case: Case, *, arch: str) -> Expectation:
+    return Expectation(outcome=OutcomeKind.WORKS, reason=f"the kernel's version is not known ({arch}, {case.id})")

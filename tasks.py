@@ -1,0 +1,167 @@
+"""The commands of bpfmatrix as Invoke tasks. Each is one call into harness/."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+ROOT = Path(__file__).resolve().parent
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """End with the message and the exit code of an error that is meant for the user."""
+    from harness.errors import BpfmatrixError
+
+    try:
+        yield
+    except BpfmatrixError as error:
+        raise Exit(f"bpfmatrix: {error}", code=error.exit_code) from error
+
+
+_FILTERS = {
+    "kernel": "Only kernels whose name matches this pattern (repeatable).",
+    "arch": "Only kernels of this architecture; all for every one (repeatable; default: the host's).",
+    "case": "Only cases whose id matches this pattern (repeatable).",
+}
+
+
+@task(
+    default=True,
+    iterable=["kernel", "arch", "case"],
+    help={
+        **_FILTERS,
+        "results": "Folder for the results (default: results/ beside matrix.yaml).",
+        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
+        "jobs": "How many guests run at once (default: as cores and memory allow).",
+        "locked": "Take exactly the packages of matrix.lock, or fail.",
+        "matrix_file": "The matrix file (default: matrix.yaml).",
+    },
+)
+def matrix(
+    _context: Context,
+    kernel: list[str],
+    arch: list[str],
+    case: list[str],
+    results: str = "",
+    accel: str = "",
+    jobs: int = 0,
+    locked: bool = False,
+    matrix_file: str = "matrix.yaml",
+) -> None:
+    """Run the cases on the kernels and write reports."""
+    from harness import commands
+
+    with _errors_told():
+        code = commands.matrix(
+            matrix_file=Path(matrix_file),
+            kernels=kernel,
+            arches=arch,
+            cases=case,
+            results=Path(results) if results else None,
+            accel=accel or None,
+            jobs=jobs,
+            locked=locked,
+        )
+    sys.exit(code)
+
+
+@task(iterable=["arch"], help={"arch": _FILTERS["arch"], "matrix_file": "The matrix file (default: matrix.yaml)."})
+def kernels(_context: Context, arch: list[str], matrix_file: str = "matrix.yaml") -> None:
+    """List the kernels of the matrix and what the lock pins them to."""
+    from harness import commands
+
+    with _errors_told():
+        commands.kernels(matrix_file=Path(matrix_file), arches=arch)
+
+
+@task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
+def cases(_context: Context, matrix_file: str = "matrix.yaml") -> None:
+    """List the cases."""
+    from harness import commands
+
+    with _errors_told():
+        commands.cases(matrix_file=Path(matrix_file))
+
+
+@task(
+    iterable=["kernel"],
+    help={"kernel": _FILTERS["kernel"], "matrix_file": "The matrix file (default: matrix.yaml)."},
+)
+def lock(_context: Context, kernel: list[str], matrix_file: str = "matrix.yaml") -> None:
+    """Pin the newest packages that the matrix stands for in matrix.lock."""
+    from harness import commands
+
+    with _errors_told():
+        commands.lock(matrix_file=Path(matrix_file), kernels=kernel)
+
+
+@task(
+    help={
+        "kernel": "The kernel to boot.",
+        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
+        "matrix_file": "The matrix file (default: matrix.yaml).",
+    }
+)
+def shell(_context: Context, kernel: str, accel: str = "", matrix_file: str = "matrix.yaml") -> None:
+    """Boot one kernel and give an interactive shell in it."""
+    from harness import commands
+
+    with _errors_told():
+        code = commands.shell(matrix_file=Path(matrix_file), kernel=kernel, accel=accel or None)
+    sys.exit(code)
+
+
+@task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
+def doctor(_context: Context, matrix_file: str = "matrix.yaml") -> None:
+    """Say what this host offers, and what to do about what it lacks."""
+    from harness import commands
+
+    with _errors_told():
+        code = commands.doctor(matrix_file=Path(matrix_file))
+    sys.exit(code)
+
+
+@task(help={"results": "Remove the results of earlier runs, too."})
+def clean(_context: Context, results: bool = False) -> None:
+    """Empty the cache of kernels, images and objects."""
+    from harness import commands
+
+    with _errors_told():
+        commands.clean(results=ROOT / "results" if results else None)
+
+
+@task
+def schema(_context: Context) -> None:
+    """Write the JSON Schemas of matrix.yaml and case.yaml to docs/."""
+    from harness import commands
+
+    commands.schema(ROOT / "docs")
+
+
+@task(
+    help={
+        "vm": "Also boot real guests (default: yes; --no-vm leaves them out).",
+        "nightly": "Also run the tests that are left to the nightly workflow.",
+        "only": "Only tests whose name matches this pytest expression.",
+    }
+)
+def test(context: Context, vm: bool = True, nightly: bool = False, only: str = "") -> None:
+    """Check the style and the types, then run the tests, with real guests."""
+    from harness import commands
+
+    commands.test(context, root=ROOT, vm=vm, nightly=nightly, only=only)
+
+
+@task
+def lint(context: Context) -> None:
+    """Check the style and the types."""
+    from harness import commands
+
+    commands.lint(context, root=ROOT)

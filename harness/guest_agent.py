@@ -28,8 +28,9 @@ EVENT_LIMIT = 4096
 KMSG_LIMIT = 400
 PERF_PAGES = 8
 
-# Errors that the kernel returns, but errno.h does not name (include/linux/errno.h).
-KERNEL_ERRNO = {512: "ERESTARTSYS", 517: "EPROBE_DEFER", 524: "ENOTSUPP"}
+# Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
+# where Python prefers the C library's alias.
+KERNEL_ERRNO = {35: "EDEADLK", 95: "EOPNOTSUPP", 512: "ERESTARTSYS", 517: "EPROBE_DEFER", 524: "ENOTSUPP"}
 
 # struct event of bpf/include/event.h, in the guest's own byte order.
 EVENT = struct.Struct("=QIIqIHH16s16s")
@@ -39,7 +40,7 @@ HAS_RETVAL, HAS_CONNECTION = 1, 2
 
 def errno_name(number):
     """Return the name of a positive errno, `E?<number>` where it has none."""
-    return errno.errorcode.get(number) or KERNEL_ERRNO.get(number) or f"E?{number}"
+    return KERNEL_ERRNO.get(number) or errno.errorcode.get(number) or f"E?{number}"
 
 
 class Refused(Exception):

@@ -20,6 +20,7 @@ from harness.guest.keys import RunKeys
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refused attempt of a booting guest
 
 LINE_LIMIT = 4 * 1024 * 1024
+FIRST_BANNER_SECONDS = 0.2
 _CHUNK = 65536
 _NOT_YET = (OSError, EOFError, paramiko.SSHException)
 
@@ -147,12 +148,17 @@ def connect(
     shows another host key than the one it was given.
     """
     start = time.monotonic()
+    patience = FIRST_BANNER_SECONDS
 
     def attempt() -> Connection:
+        nonlocal patience
         if not alive():
             raise GuestGoneError("QEMU ended while the guest was booting")
-        left = seconds - (time.monotonic() - start)
-        return _handshake(dial, keys=keys, seconds=max(left, 0.1), compress=compress)
+        left = max(seconds - (time.monotonic() - start), 0.1)
+        # A socket opened before the guest listened may stay silent for ever, so give up on it soon; but later
+        # and later, for a guest that is merely slow to say its banner.
+        patience *= 1.15
+        return _handshake(dial, keys=keys, seconds=left, banner=min(patience, left), compress=compress)
 
     retrying = Retrying(retry=retry_if_exception_type(_NOT_YET), stop=stop_after_delay(seconds), wait=wait_fixed(0.03))
     try:
@@ -161,11 +167,11 @@ def connect(
         raise DeadlineError("boot", seconds, "waiting for the guest's SSH service") from error
 
 
-def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, compress: bool) -> Connection:
+def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
     connection = dial(seconds)
     transport = paramiko.Transport(connection)
     try:
-        transport.banner_timeout = min(seconds, 5)
+        transport.banner_timeout = banner
         transport.handshake_timeout = min(seconds, 30)
         transport.auth_timeout = min(seconds, 30)
         transport.use_compression(compress)

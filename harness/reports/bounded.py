@@ -25,8 +25,8 @@ def bounded(report: Report, *, string: Callable[[str], str], items: int) -> Repo
     """Return `report` with `string` applied to every string and key, and lists cut to `items` entries.
 
     What is cut from a list leaves a mark in its place that says how much it was. The grid itself (kernels,
-    cases, cells) is never cut, and its names stay apart. Values that JSON cannot carry become strings, durations that are no finite
-    number become 0. Applied twice it changes nothing more, if `string` does not.
+    cases, cells) is never cut, and its names stay apart. Values that JSON cannot carry become strings, and
+    durations that are no finite number become 0. Applied twice it changes nothing more, if `string` does not.
     """
     made = cast(Report, _Bounds(string=string, items=items).typed(report))
     kernels = _renamed([kernel.name for kernel in report.kernels], string)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, Report, Verdict
+from harness.model import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
 from harness.reports import grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
@@ -115,9 +115,11 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
 
 
 def _untold(kernel: KernelResult, report: Report) -> bool:
-    """Say whether a kernel has problems, or a console tail that none of its cells shows."""
-    told = any(c.kernel == kernel.name and c.outcome.console_tail == kernel.console_tail for c in report.cells)
-    return bool(kernel.problems) or (bool(kernel.console_tail) and not told)
+    """Say whether a kernel has problems, or cells without an answer none of which shows its console's tail."""
+    cells = [cell for cell in report.cells if cell.kernel == kernel.name]
+    told = any(cell.outcome.console_tail == kernel.console_tail for cell in cells)
+    wanted = any(cell.verdict in INCOMPLETE or cell.outcome.kind is OutcomeKind.CRASHED for cell in cells)
+    return bool(kernel.problems) or (bool(kernel.console_tail) and wanted and not told)
 
 
 def _problem(kernel: KernelResult, *, limit: int) -> Problem:

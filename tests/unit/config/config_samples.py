@@ -1,0 +1,108 @@
+"""Valid files for the tests of harness.config, and a way to put files where it looks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MATRIX = """\
+defaults:
+  memory: 300
+  deadlines: {boot: 90}
+mirrors:
+  debian-security: file:///srv/security
+kernels:
+  - name: "6.1"
+    arch: x86_64
+    source: debian
+    suite: bookworm
+    package: linux-image-cloud-amd64
+  - name: "6.16"
+    arch: arm64
+    source: debian
+    suite: trixie-backports
+    package: linux-image-6.16.*-cloud-arm64
+    version: 6.16.12-1~bpo13+1
+    cpus: 2
+    deadlines: {case: 45.5}
+    cmdline: kasan=off
+  - name: mine
+    arch: x86_64
+    source: path
+    image: build/bzImage
+    modules: build/modules
+    release: 6.19.0-rc1+
+    memory: 1024
+"""
+
+CASE = """\
+title: Tracing a kprobe program with fentry and fexit
+description: |
+  The target tail-calls a handler.
+target:
+  object: target.bpf.c
+  attach: [k_tcp_connect, k_icsk_complete_hashdance]
+  tail-calls:
+    - {map: progs, index: 0, program: handle_new_connection}
+tracer:
+  object: tracer.bpf.c
+  shared-maps: [events]
+  attach:
+    - {program: fentry_k_tcp_connect, target: k_tcp_connect}
+    - {program: fexit_k_tcp_connect, target: k_tcp_connect, function: k_tcp_connect_inner}
+events: events
+trigger:
+  kind: tcp-connect
+  address: "::1"
+observe:
+  client:
+    - {kind: fentry}
+    - {kind: kprobe}
+    - {kind: fexit, retval: 0}
+  listener:
+    - {kind: kprobe}
+control:
+  client: [{kind: kprobe}]
+  listener: []
+sysctls:
+  net.core.bpf_jit_enable: 0
+  kernel.core_pattern: core
+modules: [cls_bpf]
+deadline: 20
+expect:
+  - outcome: refused
+    arch: [arm64]
+    version: "<6.0"
+    reason: arm64 has no BPF trampoline
+    source: Linux efc9909fdce0
+    stage: attach-tracer
+    errno: ENOTSUPP
+  - outcome: refused
+    version: ">=6.8 | >=6.1.75,<6.2"
+    reason: the verifier refuses it
+    source: Linux kernel/bpf/verifier.c
+    stage: load-tracer
+    errno: [EINVAL, EACCES]
+    message: "R1 invalid mem access '(inv|scalar)'"
+  - outcome: crashed
+    version: ==5.10.*
+    reason: the counter is lost
+    source: CVE-0000-0000
+  - outcome: works
+    reason: nothing stands against it
+"""
+
+
+def write_case(folder: Path, text: str = CASE, *, sources: tuple[str, ...] = ("target", "tracer")) -> Path:
+    """Make a case folder with `text` as its case.yaml and empty BPF sources; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "case.yaml").write_text(text, encoding="utf-8")
+    for name in sources:
+        (folder / f"{name}.bpf.c").write_text("", encoding="utf-8")
+    return folder
+
+
+def write_matrix(folder: Path, text: str = MATRIX) -> Path:
+    """Write `text` as the matrix.yaml of `folder` and return its path."""
+    path = folder / "matrix.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path

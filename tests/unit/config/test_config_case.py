@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from config_samples import CASE, write_case
+
+from harness.config import Case, load_case, load_cases
+from harness.config.base import ERRNO_NAMES
+from harness.config.case import EventPattern, ExpectedOutcome
+from harness.errors import ConfigError
+from harness.model import OutcomeKind, Stage
+
+GLOBS = ("bpf/*",)
+
+
+def test_the_sample(tmp_path: Path) -> None:
+    case = load_case(write_case(tmp_path / "kprobe-fentry-fexit"))
+    assert (case.id, case.folder) == ("kprobe-fentry-fexit", tmp_path / "kprobe-fentry-fexit")
+    assert case.description == "The target tail-calls a handler.\n"
+    assert case.target.object == "target.bpf.c"
+    assert case.target.attach == ("k_tcp_connect", "k_icsk_complete_hashdance")
+    (slot,) = case.target.tail_calls
+    assert (slot.map, slot.index, slot.program) == ("progs", 0, "handle_new_connection")
+    assert case.tracer is not None
+    assert case.tracer.shared_maps == ("events",)
+    assert [tracer.function_name for tracer in case.tracer.attach] == ["k_tcp_connect", "k_tcp_connect_inner"]
+    assert (case.events, case.trigger.kind, case.trigger.address) == ("events", "tcp-connect", "::1")
+    assert case.observe.client == (
+        EventPattern(kind="fentry"),
+        EventPattern(kind="kprobe"),
+        EventPattern(kind="fexit", retval=0),
+    )
+    assert case.control is not None
+    assert case.control.sides() == {"client": (EventPattern(kind="kprobe"),), "listener": ()}
+    assert case.sysctls == {"net.core.bpf_jit_enable": 0, "kernel.core_pattern": "core"}
+    assert (case.modules, case.deadline) == (("cls_bpf",), 20)
+    refused, several, crashed, works = case.expect
+    assert (refused.kind, refused.stage, refused.errno) == (
+        OutcomeKind.REFUSED,
+        Stage.ATTACH_TRACER,
+        ("ENOTSUPP",),
+    )
+    assert several.errno == ("EINVAL", "EACCES")
+    assert crashed.version == "==5.10.*"
+    assert (works.arch, works.version, works.source) == (None, None, None)
+
+
+def test_the_least_that_makes_a_case(tmp_path: Path) -> None:
+    text = "title: t\ntarget: {object: target.bpf.o}\ntrigger: {kind: tcp-connect}\nobserve: {}\n"
+    folder = write_case(tmp_path / "least", text, sources=())
+    (folder / "target.bpf.o").touch()
+    case = load_case(folder)
+    assert case.trigger.address == "127.0.0.1"
+    assert case.observe.sides() == {}
+    assert (case.tracer, case.control, case.events, case.deadline) == (None, None, None, None)
+    assert (case.target.attach, case.target.tail_calls, case.modules, case.expect) == ((), (), (), ())
+
+
+def test_a_case_equals_itself_and_can_be_a_key(tmp_path: Path) -> None:
+    folder = write_case(tmp_path / "a")
+    assert {load_case(folder): 1} == {load_case(folder): 1}
+    assert load_case(folder) != load_case(write_case(tmp_path / "b"))
+
+
+def test_id_and_folder_are_not_keys_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"case\.yaml:1: id: unknown key") as caught:
+        load_case(write_case(tmp_path / "a", "id: b\nfolder: c\n" + CASE))
+    assert "case.yaml:2: folder: unknown key" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Kprobe", "a_b", "-a", "a b", "é"])
+def test_folder_names_that_cannot_be_ids(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f'"{name}" cannot be one; use lower-case letters, digits and -'):
+        load_case(write_case(tmp_path / name))
+
+
+def test_the_folder_may_be_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_case(tmp_path / "here"))
+    assert load_case(Path()).id == "here"
+
+
+def test_expected_outcomes_are_outcomes() -> None:
+    others = {OutcomeKind.LOST, OutcomeKind.NOT_RUN}
+    assert {OutcomeKind(name) for name in get_args(ExpectedOutcome)} == set(OutcomeKind) - others
+
+
+def test_errno_names() -> None:
+    assert {"EINVAL", "EACCES", "ENOTSUPP", "EOPNOTSUPP", "E2BIG", "EBUSY"} <= set(ERRNO_NAMES)
+    assert not {"ENOTSUP", "EWOULDBLOCK"} & set(ERRNO_NAMES)
+
+
+def test_cases_are_sorted_and_taken_once(tmp_path: Path) -> None:
+    for name in ("b", "c", "a"):
+        write_case(tmp_path / "bpf" / name)
+    cases = load_cases(tmp_path / "matrix.yaml", ("bpf/c", "bpf/*", "bpf/[ab]"))
+    assert [case.id for case in cases] == ["a", "b", "c"]
+    assert all(isinstance(case, Case) for case in cases)
+
+
+def test_folders_that_are_no_cases_are_passed_over(tmp_path: Path) -> None:
+    write_case(tmp_path / "bpf/a")
+    (tmp_path / "bpf/include").mkdir()
+    (tmp_path / "bpf/include/common.h").touch()
+    (tmp_path / "bpf/README.md").touch()
+    assert [case.id for case in load_cases(tmp_path / "matrix.yaml", GLOBS)] == ["a"]
+
+
+def test_sources_without_a_case_file_are_an_error(tmp_path: Path) -> None:
+    write_case(tmp_path / "bpf/a")
+    (write_case(tmp_path / "bpf/b") / "case.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"bpf/b/case\.yaml: there is no such file"):
+        load_cases(tmp_path / "matrix.yaml", GLOBS)
+
+
+def test_a_glob_without_a_case_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_case(tmp_path / "bpf/a")
+    (tmp_path / "bpf/include").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load_cases(Path("matrix.yaml"), ("bpf/*", "bfp/*", "bpf/include", "**x"))
+    assert str(caught.value).splitlines()[:2] == [
+        'matrix.yaml: cases: no folder with a case.yaml matches "bfp/*" in .',
+        'matrix.yaml: cases: no folder with a case.yaml matches "bpf/include" in .',
+    ]
+    assert re.search(r'matrix\.yaml: cases: "\*\*x" cannot be looked up: ', str(caught.value))
+
+
+def test_globs_outside_the_matrix_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_case(tmp_path / "mine/a")
+    write_case(tmp_path / "mine/b")
+    matrix = tmp_path / "elsewhere/matrix.yaml"
+    matrix.parent.mkdir()
+    cases = load_cases(matrix, (f"{tmp_path}/mine/a", "~/mine/*", "../mine/b"))
+    assert {case.id for case in cases} == {"a", "b"}
+
+
+def test_two_folders_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_case(tmp_path / "bpf/a")
+    write_case(tmp_path / "own/a")
+    with pytest.raises(ConfigError) as caught:
+        load_cases(Path("matrix.yaml"), ("bpf/*", "own/*"))
+    assert str(caught.value) == 'own/a/case.yaml: the id "a" is already taken by bpf/a; rename one of the folders'
+
+
+def test_the_errors_of_all_cases_are_told(tmp_path: Path) -> None:
+    write_case(tmp_path / "bpf/a", CASE.replace("title", "titel"))
+    write_case(tmp_path / "bpf/b", CASE.replace("events: events", "evnts: events"))
+    with pytest.raises(ConfigError) as caught:
+        load_cases(tmp_path / "matrix.yaml", GLOBS)
+    assert "bpf/a/case.yaml:1: titel: unknown key" in str(caught.value)
+    assert "evnts: unknown key" in str(caught.value)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from config_samples import CASE, MATRIX, write_case, write_matrix
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from harness.config import DebianKernel, PathKernel, load_case, load_matrix
+from harness.config.case import CaseFile
+from harness.config.explain import did_you_mean, explain
+from harness.config.matrix import Deadlines, Matrix
+from harness.config.yaml_source import Loc, dotted, load
+from harness.errors import ConfigError
+
+shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def test_the_sample(tmp_path: Path) -> None:
+    matrix = load_matrix(write_matrix(tmp_path))
+    assert matrix.cases == ("bpf/*",)
+    assert matrix.mirrors.debian is None
+    assert matrix.mirrors.debian_security == "file:///srv/security"
+    assert (matrix.defaults.jobs, matrix.defaults.accel, matrix.defaults.cpus) == ("auto", "auto", 1)
+    first, second, mine = matrix.kernels
+    assert isinstance(first, DebianKernel)
+    assert (first.name, first.suite, first.package) == ("6.1", "bookworm", "linux-image-cloud-amd64")
+    assert first.version is None
+    assert isinstance(second, DebianKernel)
+    assert (second.version, second.cmdline) == ("6.16.12-1~bpo13+1", "kasan=off")
+    assert isinstance(mine, PathKernel)
+    assert mine.image == tmp_path / "build/bzImage"
+    assert mine.modules == tmp_path / "build/modules"
+    assert mine.release == "6.19.0-rc1+"
+
+
+def test_own_settings_go_before_the_defaults(tmp_path: Path) -> None:
+    matrix = load_matrix(write_matrix(tmp_path))
+    first, second, mine = (kernel.settings(matrix.defaults) for kernel in matrix.kernels)
+    assert (first.memory, first.cpus) == (300, 1)
+    assert first.deadlines == Deadlines(boot=90, case=30, shutdown=10)
+    assert (second.memory, second.cpus) == (300, 2)
+    assert second.deadlines == Deadlines(boot=90, case=45.5, shutdown=10)
+    assert mine.memory == 1024
+    assert mine.deadlines == first.deadlines
+
+
+def test_defaults_of_an_empty_matrix(tmp_path: Path) -> None:
+    text = "kernels: [{name: a, arch: s390x, source: path, image: /boot/vmlinuz}]\n"
+    matrix = load_matrix(write_matrix(tmp_path, text))
+    defaults = matrix.defaults
+    assert (defaults.memory, defaults.cpus, defaults.jobs, defaults.accel) == (256, 1, "auto", "auto")
+    assert defaults.deadlines == Deadlines(boot=60, case=30, shutdown=10)
+    assert hash(matrix) == hash(load_matrix(write_matrix(tmp_path, text)))
+
+
+def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    images = ("~/bzImage", "/boot/vmlinuz", "../vmlinux")
+    kernels = [{"name": str(n), "arch": "x86_64", "source": "path", "image": image} for n, image in enumerate(images)]
+    write_matrix(tmp_path / "sub", yaml.safe_dump({"kernels": kernels}))
+    matrix = load_matrix(Path("sub/matrix.yaml"))
+    assert [kernel.image for kernel in matrix.kernels if isinstance(kernel, PathKernel)] == [
+        tmp_path / "home/bzImage",
+        Path("/boot/vmlinuz"),
+        tmp_path / "sub/../vmlinux",
+    ]
+
+
+@pytest.mark.parametrize(("image", "got"), [("", '""'), ("~nosuchuser-/x", '"~nosuchuser-/x"')])
+def test_paths_that_lead_nowhere(tmp_path: Path, image: str, got: str) -> None:
+    text = yaml.safe_dump({"kernels": [{"name": "a", "arch": "x86_64", "source": "path", "image": image}]})
+    with pytest.raises(ConfigError, match=rf"kernels\[0\]\.image: expected a path.*, got {re.escape(got)}"):
+        load_matrix(write_matrix(tmp_path, text))
+
+
+def test_models_are_frozen(tmp_path: Path) -> None:
+    matrix = load_matrix(write_matrix(tmp_path))
+    with pytest.raises(ValidationError, match="frozen"):
+        matrix.kernels[0].name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("url", ["http://mirror.example", "https://mirror.example:8/x/", "file:///srv/debian"])
+def test_mirror_urls(url: str) -> None:
+    kernels = yaml.safe_load(MATRIX)["kernels"]
+    assert Matrix.model_validate({"kernels": kernels, "mirrors": {"debian": url}}).mirrors.debian == url
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "hint"),
+    [
+        ("sorce", ["source", "suite"], '; did you mean "source"?'),
+        ("KVM", ["auto", "kvm"], '; did you mean "kvm"?'),
+        ("load", ["load-target", "load-tracer", "open"], '; did you mean "load-target" or "load-tracer"?'),
+        ("zzz", ["source"], ""),
+        ("", ["source"], ""),
+        ("amd64", ["x86_64"], '; did you mean "x86_64"?'),
+    ],
+)
+def test_did_you_mean(word: str, known: list[str], hint: str) -> None:
+    assert did_you_mean(word, known, {"AMD64": ("x86_64",)}) == hint
+
+
+def test_explain_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_matrix(tmp_path, MATRIX.replace("memory: 300", "memory: lots").replace("suite: b", "sute: b"))
+    data, positions = load(path)
+    with pytest.raises(ValidationError) as caught:
+        Matrix.model_validate(data)
+    known = "name, arch, memory, cpus, deadlines, cmdline, source, suite, package, version"
+    assert explain(caught.value, path=path, positions=positions, model=Matrix, data=data).splitlines() == [
+        'matrix.yaml:2: defaults.memory: expected an integer of at least 64 (MiB), got "lots"',
+        'matrix.yaml:7: kernels[0]: the key "suite" is missing; expected the name of a Debian suite, '
+        'such as "trixie-backports"',
+        f'matrix.yaml:10: kernels[0].sute: unknown key; did you mean "suite"? (known: {known})',
+    ]
+
+
+# Whatever is done to a valid file, the answer is a model or a ConfigError whose lines name places.
+
+JUNK: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 70),
+    st.floats(allow_nan=True),
+    st.sampled_from(["", "debian", "path", "x86_64", "refused", "works", "5.10", "[key]", "EINVAL", "a b", "{x}"]),
+    st.just([]),
+    st.just({}),
+    st.lists(st.sampled_from([1, "a", None, "EINVAL", "arm64"]), max_size=3),
+    st.dictionaries(st.sampled_from(["source", "kind", "debian", "name", "x.y"]), st.integers(), max_size=2),
+)
+
+
+def places(data: Any, loc: Loc = ()) -> list[Loc]:
+    found = [loc] if loc else []
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        found += places(value, (*loc, key))
+    return found
+
+
+@st.composite
+def damaged(draw: st.DrawFn, text: str) -> Any:
+    data = copy.deepcopy(yaml.safe_load(text))
+    for _ in range(draw(st.integers(1, 4))):
+        loc = draw(st.sampled_from(places(data) or [("kernels",)]))
+        holder: Any = data
+        for item in loc[:-1]:
+            holder = holder[item]
+        how = draw(st.sampled_from(["replace", "remove", "rename", "add"]))
+        if how == "remove" and loc[-1] in (holder if isinstance(holder, dict) else range(len(holder))):
+            del holder[loc[-1]]
+        elif how in ("rename", "add") and isinstance(holder, dict):
+            name = draw(st.sampled_from(["debian", "path", "[key]", "x y", "source", "literal", "stage", "events"]))
+            holder[name] = holder.pop(loc[-1], None) if how == "rename" else draw(JUNK)
+        else:
+            holder[loc[-1]] = draw(JUNK)
+    return data
+
+
+def check(message: str, file: str, data: Any) -> None:
+    """Every line names the file, a line, and a place that is really in the file."""
+    known = {dotted(loc) for loc in places(data)}
+    for line in message.splitlines():
+        match = re.fullmatch(rf"{re.escape(file)}:\d+: (?:the key \".*|(?P<place>.+?): .+)", line)
+        assert match
+        assert match["place"] is None or match["place"] in known
+        assert "Input should" not in line
+
+
+@shared_folder
+@given(data=damaged(MATRIX))
+def test_a_damaged_matrix_is_explained(tmp_path: Path, data: Any) -> None:
+    path = write_matrix(tmp_path, yaml.safe_dump(data, sort_keys=False))
+    try:
+        matrix: BaseModel = load_matrix(path)
+    except ConfigError as error:
+        check(str(error), str(path), data)
+    else:
+        assert isinstance(matrix, Matrix)
+
+
+@shared_folder
+@given(data=damaged(CASE))
+def test_a_damaged_case_is_explained(tmp_path: Path, data: Any) -> None:
+    folder = write_case(tmp_path / "sample", yaml.safe_dump(data, sort_keys=False))
+    try:
+        case: BaseModel = load_case(folder)
+    except ConfigError as error:
+        check(str(error), str(folder / "case.yaml"), data)
+    else:
+        assert isinstance(case, CaseFile)

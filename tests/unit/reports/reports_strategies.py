@@ -1,0 +1,121 @@
+"""Hypothesis strategies: whole Reports out of any text that Python can hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from harness.model import (
+    CellResult,
+    Expectation,
+    KernelResult,
+    Outcome,
+    OutcomeKind,
+    PackageInfo,
+    Report,
+    RunInfo,
+    Stage,
+    Verdict,
+)
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""No time limit per example: a busy machine must not turn a property red."""
+
+ANY_TEXT = st.text(st.characters(), max_size=30)
+"""Any code points, lone surrogates and control characters too."""
+
+SEEDED = st.sampled_from(["\x1b[31m", "\x00", "]]>", "```", "|", "<b>", "&amp;", "\r\n", "- x", "1. x", "\\", "_"])
+HOSTILE = st.lists(st.one_of(ANY_TEXT, SEEDED), max_size=6).map("".join)
+CARRIED = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+"""Text that report.json carries unchanged: all but lone surrogates."""
+
+
+def _seconds() -> st.SearchStrategy[float]:
+    return st.floats(min_value=0, max_value=1e6)
+
+
+def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdict] | None = None) -> Any:
+    """Return a strategy for Reports with a whole grid, all their text drawn from `words`."""
+    chosen = verdicts or st.sampled_from(Verdict)
+    lines = st.lists(words, max_size=3).map(tuple)
+    values = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | words,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+        max_leaves=6,
+    )
+    ends = {"saddr": words, "daddr": words, "sport": st.integers(0, 65535), "dport": st.integers(0, 65535)}
+    connections = st.fixed_dictionaries({"kind": words, **ends, "retval": st.none() | st.integers(-9, 9)})
+    events = st.lists(connections | st.dictionaries(words, values, max_size=3), max_size=3).map(tuple)
+    packages = st.builds(
+        PackageInfo, **dict.fromkeys(["source", "name", "version", "sha256", "suite", "notice"], words)
+    )
+    kernels = st.builds(
+        KernelResult,
+        **dict.fromkeys(["name", "arch", "release", "version", "accel", "transport", "qemu_version"], words),
+        libbpf_version=words,
+        package=st.none() | packages,
+        seconds=st.dictionaries(words, _seconds(), max_size=3),
+        environment=st.dictionaries(words, values, max_size=3),
+        boots=st.integers(0, 9),
+        problems=lines,
+        console_tail=lines,
+    )
+    outcomes = st.builds(
+        Outcome,
+        kind=st.sampled_from(OutcomeKind),
+        reason=words,
+        stage=st.none() | st.sampled_from(Stage),
+        errno=st.none() | st.integers(1, 600),
+        errno_name=st.none() | words,
+        log=words,
+        events=events,
+        splats=lines,
+        console_tail=lines,
+        seconds=st.none() | _seconds(),
+    )
+    expectations = st.builds(
+        Expectation,
+        outcome=st.sampled_from(OutcomeKind),
+        reason=words,
+        source=words,
+        stage=st.none() | st.sampled_from(Stage),
+        errno=lines,
+        message=st.none() | words,
+        known_bug=st.booleans(),
+    )
+    runs = st.builds(
+        RunInfo,
+        **dict.fromkeys(["id", "started", "version", "command", "accel", "accel_reason"], words),
+        seconds=_seconds(),
+        host=st.dictionaries(words, words, max_size=3),
+        jobs=st.integers(1, 9),
+        complete=st.booleans(),
+        exit_code=st.integers(0, 3),
+        notices=lines,
+    )
+    cells = st.builds(
+        CellResult,
+        kernel=st.just(""),
+        case=st.just(""),
+        title=words,
+        outcome=outcomes,
+        expectation=expectations,
+        verdict=chosen,
+        verdict_reason=words,
+    )
+
+    @st.composite
+    def whole(draw: st.DrawFn) -> Report:
+        found_kernels = draw(st.lists(kernels, max_size=2, unique_by=lambda kernel: kernel.name))
+        cases = draw(st.lists(st.tuples(words, words), max_size=2, unique_by=lambda case: case[0]))
+        grid = [replace(draw(cells), kernel=kernel.name, case=case) for kernel in found_kernels for case, _ in cases]
+        return Report(run=draw(runs), kernels=tuple(found_kernels), cases=tuple(cases), cells=tuple(grid))
+
+    return whole()

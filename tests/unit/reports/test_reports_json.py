@@ -1,0 +1,259 @@
+"""report.json: stable keys, read back as it was written, described in full."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from reports_golden import check
+from reports_sample import LOG, nasty_report, quiet_report
+from reports_strategies import CARRIED, HOSTILE, UNHURRIED, reports
+
+from harness.errors import ConfigError
+from harness.model import Report, Verdict
+from harness.reports.json_report import LONGEST_TEXT, limited, parse, render
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
+
+# Schema 1. Keys may join these; that one of them goes or is renamed is what this list must catch.
+PROMISED: dict[str, set[str]] = {
+    "": {"schema", "run", "kernels", "cases", "cells"},
+    "run": {
+        "id",
+        "started",
+        "seconds",
+        "version",
+        "command",
+        "host",
+        "accel",
+        "accel_reason",
+        "jobs",
+        "complete",
+        "exit_code",
+        "notices",
+        "verdicts",
+    },
+    "kernels": {
+        "name",
+        "arch",
+        "release",
+        "version",
+        "accel",
+        "transport",
+        "qemu_version",
+        "libbpf_version",
+        "seconds",
+        "package",
+        "environment",
+        "boots",
+        "problems",
+        "console_tail",
+    },
+    "package": {"source", "name", "version", "sha256", "suite", "notice"},
+    "cases": {"id", "title"},
+    "cells": {
+        "kernel",
+        "case",
+        "title",
+        "outcome",
+        "verdict",
+        "verdict_reason",
+        "stage",
+        "errno",
+        "errno_name",
+        "reason",
+        "expected",
+        "log",
+        "events",
+        "splats",
+        "console_tail",
+        "seconds",
+    },
+    "expected": {"outcome", "reason", "source", "stage", "errno", "message", "known_bug"},
+}
+
+
+def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return one object of each kind that `PROMISED` names."""
+    kernel, cell = document["kernels"][0], document["cells"][0]
+    return {
+        "": document,
+        "run": document["run"],
+        "kernels": kernel,
+        "package": kernel["package"],
+        "cases": document["cases"][0],
+        "cells": cell,
+        "expected": cell["expected"],
+    }
+
+
+def test_golden() -> None:
+    check("report.json", render(nasty_report()))
+
+
+def test_the_promised_keys_are_there_and_no_others_without_being_promised() -> None:
+    found = objects(json.loads(render(nasty_report())))
+    assert {kind: set(keys) for kind, keys in found.items()} == PROMISED
+
+
+def test_values_are_the_words_of_the_model() -> None:
+    document = json.loads(render(nasty_report()))
+    refused = document["cells"][1]
+    assert (refused["outcome"], refused["verdict"], refused["stage"]) == ("refused", "xfail", "load-tracer")
+    assert (refused["errno"], refused["errno_name"]) == (13, "EACCES")
+    assert document["cells"][0]["errno"] is None
+    assert document["cells"][0]["events"][2] == {
+        "kind": "fexit", "saddr": "127.0.0.1", "sport": 40296, "daddr": "127.0.0.1", "dport": 443,
+        "retval": 0, "side": "client", "phase": "observe",
+    }  # fmt: skip
+    assert document["run"]["verdicts"] == {
+        "pass": 2, "xfail": 1, "known-bug": 1, "fail": 2, "xpass": 1, "error": 1, "not-run": 1,
+        "not-applicable": 1,
+    }  # fmt: skip
+    assert document["kernels"][3]["package"] is None
+
+
+def test_it_is_ascii_and_without_raw_control_characters() -> None:
+    text = render(nasty_report())
+    assert text.isascii()
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
+
+
+def test_a_long_log_is_cut_in_the_middle() -> None:
+    log = json.loads(render(nasty_report()))["cells"][1]["log"]
+    assert len(LOG) > 900_000
+    assert len(log) <= LONGEST_TEXT
+    assert log.startswith("func#0 @0")
+    assert log.endswith("processed 28000 insns\n")
+    assert re.search(r"\[\.\.\. \d+ characters cut \.\.\.\]", log)
+
+
+@UNHURRIED
+@given(reports(CARRIED))
+def test_parse_is_the_inverse_of_render(report: Report) -> None:
+    assert parse(render(report)) == report
+
+
+@UNHURRIED
+@given(reports(HOSTILE))
+def test_any_text_becomes_json_that_parses_to_the_limited_report(report: Report) -> None:
+    text = render(report)
+    text.encode()
+    assert parse(text) == limited(report)
+    assert render(parse(text)) == text
+
+
+def test_the_nasty_report_comes_back() -> None:
+    assert parse(render(nasty_report())) == limited(nasty_report())
+    assert parse(render(quiet_report())) == quiet_report()
+
+
+def test_a_missing_cell_is_written_as_lost() -> None:
+    document = json.loads(render(replace(quiet_report(), cells=())))
+    assert [(cell["outcome"], cell["verdict"]) for cell in document["cells"]] == [("lost", "error")]
+    assert document["run"]["verdicts"]["error"] == 1
+
+
+def test_unknown_keys_are_passed_over() -> None:
+    document = json.loads(render(quiet_report()))
+    for found in objects(document).values():
+        found["added later"] = {"any": 1}
+    assert parse(json.dumps(document)) == quiet_report()
+
+
+@pytest.mark.parametrize("schema", [0, 2, 99])
+def test_another_schema_is_refused(schema: int) -> None:
+    document = json.loads(render(quiet_report())) | {"schema": schema}
+    with pytest.raises(ConfigError, match=rf"old\.json: schema {schema} .* reads schema 1 only"):
+        parse(json.dumps(document), name="old.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"schema": ' + "1" * 5000 + "}", "<xml/>"])
+def test_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"report\.json: this is not JSON"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["schema"], True, "schema: expected an integer, found true"),
+        (["run"], [], "run: expected an object with the key id"),
+        (["run", "jobs"], "2", 'run.jobs: expected an integer, found "2"'),
+        (["run", "complete"], 1, "run.complete: expected true or false, found 1"),
+        (["run", "seconds"], float("inf"), "run.seconds: expected a finite number"),
+        (["run", "host", "cores"], 2, "run.host.cores: expected a string, found 2"),
+        (["kernels"], {}, "kernels: expected a list"),
+        (["kernels", 0, "seconds", "boot"], False, "kernels[0].seconds.boot: expected a number, found false"),
+        (["kernels", 0, "package"], "x", "kernels[0].package: expected an object with the key source"),
+        (["kernels", 0, "environment"], None, "kernels[0].environment: expected an object, found null"),
+        (["cells", 0, "verdict"], "green", "cells[0].verdict: expected one of pass, xfail, known-bug, fail"),
+        (["cells", 0, "outcome"], [], "cells[0].outcome: expected one of works, refused"),
+        (["cells", 0, "events", 1], "x", 'cells[0].events[1]: expected an object, found "x"'),
+        (["cells", 0, "expected", "errno"], "EINVAL", "cells[0].expected.errno: expected a list"),
+        (["cells", 0, "log"], None, "cells[0].log: expected a string, found null"),
+    ],
+)
+def test_malformed_values_are_named_with_their_place(path: list[Any], value: object, message: str) -> None:
+    document = json.loads(render(quiet_report()))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(ConfigError, match=re.escape(f"report.json: {message}")):
+        parse(json.dumps(document))
+
+
+def paths(kind: str) -> list[Any]:
+    steps: dict[str, list[Any]] = {
+        "": [],
+        "run": ["run"],
+        "kernels": ["kernels", 0],
+        "package": ["kernels", 0, "package"],
+        "cases": ["cases", 0],
+        "cells": ["cells", 0],
+        "expected": ["cells", 0, "expected"],
+    }
+    return steps[kind]
+
+
+def promised() -> Iterator[tuple[str, str]]:
+    for kind, keys in PROMISED.items():
+        for key in sorted(keys - {"verdicts"}):
+            yield kind, key
+
+
+@pytest.mark.parametrize(("kind", "key"), list(promised()))
+def test_every_key_is_needed(kind: str, key: str) -> None:
+    document = json.loads(render(quiet_report()))
+    place = document
+    for step in paths(kind):
+        place = place[step]
+    del place[key]
+    with pytest.raises(ConfigError, match=f"expected an object with the key {key}"):
+        parse(json.dumps(document))
+
+
+@UNHURRIED
+@given(HOSTILE)
+def test_parse_of_any_text_ends_in_one_error(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text)
+
+
+def test_the_document_describes_every_key_and_its_example_is_real() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    described = set(re.findall(r"^\| `([a-z0-9_]+)` \|", document, re.MULTILINE))
+    assert set().union(*PROMISED.values()) <= described
+    example = re.search(r"```json\n(.*?)```", document, re.DOTALL)
+    assert example
+    assert parse(example[1]) == quiet_report()
+    assert example[1] == render(quiet_report())
+    for verdict in Verdict:
+        assert f"`{verdict}`" in document

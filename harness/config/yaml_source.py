@@ -162,6 +162,8 @@ def _syntax_error(error: yaml.YAMLError, name: str, text: str) -> str:
         context += f" that begins on line {error.context_mark.line + 1}" if context.startswith("while") else ""
     what = f"{context}{', ' if problem.startswith('but ') else ': '}{problem}" if context else problem
     hint = "; indent with spaces" if "'\\t'" in what else ""
+    if problem.startswith("mapping values"):
+        hint = "; a value with a colon and a space in it must stand in quotes"
     return f"{where}: not valid YAML: {what}{hint}"
 
 

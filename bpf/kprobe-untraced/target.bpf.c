@@ -1,0 +1,1 @@
+../kprobe-fentry-fexit/target.bpf.c

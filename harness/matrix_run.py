@@ -28,7 +28,7 @@ from harness.guest.session import GuestPlan
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
 from harness.preparation import Preparation, Project
-from harness.qemu.accel import qemu_version
+from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
 from harness.reports.grid import exit_code
 from harness.reports.writer import make_run_directory, point_latest, write
@@ -104,7 +104,7 @@ class MatrixRun:
         self._keys: RunKeys = make_keys()
         self._outputs: dict[str, KernelOutput] = {}
         self._stopping = threading.Event()
-        self._accels: dict[str, str] = {}
+        self._accels: dict[str, Accel] = {}
         self._started = datetime.now(UTC)
         self.jobs = options.jobs or auto_jobs(matrix, plan)
 
@@ -159,7 +159,7 @@ class MatrixRun:
         begun = time.monotonic()
         try:
             output = self._run_one(kernel, folder / kernel.name)
-        except BpfmatrixError as error:
+        except (BpfmatrixError, OSError) as error:
             result, cells = unreached(
                 kernel=kernel.name,
                 arch=kernel.arch,
@@ -182,7 +182,7 @@ class MatrixRun:
             self._progress.note(files.notice)
         base = self._preparation.base(arch)
         accel = self._preparation.accel(self._accel, files)
-        self._accels[accel.name] = accel.reason
+        self._accels[arch.name] = accel
         plan = GuestPlan(
             kernel=files,
             settings=kernel.settings(self._matrix.defaults),
@@ -192,6 +192,7 @@ class MatrixRun:
             objects=self._preparation.objects(self._plan.cases, arch),
             folder=folder,
             cmdline=kernel.cmdline,
+            stopping=self._stopping,
         )
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
@@ -225,8 +226,8 @@ class MatrixRun:
             version=__version__,
             command=shlex.join(["bpfmatrix", *sys.argv[1:]]),
             host=host_facts(),
-            accel=", ".join(self._accels) or self._accel,
-            accel_reason="; ".join(self._accels.values()),
+            accel=", ".join(dict.fromkeys(accel.name for accel in self._accels.values())) or self._accel,
+            accel_reason="; ".join(dict.fromkeys(accel.reason for accel in self._accels.values())),
             jobs=self.jobs,
             complete=complete,
             exit_code=0,

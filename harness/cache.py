@@ -27,6 +27,8 @@ from harness.errors import CacheError
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
+ABANDONED_SECONDS = 86400.0
+"""After this long nobody is making an entry any more: its temporary folder is a killed process's."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,21 @@ class Cache:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the lock `name` against other processes and threads; raise CacheError after half an hour."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        path = self.root / "locks" / f"{name}.lock"
+        held = FileLock(path, timeout=LOCK_SECONDS)
+        with self._guard(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                held.acquire()
+            except Timeout as error:
+                raise CacheError(
+                    f"cache: another process has held the lock {name} for {LOCK_SECONDS:.0f} s; "
+                    f"end that process, or remove {path}"
+                ) from error
         try:
-            with FileLock(locks / f"{name}.lock", timeout=LOCK_SECONDS):
-                yield
-        except Timeout as error:
-            raise CacheError(
-                f"cache: another process has held the lock {name} for {LOCK_SECONDS:.0f} s; "
-                f"end that process, or remove {locks / name}.lock"
-            ) from error
+            yield
+        finally:
+            held.release()
 
     def size(self) -> int:
         """Return the bytes that all entries take on disk."""
@@ -116,18 +123,19 @@ class Cache:
     def trim(self, *, max_bytes: int, keep_newer_than: float) -> list[str]:
         """Drop entries, least recently used first, until at most `max_bytes` remain.
 
-        Entries used after the time `keep_newer_than` (seconds since the epoch) stay. Returns what went.
+        Entries used after the time `keep_newer_than` (seconds since the epoch) stay. What a killed process
+        left behind half-made goes in any case, after a day. Returns what went.
         """
-        entries = sorted(
-            (path for path in self.root.glob("*/*") if (path / MANIFEST).is_file()),
-            key=lambda path: path.stat().st_mtime,
-        )
+        for path in self.root.glob("*/.*"):
+            if path.is_dir() and 0 < _last_use(path) < time.time() - ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+        entries = sorted((path for path in self.root.glob("*/*") if (path / MANIFEST).is_file()), key=_last_use)
         total = self.size()
         gone: list[str] = []
         for path in entries:
             if total <= max_bytes:
                 break
-            if path.stat().st_mtime >= keep_newer_than:
+            if _last_use(path) >= keep_newer_than:
                 continue
             total -= _tree_bytes(path)
             with self.lock(f"{path.parent.name}-{path.name}"):
@@ -177,7 +185,7 @@ def verified(path: Path) -> dict[str, Any] | None:
     """Return the notes of the entry at `path` if every file of it has its hash, else None."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
-        files: dict[str, str] = manifest["files"]
+        files: dict[str, str] = dict(manifest["files"])
         present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST}
         if present != set(files):
             return None
@@ -187,6 +195,14 @@ def verified(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return meta
+
+
+def _last_use(path: Path) -> float:
+    """Return when an entry was last used, 0 where another process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _tree_bytes(path: Path) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from invoke.context import Context
 from invoke.exceptions import Exit
-from rich.console import Console
 from rich.table import Table
 
 from harness import doctor as examination
@@ -25,8 +24,8 @@ from harness.guest.interactive import interactive_shell
 from harness.kernels.debian import DebianSource
 from harness.matrix_run import Options, load_plan, run_matrix
 from harness.preparation import Preparation, Project, debian_request
-from harness.reports.grid import exit_meaning, headline
-from harness.terminal import print_grid
+from harness.reports.grid import headline
+from harness.terminal import make_console, print_grid
 
 ACCELS = ("auto", "kvm", "tcg")
 
@@ -58,11 +57,10 @@ def matrix(
         locked=locked,
     )
     report, folder = run_matrix(options)
-    console = Console(highlight=False)
+    console = make_console()
     print_grid(report, console=console)
-    console.print(f"{headline(report)} ({report.run.seconds:.1f} s, {report.run.accel})")
-    console.print(f"exit code {report.run.exit_code}: {exit_meaning(report.run.exit_code)}")
-    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml", soft_wrap=True)
+    console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})")
+    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml")
     return report.run.exit_code
 
 
@@ -81,7 +79,7 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
             table.add_row(kernel.name, kernel.arch, f"{kernel.suite}: {kernel.package}", version)
         else:
             table.add_row(kernel.name, kernel.arch, str(kernel.image), "")
-    Console(highlight=False, soft_wrap=True).print(table)
+    make_console().print(table)
 
 
 def cases(*, matrix_file: Path) -> None:
@@ -90,7 +88,7 @@ def cases(*, matrix_file: Path) -> None:
     table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
     for case in load_cases(matrix_file, loaded.cases):
         table.add_row(case.id, case.title)
-    Console(highlight=False, soft_wrap=True).print(table)
+    make_console().print(table)
 
 
 def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
@@ -101,7 +99,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     cache = Cache()
     preparation = Preparation(project, loaded, cache=cache)
     source = DebianSource(cache=cache, mirrors=preparation.mirrors)
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     names = {kernel.name for kernel in loaded.kernels}
     pinned = {name: entry for name, entry in preparation.lock.kernels.items() if name in names}
     for kernel in plan.kernels:
@@ -137,7 +135,7 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
 
 def doctor(*, matrix_file: Path) -> int:
     """Print what the host offers; return 3 where something that every run needs is lacking."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     findings = examination.examine(matrix_file)
     for finding in findings:
         console.print(f"{finding.sign} {finding.subject:<12} {finding.text}")

@@ -133,11 +133,12 @@ def _headers() -> Finding:
 
 
 def _mirror(matrix_file: Path, matrix: Matrix, *, cache: Cache) -> Finding:
-    preparation = Preparation(Project(matrix_file=matrix_file), matrix, cache=cache)
-    found = _attempt("mirror", lambda: preparation.mirrors().base("debian"))
-    if isinstance(found, Finding):
-        return found
-    return Finding(subject="mirror", text=f"{found} (from {preparation.mirrors().origins['debian']})")
+    def look() -> str:
+        mirrors = Preparation(Project(matrix_file=matrix_file), matrix, cache=cache).mirrors()
+        return f"{mirrors.base('debian')} (from {mirrors.origins['debian']})"
+
+    found = _attempt("mirror", look)
+    return found if isinstance(found, Finding) else Finding(subject="mirror", text=found)
 
 
 def _cache(cache: Cache) -> Finding:

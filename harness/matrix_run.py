@@ -37,6 +37,9 @@ from harness.terminal import Progress
 
 QEMU_OVERHEAD_MIB = 200
 """Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
+STOP_SECONDS = 5.0
+"""How long an interrupted run waits for its threads: a guest is gone at once, but a fetch may take its time, and
+the reports must not wait for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +144,9 @@ class MatrixRun:
 
     def _run_all(self, folder: Path) -> None:
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="guest")
+        futures: list[concurrent.futures.Future[None]] = []
         try:
-            futures = [pool.submit(self._one, kernel, folder) for kernel in self._plan.kernels]
+            futures += [pool.submit(self._one, kernel, folder) for kernel in self._plan.kernels]
             waiting = set(futures)
             while waiting:  # in short steps, so that signals are seen at once
                 done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
@@ -151,7 +155,8 @@ class MatrixRun:
         finally:
             self._stopping.set()
             end_all()
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            concurrent.futures.wait(futures, timeout=STOP_SECONDS)
 
     def _one(self, kernel: Kernel, folder: Path) -> None:
         if self._stopping.is_set():

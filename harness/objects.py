@@ -100,7 +100,7 @@ def check_object(path: Path, arch: Architecture) -> None:
         raise ObjectFileError(f"{path} is not a BPF object: it is no ELF file. Compile it with clang -target bpf")
     order = "little" if head[5] == 1 else "big"
     machine = int.from_bytes(head[18:20], "little" if order == "little" else "big")
-    if machine != EM_BPF:
+    if machine != EM_BPF or head[4] != 2:  # ELFCLASS64
         raise ObjectFileError(
             f"{path} is an ELF file for machine {machine}, not for BPF ({EM_BPF}). Compile it with clang -target bpf"
         )

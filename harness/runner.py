@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.config.case import Case
 from harness.config.expectation import choose
-from harness.errors import BpfmatrixError
+from harness.errors import BpfmatrixError, ConfigError
 from harness.guest.session import GuestPlan, SessionResult, run_session
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
@@ -33,12 +33,12 @@ class KernelRun:
 def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_session) -> KernelRun:
     """Run all cases on one kernel. A case that ends its guest costs another boot, and the rest goes on.
 
-    Every boot settles at least one case, so there are at most as many boots as cases. Raises QemuError where
-    QEMU itself does not start.
+    Every boot settles at least one case, so there are at most as many boots as cases; there is none any more
+    once `plan.stopping` is set. Raises QemuError where QEMU itself does not start.
     """
     run = KernelRun()
     pending = list(cases)
-    while pending:
+    while pending and not plan.stopping.is_set():
         result = boot(plan, pending)
         run.boots += 1
         run.records.update(result.records)
@@ -108,9 +108,9 @@ def unreached(
     return KernelResult(name=kernel, arch=arch, package=package), cells
 
 
-def error_reason(error: BpfmatrixError) -> str:
-    """Return an error's message as the reason of a cell."""
-    return f"{type(error).__name__}: {error}"
+def error_reason(error: BpfmatrixError | OSError) -> str:
+    """Return an error's message as the reason of a cell; an OSError is trouble of the host (a full disk, say)."""
+    return f"{'the host failed' if isinstance(error, OSError) else type(error).__name__}: {error}"
 
 
 def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:
@@ -127,7 +127,10 @@ def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -
 
 
 def _expectation(case: Case, *, arch: str, version: str) -> Expectation:
-    return choose(case.expect, arch=arch, version=version)
+    try:
+        return choose(case.expect, arch=arch, version=version)
+    except ConfigError:  # a kernel of the user's own may call itself anything, or nothing where it never spoke
+        return _unknown_version(case, arch=arch)
 
 
 def _unknown_version(case: Case, *, arch: str) -> Expectation:

@@ -26,15 +26,24 @@ STYLES: dict[Verdict, str] = {
     Verdict.NOT_APPLICABLE: "dim",
 }
 
+NOT_A_TERMINAL = 200
+"""Columns where the output goes to a file or a pipe: wide enough that nothing is wrapped."""
+
 WIDE = 4
 """With more cases than this the terminal's grid counts verdicts instead of naming each."""
+
+
+def make_console() -> Console:
+    """Return the console of a command: as wide as the terminal, and wide where there is none."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=NOT_A_TERMINAL)
 
 
 class Progress:
     """Tells the person at the terminal how far each kernel is. Safe to use from several threads."""
 
     def __init__(self, kernels: Sequence[str], *, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False)
+        self._console = console or make_console()
         self._kernels = list(kernels)
         self._states: dict[str, tuple[str, float]] = {}
         self._cells: dict[str, list[CellResult]] = {}
@@ -62,7 +71,9 @@ class Progress:
             self._cells[kernel] = list(cells)
             self._states[kernel] = (f"{seconds:.1f} s", time.monotonic())
         if self._live is None:
-            self._console.print(f"{kernel:<20} {release:<32} {seconds:6.1f} s  {summary(cells)}")
+            # The release is the guest's word, which may hold anything.
+            line = f"{kernel:<20} {printable(release):<32} {seconds:6.1f} s  {summary(cells)}"
+            self._console.print(line, markup=False)
         for cell in cells:
             if cell.verdict in UNEXPECTED or cell.verdict == Verdict.ERROR:
                 self.note(f"{kernel} x {cell.case}: {cell.verdict}: {cell.verdict_reason}", style="red")
@@ -70,7 +81,7 @@ class Progress:
     def note(self, text: str, *, style: str = "yellow") -> None:
         """Say something that belongs to no cell, in full."""
         with self._guard:
-            self._console.print(f"[{style}]{escape(text)}[/{style}]", soft_wrap=True)
+            self._console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -83,6 +94,11 @@ class Progress:
                 age = "" if cells is not None or state == "waiting" else f" {time.monotonic() - since:.0f} s"
                 table.add_row(kernel, f"{state}{age}", verdict_text(cells or []))
         return table
+
+
+def printable(text: str) -> str:
+    """Return a text without the control characters that a terminal would obey; newlines and tabs stay."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def summary(cells: Sequence[CellResult]) -> str:
@@ -112,5 +128,5 @@ def print_grid(report: Report, *, console: Console) -> None:
     for kernel in report.kernels:
         cells = [report.cell(kernel.name, case) for case, _ in report.cases]
         verdicts = [verdict_text(cells)] if wide else [verdict_text([cell]) for cell in cells]
-        table.add_row(kernel.name, kernel.release, *verdicts)
+        table.add_row(escape(kernel.name), escape(printable(kernel.release)), *verdicts)
     console.print(table)

@@ -20,6 +20,12 @@ from harness.debian.mirrors import Mirrors, archive_of
 from harness.errors import FetchError, MirrorError, PackageGoneError
 from harness.process import find_tool, run
 
+# What apt's transports say where no connection comes about (methods/connect.cc of apt).
+_UNREACHABLE = re.compile(
+    r"Could not (?:connect|resolve)|Cannot initiate the connection|Temporary failure|timed out|Unable to connect"
+    r"|Something wicked happened|Connection failed"
+)
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 _CONFIG = """\
@@ -80,14 +86,20 @@ class Apt:
         self._mirrors = mirrors
         self._root = cache.folder("apt", f"{'+'.join(suites)}-{architecture}".replace("/", "_"))
         self._fresh = False
+        self.missing: tuple[str, ...] = ()
 
     def update(self) -> None:
-        """Fetch the indexes of all suites, once per object. Raises MirrorError with apt's own words."""
+        """Fetch the indexes of all suites, once per object.
+
+        A mirror in the middle of an update may miss one of several suites; those that could be had are used,
+        and `missing` names the others. Raises MirrorError, with apt's own words, where none could be had.
+        """
         if self._fresh:
             return
         self._configure()
-        done = self._apt("apt-get", "update", "-o", "APT::Update::Error-Mode=any")
-        if done.returncode != 0:
+        done = self._apt("apt-get", "update")
+        self.missing = tuple(suite for suite in self.suites if _not_fetched(suite, done.stderr))
+        if len(self.missing) == len(self.suites) or (done.returncode != 0 and not self.missing):
             raise MirrorError(
                 f"the index of {', '.join(self.suites)} ({self.architecture}) could not be fetched:\n"
                 f"{_apt_errors(done.stderr)}\n"
@@ -169,18 +181,24 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
     config.unlink()
     if done.returncode == 0 and target.is_file():
         return target
-    words = _apt_errors(done.stderr) or f"apt-helper ended with {done.returncode}"
+    words = _apt_errors(done.stderr) or done.stderr.strip() or f"apt-helper ended with {done.returncode}"
     for leftover in folder.glob(f"{target.name}*"):
         leftover.unlink()
     what = f"{package.name} {package.version}"
-    if re.search(r"\b404\b|File not found|No such file", words):
+    if re.search(r"\s404\s|File not found|No such file", words):
         raise PackageGoneError(f"the mirror no longer has {what} ({package.file}):\n{words}")
-    if re.search(r"Could not (connect|resolve)|Temporary failure|timed out|Unable to connect", words):
+    if _UNREACHABLE.search(words):
         raise MirrorError(
             f"the mirror of the {package.archive} archive cannot be reached, so {what} was not fetched:\n{words}\n"
             f"Check the network, or choose another mirror; `./run doctor` shows which one is used."
         )
     raise FetchError(f"{what} could not be fetched:\n{words}")
+
+
+def _not_fetched(suite: str, text: str) -> bool:
+    """Say whether `apt-get update` could not have a suite; where nothing can be reached that is but a warning to it."""
+    name = re.escape(suite)
+    return bool(re.search(rf"^(?:E: |W: Failed to fetch ).*(?:/dists/{name}/| {name} (?:In)?Release')", text, re.MULTILINE))
 
 
 def _apt_errors(text: str) -> str:

@@ -79,17 +79,27 @@ def resolve(
 
 
 def parse_update_uris(text: str) -> dict[str, str]:
-    """Read `apt-get update --print-uris`: archive name -> base address, the first of each kind."""
-    found: dict[str, str] = {}
+    """Read `apt-get update --print-uris`: archive name -> base address.
+
+    Other vendors call their suites `stable` or `bookworm` too. So an address must name Debian or serve several
+    of its suites, and of several the one that serves most counts, else the first.
+    """
+    suites: dict[tuple[str, str], set[str]] = {}
     for line in text.splitlines():
         match = re.match(r"'(\S+)/dists/(.+?)/(?:InRelease|Release)'", line)
         if match is None:
             continue
         base, suite = match.groups()
-        if _SECURITY_SUITE.match(suite):
-            found.setdefault("debian-security", base)
+        if base.endswith("/debian-ports"):
+            suites.setdefault(("debian-ports", base), set()).add(suite)
+        elif _SECURITY_SUITE.match(suite):
+            suites.setdefault(("debian-security", base), set()).add(suite)
         elif _MAIN_SUITE.match(suite):
-            found.setdefault("debian", base)
+            suites.setdefault(("debian", base), set()).add(suite)
+    found: dict[str, str] = {}
+    for (archive, base), names in sorted(suites.items(), key=lambda item: -len(item[1])):
+        if archive != "debian" or "debian" in base or len(names) > 1:
+            found.setdefault(archive, base)
     return found
 
 

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refuse
 
 LINE_LIMIT = 4 * 1024 * 1024
 FIRST_BANNER_SECONDS = 0.2
+PUSH_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
+"""How long a guest may take to answer that it starts a command; how long the command runs is another matter."""
 _CHUNK = 65536
 _NOT_YET = (OSError, EOFError, paramiko.SSHException)
 
@@ -54,6 +58,8 @@ def dial_serial(path: Path) -> Dial:
                 if more == seen:
                     time.sleep(0.01)
                 seen = more
+            # What stands before it is an earlier connection's or noise; a client would stumble over it.
+            connection.recv(seen.index(b"SSH-2.0-"))
         except BaseException:
             connection.close()
             raise
@@ -71,10 +77,7 @@ class Connection:
     def push(self, files: Mapping[PurePosixPath, bytes]) -> None:
         """Write files into the guest by SFTP, making their folders; raise GuestConnectionError."""
         try:
-            sftp = paramiko.SFTPClient.from_transport(self._transport)
-            if sftp is None:
-                raise GuestConnectionError("the guest offers no SFTP")
-            with sftp:
+            with self._within(PUSH_SECONDS, "files were pushed"), self._sftp() as sftp:
                 for folder in sorted({parent for path in files for parent in path.parents}):
                     with contextlib.suppress(OSError):
                         sftp.mkdir(str(folder))
@@ -82,6 +85,33 @@ class Connection:
                     sftp.putfo(io.BytesIO(data), str(path), file_size=len(data), confirm=True)
         except _NOT_YET as error:
             raise GuestConnectionError(f"files could not be pushed into the guest: {error}") from error
+
+    def _sftp(self) -> paramiko.SFTPClient:
+        sftp = paramiko.SFTPClient.from_transport(self._transport)
+        if sftp is None:
+            raise GuestConnectionError("the guest offers no SFTP")
+        return sftp
+
+    @contextlib.contextmanager
+    def _within(self, seconds: float, doing: str) -> Iterator[None]:
+        """Close the connection where the block takes longer: paramiko waits for answers of a hung guest for ever."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._transport.close()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except _NOT_YET as error:
+            if not late.is_set():
+                raise
+            raise GuestConnectionError(f"the guest gave no answer within {seconds:g} s while {doing}") from error
+        finally:
+            timer.cancel()
 
     def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
         """Run a command and yield the lines of its output, without their ends, until it closes them.
@@ -93,7 +123,8 @@ class Connection:
         try:
             channel = self._transport.open_session(timeout=10)
             with channel, errors.open("wb") as log:
-                channel.exec_command(command)
+                with self._within(ANSWER_SECONDS, "a command was started in it"):
+                    channel.exec_command(command)
                 rest = b""
                 while True:
                     channel.settimeout(timeout())
@@ -118,7 +149,7 @@ class Connection:
 
     def start(self, command: str) -> None:
         """Start a command without waiting for anything; a broken connection does not matter."""
-        with contextlib.suppress(*_NOT_YET):
+        with contextlib.suppress(*_NOT_YET, GuestConnectionError), self._within(ANSWER_SECONDS, "a command was started in it"):
             self._transport.open_session(timeout=5).exec_command(command)
 
     def shell(self, *, columns: int, lines: int) -> paramiko.Channel:

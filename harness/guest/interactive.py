@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import sys
 import tempfile
 import termios
 import tty
 from pathlib import Path
+from types import FrameType
 
 import paramiko
 
@@ -24,6 +26,8 @@ def interactive_shell(preparation: Preparation, matrix: Matrix, kernel: Kernel, 
 
     Without a terminal, commands are read from standard input. Raises what booting raises.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     files = preparation.kernel(kernel, cases=())
     chosen = preparation.accel(accel, files)
     with tempfile.TemporaryDirectory(prefix="bpfmatrix-shell-") as name:
@@ -45,6 +49,11 @@ def interactive_shell(preparation: Preparation, matrix: Matrix, kernel: Kernel, 
                 return _attend(channel)
             channel = connection.shell(columns=0, lines=0)
             return _feed(channel)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End on a signal by way of all `finally`: the terminal is set back, the guest and its files are removed."""
+    sys.exit(128 + number)
 
 
 def _attend(channel: paramiko.Channel) -> int:

@@ -3,23 +3,111 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import AgentError
 from harness.judge.records import CaseRecord, Ending
+from harness.model import Stage
 
 PROTOCOL = 1
 LINES_LIMIT = 200_000
 
 
+class _Line(BaseModel):
+    """What every line holds. The guest is not trusted, so whoever reads a line later can rely on these fields."""
+
+    model_config = ConfigDict(strict=True)
+
+    n: int
+    type: str
+
+
+class _Hello(_Line):
+    protocol: int
+    environment: dict[str, Any]
+    kernel_log: list[str]
+
+
+class _Case(_Line):
+    case: str
+
+
+class _Ends(BaseModel):
+    """Both ends of the trigger's connection, each as [address, port]."""
+
+    client: Annotated[list[str | int], Field(min_length=2, max_length=2)]
+    server: Annotated[list[str | int], Field(min_length=2, max_length=2)]
+
+
+class _Step(_Case):
+    stage: Annotated[Stage, Field(strict=False)]
+    op: str
+    what: str
+    ok: bool
+    errno: int | None = None
+    errno_name: str | None = None
+    detail: str | None = None
+    log: str | None = None
+    phase: str | None = None
+    ends: _Ends | None = None
+    events: int | None = None
+    lost: int | None = None
+
+
+class _Event(_Case):
+    phase: str
+    ours: bool
+    event: dict[str, Any]
+
+
+class _AgentTrouble(_Case):
+    detail: str
+
+
+class _Precondition(BaseModel):
+    """The sysctl that a case needs and the kernel refuses."""
+
+    sysctl: str
+    value: str | int
+    errno_name: str
+
+
+class _CaseEnd(_Case):
+    seconds: float
+    kernel_log: list[str]
+    complete: bool
+    signal: str | None
+    timed_out: bool
+    precondition: _Precondition | None = None
+
+
+class _Done(_Line):
+    cases: int
+    lines: int
+
+
+_LINES: dict[str, type[_Line]] = {
+    "hello": _Hello,
+    "case": _Case,
+    "step": _Step,
+    "event": _Event,
+    "agent-error": _AgentTrouble,
+    "case-end": _CaseEnd,
+    "done": _Done,
+}
+
+
 def parse_line(line: bytes) -> dict[str, Any]:
     """Return one line of the agent as a dictionary; raise AgentError where it is not one of the protocol."""
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise AgentError(f"the agent wrote something that is not its protocol: {line[:200]!r}") from error
-    if not isinstance(record, dict) or not isinstance(record.get("type"), str) or "n" not in record:
-        raise AgentError(f"the agent wrote something that is not its protocol: {line[:200]!r}")
+        record: dict[str, Any] = json.loads(line)
+        _LINES[record["type"]].model_validate(record)
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        why = error.errors()[0] if isinstance(error, ValidationError) else None
+        where = f" ({'.'.join(map(str, why['loc']))}: {why['msg']})" if why else ""
+        raise AgentError(f"the agent wrote something that is not its protocol: {line[:200]!r}{where}") from error
     return record
 
 
@@ -37,7 +125,8 @@ class Transcript:
     def feed(self, line: bytes) -> dict[str, Any] | None:
         """Take in one line and return it, or None for an empty one.
 
-        Raises AgentError on a malformed line, a gap in the numbers, or another version of the protocol.
+        Raises AgentError on a malformed line, a gap in the numbers, a line out of its place, or another version
+        of the protocol.
         """
         if not line.strip():
             return None
@@ -46,6 +135,8 @@ class Transcript:
         if record["n"] != self._lines or self._lines > LINES_LIMIT:
             raise AgentError(f"line {self._lines} of the agent is numbered {record['n']}: lines were lost")
         kind = record["type"]
+        if (kind == "hello") != (self._lines == 1) or self.done:
+            raise AgentError(f"line {self._lines} of the agent, of type {kind}, stands in the wrong place")
         if kind == "hello":
             if record.get("protocol") != PROTOCOL:
                 raise AgentError(f"the agent speaks protocol {record.get('protocol')}, not {PROTOCOL}")
@@ -54,8 +145,12 @@ class Transcript:
         elif kind == "done":
             if record["lines"] != self._lines:
                 raise AgentError(f"the agent wrote {record['lines']} lines, but {self._lines} came")
+            if self.current is not None:
+                raise AgentError(f"the agent ended, but case {self.current} did not")
             self.done = True
         elif kind == "case":
+            if record["case"] in self._parts or self.current is not None:
+                raise AgentError(f"the agent started case {record['case']} a second time, or within another")
             self._started.append(record["case"])
             self._parts[record["case"]] = {"steps": [], "events": [], "errors": [], "end": None}
         else:
@@ -85,8 +180,8 @@ class Transcript:
         )
 
     def _add(self, kind: str, record: dict[str, Any]) -> None:
-        parts = self._parts.get(record.get("case", ""))
-        if parts is None or parts["end"] is not None:
+        parts = self._parts.get(record["case"])
+        if parts is None or record["case"] != self.current:
             raise AgentError(f"the agent wrote a line of type {kind} outside of a case")
         if kind == "step":
             parts["steps"].append(record)
@@ -94,7 +189,5 @@ class Transcript:
             parts["events"].append(record)
         elif kind == "agent-error":
             parts["errors"].append(record["detail"])
-        elif kind == "case-end":
-            parts["end"] = record
         else:
-            raise AgentError(f"the agent wrote a line of unknown type {kind}")
+            parts["end"] = record

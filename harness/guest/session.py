@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.config.matrix import Settings
-from harness.errors import AgentError, BpfmatrixError, DeadlineError, WrongKernelError
+from harness.errors import AgentError, BpfmatrixError, DeadlineError, QemuError, WrongKernelError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
 from harness.guest.keys import RunKeys
 from harness.guest.protocol import Transcript
@@ -35,7 +36,11 @@ SETTLE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class GuestPlan:
-    """What is needed to boot one guest. `base` is the shared userland; `objects` maps case id to files."""
+    """What is needed to boot one guest.
+
+    `base` is the shared userland; `objects` maps case id to files. Once `stopping` is set no guest starts any
+    more; the guests of a run share it.
+    """
 
     kernel: KernelFiles
     settings: Settings
@@ -45,6 +50,7 @@ class GuestPlan:
     objects: Mapping[str, Mapping[str, Path]]
     folder: Path
     cmdline: str = ""
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
     def serial(self) -> bool:
@@ -94,7 +100,13 @@ def started(plan: GuestPlan) -> Iterator[QemuProcess]:
             *module_nodes(plan.kernel.modules),
             *key_nodes(host_key=plan.keys.host_key_file, authorized_key=plan.keys.authorized_key),
         ]
-        write_ramdisk(initrd, base=plan.base, nodes=nodes)
+        try:
+            write_ramdisk(initrd, base=plan.base, nodes=nodes)
+        except OSError as error:
+            raise QemuError(
+                f"the guest's initramfs cannot be written to {folder}: {error.strerror}. Free some space there, "
+                f"or set TMPDIR to another folder"
+            ) from error
 
         def spec(monitor_fd: int) -> GuestSpec:
             return GuestSpec(
@@ -112,7 +124,7 @@ def started(plan: GuestPlan) -> Iterator[QemuProcess]:
             )
 
         try:
-            with running(spec, folder=folder) as qemu:
+            with running(spec, folder=folder, stopping=plan.stopping) as qemu:
                 yield qemu
         finally:
             _keep_console(folder / "console", plan.folder / "console.log")
@@ -137,8 +149,9 @@ def run_session(plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
     """Boot one guest and run `cases` in it, in order.
 
     Always returns, but for QemuError where QEMU itself does not start. A case with its completion marker has
-    a record, and so has the one during which the guest died or fell silent (the first, where it could not
-    even be reached). Cases without a record were not reached.
+    a record, and so has the one during which the guest died or fell silent. Where that happened before the
+    first case, it is the end of them all: the next guest would fare no better. Cases without a record were
+    not reached.
     """
     result = SessionResult()
     watch = Stopwatch(result.seconds)
@@ -177,7 +190,7 @@ def _run_agent(plan: GuestPlan, connection: Connection, cases: Sequence[Case], t
             raise DeadlineError("case", seconds, doing)
         return remaining
 
-    with (plan.folder / "agent.jsonl").open("ab") as log:
+    with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
         for line in connection.lines(AGENT_COMMAND, errors=plan.folder / "agent.stderr", timeout=left):
             log.write(line + b"\n")
             record = transcript.feed(line)
@@ -206,7 +219,8 @@ def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection, resul
         result.problems.append(f"the shutdown deadline of {deadline:g} s passed; QEMU was ended")
         return
     death = qemu.death()
-    if death is not None and death.reason != "guest-shutdown":
+    silent = plan.kernel.arch.silent_poweroff and death is not None and death.reason is None and not death.returncode
+    if death is not None and death.reason != "guest-shutdown" and not silent:
         ending = ending_of(
             what="powering off",
             console=qemu.console_text(),
@@ -232,14 +246,15 @@ def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
 
 
 def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case], ending: Ending | None) -> None:
-    """Give every case that ended its record, and the ending to the one that it befell."""
+    """Give every case that ended its record, and the ending to the one that it befell, or to all."""
     for case in transcript.ended():
         result.records[case] = transcript.record(case)
     if ending is None:
         return
-    victim = transcript.current or (None if result.records else cases[0].id)
-    if victim is not None:
-        result.records[victim] = transcript.record(victim, ending)
+    if transcript.current is not None:
+        result.records[transcript.current] = transcript.record(transcript.current, ending)
+    elif not result.records:
+        result.records.update({case.id: transcript.record(case.id, ending) for case in cases})
     else:
         result.problems.append(f"after {list(result.records)[-1]}: {ending.reason}")
 

@@ -39,13 +39,13 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     words: list[str] = []
-    for token in re.findall(r"\*\*|\*|\?|\[[^\]]+\]|[^*?\[]+", pattern):
+    for token in re.findall(r"\*\*|\*|\?|\[[^\]]+\]|\[|[^*?\[]+", pattern):
         words.append({"**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or _literal(token))
     return re.compile("".join(words))
 
 
 def _literal(token: str) -> str:
-    return token if token.startswith("[") else re.escape(token)
+    return token if token.startswith("[") and token != "[" else re.escape(token)
 
 
 def read_contents(path: Path) -> Contents:

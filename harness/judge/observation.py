@@ -49,7 +49,7 @@ def describe(event: Event) -> str:
     if event.get("retval") is not None:
         words.append(f"retval {event['retval']}")
     if "saddr" in event:
-        words.append(f"{event['saddr']}:{event['sport']} -> {event['daddr']}:{event['dport']}")
+        words.append(f"{event['saddr']}:{event.get('sport')} -> {event.get('daddr')}:{event.get('dport')}")
     return " ".join(words)
 
 

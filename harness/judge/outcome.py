@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
+from harness.jobs import steps_of
 from harness.judge.kernel_log import find_splats
 from harness.judge.observation import differences, side_of
 from harness.judge.records import CaseRecord
@@ -47,6 +49,8 @@ def outcome_of(case: Case, record: CaseRecord) -> Outcome:
     failed = next((step for step in record.steps if not step.get("ok")), None)
     if failed is not None:
         return _failed(case, record, failed)
+    if not _all_steps(case, record):
+        return _lost("the agent reported other steps than the case has", record)
     found = _observed(case, record)
     if isinstance(found, Outcome):
         return found
@@ -66,6 +70,17 @@ def _failed(case: Case, record: CaseRecord, step: dict[str, Any]) -> Outcome:
     return _judged(case, record, OutcomeKind.REFUSED, words, stage=stage, failed=step)
 
 
+def _all_steps(case: Case, record: CaseRecord) -> bool:
+    """Say whether every step of the case was reported, in order: what was not attached must not count as seen."""
+    names = [case.target.object] + ([case.tracer.object] if case.tracer is not None else [])
+    wanted = steps_of(case, paths={name: PurePosixPath(name) for name in names})
+    return [_identity(step) for step in record.steps] == [_identity(step) for step in wanted]
+
+
+def _identity(step: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(step.get(key, "")) for key in ("stage", "op", "what", "phase"))
+
+
 def _observed(case: Case, record: CaseRecord) -> list[str] | Outcome:
     """Return what differs from what must be seen, or an outcome where that cannot be said."""
     found: list[str] = []
@@ -78,7 +93,7 @@ def _observed(case: Case, record: CaseRecord) -> list[str] | Outcome:
             return _lost(f"the agent reported no observation for the phase {phase}", record)
         events = [item["event"] for item in record.events if item["phase"] == phase and item["ours"]]
         got = sum(1 for item in record.events if item["phase"] == phase)
-        if look.get("lost") or got != look.get("events"):
+        if look.get("lost") != 0 or got != look.get("events"):
             return _lost(f"events were lost on their way out of the guest ({phase})", record)
         prefix = "" if phase == "observe" else "with the tracers detached, "
         found += [prefix + sentence for sentence in differences(wanted, events, ends)]

@@ -44,8 +44,10 @@ def release_of_image(data: bytes) -> str | None:
     uncompressed image holds the "Linux version ..." banner.
     """
     if data[0x202:0x206] == b"HdrS":
-        start = int.from_bytes(data[0x20E:0x210], "little") + 0x200
-        text = data[start : start + 256].split(b"\0")[0].decode("ascii", "replace")
+        offset = int.from_bytes(data[0x20E:0x210], "little")
+        if not offset:  # the image does not say
+            return None
+        text = data[offset + 0x200 : offset + 0x200 + 256].split(b"\0")[0].decode("ascii", "replace")
         return text.split(" ")[0] or None
     match = re.search(rb"Linux version (\d\S*) ", data)
     return match.group(1).decode("ascii", "replace") if match else None

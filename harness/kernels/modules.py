@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import re
-from collections.abc import Iterable
+import subprocess
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 from harness.errors import FetchError
@@ -21,13 +26,30 @@ class ModuleOrder:
 
 
 def parse_show_depends(text: str) -> list[Path]:
-    """Read the output of `modprobe --show-depends`: the module files in the order of loading."""
-    return [Path(match.group(1)) for match in re.finditer(r"^insmod (\S+)", text, re.MULTILINE)]
+    """Read the output of `modprobe --show-depends`: the module files in the order of loading.
+
+    A path may hold spaces; options of the module may follow it.
+    """
+    lines = re.finditer(r"^insmod (\S.*?\.ko(?:\.(?:xz|gz|zst))?)(?:[ \t]|$)", text, re.MULTILINE)
+    return [Path(match.group(1)) for match in lines]
 
 
-def merge_orders(orders: Iterable[Iterable[Path]]) -> list[Path]:
-    """Join several load orders into one that keeps each: a file stands where it is first needed."""
-    return list(dict.fromkeys(path for order in orders for path in order))
+def merge_orders(orders: Iterable[Sequence[Path]]) -> list[Path]:
+    """Join several load orders into one that keeps each of them.
+
+    Where they contradict one another, a file stands where it is first needed.
+    """
+    orders = list(orders)
+    graph: TopologicalSorter[Path] = TopologicalSorter()
+    for order in orders:
+        for path in order:
+            graph.add(path)
+        for before, path in pairwise(order):
+            graph.add(path, before)
+    try:
+        return list(graph.static_order())
+    except CycleError:
+        return list(dict.fromkeys(path for order in orders for path in order))
 
 
 def find_modules(root: Path, *, release: str, names: Iterable[str]) -> ModuleOrder:
@@ -58,12 +80,13 @@ def find_modules(root: Path, *, release: str, names: Iterable[str]) -> ModuleOrd
 def decompress(path: Path) -> bytes:
     """Return a module's ELF bytes, whatever it is compressed with; raise FetchError where that fails."""
     data = path.read_bytes()
-    if data.startswith(b"\xfd7zXZ\0"):
-        return lzma.decompress(data)
-    if data.startswith(b"\x1f\x8b"):
-        import gzip  # noqa: PLC0415  (seldom needed)
-
-        return gzip.decompress(data)
+    try:
+        if data.startswith(b"\xfd7zXZ\0"):
+            return lzma.decompress(data)
+        if data.startswith(b"\x1f\x8b"):
+            return gzip.decompress(data)
+    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise FetchError(f"{path} cannot be decompressed: {error}") from error
     if data.startswith(b"\x28\xb5\x2f\xfd"):
         return _zstd(path)
     return data
@@ -75,8 +98,6 @@ def plain_name(path: Path) -> str:
 
 
 def _zstd(path: Path) -> bytes:
-    import subprocess  # noqa: PLC0415
-
     zstd = find_tool("zstd", package="zstd", purpose=f"decompress {path.name}")
     done = subprocess.run([zstd, "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:

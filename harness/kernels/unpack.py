@@ -51,6 +51,8 @@ def unpack_kernel_packages(debs: Iterable[Path], root: Path) -> None:
                 with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
                     for member in archive:
                         _extract(archive, member, root)
+                while process.stdout.read(1 << 16):
+                    pass  # the archive's padding: dpkg-deb fails where nobody takes it
             except tarfile.TarError as error:
                 raise FetchError(f"{deb.name} cannot be unpacked: {error}") from error
             finally:

@@ -105,7 +105,7 @@ def remembered(arch: Architecture, *, cache: Cache) -> tuple[bool, str] | None:
     try:
         found = json.loads(_note(arch, cache=cache).read_text())
         return bool(found["works"]), str(found["why"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.architectures import Architecture
+from harness.errors import QemuError
 
 GUEST_ADDRESS = "10.0.2.15"
 """The guest's address in QEMU's user network; images/init sets it."""
@@ -39,7 +40,13 @@ def kernel_cmdline(arch: Architecture, *, serial: bool, extra: str = "", floor: 
     A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
     ends QEMU): Documentation/admin-guide/kernel-parameters.txt. loglevel=4 keeps the boot's chatter off the
     slow serial port; an oops raises it again by itself (console_verbose()).
+    Raises QemuError for `serial` where the machine has no spare serial port.
     """
+    if serial and arch.spare_serial is None:
+        raise QemuError(
+            f"this {arch.name} kernel comes without its network card's module (virtio_net), and {arch.name} guests "
+            f"have no spare serial port to be reached over instead; take a kernel that has the module"
+        )
     words = [
         f"console={arch.console}",
         "loglevel=4",
@@ -72,14 +79,14 @@ def qemu_argv(spec: GuestSpec) -> list[str]:
         *("-initrd", str(spec.initrd)),
         *("-append", spec.cmdline),
         *("-chardev", f"file,id=console,path={_quoted(spec.console)}"),
-        *("-serial", "chardev:console"),
+        *(word.format(chardev="console") for word in arch.console_args),
         *("-chardev", f"socket,id=monitor,fd={spec.monitor_fd}"),
         *("-mon", "chardev=monitor,mode=control"),
     ]
     if spec.network:
         argv += [
             *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:22"),
-            *("-device", f"{arch.network_device},netdev=net,romfile="),
+            *("-device", f"{arch.network_device},netdev=net"),
         ]
     elif spec.serial_socket is not None:
         argv += ["-chardev", f"socket,id=ssh,path={_quoted(spec.serial_socket)},server=on,wait=off"]

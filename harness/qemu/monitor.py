@@ -9,12 +9,14 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from qemu.qmp import QMPClient
+from qemu.qmp import QMPClient, Runstate
 
 from harness.errors import QemuError
 
 Result = TypeVar("Result")
 ANSWER_SECONDS = 20.0
+LAST_WORDS_SECONDS = 2.0
+"""How long QEMU's last events may take from the socket to us once it has ended."""
 
 _loop: asyncio.AbstractEventLoop | None = None
 _guard = threading.Lock()
@@ -55,12 +57,21 @@ class Monitor:
         return parse_forwarded_port(text)
 
     def shutdown_reason(self) -> str | None:
-        """Return QEMU's reason for the guest's shutdown (`guest-reset`, `guest-shutdown`, ...), if any."""
+        """Return QEMU's reason for the guest's shutdown (`guest-reset`, `guest-shutdown`, ...), if any.
+
+        To be asked when QEMU has ended: then its last words may still be on their way, so they are waited for.
+        """
+        self._wait(self._all_read(), "reading the last events")
         while not self._client.events.empty():
             event: dict[str, Any] = dict(self._wait(self._client.events.get(), "reading events"))
             if event.get("event") == "SHUTDOWN":
                 self._shutdown = dict(event.get("data", {}))
         return None if self._shutdown is None else str(self._shutdown.get("reason"))
+
+    async def _all_read(self) -> None:
+        end = asyncio.get_running_loop().time() + LAST_WORDS_SECONDS
+        while self._client.runstate is Runstate.RUNNING and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.005)  # until the reader has come to the end of the stream
 
     def close(self) -> None:
         """Let go of the connection; never raises."""
@@ -75,7 +86,7 @@ class Monitor:
             return future.result(ANSWER_SECONDS)
         except Exception as error:
             future.cancel()
-            raise QemuError(f"QEMU's monitor failed while {what}: {error or type(error).__name__}") from error
+            raise QemuError(f"QEMU's monitor failed while {what}: {str(error) or type(error).__name__}") from error
 
 
 def parse_forwarded_port(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import threading
@@ -23,7 +24,10 @@ _live_guard = threading.Lock()
 
 
 def end_all() -> None:
-    """End every QEMU that this process runs, now. Whoever waits for one finds it gone."""
+    """End every QEMU that this process runs, now. Whoever waits for one finds it gone.
+
+    One that is just being started is not known yet: `running` ends it, if its `stopping` was set before.
+    """
     with _live_guard:
         for qemu in _live:
             qemu.end()
@@ -40,7 +44,7 @@ class Death:
     def describe(self) -> str:
         """Return one sentence about it."""
         if self.returncode < 0:
-            return f"QEMU was killed by signal {-self.returncode}"
+            return f"QEMU was killed by {_signal_name(-self.returncode)}"
         words = f"; it said: {self.stderr.strip()}" if self.stderr.strip() else ""
         return f"QEMU ended with exit code {self.returncode} ({self.reason or 'no reason given'}){words}"
 
@@ -97,12 +101,15 @@ class QemuProcess:
 
 
 @contextlib.contextmanager
-def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[QemuProcess]:
+def running(
+    make_spec: Callable[[int], GuestSpec], *, folder: Path, stopping: threading.Event | None = None
+) -> Iterator[QemuProcess]:
     """Run QEMU for the duration of the block; it is gone afterwards, however the block is left.
 
     `make_spec` gets the file descriptor of the monitor's socket. `folder` takes QEMU's error output. QEMU
     also dies with the thread that started it (PR_SET_PDEATHSIG, set by setpriv), so that not even SIGKILL of
-    the harness leaves it behind. Raises QemuError where QEMU does not start.
+    the harness leaves it behind. Raises QemuError where QEMU does not start, or `stopping` was set before it
+    was known to `end_all`.
     """
     setpriv = find_tool("setpriv", package="util-linux", purpose="tie QEMU's life to the harness")
     ours, theirs = socket.socketpair()
@@ -124,6 +131,8 @@ def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[
         qemu = QemuProcess(process, monitor=monitor, folder=folder, console=spec.console)
         with _live_guard:
             _live.add(qemu)
+            if stopping is not None and stopping.is_set():
+                qemu.end()
         try:
             try:
                 monitor.connect(ours)
@@ -138,6 +147,13 @@ def running(make_spec: Callable[[int], GuestSpec], *, folder: Path) -> Iterator[
             with _live_guard:
                 _live.discard(qemu)
             monitor.close()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, step: float = 0.02) -> bool:

@@ -1,0 +1,310 @@
+"""Guests that die, fall silent or are not what they should be: each ends as what it is, and never green.
+
+Real QEMU, real kernels. The faults inside the guest come from an agent with a few lines more than the real one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import FLAGSHIP, KERNEL, ROOT, alive, guests, until
+
+from harness.architectures import ARCHITECTURES
+from harness.cache import Cache
+from harness.config.case import Case, load_case
+from harness.config.matrix import load_matrix
+from harness.guest import session
+from harness.guest.keys import make_keys
+from harness.guest.session import GuestPlan
+from harness.model import CellResult, OutcomeKind, Stage, Verdict
+from harness.preparation import Preparation, Project
+from harness.runner import KernelRun, cells_of, run_kernel
+
+pytestmark = pytest.mark.vm
+
+NAMES = ("first", "second", "third")
+WITHOUT_MODULES = "7.1-x86_64"
+
+unnumbered = pytest.mark.xfail(
+    strict=True,
+    reason="guest_agent.py: lines of a case's process that was killed are not counted, so the numbers have a gap",
+)
+
+Boot = Callable[..., tuple[KernelRun, dict[str, CellResult]]]
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[Case, ...]:
+    flagship = load_case(FLAGSHIP)
+    return tuple(flagship.model_copy(update={"id": name}) for name in NAMES)
+
+
+def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
+    """Return a plan for a kernel of the committed matrix, ready to boot."""
+    matrix = load_matrix(ROOT / "matrix.yaml")
+    preparation = Preparation(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
+    kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
+    arch = ARCHITECTURES[kernel.arch]
+    files = preparation.kernel(kernel, cases=cases)
+    return GuestPlan(
+        kernel=files,
+        settings=kernel.settings(matrix.defaults),
+        accel=preparation.accel(matrix.defaults.accel, files).name,
+        base=preparation.base(arch),
+        keys=make_keys(),
+        objects=preparation.objects(cases, arch),
+        folder=folder,
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> GuestPlan:
+    """A plan for the fastest kernel of the matrix; `folder` is to be replaced."""
+    return prepare(KERNEL, cases, folder=tmp_path_factory.mktemp("unused"))
+
+
+@pytest.fixture
+def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
+    """The plan with a folder of its own; whatever the guest came to, nothing of it is left."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    yield dataclasses.replace(prepared, folder=tmp_path / "kernel")
+    assert not guests(os.getpid()), "a QEMU was left behind"
+    assert not list(temporary.iterdir()), "a guest's temporary folder was left behind"
+
+
+@pytest.fixture
+def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make the agent run a few lines at the trigger of the case `second`, in the process that is the case's own."""
+
+    def make(lines: str) -> None:
+        text = session.AGENT.read_text()
+        entry = 'if __name__ == "__main__":\n'
+        assert text.count(entry) == 1
+        body = "".join(f"        {line}\n" for line in lines.splitlines())
+        wrapped = (
+            "real_trigger = Case.do_trigger\n\n\ndef faulty_trigger(self, step):\n"
+            f'    if self._case["id"] == "second":\n{body}    return real_trigger(self, step)\n\n\n'
+            "Case.do_trigger = faulty_trigger\n\n\n"
+        )
+        agent = tmp_path / "faulty_agent.py"
+        agent.write_text(text.replace(entry, wrapped + entry))
+        monkeypatch.setattr(session, "AGENT", agent)
+
+    return make
+
+
+def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:
+    settings = plan.settings
+    deadlines = settings.deadlines.model_copy(update=seconds)
+    return dataclasses.replace(plan, settings=dataclasses.replace(settings, deadlines=deadlines))
+
+
+def judged(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> dict[str, CellResult]:
+    return {cell.case: cell for cell in cells_of(plan, cases, run)}
+
+
+def boot(plan: GuestPlan, cases: Sequence[Case]) -> tuple[KernelRun, dict[str, CellResult]]:
+    run = run_kernel(plan, cases)
+    return run, judged(plan, cases, run)
+
+
+def boot_and(plan: GuestPlan, cases: Sequence[Case], harm: Callable[[int], object]) -> dict[str, CellResult]:
+    """Boot a guest, and do `harm` to its QEMU (by process id) once the agent is in the case `second`."""
+    lines = plan.folder / "agent.jsonl"
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(run_kernel, plan, cases)
+
+        def in_the_case() -> bool:
+            if future.done():
+                raise AssertionError(f"the guest ended before it was harmed: {future.result()}")
+            return lines.exists() and b'"type": "case", "case": "second"' in lines.read_bytes()
+
+        until(in_the_case, what="the case `second` begins")
+        (qemu,) = guests(os.getpid())
+        harm(qemu)
+        run = future.result(timeout=120)
+        assert not alive(qemu)
+    return judged(plan, cases, run)
+
+
+def assert_unharmed(cells: dict[str, CellResult], *names: str) -> None:
+    assert {name: cells[name].verdict for name in names} == dict.fromkeys(names, Verdict.PASS)
+
+
+def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault('open("/proc/sysrq-trigger", "w").write("c")')
+    plan = with_deadlines(plan, case=600.0)
+    run, cells = boot(plan, cases)
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
+    assert second.outcome.reason == "the kernel died: Kernel panic - not syncing: sysrq triggered crash"
+    assert second.outcome.stage == Stage.ATTACH_TARGET, "the last stage that was reported"
+    assert any("sysrq_handle_crash" in line for line in second.outcome.console_tail)
+    assert_unharmed(cells, "first", "third")
+    assert (run.boots, run.problems) == (2, [])
+    assert run.seconds["cases"] < 120, "a dead kernel must be noticed at once, not by a deadline"
+    assert "sysrq triggered crash" in (plan.folder / "console.log").read_text()
+
+
+@pytest.mark.nightly
+def test_a_panic_is_a_crash_over_a_serial_port_too(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault('open("/proc/sysrq-trigger", "w").write("c")')
+    serial = prepare(WITHOUT_MODULES, cases, folder=plan.folder)
+    assert serial.serial
+    run, cells = boot(with_deadlines(serial, case=600.0), cases)
+    assert cells["second"].outcome.kind == OutcomeKind.CRASHED
+    assert_unharmed(cells, "first", "third")
+    assert run.boots == 2
+    assert run.seconds["cases"] < 240, "a dead kernel must be noticed at once, not by a deadline"
+
+
+def test_a_complaint_of_the_kernel_is_misbehaviour_though_all_was_seen(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault('open("/dev/kmsg", "w").write("<4>WARNING: CPU: 0 PID: 1 at kernel/bpf/trampoline.c:1 here+0x1/0x2")')
+    run, cells = boot(plan, cases)
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.MISBEHAVES, Verdict.FAIL)
+    assert second.outcome.reason.startswith("the kernel complained: WARNING: CPU: 0")
+    assert len(second.outcome.splats) == 1
+    assert_unharmed(cells, "first", "third")
+    assert run.boots == 1
+
+
+def test_a_silent_reset_is_a_crash(plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]) -> None:
+    fault('open("/proc/sysrq-trigger", "w").write("b")')
+    _, cells = boot(with_deadlines(plan, case=600.0), cases[1:2])
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
+    assert "reset the machine without a word" in second.outcome.reason
+
+
+def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]) -> None:
+    fault("os.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)")
+    _, cells = boot(plan, cases[1:2])
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "the agent ended without its completion marker" in second.outcome.reason
+    assert second.outcome.console_tail
+
+
+@unnumbered
+def test_a_case_that_kills_its_own_process_is_lost_and_no_other(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault("ctypes.string_at(8)")
+    run, cells = boot(plan, cases)
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "killed by SIGSEGV" in second.outcome.reason
+    assert_unharmed(cells, "first", "third")
+    assert run.boots == 1
+
+
+@unnumbered
+def test_a_case_that_hangs_meets_its_deadline_in_the_guest_and_no_other_does(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault("time.sleep(3600)")
+    cases = [cases[0], cases[1].model_copy(update={"deadline": 1.0}), cases[2]]
+    run, cells = boot(plan, cases)
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "the case deadline passed" in second.outcome.reason
+    assert_unharmed(cells, "first", "third")
+    assert run.boots == 1
+
+
+def test_words_that_are_no_protocol_are_lost(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault(r'os.write(1, b"\x1b[2J<script>all is well</script>\n")')
+    _, cells = boot(plan, cases[1:2])
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "not its protocol" in second.outcome.reason
+    assert "\x1b" not in second.outcome.reason
+
+
+def test_a_killed_qemu_is_lost_and_its_signal_named(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault("time.sleep(3600)")
+    cells = boot_and(with_deadlines(plan, case=600.0), cases[1:2], lambda pid: os.kill(pid, signal.SIGKILL))
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "QEMU was killed by SIGKILL" in second.outcome.reason
+    assert second.outcome.console_tail
+
+
+def test_a_stopped_qemu_meets_the_case_deadline(
+    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+) -> None:
+    fault("time.sleep(3600)")
+    cells = boot_and(with_deadlines(plan, case=5.0), cases[1:2], lambda pid: os.kill(pid, signal.SIGSTOP))
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "the case deadline of 5 s passed while running second" in second.outcome.reason
+    assert any("dropbear" in line or "Pubkey" in line for line in second.outcome.console_tail)
+
+
+def test_a_boot_that_hangs_meets_the_boot_deadline_once(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    # What follows `--` are init's own words (Documentation/admin-guide/kernel-parameters.rst).
+    plan = dataclasses.replace(plan, cmdline="loglevel=7 rdinit=/usr/bin/busybox -- sleep 3600")
+    run, cells = boot(with_deadlines(plan, boot=8.0), cases)
+    assert set(cells) == set(NAMES)
+    for cell in cells.values():
+        assert (cell.outcome.kind, cell.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+        assert "the boot deadline of 8 s passed while waiting for the guest's SSH service" in cell.outcome.reason
+        assert cell.outcome.console_tail
+    assert run.boots == 1, "what every guest of this kernel would do must not cost a boot for each case"
+
+
+def test_a_kernel_that_dies_while_booting_is_a_crash_at_once(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = dataclasses.replace(plan, cmdline="rdinit=/usr/bin/busybox -- true")
+    run, cells = boot(with_deadlines(plan, boot=600.0), cases)
+    for cell in cells.values():
+        assert (cell.outcome.kind, cell.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
+        assert "Kernel panic - not syncing: Attempted to kill init!" in cell.outcome.reason
+    assert run.boots == 1
+    assert run.seconds["boot"] < 120, "a dead kernel must be noticed at once, not by a deadline"
+
+
+def test_a_guest_that_does_not_power_off_is_a_problem_of_its_kernel(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    # Without ACPI the kernel cannot switch the machine off: it halts (kernel/reboot.c, reboot(2)).
+    plan = dataclasses.replace(plan, cmdline="acpi=off")
+    run, cells = boot(with_deadlines(plan, shutdown=1.0), cases[:1])
+    assert_unharmed(cells, "first")
+    assert run.problems == ["the shutdown deadline of 1 s passed; QEMU was ended"]
+
+
+def test_another_kernel_than_the_one_asked_for_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    kernel = dataclasses.replace(plan.kernel, release="6.1.0-999-cloud-amd64")
+    run, cells = boot(dataclasses.replace(plan, kernel=kernel), cases)
+    for cell in cells.values():
+        assert (cell.outcome.kind, cell.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+        assert cell.outcome.reason == (
+            f"the guest runs {plan.kernel.release}, but 6.1.0-999-cloud-amd64 was booted for {KERNEL}"
+        )
+    assert run.boots == 1
+
+
+def test_no_answer_of_any_kind_is_ever_a_good_one(cases: Sequence[Case], plan: GuestPlan) -> None:
+    """A run of which nothing is known: every cell is there, and lost."""
+    cells: dict[str, Any] = judged(plan, cases, KernelRun())
+    assert {cell.outcome.kind for cell in cells.values()} == {OutcomeKind.LOST}
+    assert {cell.outcome.stage for cell in cells.values()} == {Stage.OPEN}
+    assert set(cells) == set(NAMES)

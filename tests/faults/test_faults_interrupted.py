@@ -1,0 +1,137 @@
+"""Whole runs that are interrupted, and two at a time: no guest outlives its run, and the reports tell what is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from projects import KERNEL, Done, TemporaryProject, alive, guests, start, until
+
+pytestmark = pytest.mark.vm
+
+CASES = ("first", "second", "third")
+GONE_SECONDS = 2.0
+"""Within this time after its harness no guest may be left (the issue's own number)."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> TemporaryProject:
+    """Kernels that reach their init and then do nothing, for as long as it takes to interrupt them."""
+    project = TemporaryProject(
+        tmp_path / "project",
+        kernels=(KERNEL, "6.12-x86_64"),
+        changes={"cmdline": "loglevel=7 rdinit=/usr/bin/busybox -- sleep 36000", "deadlines": {"boot": 3600}},
+    )
+    for name in CASES:
+        project.case(name)
+    return project
+
+
+@contextmanager
+def running(project: TemporaryProject, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the matrix; TMPDIR is the project's, so that nothing is left elsewhere after SIGKILL."""
+    temporary = project.folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    process = start("matrix", "--matrix-file", project.matrix_file, *words, env={"TMPDIR": str(temporary)})
+    try:
+        yield process
+    finally:
+        for pid in [*guests(process.pid), process.pid]:
+            with_kill(pid)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def with_kill(pid: int) -> None:
+    if alive(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def idle_guests(process: subprocess.Popen[str], project: TemporaryProject) -> list[int]:
+    """Wait until a guest idles in its init, and return the QEMU processes of the run."""
+
+    def idling() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        consoles = project.folder.glob("temporary/bpfmatrix-*/console")
+        return any("as init process" in path.read_text(errors="replace") for path in consoles)
+
+    until(idling, what="a guest reaches its init")
+    found = guests(process.pid)
+    assert found
+    return found
+
+
+def ended(process: subprocess.Popen[str], pids: list[int]) -> Done:
+    """Return how an interrupted run ended; every guest must be gone soon after it, or before."""
+    output, _ = process.communicate(timeout=60)
+    until(lambda: not any(map(alive, pids)), seconds=GONE_SECONDS, what=f"QEMU processes {pids} are gone")
+    return Done(process.returncode, output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_tells_what_it_knows(project: TemporaryProject, number: signal.Signals) -> None:
+    with running(project, "--jobs", "1") as process:
+        pids = idle_guests(process, project)
+        process.send_signal(number)
+        done = ended(process, pids)
+    assert done.code == 3, done.output
+    assert "Traceback" not in done.output
+    folder = project.folder / "results/latest"
+    report = json.loads((folder / "report.json").read_text())
+    cells = {(cell["kernel"], cell["case"]): cell["outcome"] for cell in report["cells"]}
+    assert cells == {(kernel, case): "not-run" for kernel in (KERNEL, "6.12-x86_64") for case in CASES}
+    assert (report["run"]["complete"], report["run"]["exit_code"]) == (False, 3)
+    word = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert report["run"]["notices"] == [f"the run was interrupted ({word})"]
+    errors = ET.parse(folder / "junit.xml").getroot().findall("testsuite/testcase/error")
+    assert [error.get("type") for error in errors] == ["not-run"] * 6
+    assert (folder / "report.md").exists()
+    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_may_be_interrupted_while_its_guest_is_being_started(
+    project: TemporaryProject, number: signal.Signals
+) -> None:
+    with running(project, "--jobs", "1") as process:
+        until(lambda: bool(guests(process.pid)), what="a QEMU is there")
+        pids = guests(process.pid)
+        process.send_signal(number)
+        done = ended(process, pids)
+    assert done.code == 3, done.output
+    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+
+
+def test_a_killed_run_leaves_no_guest(project: TemporaryProject) -> None:
+    with running(project, "--jobs", "2") as process:
+        idle_guests(process, project)
+        until(lambda: len(guests(process.pid)) == 2, what="both guests are there")
+        pids = guests(process.pid)
+        process.kill()
+        done = ended(process, pids)
+    assert done.code == -signal.SIGKILL
+
+
+def test_two_runs_at_a_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project")
+    project.case("works")
+    with running(project, "--jobs", "1") as one, running(project, "--jobs", "1") as other:
+        runs = [(process.communicate(timeout=240)[0], process.returncode) for process in (one, other)]
+    assert [code for _, code in runs] == [0, 0], runs
+    results = project.folder / "results"
+    folders = sorted(path for path in results.iterdir() if not path.is_symlink())
+    assert len(folders) == 2
+    for folder in folders:
+        report = json.loads((folder / "report.json").read_text())
+        assert [cell["verdict"] for cell in report["cells"]] == ["pass"]
+        assert (folder / KERNEL / "agent.jsonl").read_text().count('"type": "hello"') == 1
+    assert (results / "latest").resolve() in folders
+    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"

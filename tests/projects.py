@@ -1,0 +1,170 @@
+"""Projects in temporary folders: kernels of the committed matrix, cases derived from the committed one."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGSHIP = ROOT / "bpf/kprobe-fentry-fexit"
+KERNEL = "6.1-x86_64"
+"""The kernel of the tests that do not care which one it is: it boots fastest."""
+
+
+class TemporaryProject:
+    """A project of its own: matrix.yaml and cases are written, matrix.lock, images/ and the headers are the committed.
+
+    `kernels` names kernels of the committed matrix; `changes` are keys to add to each of them, `defaults` keys
+    to add to its defaults. Nothing is resolved anew, since the lock still answers every kernel.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kernels: Sequence[str] = (KERNEL,),
+        changes: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.matrix_file = folder / "matrix.yaml"
+        (folder / "bpf").mkdir(parents=True)
+        for name in ("images", "matrix.lock", "bpf/include"):
+            (folder / name).symlink_to(ROOT / name)
+        committed = yaml.safe_load((ROOT / "matrix.yaml").read_text())
+        by_name = {kernel["name"]: kernel for kernel in committed["kernels"]}
+        self.matrix: dict[str, Any] = {
+            "defaults": {**committed["defaults"], **(defaults or {})},
+            "cases": ["bpf/*"],
+            "kernels": [{**by_name[name], **(changes or {})} for name in kernels],
+        }
+        self.write_matrix()
+
+    def write_matrix(self) -> None:
+        """Write matrix.yaml from `matrix`, which may have been changed."""
+        self.matrix_file.write_text(yaml.safe_dump(self.matrix, sort_keys=False))
+
+    def case(
+        self,
+        name: str,
+        change: Callable[[dict[str, Any]], object] = lambda _: None,
+        *,
+        replace: Mapping[str, tuple[str, str]] | None = None,
+    ) -> Path:
+        """Add a case: the flagship with its case.yaml changed by `change`, and text replaced in its sources.
+
+        `replace` maps a file to (old, new); the old text must be there. Returns the case's folder.
+        """
+        folder = self.folder / "bpf" / name
+        shutil.copytree(FLAGSHIP, folder)
+        case = copy.deepcopy(yaml.safe_load((FLAGSHIP / "case.yaml").read_text()))
+        change(case)
+        (folder / "case.yaml").write_text(yaml.safe_dump(case, sort_keys=False))
+        for file, (old, new) in (replace or {}).items():
+            text = (folder / file).read_text()
+            assert old in text, f"{file} has no {old!r} any more; adapt this test"
+            (folder / file).write_text(text.replace(old, new))
+        return folder
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: its exit code, and everything that it said, in one piece."""
+
+    code: int
+    output: str
+
+
+def command(*words: str | Path) -> list[str]:
+    """Return the argv that runs the command line's `words` with this very Python."""
+    return [sys.executable, "-m", "invoke", *map(str, words)]
+
+
+def start(
+    *words: str | Path,
+    env: Mapping[str, str] | None = None,
+    prefix: Sequence[str | Path] = (),
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[str]:
+    """Start the command line without waiting for it; `env` is added to the environment."""
+    return subprocess.Popen(
+        [*map(str, prefix), *command(*words)],
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(
+    *words: str | Path,
+    env: Mapping[str, str] | None = None,
+    prefix: Sequence[str | Path] = (),
+    seconds: float = 240,
+) -> Done:
+    """Run the command line to its end; what it starts is gone afterwards even where it takes too long."""
+    process = start(*words, env=env, prefix=prefix)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+        process.wait()
+    return Done(process.returncode, output)
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 120, what: str) -> None:
+    """Wait until `condition` holds; fail with `what` after `seconds`, which are generous and never the point."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes below `pid`, in any depth (Linux's /proc)."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # pid (comm) state ppid ...; the name may hold anything, even a parenthesis.
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]
+
+
+def guests(pid: int) -> list[int]:
+    """Return the QEMU processes below `pid` that run a guest (not those that are asked for their version)."""
+    return [child for child in children(pid) if "qemu-system" in (argv := _argv(child))[0] and "-kernel" in argv]
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"
+
+
+def _argv(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return [""]

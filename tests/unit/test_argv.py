@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit_samples import GOLDEN, X86, check_golden
+
+from harness.architectures import ARCHITECTURES, Architecture
+from harness.errors import QemuError
+from harness.qemu.argv import GUEST_ADDRESS, GuestSpec, kernel_cmdline, qemu_argv
+
+WAYS = ("network", "serial", "neither")
+EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
+ACCELS = pytest.mark.parametrize("accel", ["kvm", "tcg"])
+
+
+def spec(arch: Architecture = X86, *, accel: str = "tcg", way: str = "network", **changes: Any) -> GuestSpec:
+    keys: dict[str, Any] = {
+        "arch": arch,
+        "accel": accel,
+        "memory": 256,
+        "cpus": 2,
+        "kernel": Path("/cache/vmlinuz"),
+        "initrd": Path("/guest/initrd"),
+        "cmdline": kernel_cmdline(arch, serial=way == "serial", floor=way == "neither"),
+        "console": Path("/guest/console"),
+        "monitor_fd": 7,
+        "network": way == "network",
+        "serial_socket": Path("/guest/ssh") if way == "serial" else None,
+    }
+    return GuestSpec(**{**keys, **changes})
+
+
+def value_of(argv: list[str], option: str) -> str:
+    assert argv.count(option) == 1, f"{option} is not there exactly once"
+    return argv[argv.index(option) + 1]
+
+
+def values_of(argv: list[str], option: str) -> list[str]:
+    return [argv[index + 1] for index, word in enumerate(argv) if word == option]
+
+
+GUESTS = [
+    (arch, accel, way)
+    for arch in ARCHITECTURES.values()
+    for accel in ("kvm", "tcg")
+    for way in WAYS
+    if way != "serial" or arch.spare_serial is not None
+]
+
+
+@pytest.mark.parametrize(("arch", "accel", "way"), GUESTS, ids=lambda value: getattr(value, "name", value))
+def test_golden(arch: Architecture, accel: str, way: str) -> None:
+    text = "".join(f"{word}\n" for word in qemu_argv(spec(arch, accel=accel, way=way)))
+    check_golden(f"argv/{arch.name}-{accel}-{way}.txt", text)
+
+
+def test_no_golden_file_is_left_over() -> None:
+    wanted = {f"{arch.name}-{accel}-{way}.txt" for arch, accel, way in GUESTS}
+    assert {path.name for path in (GOLDEN / "argv").iterdir()} == wanted
+
+
+def test_a_machine_without_a_spare_serial_port_cannot_be_asked_for_one() -> None:
+    without = [arch for arch in ARCHITECTURES.values() if arch.spare_serial is None]
+    assert without, "every architecture has one: this test has lost its point"
+    for arch in without:
+        with pytest.raises(QemuError, match=f"{arch.name} guests have no spare serial port"):
+            kernel_cmdline(arch, serial=True)
+
+
+@EACH
+@ACCELS
+@pytest.mark.parametrize("way", ["network", "neither"])
+def test_what_holds_for_every_guest(arch: Architecture, accel: str, way: str) -> None:
+    argv = qemu_argv(spec(arch, accel=accel, way=way))
+    assert argv[0] == arch.qemu
+    assert {"-nodefaults", "-no-reboot", "-no-user-config"} <= set(argv)
+    assert value_of(argv, "-display") == "none"
+    assert value_of(argv, "-accel") == accel
+    assert value_of(argv, "-m") == "256M"
+    assert value_of(argv, "-smp") == "2"
+    assert "socket,id=monitor,fd=7" in values_of(argv, "-chardev")
+    assert not {"-daemonize", "-monitor", "-vnc", "-nographic"} & set(argv)
+
+
+@EACH
+def test_the_emulated_processor_is_never_qemus_default(arch: Architecture) -> None:
+    # The default lacks instructions that distributions' user space uses (SIGILL). RISC-V has no `max` before 8.2.
+    model = value_of(qemu_argv(spec(arch, accel="tcg")), "-cpu").split(",")[0]
+    assert model == ("rv64" if arch.name == "riscv64" else "max")
+
+
+@EACH
+def test_kvm_takes_the_hosts_processor(arch: Architecture) -> None:
+    assert value_of(qemu_argv(spec(arch, accel="kvm")), "-cpu") == "host"
+
+
+@EACH
+def test_the_guest_sees_neither_the_host_nor_the_network(arch: Architecture) -> None:
+    network = value_of(qemu_argv(spec(arch)), "-netdev").split(",")
+    assert network[0] == "user"
+    assert "restrict=on" in network
+    assert [word for word in network if word.startswith(("hostfwd", "guestfwd", "smb", "tftp"))] == [
+        f"hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:22"
+    ]
+
+
+@pytest.mark.parametrize("way", ["serial", "neither"])
+def test_without_a_network_there_is_no_network_device(way: str) -> None:
+    argv = qemu_argv(spec(way=way))
+    assert "-netdev" not in argv
+    assert not [word for word in argv if "virtio-net" in word or "hostfwd" in word]
+
+
+def test_the_serial_port_is_a_socket_that_waits_for_nobody() -> None:
+    argv = qemu_argv(spec(way="serial"))
+    assert "socket,id=ssh,path=/guest/ssh,server=on,wait=off" in values_of(argv, "-chardev")
+    assert "isa-serial,chardev=ssh" in values_of(argv, "-device")
+    assert "bpfmatrix.serial=ttyS1" in value_of(argv, "-append")
+
+
+def test_a_comma_in_a_path_is_doubled() -> None:
+    argv = qemu_argv(spec(way="serial", console=Path("/a,b/console"), serial_socket=Path("/a,b,/ssh")))
+    assert "file,id=console,path=/a,,b/console" in argv
+    assert "socket,id=ssh,path=/a,,b,,/ssh,server=on,wait=off" in argv
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_no_path_adds_an_option_of_its_own(name: str) -> None:
+    folder = Path("/x") / name
+    plain = qemu_argv(spec(way="serial"))
+    argv = qemu_argv(spec(way="serial", console=folder / "console", serial_socket=folder / "ssh"))
+    assert len(argv) == len(plain)
+    for value, where in ((argv[plain.index(values_of(plain, "-chardev")[0])], folder / "console"),):
+        # QEMU's own reading of it: split at single commas, then undouble.
+        words = value.replace(",,", "\0").split(",")
+        assert [word.replace("\0", ",") for word in words] == ["file", "id=console", f"path={where}"]
+
+
+@EACH
+def test_a_kernel_that_oopses_or_locks_up_ends_its_guest(arch: Architecture) -> None:
+    words = kernel_cmdline(arch, serial=False).split()
+    assert {"oops=panic", "panic=-1", "softlockup_panic=1", f"console={arch.console}"} <= set(words)
+    assert not [word for word in words if word.startswith("bpfmatrix.")]
+
+
+def test_the_users_own_parameters_come_last() -> None:
+    line = kernel_cmdline(X86, serial=True, extra="kasan=off loglevel=7", floor=True)
+    assert line.endswith("bpfmatrix.serial=ttyS1 bpfmatrix.floor kasan=off loglevel=7")
+    assert "  " not in line

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.config.case import Observation
+from harness.judge.observation import describe, differences, side_of
+
+ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
+CLIENT = {"saddr": "127.0.0.1", "sport": 48642, "daddr": "127.0.0.1", "dport": 49815}
+LISTENER = {"saddr": "127.0.0.1", "sport": 49815, "daddr": "0.0.0.0", "dport": 0}
+
+
+def event(kind: str, side: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"time_ns": 1, "kind": kind, "family": 2, **side, "retval": None, **changes}
+
+
+SEEN = [
+    event("fentry", CLIENT),
+    event("kprobe", CLIENT),
+    event("fexit", CLIENT, retval=0),
+    event("kprobe", LISTENER),
+]
+WANTED = Observation.model_validate(
+    {
+        "client": [{"kind": "fentry"}, {"kind": "kprobe"}, {"kind": "fexit", "retval": 0}],
+        "listener": [{"kind": "kprobe"}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "side"),
+    [
+        ({}, "client"),
+        ({"saddr": "10.0.2.15"}, None),
+        ({"daddr": "10.0.2.2"}, None),
+        ({"sport": 22}, None),
+        ({"sport": 49815, "dport": 48642}, None),
+        ({"sport": 49815, "dport": 0, "daddr": "0.0.0.0"}, "listener"),
+        ({"sport": 49815, "dport": 0, "saddr": "10.0.2.15"}, None),
+        ({"sport": 48642, "dport": 0}, None),
+    ],
+)
+def test_the_side_is_told_by_addresses_and_ports(changes: dict[str, Any], side: str | None) -> None:
+    assert side_of(event("kprobe", {**CLIENT, **changes}), ENDS) == side
+
+
+def test_the_same_over_ipv6() -> None:
+    ends = {"client": ["::1", 40000], "server": ["::1", 41000]}
+    assert side_of({"saddr": "::1", "sport": 40000, "daddr": "::1", "dport": 41000}, ends) == "client"
+    assert side_of({"saddr": "::1", "sport": 41000, "daddr": "::", "dport": 0}, ends) == "listener"
+    assert side_of({"saddr": "127.0.0.1", "sport": 40000, "daddr": "127.0.0.1", "dport": 41000}, ends) is None
+
+
+def test_what_must_be_seen_has_no_differences() -> None:
+    assert differences(WANTED, SEEN, ENDS) == []
+
+
+def test_the_sides_may_interleave() -> None:
+    # The accepting side runs in a softirq within the connecting side's own tcp_connect().
+    for order in itertools.permutations(range(4)):
+        if [index for index in order if index != 3] == [0, 1, 2]:
+            assert differences(WANTED, [SEEN[index] for index in order], ENDS) == []
+
+
+@pytest.mark.parametrize("index", range(len(SEEN)))
+def test_a_missing_event_is_a_difference(index: int) -> None:
+    found = differences(WANTED, SEEN[:index] + SEEN[index + 1 :], ENDS)
+    assert len(found) == 1
+    assert "must be seen, but" in found[0]
+
+
+@pytest.mark.parametrize("index", range(len(SEEN)))
+def test_an_event_too_many_is_a_difference(index: int) -> None:
+    assert len(differences(WANTED, [*SEEN, SEEN[index]], ENDS)) == 1
+
+
+def test_a_wrong_order_is_a_difference_that_names_both_orders() -> None:
+    (found,) = differences(WANTED, [SEEN[1], SEEN[0], *SEEN[2:]], ENDS)
+    assert found == "on the client side fentry, kprobe, fexit must be seen, but kprobe, fentry, fexit came"
+
+
+def test_nothing_at_all_is_a_difference_on_each_side() -> None:
+    assert differences(WANTED, [], ENDS) == [
+        "on the client side fentry, kprobe, fexit must be seen, but nothing came",
+        "on the listener side kprobe must be seen, but nothing came",
+    ]
+
+
+@pytest.mark.parametrize("retval", [1, -1, None])
+def test_a_wrong_return_value_is_a_difference(retval: int | None) -> None:
+    (found,) = differences(WANTED, [*SEEN[:2], {**SEEN[2], "retval": retval}, SEEN[3]], ENDS)
+    assert found == f"the fexit event of the client side must carry retval 0, but carries {retval}"
+
+
+def test_an_event_of_the_port_but_not_the_addresses_is_a_difference() -> None:
+    stray = event("kprobe", {**CLIENT, "daddr": "192.0.2.1"})
+    (found,) = differences(WANTED, [*SEEN, stray], ENDS)
+    assert "this connection's port, but not its addresses" in found
+    assert "192.0.2.1:49815" in found
+
+
+def test_a_side_that_is_left_out_is_not_looked_at_and_an_empty_one_is() -> None:
+    only_client = Observation.model_validate({"client": [{"kind": "kprobe"}]})
+    assert differences(only_client, [event("kprobe", CLIENT), event("kprobe", LISTENER)], ENDS) == []
+    silent = Observation.model_validate({"listener": []})
+    assert len(differences(silent, [event("kprobe", LISTENER)], ENDS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({"kind": "undecodable", "raw": "00"}, "undecodable"),
+        ({"kind": "fexit", "retval": -22}, "fexit retval -22"),
+        ({"kind": "kprobe", "saddr": "::1", "sport": 1, "daddr": "::", "dport": 0}, "kprobe ::1:1 -> :::0"),
+    ],
+)
+def test_an_event_in_words(seen: dict[str, Any], words: str) -> None:
+    assert describe(seen) == words
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(SEEN),
+            st.dictionaries(
+                st.sampled_from(["kind", "saddr", "sport", "daddr", "dport", "retval"]),
+                st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)),
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_only_the_wanted_events_have_no_differences(events: list[dict[str, Any]]) -> None:
+    found = differences(WANTED, events, ENDS)
+    client = [e for e in events if e in SEEN[:3]]
+    right = len(events) == 4 and client == SEEN[:3] and SEEN[3] in events
+    assert (found == []) == right

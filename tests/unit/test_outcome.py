@@ -1,0 +1,483 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from unit_samples import (
+    CASE_ID,
+    Line,
+    changed,
+    encoded,
+    golden_bytes,
+    golden_lines,
+    guest_plan,
+    record_of,
+    renumbered,
+    sample_case,
+)
+
+from harness.config.case import Case
+from harness.errors import DeadlineError, GuestConnectionError
+from harness.guest import session
+from harness.guest.session import SessionResult, run_session
+from harness.judge.outcome import outcome_of
+from harness.judge.records import CaseRecord, Ending
+from harness.judge.verdict import judge
+from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
+from harness.qemu.process import Death
+from harness.runner import cells_of, run_kernel
+
+K = OutcomeKind
+WORKS = Expectation(outcome=K.WORKS, reason="r")
+Change = Callable[[Line], "Line | None"]
+
+
+def outcome(change: Change = lambda line: line, **keys: Any) -> Outcome:
+    return outcome_of(sample_case(**keys), record_of(changed(change)))
+
+
+def at(index: int, **fields: Any) -> Change:
+    """A change of the step with this index."""
+    return lambda line: {**line, **fields} if line["type"] == "step" and line["index"] == index else line
+
+
+def failing(index: int, **fields: Any) -> Change:
+    """The step with this index fails, and the agent goes to the end of the case at once."""
+    trouble = {"ok": False, "refused": True, "errno": 22, "errno_name": "EINVAL", "detail": "no", "log": "", **fields}
+
+    def change(line: Line) -> Line | None:
+        if line["type"] == "step" and line["index"] == index:
+            return {**line, **trouble}
+        late = line["type"] == "event" or (line["type"] == "step" and line["index"] > index)
+        return None if late else line
+
+    return change
+
+
+def end(**fields: Any) -> Change:
+    return lambda line: {**line, **fields} if line["type"] == "case-end" else line
+
+
+def events(change: Change) -> Outcome:
+    """The outcome with the events changed, and their counts made good."""
+    lines = [line if line["type"] != "event" else change(line) for line in golden_lines()]
+    return counted([line for line in lines if line is not None])
+
+
+def counted(lines: Sequence[Line]) -> Outcome:
+    made = []
+    for line in renumbered(lines):
+        if line.get("op") == "observe":
+            count = sum(1 for other in lines if other["type"] == "event" and other["phase"] == line["phase"])
+            line["events"] = count
+        made.append(line)
+    return outcome_of(sample_case(), record_of(made))
+
+
+# --- a table: what the agent reports -> outcome -> verdict where it should work -------------------------------------
+
+SPLAT = ["<4> WARNING: CPU: 0 PID: 71 at kernel/bpf/trampoline.c:412 f+0x1/0x2", "<4> ---[ end trace 0 ]---"]
+UNMET = {"sysctl": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL"}
+TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
+    ("as it came", lambda line: line, K.WORKS, Verdict.PASS),
+    ("load refused", failing(7), K.REFUSED, Verdict.FAIL),
+    ("target refused", failing(2), K.REFUSED, Verdict.FAIL),
+    ("set-attach-target refused", failing(5), K.REFUSED, Verdict.FAIL),
+    ("attach refused", failing(8), K.REFUSED, Verdict.FAIL),
+    ("tail-call refused", failing(10), K.REFUSED, Verdict.FAIL),
+    ("detach failed", failing(15), K.MISBEHAVES, Verdict.FAIL),
+    ("open failed", failing(0), K.LOST, Verdict.ERROR),
+    ("listen failed", failing(3), K.LOST, Verdict.ERROR),
+    ("share-map failed", failing(4), K.LOST, Verdict.ERROR),
+    ("trigger failed", failing(13, refused=False, errno=111, errno_name="ECONNREFUSED"), K.LOST, Verdict.ERROR),
+    ("splat while all passed", end(kernel_log=SPLAT), K.MISBEHAVES, Verdict.FAIL),
+    ("killed by a signal", end(complete=False, signal="SIGSEGV"), K.LOST, Verdict.ERROR),
+    ("deadline in the guest", end(complete=False, signal="SIGKILL", timed_out=True), K.LOST, Verdict.ERROR),
+    ("child failed", end(complete=False), K.LOST, Verdict.ERROR),
+    ("events lost", at(14, lost=1), K.LOST, Verdict.ERROR),
+    ("control events lost", at(18, lost=3), K.LOST, Verdict.ERROR),
+    ("fewer events than were read", at(14, events=5), K.LOST, Verdict.ERROR),
+    ("precondition", end(precondition=UNMET), K.NOT_APPLICABLE, Verdict.NOT_APPLICABLE),
+]
+
+
+@pytest.mark.parametrize(("change", "kind", "verdict"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_table(change: Change, kind: OutcomeKind, verdict: Verdict) -> None:
+    found = outcome(change)
+    assert found.kind == kind, found.reason
+    assert judge(found, WORKS)[0] == verdict
+    assert found.reason
+
+
+@pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])
+def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> None:
+    whole = record_of(golden_lines())
+    ending = Ending(kind=kind, reason="the kernel died: Oops", console_tail=("Oops",))
+    record = CaseRecord(steps=whole.steps, events=whole.events, end=whole.end, ending=ending)
+    found = outcome_of(sample_case(), record)
+    assert (found.kind, found.reason, found.console_tail) == (kind, "the kernel died: Oops", ("Oops",))
+    assert found.stage == Stage.DETACH
+    assert judge(found, WORKS)[0] == {K.CRASHED: Verdict.FAIL, K.LOST: Verdict.ERROR}[kind]
+
+
+def test_every_outcome_that_a_record_can_have_is_reached() -> None:
+    made = {row[2] for row in TABLE} | {K.CRASHED, K.LOST}
+    assert made == set(K) - {K.NOT_RUN}  # that one is of cells whose kernel never started
+
+
+# --- works -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_real_run_works_and_carries_its_events_with_their_sides() -> None:
+    found = outcome()
+    assert (found.kind, found.stage, found.errno, found.splats) == (K.WORKS, None, None, ())
+    assert [(e["phase"], e["side"], e["kind"], e["retval"]) for e in found.events] == [
+        ("observe", "client", "fentry", None),
+        ("observe", "client", "kprobe", None),
+        ("observe", "client", "fexit", 0),
+        ("observe", "listener", "kprobe", None),
+        ("control", "client", "kprobe", None),
+        ("control", "listener", "kprobe", None),
+    ]
+    assert found.seconds == golden_lines()[-2]["seconds"]
+
+
+def test_events_of_other_connections_are_told_apart() -> None:
+    ssh = {"kind": "kprobe", "family": 2, "saddr": "10.0.2.15", "sport": 22, "daddr": "0.0.0.0", "dport": 0}
+    lines = golden_lines()
+    lines.insert(17, {**lines[17], "ours": False, "event": {"time_ns": 1, **ssh, "retval": None}})
+    found = counted(lines)
+    assert found.kind == K.WORKS
+    assert len(found.events) == 6
+
+
+# --- no completion marker, no answer ---------------------------------------------------------------------------------
+
+
+def test_without_the_completion_marker_a_case_is_lost() -> None:
+    found = outcome_of(sample_case(), record_of(golden_lines()[:-2]))
+    assert (found.kind, found.stage) == (K.LOST, Stage.DETACH)
+    assert "never reported the end" in found.reason
+
+
+def test_a_case_that_was_never_started_is_lost() -> None:
+    found = outcome_of(sample_case(), CaseRecord())
+    assert (found.kind, found.stage) == (K.LOST, Stage.OPEN)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGKILL"])
+def test_a_signal_is_named(name: str) -> None:
+    assert f"killed by {name}" in outcome(end(complete=False, signal=name)).reason
+
+
+def test_the_agents_own_trouble_is_the_reason() -> None:
+    lines = [line for line in golden_lines() if line["type"] not in ("event",) and line.get("index", 0) < 3]
+    lines.insert(-2, {"type": "agent-error", "case": CASE_ID, "detail": "KeyError: 'x'"})
+    lines[-2] = {**lines[-2], "complete": False}
+    found = outcome_of(sample_case(), record_of(renumbered(lines)))
+    assert (found.kind, found.reason) == (K.LOST, "KeyError: 'x'")
+
+
+def test_a_deadline_in_the_guest_is_named_though_it_ends_with_a_signal() -> None:
+    found = outcome(end(complete=False, signal="SIGKILL", timed_out=True))
+    assert found.reason == "the case deadline passed inside the guest"
+
+
+@pytest.mark.parametrize("index", range(21))
+def test_a_step_that_is_not_reported_never_makes_a_good_cell(index: int) -> None:
+    """Green with nothing attached: the agent says that all is complete, but one step is not among its lines."""
+    found = outcome(lambda line: None if line["type"] == "step" and line["index"] == index else line)
+    assert found.kind == K.LOST
+
+
+def test_steps_in_another_order_are_no_answer() -> None:
+    lines = golden_lines()
+    lines[10], lines[11] = lines[11], lines[10]
+    assert outcome_of(sample_case(), record_of(renumbered(lines))).kind == K.LOST
+
+
+def test_a_case_without_events_needs_its_steps_too() -> None:
+    case = sample_case(events=None, tracer=None, observe={}, control=None)
+    lines = [line for line in golden_lines() if line["type"] in ("hello", "case", "case-end", "done")]
+    assert outcome_of(case, record_of(renumbered(lines))).kind == K.LOST
+    kept = [*range(3), *range(10, 14), *range(19, 21)]
+    steps = [line for line in golden_lines() if line["type"] == "step" and line["index"] in kept and line["index"] != 1]
+    whole = [*golden_lines()[:2], *steps, *golden_lines()[-2:]]
+    assert outcome_of(case, record_of(renumbered(whole))).kind == K.WORKS
+
+
+# --- refused ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_carries_stage_errno_and_the_verifiers_words() -> None:
+    change = failing(7, errno=13, errno_name="EACCES", detail="libbpf: failed", log="R1 invalid mem access 'scalar'")
+    found = outcome(change)
+    assert (found.kind, found.stage, found.errno, found.errno_name) == (K.REFUSED, Stage.LOAD_TRACER, 13, "EACCES")
+    assert found.log == "R1 invalid mem access 'scalar'"
+    assert found.reason == "load tracer: EACCES (libbpf: failed)"
+
+
+def test_the_verifiers_eacces_is_no_matter_of_privilege() -> None:
+    """EACCES of a load is the verifier's. It is held against stage, errno and message, nothing else."""
+    expected = Expectation(
+        outcome=K.REFUSED,
+        reason="a kprobe's context is another structure there",
+        stage=Stage.LOAD_TRACER,
+        errno=("EACCES",),
+        message="R1 invalid mem access '(inv|scalar)'",
+    )
+    change = failing(7, errno=13, errno_name="EACCES", log="0: R1=ctx()\nR1 invalid mem access 'scalar'")
+    found = outcome(change)
+    assert "privilege" not in found.reason.lower()
+    assert "permission" not in found.reason.lower()
+    assert judge(found, expected)[0] == Verdict.XFAIL
+    other = outcome(failing(7, errno=13, errno_name="EACCES", log="unknown func bpf_get_func_ip#173"))
+    assert judge(other, expected)[0] == Verdict.FAIL
+    # The same errno and words at another stage are another thing.
+    elsewhere = outcome(failing(8, errno=13, errno_name="EACCES", log="R1 invalid mem access 'scalar'"))
+    assert (elsewhere.kind, elsewhere.stage) == (K.REFUSED, Stage.ATTACH_TRACER)
+    assert judge(elsewhere, expected)[0] == Verdict.FAIL
+
+
+def test_the_first_failing_step_counts() -> None:
+    found = outcome(failing(5, errno=2, errno_name="ENOENT", detail="no such function"))
+    assert (found.stage, found.errno_name) == (Stage.LOAD_TRACER, "ENOENT")
+    assert "fentry_tcp_connect" in found.reason
+
+
+def test_one_of_two_programs_attached_is_a_refusal() -> None:
+    found = outcome(failing(9, errno=524, errno_name="ENOTSUPP", detail=""))
+    assert (found.kind, found.stage, found.errno) == (K.REFUSED, Stage.ATTACH_TRACER, 524)
+
+
+# --- misbehaves ------------------------------------------------------------------------------------------------------
+
+
+def test_a_splat_is_shown_and_counts_more_than_what_was_seen() -> None:
+    found = outcome(end(kernel_log=["<6> before", *SPLAT, "<6> after"]))
+    assert found.kind == K.MISBEHAVES
+    assert found.reason.startswith("the kernel complained: WARNING: CPU: 0")
+    assert found.splats == ("\n".join(line[4:] for line in SPLAT),)
+    assert len(found.events) == 6
+
+
+def test_a_splat_of_a_refused_load_is_not_hidden_by_the_refusal() -> None:
+    lines = [end(kernel_log=SPLAT)(line) for line in changed(failing(7))]
+    found = outcome_of(sample_case(), record_of(renumbered(line for line in lines if line)))
+    assert found.kind == K.MISBEHAVES
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_a_missing_event_misbehaves(which: int) -> None:
+    lines = golden_lines()
+    del lines[[index for index, line in enumerate(lines) if line["type"] == "event"][which]]
+    found = counted(lines)
+    assert (found.kind, found.stage) == (K.MISBEHAVES, Stage.OBSERVE)
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_an_event_too_many_misbehaves(which: int) -> None:
+    lines = golden_lines()
+    index = [index for index, line in enumerate(lines) if line["type"] == "event"][which]
+    lines.insert(index, lines[index])
+    assert counted(lines).kind == K.MISBEHAVES
+
+
+def test_events_in_the_wrong_order_misbehave() -> None:
+    lines = golden_lines()
+    lines[16], lines[17] = lines[17], lines[16]
+    found = counted(lines)
+    assert found.kind == K.MISBEHAVES
+    assert "but kprobe, fentry, fexit came" in found.reason
+
+
+def test_a_tracer_that_still_fires_when_detached_misbehaves() -> None:
+    lines = golden_lines()
+    control = next(i for i, line in enumerate(lines) if line["type"] == "event" and line["phase"] == "control")
+    ghost = {**lines[control], "event": {**lines[control]["event"], "kind": "fentry"}}
+    lines.insert(control, ghost)
+    found = counted(lines)
+    assert found.kind == K.MISBEHAVES
+    assert found.reason == (
+        "with the tracers detached, on the client side kprobe must be seen, but fentry, kprobe came"
+    )
+
+
+def test_a_wrong_return_value_misbehaves() -> None:
+    def change(line: Line) -> Line:
+        event = line["event"]
+        return {**line, "event": {**event, "retval": 1}} if event["kind"] == "fexit" else line
+
+    assert "must carry retval 0, but carries 1" in events(change).reason
+
+
+def test_an_undecodable_event_of_ours_misbehaves() -> None:
+    found = events(lambda line: {**line, "event": {"time_ns": 0, "kind": "undecodable", "raw": "00"}})
+    assert found.kind == K.MISBEHAVES
+
+
+# --- a transcript cut anywhere, through the whole way from the guest's lines to the cell -----------------------------
+
+
+class FakeQemu:
+    """A QEMU that ends as soon as the guest's connection is gone."""
+
+    folder = Path()
+
+    def __init__(self, *, console: str, death: Death | None) -> None:
+        self._console, self._death = console, death
+
+    def alive(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def death(self) -> Death | None:
+        return self._death
+
+    def console_text(self) -> str:
+        return self._console
+
+
+class FakeConnection:
+    """Gives some bytes as lines, as Connection.lines() does, then ends or breaks."""
+
+    def __init__(self, data: bytes, failure: Exception | None) -> None:
+        self._data, self._failure = data, failure
+
+    def push(self, files: object) -> None:
+        pass
+
+    def start(self, command: str) -> None:
+        pass
+
+    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+        errors.write_bytes(b"")
+        *whole, rest = self._data.split(b"\n")
+        yield from whole
+        if self._failure is not None:
+            raise self._failure
+        if rest:
+            yield rest
+
+
+def session_of(
+    folder: Path,
+    data: bytes,
+    *,
+    failure: Exception | None = None,
+    console: str = "",
+    reason: str | None = None,
+    cases: Sequence[Case] = (),
+) -> SessionResult:
+    """Run a session whose guest writes `data`."""
+    death = Death(reason=reason, returncode=0, stderr="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "started", lambda plan: contextlib.nullcontext(FakeQemu(console=console, death=death)))
+        connection = FakeConnection(data, failure)
+        patch.setattr(session, "connected", lambda plan, qemu: contextlib.nullcontext(connection))
+        patch.setattr(session, "_files", lambda plan, cases: {})
+        folder.mkdir(parents=True, exist_ok=True)
+        return run_session(guest_plan(folder.parent, folder=folder), cases or [sample_case()])
+
+
+def cell_of(folder: Path, data: bytes, **keys: Any) -> Outcome:
+    """Run a whole kernel whose guests write `data`, and return its one cell's outcome."""
+    cases = [sample_case()]
+    plan = guest_plan(folder)
+    run = run_kernel(plan, cases, boot=lambda plan, pending: session_of(folder / "r", data, **keys))
+    (cell,) = cells_of(plan, cases, run)
+    return cell.outcome
+
+
+WHOLE = golden_bytes()
+MARKER = WHOLE.index(b'"type": "case-end"')
+ANSWERED = WHOLE.index(b"\n", MARKER)
+"""Where the case's completion marker ends; before it there is no answer."""
+
+FAILURES = [None, GuestConnectionError("broke"), DeadlineError("case", 30, "running it")]
+DEATHS = [(None, ""), ("guest-reset", ""), ("guest-reset", "Kernel panic - not syncing: x"), ("guest-shutdown", "")]
+
+
+def test_a_whole_transcript_works_through_the_session(tmp_path: Path) -> None:
+    assert cell_of(tmp_path, WHOLE, reason="guest-shutdown").kind == K.WORKS
+
+
+BOUNDARIES = [index for index, byte in enumerate(WHOLE[: ANSWERED + 1]) if byte == ord("\n")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["ended", "broke", "deadline"])
+def test_a_transcript_cut_around_any_line_end_never_works(tmp_path: Path, failure: Exception | None) -> None:
+    for boundary in [0, *BOUNDARIES]:
+        for cut in range(boundary - 1, boundary + 3):
+            if 0 <= cut < ANSWERED:
+                found = cell_of(tmp_path, WHOLE[:cut], failure=failure, reason="guest-shutdown")
+                assert found.kind == K.LOST, WHOLE[:cut][-60:]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cut=st.integers(min_value=0, max_value=ANSWERED - 1),
+    failure=st.sampled_from(FAILURES),
+    death=st.sampled_from(DEATHS),
+)
+def test_a_transcript_cut_at_any_byte_never_works(
+    tmp_path: Path, cut: int, failure: Exception | None, death: tuple[str | None, str]
+) -> None:
+    reason, console = death
+    found = cell_of(tmp_path, WHOLE[:cut], failure=failure, reason=reason, console=console)
+    died = "panic" in console or reason == "guest-reset"
+    assert found.kind == (K.CRASHED if died else K.LOST)
+    assert found.kind != K.WORKS
+    assert judge(found, WORKS)[0] in (Verdict.FAIL, Verdict.ERROR)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(min_value=0, max_value=29), min_size=1, max_size=29))
+def test_a_transcript_without_some_of_its_lines_never_works(tmp_path: Path, dropped: set[int]) -> None:
+    lines = [line for index, line in enumerate(WHOLE.splitlines(keepends=True)) if index not in dropped]
+    assert cell_of(tmp_path, b"".join(lines), reason="guest-shutdown").kind == K.LOST
+
+
+def test_a_marker_without_the_final_count_still_answers_the_case_and_is_told(tmp_path: Path) -> None:
+    result = session_of(tmp_path / "r", WHOLE[: ANSWERED + 1], reason="guest-shutdown")
+    assert outcome_of(sample_case(), result.records[CASE_ID]).kind == K.WORKS
+    assert [problem for problem in result.problems if "without its completion marker" in problem]
+
+
+def test_the_wrong_kernel_is_never_judged(tmp_path: Path) -> None:
+    other = WHOLE.replace(b'"release": "6.1.0-50-cloud-amd64"', b'"release": "6.1.0-49-cloud-amd64"')
+    found = cell_of(tmp_path, other, reason="guest-shutdown")
+    assert found.kind == K.LOST
+    assert "6.1.0-49-cloud-amd64" in found.reason
+    assert "6.1.0-50-cloud-amd64 was booted" in found.reason
+
+
+def test_a_kernel_that_resets_while_powering_off_is_told(tmp_path: Path) -> None:
+    result = session_of(tmp_path / "r", WHOLE, reason="guest-reset")
+    assert outcome_of(sample_case(), result.records[CASE_ID]).kind == K.WORKS
+    assert [problem for problem in result.problems if "while powering off: the kernel reset" in problem]
+
+
+def test_the_case_that_was_running_is_the_victim_and_the_next_is_not_reached(tmp_path: Path) -> None:
+    other = sample_case(id="another")
+    cut = WHOLE[: WHOLE.index(b'"phase": "control"')]
+    result = session_of(
+        tmp_path / "r", cut, reason="guest-reset", failure=GuestConnectionError("x"), cases=[sample_case(), other]
+    )
+    assert list(result.records) == [CASE_ID]
+    assert result.records[CASE_ID].ending == Ending(
+        kind=K.CRASHED, reason="the kernel reset the machine without a word on its console (as a triple fault does)"
+    )
+
+
+def test_the_agents_lines_are_kept_for_the_results(tmp_path: Path) -> None:
+    session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
+    assert (tmp_path / "r" / "agent.jsonl").read_bytes() == WHOLE
+    assert encoded(golden_lines()) == WHOLE.splitlines()

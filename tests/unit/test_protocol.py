@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit_samples import CASE_ID, changed, encoded, fed, golden_bytes, golden_lines, renumbered, sample_case
+
+from harness.errors import EXIT_HARNESS, AgentError
+from harness.guest.protocol import LINES_LIMIT, PROTOCOL, Transcript, parse_line
+from harness.judge.outcome import outcome_of
+from harness.judge.records import Ending
+from harness.model import OutcomeKind
+
+JUNK: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], [1], ["x", 1], {}, {"client": 1}, 10**30]
+
+
+def refused(lines: list[bytes]) -> str:
+    """Feed lines of which the last must be refused; return the words of the refusal."""
+    transcript = fed(lines[:-1])
+    with pytest.raises(AgentError) as caught:
+        transcript.feed(lines[-1])
+    return str(caught.value)
+
+
+def test_a_whole_transcript() -> None:
+    transcript = fed(golden_bytes().split(b"\n"))
+    assert transcript.done
+    assert transcript.ended() == [CASE_ID]
+    assert transcript.current is None
+    assert transcript.environment["release"] == "6.1.0-50-cloud-amd64"
+    assert len(transcript.boot_log) == 2
+    record = transcript.record(CASE_ID)
+    assert (len(record.steps), len(record.events), record.errors) == (21, 6, ())
+    assert record.end is not None
+    assert record.end["complete"] is True
+    assert record.ending is None
+
+
+def test_the_current_case_is_the_one_that_has_not_ended() -> None:
+    transcript = Transcript()
+    seen = []
+    for line in golden_bytes().splitlines():
+        transcript.feed(line)
+        seen.append(transcript.current)
+    assert seen == [None, *[CASE_ID] * 28, None, None]
+
+
+def test_a_case_that_was_never_started_has_an_empty_record() -> None:
+    ending = Ending(kind=OutcomeKind.LOST, reason="r")
+    record = fed(golden_bytes().splitlines()).record("another", ending)
+    assert (record.steps, record.events, record.errors, record.end, record.ending) == ((), (), (), None, ending)
+
+
+def test_empty_lines_are_passed_over() -> None:
+    transcript = Transcript()
+    assert transcript.feed(b"") is None
+    assert transcript.feed(b" \r\n") is None
+    assert transcript.feed(golden_bytes().splitlines()[0]) is not None
+
+
+@pytest.mark.parametrize("index", range(31))
+def test_a_missing_line_is_a_gap(index: int) -> None:
+    lines = golden_bytes().splitlines()
+    del lines[index]
+    if index == 30:
+        assert not fed(lines).done
+        return
+    words = refused(lines[: index + 1])
+    assert f"line {index + 1} of the agent is numbered {index + 2}: lines were lost" in words
+
+
+@pytest.mark.parametrize("index", range(31))
+def test_a_line_that_comes_twice_is_noticed(index: int) -> None:
+    lines = golden_bytes().splitlines()[: index + 1]
+    assert "lines were lost" in refused([*lines, lines[-1]])
+
+
+def test_a_done_count_that_is_wrong() -> None:
+    lines = golden_lines()
+    lines[-1]["lines"] = 30
+    assert "the agent wrote 30 lines, but 31 came" in refused(encoded(lines))
+
+
+def test_another_version_of_the_protocol() -> None:
+    hello = {**golden_lines()[0], "protocol": PROTOCOL + 1}
+    assert f"protocol {PROTOCOL + 1}, not {PROTOCOL}" in refused(encoded([hello]))
+
+
+def test_the_first_line_is_the_hello_so_that_the_release_is_always_checked() -> None:
+    assert "wrong place" in refused(encoded(renumbered(golden_lines()[1:2])))
+    hello = golden_lines()[0]
+    assert "wrong place" in refused(encoded(renumbered([hello, hello])))
+
+
+def test_nothing_comes_after_done() -> None:
+    lines = golden_lines()
+    again = {"n": 32, "type": "case", "case": "more"}
+    assert "wrong place" in refused(encoded([*lines, again]))
+
+
+def test_done_within_a_case() -> None:
+    lines = renumbered(line for line in golden_lines() if line["type"] != "case-end")
+    assert f"case {CASE_ID} did not" in refused(encoded(lines))
+
+
+def test_a_case_cannot_start_twice_or_within_another() -> None:
+    hello, case, step = golden_lines()[:3]
+    end = next(line for line in golden_lines() if line["type"] == "case-end")
+    assert "a second time" in refused(encoded(renumbered([hello, case, end, case])))
+    assert "within another" in refused(encoded(renumbered([hello, case, {**case, "case": "b"}])))
+    assert "outside of a case" in refused(encoded(renumbered([hello, case, end, step])))
+    assert "outside of a case" in refused(encoded(renumbered([hello, step])))
+    other = {**case, "case": "other"}
+    assert "outside of a case" in refused(encoded(renumbered([hello, case, end, other, step])))
+
+
+def test_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.guest.protocol.LINES_LIMIT", 10)
+    assert LINES_LIMIT > 10_000
+    assert "line 11" in refused(golden_bytes().splitlines()[:11])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Segmentation fault",
+        b'{"n": 1}',
+        b'{"type": "hello"}',
+        b'{"n": 1, "type": "hello"}',
+        b'{"n": 1, "type": "unknown"}',
+        b'{"n": 1, "type": ["hello"]}',
+        b'{"n": 1, "type": {}}',
+        b'["n", "type"]',
+        b"1",
+        b"null",
+        b'"type"',
+        b"\xff\xfe",
+        b"{" * 100_000,
+        b"[" * 100_000,
+        b'{"n": ' + b"9" * 10_000 + b', "type": "case", "case": "c"}',
+        b'{"n": true, "type": "case", "case": "c"}',
+        b'{"n": 1, "type": "case", "case": ["c"]}',
+        b'{"n": NaN, "type": "case", "case": "c"}',
+    ],
+    ids=lambda line: line[:30].decode(errors="replace"),
+)
+def test_garbage_is_told_as_such(line: bytes) -> None:
+    with pytest.raises(AgentError, match="not its protocol") as caught:
+        parse_line(line)
+    assert caught.value.exit_code == EXIT_HARNESS
+    assert len(str(caught.value)) < 1200
+
+
+def test_the_wrong_field_is_named() -> None:
+    with pytest.raises(AgentError, match=r"\(stage: .*\)"):
+        parse_line(b'{"n": 3, "type": "step", "case": "c", "stage": "lunch", "op": "open", "what": "", "ok": true}')
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_line_or_an_agent_error(line: bytes) -> None:
+    transcript = Transcript()
+    try:
+        assert transcript.feed(line) is None
+    except AgentError:
+        pass
+
+
+@settings(deadline=None)
+@given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), st.lists, max_leaves=5), st.data())
+def test_any_json_value_in_any_field_is_taken_or_an_agent_error(value: Any, data: st.DataObject) -> None:
+    line = data.draw(st.sampled_from(golden_lines()))
+    key = data.draw(st.sampled_from(sorted(line)))
+    try:
+        parse_line(json.dumps({**line, key: value}).encode())
+    except AgentError:
+        pass
+
+
+def places() -> list[tuple[int, str]]:
+    """One place (line, key) for each key of each sort of line."""
+    seen: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for index, line in enumerate(golden_lines()):
+        for key in line:
+            seen.setdefault((line["type"], line.get("op", ""), key), (index, key))
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("junk", [*JUNK, "missing"], ids=repr)
+def test_whatever_is_taken_can_be_judged(junk: Any) -> None:
+    """What the protocol lets through never breaks the judge, and a broken line never makes a cell good."""
+    case = sample_case()
+    whole = golden_lines()
+    taken = 0
+    for index, key in places():
+        lines = copy.deepcopy(whole)
+        if junk == "missing":
+            del lines[index][key]
+        else:
+            lines[index][key] = junk
+        try:
+            transcript = fed(encoded(lines))
+        except AgentError:
+            continue
+        taken += 1
+        outcome = outcome_of(case, transcript.record(CASE_ID))
+        free = key in ("seconds", "index", "cases", "errno", "errno_name", "detail", "log", "environment", "kernel_log")
+        free = free or lines[index].get(key) == whole[index].get(key) or (key, junk) == ("lost", 0)
+        free = free or (key == "precondition" and junk is None) or (key in ("signal",) and not junk)
+        assert free or outcome.kind != OutcomeKind.WORKS, (lines[index]["type"], key, junk)
+    assert taken or junk not in ("missing", "x")
+
+
+def test_an_agents_own_trouble_is_kept() -> None:
+    hello, case = golden_lines()[:2]
+    trouble = {"type": "agent-error", "case": CASE_ID, "detail": "KeyError: 'x'"}
+    record = fed(encoded(renumbered([hello, case, trouble]))).record(CASE_ID)
+    assert record.errors == ("KeyError: 'x'",)
+
+
+def test_lines_are_kept_as_they_came() -> None:
+    lines = changed(lambda line: {**line, "more": [1]} if line["type"] == "step" else line)
+    record = fed(encoded(lines)).record(CASE_ID)
+    assert all(step["more"] == [1] for step in record.steps)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.verdict import judge, refusal_differences
+from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
+
+K = OutcomeKind
+V = Verdict
+
+
+def outcome(kind: OutcomeKind, **changes: Any) -> Outcome:
+    if kind == K.REFUSED:
+        changes = {"stage": Stage.LOAD_TRACER, "errno": 22, "errno_name": "EINVAL", "log": "R1 invalid", **changes}
+    return Outcome(kind=kind, reason=f"it {kind}", **changes)
+
+
+def expected(kind: OutcomeKind, **changes: Any) -> Expectation:
+    known = {"known_bug": kind in (K.MISBEHAVES, K.CRASHED)}
+    return Expectation(**{"outcome": kind, "reason": "as the case says", "source": "a commit", **known, **changes})
+
+
+# Rows: what happened; columns: what was expected. Every pair is here.
+EXPECTED = (K.WORKS, K.REFUSED, K.MISBEHAVES, K.CRASHED, K.NOT_APPLICABLE)
+TABLE: dict[OutcomeKind, tuple[Verdict, ...]] = {
+    K.WORKS: (V.PASS, V.XPASS, V.XPASS, V.XPASS, V.XPASS),
+    K.REFUSED: (V.FAIL, V.XFAIL, V.FAIL, V.FAIL, V.FAIL),
+    K.MISBEHAVES: (V.FAIL, V.FAIL, V.KNOWN_BUG, V.FAIL, V.FAIL),
+    K.CRASHED: (V.FAIL, V.FAIL, V.FAIL, V.KNOWN_BUG, V.FAIL),
+    K.LOST: (V.ERROR,) * 5,
+    K.NOT_RUN: (V.NOT_RUN,) * 5,
+    K.NOT_APPLICABLE: (V.NOT_APPLICABLE,) * 5,
+}
+
+
+@pytest.mark.parametrize("wanted", EXPECTED)
+@pytest.mark.parametrize("kind", TABLE)
+def test_every_outcome_against_every_expectation(kind: OutcomeKind, wanted: OutcomeKind) -> None:
+    verdict, reason = judge(outcome(kind), expected(wanted))
+    assert verdict == TABLE[kind][EXPECTED.index(wanted)]
+    assert reason
+
+
+def test_the_table_reaches_every_outcome_and_every_verdict() -> None:
+    assert set(TABLE) == set(K)
+    assert {verdict for row in TABLE.values() for verdict in row} == set(V)
+
+
+def test_an_expected_refusal_is_expected_at_its_stage_with_its_errno_and_words() -> None:
+    wanted = expected(K.REFUSED, stage=Stage.LOAD_TRACER, errno=("EINVAL", "EACCES"), message=r"R\d invalid")
+    assert judge(outcome(K.REFUSED), wanted) == (V.XFAIL, "as the case says")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"stage": Stage.ATTACH_TRACER}, "at stage attach-tracer, expected load-tracer"),
+        ({"stage": None}, "at stage None"),
+        ({"errno": 1, "errno_name": "EPERM"}, "with EPERM, expected EINVAL or EACCES"),
+        ({"errno": None, "errno_name": None}, "with None, expected"),
+        ({"log": "something else"}, "nothing in its log matches"),
+    ],
+)
+def test_a_refusal_of_another_kind_is_a_failure(changes: dict[str, Any], word: str) -> None:
+    wanted = expected(K.REFUSED, stage=Stage.LOAD_TRACER, errno=("EINVAL", "EACCES"), message=r"R\d invalid")
+    verdict, reason = judge(outcome(K.REFUSED, **changes), wanted)
+    assert verdict == V.FAIL
+    assert word in reason
+
+
+def test_all_differences_are_named_at_once() -> None:
+    wanted = expected(K.REFUSED, stage=Stage.OPEN, errno=("ENOENT",), message="no such words")
+    assert len(refusal_differences(outcome(K.REFUSED), wanted)) == 3
+
+
+def test_the_words_may_stand_in_the_reason_where_no_log_was_written() -> None:
+    refused = Outcome(kind=K.REFUSED, reason="attach t: ENOTSUPP (Can attach to only JITed progs)", stage=Stage.OPEN)
+    assert refusal_differences(refused, expected(K.REFUSED, message="only JITed")) == []
+
+
+def test_what_an_expectation_leaves_out_may_be_anything() -> None:
+    assert judge(outcome(K.REFUSED), expected(K.REFUSED))[0] == V.XFAIL
+
+
+def test_an_expected_failure_that_starts_to_work_is_told() -> None:
+    verdict, reason = judge(outcome(K.WORKS), expected(K.REFUSED))
+    assert verdict == V.XPASS
+    assert "works, though expected not to (refused: as the case says)" in reason
+
+
+@given(
+    kind=st.sampled_from(sorted(K)),
+    wanted=st.sampled_from(EXPECTED),
+    stage=st.one_of(st.none(), st.sampled_from(Stage)),
+    errno=st.one_of(st.none(), st.sampled_from(["EINVAL", "EACCES"])),
+    log=st.text(max_size=20),
+)
+def test_only_what_works_as_expected_passes(
+    kind: OutcomeKind, wanted: OutcomeKind, stage: Stage | None, errno: str | None, log: str
+) -> None:
+    found = Outcome(kind=kind, reason="r", stage=stage, errno_name=errno, log=log)
+    verdict, _ = judge(found, expected(wanted, stage=Stage.LOAD_TRACER if wanted == K.REFUSED else None))
+    assert (verdict == V.PASS) == (kind == K.WORKS and wanted == K.WORKS)
+    assert (verdict == V.ERROR) == (kind == K.LOST)
+    if verdict == V.XFAIL:
+        assert stage == Stage.LOAD_TRACER

@@ -1,0 +1,166 @@
+"""What several unit tests share: golden files, a real transcript of the agent, and small values to start from."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.architectures import ARCHITECTURES
+from harness.config.case import Case
+from harness.config.matrix import Deadlines, Settings
+from harness.debian.apt import PackageFile
+from harness.guest.keys import make_keys
+from harness.guest.protocol import Transcript
+from harness.guest.session import GuestPlan
+from harness.judge.records import CaseRecord
+from harness.kernels.files import KernelFiles
+from harness.model import PackageInfo
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+GOLDEN = Path(__file__).parent / "golden"
+X86 = ARCHITECTURES["x86_64"]
+RELEASE = "6.1.0-50-cloud-amd64"
+CASE_ID = "kprobe-fentry-fexit"
+
+Line = dict[str, Any]
+
+
+def check_golden(name: str, text: str) -> None:
+    """Fail where `text` is not the golden file `name`; UPDATE_GOLDEN=1 writes it anew."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.is_file(), f"golden/{name} is missing; UPDATE_GOLDEN=1 writes it"
+    assert text == path.read_text(encoding="utf-8"), f"golden/{name}; UPDATE_GOLDEN=1 writes it anew"
+
+
+def sample_case(**changes: Any) -> Case:
+    """The case that golden/agent-6.1.jsonl is a run of; `changes` replace top-level keys (None removes one)."""
+    keys: dict[str, Any] = {
+        "id": CASE_ID,
+        "folder": Path("bpf") / CASE_ID,
+        "title": "fentry and fexit on a kprobe BPF program",
+        "target": {
+            "object": "target.bpf.c",
+            "attach": ["k_tcp_connect", "k_icsk_complete_hashdance"],
+            "tail-calls": [{"map": "progs", "index": 0, "program": "handle_new_connection"}],
+        },
+        "tracer": {
+            "object": "tracer.bpf.c",
+            "shared-maps": ["events"],
+            "attach": [
+                {"program": "fentry_tcp_connect", "target": "k_tcp_connect"},
+                {"program": "fexit_tcp_connect", "target": "k_tcp_connect"},
+            ],
+        },
+        "events": "events",
+        "trigger": {"kind": "tcp-connect", "address": "127.0.0.1"},
+        "observe": {
+            "client": [{"kind": "fentry"}, {"kind": "kprobe"}, {"kind": "fexit", "retval": 0}],
+            "listener": [{"kind": "kprobe"}],
+        },
+        "control": {"client": [{"kind": "kprobe"}], "listener": [{"kind": "kprobe"}]},
+    }
+    keys.update(changes)
+    return Case.model_validate({key: value for key, value in keys.items() if value is not None})
+
+
+def golden_bytes() -> bytes:
+    """The agent's output on a real 6.1 kernel, as it came (the kernel's boot log is cut)."""
+    return (GOLDEN / "agent-6.1.jsonl").read_bytes()
+
+
+def golden_lines() -> list[Line]:
+    """The same as dictionaries, for a test to change."""
+    return [json.loads(line) for line in golden_bytes().splitlines()]
+
+
+def changed(change: Callable[[Line], Line | None]) -> list[Line]:
+    """The real transcript with `change` applied to every line; None leaves the line out. Numbers are made good."""
+    lines = [change(copy.deepcopy(line)) for line in golden_lines()]
+    return renumbered(line for line in lines if line is not None)
+
+
+def renumbered(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines with their running numbers, and the count of the last one, made good."""
+    made = [{**line, "n": number} for number, line in enumerate(lines, start=1)]
+    return [{**line, "lines": len(made)} if line["type"] == "done" else line for line in made]
+
+
+def encoded(lines: Iterable[Line]) -> list[bytes]:
+    """Return the lines as the agent writes them, without their ends."""
+    return [json.dumps(line).encode() for line in lines]
+
+
+def fed(lines: Iterable[bytes]) -> Transcript:
+    """Return the transcript of some lines."""
+    transcript = Transcript()
+    for line in lines:
+        transcript.feed(line)
+    return transcript
+
+
+def record_of(lines: Iterable[Line], case: str = CASE_ID) -> CaseRecord:
+    """Return what a transcript says of a case."""
+    return fed(encoded(lines)).record(case)
+
+
+def package_file(name: str = "linux-image-6.1", version: str = "6.1.176-1", **changes: Any) -> PackageFile:
+    """A package file that never existed."""
+    keys: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "archive": "debian",
+        "file": f"pool/main/l/linux/{name}_{version}_amd64.deb",
+        "sha256": hashlib.sha256(f"{name} {version}".encode()).hexdigest(),
+        "size": 1000,
+    }
+    return PackageFile(**{**keys, **changes})
+
+
+def kernel_files(where: Path, /, **changes: Any) -> KernelFiles:
+    """A kernel whose image is the file `vmlinuz` of the folder `where`, which need not exist."""
+    keys: dict[str, Any] = {
+        "name": "6.1-x86_64",
+        "arch": X86,
+        "release": RELEASE,
+        "image": where / "vmlinuz",
+        "config": None,
+        "modules": (),
+        "absent": (),
+        "has_network": True,
+        "package": PackageInfo(
+            source="debian", name=f"linux-image-{RELEASE}", version="6.1.176-1", sha256="0" * 64, suite="bookworm"
+        ),
+    }
+    return KernelFiles(**{**keys, **changes})
+
+
+def guest_plan(where: Path, /, **changes: Any) -> GuestPlan:
+    """A plan for a guest that is never booted, with its results below the folder `where`."""
+    keys: dict[str, Any] = {
+        "kernel": kernel_files(where),
+        "settings": Settings(memory=256, cpus=1, deadlines=Deadlines()),
+        "accel": "tcg",
+        "base": where / "base.cpio",
+        "keys": make_keys(),
+        "objects": {},
+        "folder": where / "6.1-x86_64",
+    }
+    return GuestPlan(**{**keys, **changes})
+
+
+def x86_image(release: str = RELEASE, *, size: int = 4096) -> bytes:
+    """The beginning of a bzImage as the boot protocol has it: "HdrS" at 0x202, the version's place at 0x20e."""
+    image = bytearray(size)
+    image[0x202:0x206] = b"HdrS"
+    image[0x20E:0x210] = (0x400).to_bytes(2, "little")
+    text = f"{release} (builder) #1 SMP\0".encode()
+    image[0x600 : 0x600 + len(text)] = text
+    return bytes(image)

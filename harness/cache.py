@@ -78,10 +78,11 @@ class Cache:
         with self._guard(path), self.lock(f"{kind}-{key}"):
             meta = verified(path)
             if meta is not None:
-                os.utime(path)
+                _mark_used(path)
                 return Entry(path, meta)
             repaired = path.exists()
             meta = self._make(path, make)
+            _mark_used(path)
             return Entry(path, meta, fresh=True, repaired=repaired)
 
     def peek(self, kind: str, key: str) -> Entry | None:
@@ -195,6 +196,12 @@ def verified(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return meta
+
+
+def _mark_used(path: Path) -> None:
+    # With the time given: the kernel's own stamp may be some milliseconds older than what this process calls now.
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
 
 
 def _last_use(path: Path) -> float:

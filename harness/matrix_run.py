@@ -156,7 +156,8 @@ class MatrixRun:
             self._stopping.set()
             end_all()
             pool.shutdown(wait=False, cancel_futures=True)
-            concurrent.futures.wait(futures, timeout=STOP_SECONDS)
+            begun = [future for future in futures if not future.cancelled()]  # the others never end
+            concurrent.futures.wait(begun, timeout=STOP_SECONDS)
 
     def _one(self, kernel: Kernel, folder: Path) -> None:
         if self._stopping.is_set():

@@ -196,9 +196,11 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
 
 
 def _not_fetched(suite: str, text: str) -> bool:
-    """Say whether `apt-get update` could not have a suite; where nothing can be reached that is but a warning to it."""
+    """Say whether `apt-get update` could not have a suite; an unreachable mirror is but a warning to it."""
     name = re.escape(suite)
-    return bool(re.search(rf"^(?:E: |W: Failed to fetch ).*(?:/dists/{name}/| {name} (?:In)?Release')", text, re.MULTILINE))
+    return bool(
+        re.search(rf"^(?:E: |W: Failed to fetch ).*(?:/dists/{name}/| {name} (?:In)?Release')", text, re.MULTILINE)
+    )
 
 
 def _apt_errors(text: str) -> str:

@@ -149,7 +149,10 @@ class Connection:
 
     def start(self, command: str) -> None:
         """Start a command without waiting for anything; a broken connection does not matter."""
-        with contextlib.suppress(*_NOT_YET, GuestConnectionError), self._within(ANSWER_SECONDS, "a command was started in it"):
+        with (
+            contextlib.suppress(*_NOT_YET, GuestConnectionError),
+            self._within(ANSWER_SECONDS, "a command was started in it"),
+        ):
             self._transport.open_session(timeout=5).exec_command(command)
 
     def shell(self, *, columns: int, lines: int) -> paramiko.Channel:

@@ -172,7 +172,11 @@ def test_no_matrix_file(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"#!/bin/sh\nexit 0\n", "is not a kernel for x86_64"), (b"", "is not a kernel for x86_64"), (None, "No such file")],
+    [
+        (b"#!/bin/sh\nexit 0\n", "is not a kernel for x86_64"),
+        (b"", "is not a kernel for x86_64"),
+        (None, "No such file"),
+    ],
     ids=["script", "empty", "missing"],
 )
 def test_a_path_kernel_that_is_none(bench: Bench, content: bytes | None, message: str) -> None:
@@ -252,9 +256,7 @@ def test_a_pinned_package_that_is_gone_under_locked(
     assert "--locked" in reason
 
 
-def test_a_package_with_another_content(
-    bench: Bench, mirror: Callable[[str, bytes, int], dict[str, str]]
-) -> None:
+def test_a_package_with_another_content(bench: Bench, mirror: Callable[[str, bytes, int], dict[str, str]]) -> None:
     wanted, found = b"what the lock says" * 99, b"what a mirror gives" * 99
     bench.lock(offering(wanted))
     done = bench.matrix(env=mirror(PACKAGE, found, len(found)))
@@ -374,6 +376,7 @@ def test_a_damaged_kernel_is_fetched_again(bench: Bench) -> None:
 @pytest.mark.vm
 def test_a_pinned_package_that_is_gone_is_replaced_with_a_notice(bench: Bench) -> None:
     """The suite's index is fetched; the current kernel is the pinned one under its right name, so it is cached."""
+
     def rename(entry: dict[str, Any]) -> None:
         entry["version"] = "6.1.0-0"
         entry["packages"] = [

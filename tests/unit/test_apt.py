@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import package_file
 
@@ -66,7 +66,7 @@ def fake(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) ->
     return folder / f"{name}.log"
 
 
-# --- the index ---------------------------------------------------------------------------------------------------------
+# --- the index --------------------------------------------------------------------------------------------------------
 
 
 def test_stanzas() -> None:
@@ -107,6 +107,7 @@ def test_the_newest_is_so_by_debians_order(versions: list[str]) -> None:
         assert found["linux"].package.version == versions[-1]
 
 
+@settings(deadline=None)
 @given(st.permutations(["1", "1.0", "1~rc1", "1-1", "1+b1", "0:2", "1:0", "10", "9"]))
 def test_the_order_of_the_index_does_not_matter(versions: list[str]) -> None:
     found = parse_stanzas("\n".join(stanza("p", version) for version in versions))
@@ -118,7 +119,7 @@ def test_an_index_without_an_answer(text: str) -> None:
     assert parse_stanzas(text) == {}
 
 
-# --- a private apt -----------------------------------------------------------------------------------------------------
+# --- a private apt ----------------------------------------------------------------------------------------------------
 
 
 def private(tmp_path: Path, *suites: str) -> Apt:
@@ -230,7 +231,7 @@ def test_a_warning_that_only_mentions_a_suite_is_none(tmp_path: Path, monkeypatc
     assert apt.missing == ()
 
 
-# --- one file ----------------------------------------------------------------------------------------------------------
+# --- one file ---------------------------------------------------------------------------------------------------------
 
 DATA = b"the package"
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -247,11 +248,12 @@ WORDS: dict[str, tuple[str, type[BpfmatrixError]]] = {
         PackageGoneError,
     ),
     "refused": (
-        f"E: Failed to fetch {ADDRESS}  Could not connect to 127.0.0.1:1 (127.0.0.1). - connect (111: Connection refused)",
+        f"E: Failed to fetch {ADDRESS}  Could not connect to m:1 (127.0.0.1). - connect (111: Connection refused)",
         MirrorError,
     ),
     "no route": (
-        f"E: Failed to fetch {ADDRESS}  Cannot initiate the connection to m:80 (::1). - connect (101: Network is unreachable)",
+        f"E: Failed to fetch {ADDRESS}  Cannot initiate the connection to m:80 (::1). - connect (101: Network is "
+        "unreachable)",
         MirrorError,
     ),
     "no name": (f"E: Failed to fetch {ADDRESS}  Temporary failure resolving 'mirror.example'", MirrorError),
@@ -282,7 +284,9 @@ def test_failures_are_told_apart_by_apts_words(
     words: str, error: type[BpfmatrixError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = f"W: Download is performed unsandboxed\n{words}\nE: Download Failed"
-    fake(tmp_path / "bin", "apt-helper", f'echo half >"$5.FAILED"\ncat >&2 <<\'END\'\n{said}\nEND\nexit 100', monkeypatch)
+    fake(
+        tmp_path / "bin", "apt-helper", f"echo half >\"$5.FAILED\"\ncat >&2 <<'END'\n{said}\nEND\nexit 100", monkeypatch
+    )
     target = tmp_path / "target"
     target.mkdir()
     with pytest.raises(BpfmatrixError) as caught:

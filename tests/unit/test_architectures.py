@@ -15,7 +15,8 @@ EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: 
 @EACH
 def test_every_row_is_complete(arch: Architecture) -> None:
     row = {field.name: getattr(arch, field.name) for field in dataclasses.fields(arch)}
-    assert [name for name, value in row.items() if not value and name not in MAY_BE_EMPTY] == []
+    empty = [name for name, value in row.items() if value in (None, "", ()) and name not in MAY_BE_EMPTY]
+    assert empty == []
 
 
 @pytest.mark.parametrize("column", ["name", "debian", "qemu"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import cache as cache_module
@@ -269,7 +269,7 @@ def test_an_error_within_a_lock_stays_what_it_is(cache: Cache) -> None:
         pass
 
 
-# --- bounded in size ---------------------------------------------------------------------------------------------------
+# --- bounded in size --------------------------------------------------------------------------------------------------
 
 SIZE = 200_000
 
@@ -342,7 +342,7 @@ def test_clear_removes_everything_and_says_how_much(cache: Cache) -> None:
     assert not cache.root.exists()
 
 
-# --- small things ------------------------------------------------------------------------------------------------------
+# --- small things -----------------------------------------------------------------------------------------------------
 
 
 def test_the_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,6 +370,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(JSON, JSON)
 def test_a_key_is_the_same_for_the_same_parts_and_differs_for_others(one: Any, other: Any) -> None:
     assert digest(one) == digest(json.loads(json.dumps(one)))

@@ -1,3 +1,5 @@
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import contextlib
@@ -12,6 +14,8 @@ import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_OK
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest import connection as module
@@ -41,21 +45,21 @@ class Files(paramiko.SFTPServerInterface):
         try:
             self._path(path).mkdir()
         except OSError:
-            return paramiko.SFTP_FAILURE
-        return paramiko.SFTP_OK
+            return SFTP_FAILURE
+        return SFTP_OK
 
     def stat(self, path: str) -> paramiko.SFTPAttributes | int:
         try:
             return paramiko.SFTPAttributes.from_stat(self._path(path).stat())
         except OSError:
-            return paramiko.SFTP_NO_SUCH_FILE
+            return SFTP_NO_SUCH_FILE
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
         handle = paramiko.SFTPHandle(flags)
         try:
             handle.writefile = self._path(path).open("wb")  # type: ignore[attr-defined]
         except OSError:
-            return paramiko.SFTP_NO_SUCH_FILE
+            return SFTP_NO_SUCH_FILE
         return handle
 
 
@@ -67,13 +71,13 @@ class Service(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         fits = username == "root" and key == self.guest.client
-        return paramiko.AUTH_SUCCESSFUL if fits else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if fits else AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         self.guest.hang_if("sftp")
@@ -99,7 +103,9 @@ class Guest:
     `silent` takes it and says nothing, `close` hangs up, `garbage` speaks another protocol, `ssh` is up at last.
     """
 
-    def __init__(self, *, ways: Sequence[str] = ("ssh",), host: paramiko.PKey = KEYS.host, family: int = socket.AF_INET) -> None:
+    def __init__(
+        self, *, ways: Sequence[str] = ("ssh",), host: paramiko.PKey = KEYS.host, family: int = socket.AF_INET
+    ) -> None:
         self.ways, self.host, self.client = ways, host, KEYS.client
         self.taken: list[str] = []
         self.commands: list[str] = []
@@ -170,7 +176,9 @@ class Guest:
                     transport.start_server(event=threading.Event(), server=Service(self))
 
 
-def reach(guest: Guest, *, seconds: float = 10, alive: Callable[[], bool] = lambda: True, keys: RunKeys = KEYS) -> Connection:
+def reach(
+    guest: Guest, *, seconds: float = 10, alive: Callable[[], bool] = lambda: True, keys: RunKeys = KEYS
+) -> Connection:
     return connect(dial_port(guest.port), keys=keys, seconds=seconds, alive=alive)
 
 
@@ -184,7 +192,7 @@ def reached(guest: Guest) -> Iterator[Connection]:
             connection.close()
 
 
-# --- waiting for the guest ---------------------------------------------------------------------------------------------
+# --- waiting for the guest --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,39 +229,24 @@ def test_a_port_that_nobody_listens_on_yet() -> None:
     found[0].close()
 
 
-def test_a_service_that_is_slow_with_its_banner_is_reached_by_growing_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 0.04)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(64)
-    banner_after = 0.1
-    seen = []
+def test_patience_with_a_silent_socket_grows_up_to_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a guest that is slow with its banner would never be reached."""
+    asked: list[tuple[float, float]] = []
+    there = Connection(paramiko.Transport(socket.socketpair()[0]))
 
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                seen.append(connection)
-                threading.Thread(target=answer, args=[connection], daemon=True).start()
+    def handshake(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+        asked.append((banner, seconds))
+        if len(asked) < 7:
+            raise EOFError
+        return there
 
-    def answer(connection: socket.socket) -> None:
-        time.sleep(banner_after)
-        transport = paramiko.Transport(connection)
-        transport.add_server_key(KEYS.host)
-        guest = Guest()
-        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-            transport.start_server(event=threading.Event(), server=Service(guest))
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        port = listener.getsockname()[1]
-        connect(dial_port(port), keys=KEYS, seconds=20, alive=lambda: True).close()
-        assert len(seen) > 2
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for connection in seen:
-            connection.close()
+    monkeypatch.setattr(module, "_handshake", handshake)
+    monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 1.0)
+    assert connect(dial_port(1), keys=KEYS, seconds=2.0, alive=lambda: True) is there
+    banners = [banner for banner, _ in asked]
+    assert banners[:4] == pytest.approx([1.15, 1.15**2, 1.15**3, 1.15**4])
+    assert all(banner <= left <= 2.0 for banner, left in asked)
+    assert banners[-1] == asked[-1][1], "no longer than the deadline leaves"
 
 
 def test_another_host_key_is_told_at_once() -> None:
@@ -272,7 +265,7 @@ def test_the_client_offers_its_key_only_to_the_right_host() -> None:
     class Curious(Service):
         def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
             offered.append(key)
-            return paramiko.AUTH_FAILED
+            return AUTH_FAILED
 
     with pytest.MonkeyPatch.context() as patch, Guest(host=make_keys().host) as guest:
         patch.setitem(globals(), "Service", Curious)
@@ -315,7 +308,7 @@ def test_the_deadline_names_itself(way: str) -> None:
         assert guest.taken
 
 
-# --- over a serial port ------------------------------------------------------------------------------------------------
+# --- over a serial port -----------------------------------------------------------------------------------------------
 
 
 def unix_guest(folder: Path) -> Guest:
@@ -346,7 +339,9 @@ def test_nothing_is_sent_over_a_serial_port_before_the_banner(tmp_path: Path) ->
         assert connection.recv(100) == b"SSH-2.0-dropbear\r\n", "the banner is left for the client to read"
 
 
-@pytest.mark.parametrize("noise", [b"", b"[    1.0] a line\r\n", b"half a line", b"\xff\xfe\x00", b"SSH-1.99\r\n" * 200])
+@pytest.mark.parametrize(
+    "noise", [b"", b"[    1.0] a line\r\n", b"half a line", b"\xff\xfe\x00", b"SSH-1.99\r\n" * 200]
+)
 def test_a_guest_is_reached_over_a_serial_port_in_spite_of_noise(noise: bytes, tmp_path: Path) -> None:
     guest = unix_guest(tmp_path)
     guest.noise = noise
@@ -381,7 +376,7 @@ def test_a_serial_port_that_hangs_up_or_is_not_there_yet_is_tried_again(tmp_path
     assert guest.taken[:3] == ["close", "close", "ssh"]
 
 
-# --- a program's lines -------------------------------------------------------------------------------------------------
+# --- a program's lines ------------------------------------------------------------------------------------------------
 
 
 def lines_of(program: Program, folder: Path, *, timeout: Callable[[], float] = lambda: 10.0) -> list[bytes]:
@@ -503,7 +498,7 @@ def test_a_command_on_a_connection_that_is_gone_is_told(tmp_path: Path) -> None:
             list(connection.lines("command", errors=tmp_path / "errors", timeout=lambda: 10.0))
 
 
-# --- starting, pushing -------------------------------------------------------------------------------------------------
+# --- starting, pushing ------------------------------------------------------------------------------------------------
 
 
 def test_a_command_is_started_without_waiting_for_it() -> None:
@@ -539,7 +534,11 @@ def test_files_are_pushed_into_new_folders(tmp_path: Path) -> None:
     with reached(guest) as connection:
         connection.push(files)
         connection.push(files)  # the folders are there now
-    assert {PurePosixPath("/", path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
+    assert {
+        PurePosixPath("/", path.relative_to(tmp_path)): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    } == files
 
 
 def test_a_guest_without_sftp_is_told() -> None:

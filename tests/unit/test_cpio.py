@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT
 
@@ -69,12 +69,17 @@ def test_modes() -> None:
 
 NODES = st.builds(
     lambda path, data, executable: cpio.file("/".join(path), data, executable=executable),
-    st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=6), min_size=1, max_size=3),
+    st.lists(
+        st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=6),
+        min_size=1,
+        max_size=3,
+    ),
     st.binary(max_size=700),
     st.booleans(),
 )
 
 
+@settings(deadline=None)
 @given(st.lists(NODES, max_size=8, unique_by=lambda node: node.path), st.randoms(use_true_random=False))
 def test_any_archive(nodes: list[Node], rng: random.Random) -> None:
     data = cpio.archive(nodes)
@@ -97,7 +102,7 @@ def test_a_folder_comes_before_what_is_in_it() -> None:
                 assert paths.index(str(parent)) < paths.index(path)
 
 
-# --- the initramfs of one guest ----------------------------------------------------------------------------------------
+# --- the initramfs of one guest ---------------------------------------------------------------------------------------
 
 
 def test_one_archive_follows_the_other(tmp_path: Path) -> None:
@@ -127,7 +132,7 @@ def test_the_modules_keep_their_order_by_name(tmp_path: Path) -> None:
     assert names == ["modules/00-z.ko", "modules/01-m.ko", "modules/02-a.ko"]
 
 
-# --- the first process -------------------------------------------------------------------------------------------------
+# --- the first process ------------------------------------------------------------------------------------------------
 
 INIT = ROOT / "images/init"
 
@@ -148,5 +153,12 @@ def test_the_committed_init_knows_what_the_harness_says_to_it() -> None:
 
     text = INIT.read_text()
     assert text.startswith("#!/bin/busybox sh\n")
-    for word in ("bpfmatrix.serial=", "bpfmatrix.floor", MARKER, GUEST_ADDRESS, "/modules/*.ko", "/etc/dropbear/host_key"):
+    for word in (
+        "bpfmatrix.serial=",
+        "bpfmatrix.floor",
+        MARKER,
+        GUEST_ADDRESS,
+        "/modules/*.ko",
+        "/etc/dropbear/host_key",
+    ):
         assert word in text

@@ -1,3 +1,5 @@
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import hashlib
@@ -21,7 +23,11 @@ from harness.kernels.modules import ModuleOrder
 
 REQUEST = DebianRequest(name="6.1-x86_64", arch=X86, suite="bookworm", package="linux-image-cloud-amd64")
 MODULES = ["virtio_net", "virtio_pci"]
-BOOT = {f"boot/vmlinuz-{RELEASE}": x86_image(), f"boot/config-{RELEASE}": b"CONFIG_A=y\n", f"boot/System.map-{RELEASE}": b"x"}
+BOOT = {
+    f"boot/vmlinuz-{RELEASE}": x86_image(),
+    f"boot/config-{RELEASE}": b"CONFIG_A=y\n",
+    f"boot/System.map-{RELEASE}": b"x",
+}
 TREE = {f"lib/modules/{RELEASE}/kernel/{name}.ko": name.encode() for name in MODULES}
 
 
@@ -41,7 +47,9 @@ def deb(files: dict[str, bytes]) -> bytes:
         archive.addfile(member, io.BytesIO(text))
     made = b"!<arch>\n"
     for name, part in (("debian-binary", b"2.0\n"), ("control.tar", control.getvalue()), ("data.tar", data.getvalue())):
-        made += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(part):<10}`\n".encode() + part + b"\n" * (len(part) % 2)
+        made += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(part):<10}`\n".encode() + part + b"\n" * (len(part) % 2)
+        )
     return made
 
 
@@ -156,7 +164,9 @@ def test_a_split_kernel_is_put_together_and_named_after_the_package_with_the_ima
     assert files.has_network
 
 
-@pytest.mark.parametrize(("config", "network"), [("", False), ("X=1\nCONFIG_VIRTIO_NET=y\n", True), ("\nCONFIG_VIRTIO_NET=m\n", False)])
+@pytest.mark.parametrize(
+    ("config", "network"), [("", False), ("X=1\nCONFIG_VIRTIO_NET=y\n", True), ("\nCONFIG_VIRTIO_NET=m\n", False)]
+)
 def test_without_modules_the_network_is_there_only_where_it_is_built_in(
     world: World, config: str, network: bool
 ) -> None:
@@ -208,7 +218,9 @@ def test_a_kernel_that_is_not_in_the_lock_is_taken_as_it_is_now_with_a_notice(wo
         world.source(locked_only=True).obtain(REQUEST, pinned=None, modules=MODULES)
 
 
-@pytest.mark.parametrize("error", [MirrorError("no mirror"), FetchError("wrong hash"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    "error", [MirrorError("no mirror"), FetchError("wrong hash"), OSError(28, "No space left on device")]
+)
 def test_other_failures_replace_nothing_and_leave_nothing(world: World, error: Exception) -> None:
     pinned = locked(world.add("linux-image-6.1", "1", BOOT))
     world.failure = error

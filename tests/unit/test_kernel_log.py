@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.kernel_log import EXCERPT_LINES, SPLATS, fatal_line, find_splats, plain
@@ -55,7 +55,15 @@ FATAL = [
     "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [python3:71]",
     "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
 ]
-PREFIXES = ["", "<4>", "<4> ", "[    3.856563] ", "[12345.678901][  T123] ", "<1>[    3.856563] ", "[    0.000000][    C0] "]
+PREFIXES = [
+    "",
+    "<4>",
+    "<4> ",
+    "[    3.856563] ",
+    "[12345.678901][  T123] ",
+    "<1>[    3.856563] ",
+    "[    0.000000][    C0] ",
+]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -115,6 +123,7 @@ def test_an_excerpt_without_an_end_is_bounded() -> None:
     assert len(excerpt.splitlines()) == EXCERPT_LINES
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(SPLAT_LINES), st.sampled_from(ORDINARY), st.text(max_size=40)), max_size=40))
 def test_any_log_is_read_and_every_excerpt_is_of_it(log: list[str]) -> None:
     found = find_splats(log)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT, package_file
 
@@ -46,8 +46,11 @@ KERNELS = st.builds(
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(WORDS, KERNELS, max_size=3))
-def test_any_lock_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, LockedKernel]) -> None:
+def test_any_lock_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, LockedKernel]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.lock"
     write_lock(path, Lock(kernels=kernels))
     assert read_lock(path) == Lock(kernels=kernels)
@@ -139,8 +142,8 @@ def test_the_committed_lock_names_files_and_hashes_but_no_hosts() -> None:
     assert lock.kernels
     assert lock.images
     assert lock.render() == text
-    entries = [*lock.kernels.values(), *lock.images.values()]
-    for package in (package for entry in entries for package in entry.packages):
+    packages = [package for kernel in lock.kernels.values() for package in kernel.packages]
+    for package in [*packages, *(package for image in lock.images.values() for package in image.packages)]:
         assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
         assert re.fullmatch(r"pool/[^:]*\.deb", package.file)
         assert package.size > 0

@@ -4,11 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import GOLDEN, check_golden
 
-from harness.debian.mirrors import ENVIRONMENT, Mirrors, archive_of, find_mirrors, host_sources, parse_update_uris, resolve
+from harness.debian.mirrors import (
+    ENVIRONMENT,
+    Mirrors,
+    archive_of,
+    find_mirrors,
+    host_sources,
+    parse_update_uris,
+    resolve,
+)
 from harness.errors import EXIT_HARNESS, MirrorError
 
 HOST = {"debian": "http://host.example/debian", "debian-security": "http://host.example/debian-security"}
@@ -27,6 +35,7 @@ def test_the_golden_hosts_are_there() -> None:
     assert {"debian-deb822", "debian-old", "debian-others-first", "ubuntu", "ubuntu-others"} <= names
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_output_is_read(text: str) -> None:
     assert set(parse_update_uris(text)) <= set(ENVIRONMENT)
@@ -34,7 +43,9 @@ def test_any_output_is_read(text: str) -> None:
 
 def test_the_hosts_own_apt_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "apt-get"
-    fake.write_text("#!/bin/sh\n[ \"$*\" = 'update --print-uris' ] && echo \"'http://m.example/debian/dists/sid/InRelease' x 0\"\n")
+    fake.write_text(
+        "#!/bin/sh\n[ \"$*\" = 'update --print-uris' ] && echo \"'http://m.example/debian/dists/sid/InRelease' x 0\"\n"
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     for variable in ENVIRONMENT.values():
@@ -113,6 +124,7 @@ ADDRESSES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(ADDRESSES, ADDRESSES, ADDRESSES)
 def test_bases_and_origins_go_together(
     environment: dict[str, str], configured: dict[str, str | None], host: dict[str, str]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT, X86, sample_case
 
@@ -164,6 +164,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         check_object(tmp_path / "none.bpf.o", X86)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_an_object_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.bpf.o"

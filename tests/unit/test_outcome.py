@@ -1,3 +1,5 @@
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import contextlib
@@ -79,7 +81,7 @@ def counted(lines: Sequence[Line]) -> Outcome:
     return outcome_of(sample_case(), record_of(made))
 
 
-# --- a table: what the agent reports -> outcome -> verdict where it should work -------------------------------------
+# --- a table: what the agent reports -> outcome -> verdict where it should work ---------------------------------------
 
 SPLAT = ["<4> WARNING: CPU: 0 PID: 71 at kernel/bpf/trampoline.c:412 f+0x1/0x2", "<4> ---[ end trace 0 ]---"]
 UNMET = {"sysctl": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL"}
@@ -130,7 +132,7 @@ def test_every_outcome_that_a_record_can_have_is_reached() -> None:
     assert made == set(K) - {K.NOT_RUN}  # that one is of cells whose kernel never started
 
 
-# --- works -----------------------------------------------------------------------------------------------------------
+# --- works ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_real_run_works_and_carries_its_events_with_their_sides() -> None:
@@ -156,7 +158,7 @@ def test_events_of_other_connections_are_told_apart() -> None:
     assert len(found.events) == 6
 
 
-# --- no completion marker, no answer ---------------------------------------------------------------------------------
+# --- no completion marker, no answer ----------------------------------------------------------------------------------
 
 
 def test_without_the_completion_marker_a_case_is_lost() -> None:
@@ -211,7 +213,7 @@ def test_a_case_without_events_needs_its_steps_too() -> None:
     assert outcome_of(case, record_of(renumbered(whole))).kind == K.WORKS
 
 
-# --- refused ---------------------------------------------------------------------------------------------------------
+# --- refused ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_refusal_carries_stage_errno_and_the_verifiers_words() -> None:
@@ -255,7 +257,7 @@ def test_one_of_two_programs_attached_is_a_refusal() -> None:
     assert (found.kind, found.stage, found.errno) == (K.REFUSED, Stage.ATTACH_TRACER, 524)
 
 
-# --- misbehaves ------------------------------------------------------------------------------------------------------
+# --- misbehaves -------------------------------------------------------------------------------------------------------
 
 
 def test_a_splat_is_shown_and_counts_more_than_what_was_seen() -> None:
@@ -321,7 +323,7 @@ def test_an_undecodable_event_of_ours_misbehaves() -> None:
     assert found.kind == K.MISBEHAVES
 
 
-# --- a transcript cut anywhere, through the whole way from the guest's lines to the cell -----------------------------
+# --- a transcript cut anywhere, through the whole way from the guest's lines to the cell ------------------------------
 
 
 class FakeQemu:
@@ -434,7 +436,6 @@ def test_a_transcript_cut_at_any_byte_never_works(
     found = cell_of(tmp_path, WHOLE[:cut], failure=failure, reason=reason, console=console)
     died = "panic" in console or reason == "guest-reset"
     assert found.kind == (K.CRASHED if died else K.LOST)
-    assert found.kind != K.WORKS
     assert judge(found, WORKS)[0] in (Verdict.FAIL, Verdict.ERROR)
 
 

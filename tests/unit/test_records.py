@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.records import TAIL_LINES, ending_of
@@ -65,6 +65,7 @@ def test_the_tail_is_the_end_of_the_console() -> None:
     assert ending.console_tail == tuple(lines[-TAIL_LINES:])
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from([None, "guest-reset", "guest-shutdown", "x"]), st.booleans())
 def test_no_ending_is_a_good_one(console: str, reason: str | None, gone: bool) -> None:
     ending = ending_of(what="w", console=console, qemu_reason=reason, qemu_gone=gone)

@@ -141,9 +141,9 @@ def test_a_package_that_is_not_there_is_told_with_what_is(package: str, version:
 
 def test_a_long_list_of_what_is_there_is_cut() -> None:
     index = Index(*[stanza(f"linux-image-6.{number}") for number in range(20)])
-    with pytest.raises(PackageGoneError, match="and 8 more$"):
+    with pytest.raises(PackageGoneError, match=r"and 8 more$"):
         resolve_kernel(index.apt, suite="s", package="linux-image-9", version=None)
-    with pytest.raises(PackageGoneError, match="it has: none alike$"):
+    with pytest.raises(PackageGoneError, match=r"it has: none alike$"):
         resolve_kernel(Index().apt, suite="s", package="x", version=None)
 
 

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import FetchError
@@ -50,10 +50,26 @@ def test_where_a_member_belongs(member: str, target: str | None) -> None:
 
 
 PARTS = st.sampled_from(
-    ["boot", "usr", "lib", "modules", "kernel", "..", ".", "", "/", "6.1", "vmlinuz", "vmlinuz-6.1", "vmlinuz-..", "a\n"]
+    [
+        "boot",
+        "usr",
+        "lib",
+        "modules",
+        "kernel",
+        "..",
+        ".",
+        "",
+        "/",
+        "6.1",
+        "vmlinuz",
+        "vmlinuz-6.1",
+        "vmlinuz-..",
+        "a\n",
+    ]
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=40), st.lists(PARTS, max_size=9).map("/".join)))
 @example("./boot/vmlinuz-..")
 @example("lib/modules/./../../kernel/x")
@@ -69,6 +85,7 @@ def test_no_member_escapes(member: str) -> None:
     assert inside.startswith(("/root/boot/", "/root/lib/modules/"))
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, min_size=1, max_size=6).map("/".join))
 def test_a_place_is_its_own_place(member: str) -> None:
     target = place(member)
@@ -76,7 +93,7 @@ def test_a_place_is_its_own_place(member: str) -> None:
         assert place(target) == target
 
 
-# --- real packages -----------------------------------------------------------------------------------------------------
+# --- real packages ----------------------------------------------------------------------------------------------------
 
 
 def build_deb(folder: Path, name: str, files: dict[str, bytes], *, links: dict[str, str] | None = None) -> Path:
@@ -105,7 +122,9 @@ def handmade_deb(path: Path, data_tar: bytes) -> Path:
         add(archive, "./control", b"Package: x\nVersion: 1\nArchitecture: all\nMaintainer: n\nDescription: x\n")
     text = b"!<arch>\n"
     for name, data in (("debian-binary", b"2.0\n"), ("control.tar", control.getvalue()), ("data.tar", data_tar)):
-        text += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+        text += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
+        )
     path.write_bytes(text)
     return path
 

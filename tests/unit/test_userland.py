@@ -1,3 +1,5 @@
+# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import re
@@ -104,7 +106,7 @@ def test_a_module_without_bytecode_is_told(tree: Path) -> None:
         nodes_of(tree)
 
 
-# --- libraries ---------------------------------------------------------------------------------------------------------
+# --- libraries --------------------------------------------------------------------------------------------------------
 
 
 def program() -> tuple[bytes, list[str]]:
@@ -131,7 +133,7 @@ def test_a_library_that_is_missing_is_told_with_who_needs_it() -> None:
         check_libraries(nodes)
 
 
-# --- the whole ---------------------------------------------------------------------------------------------------------
+# --- the whole --------------------------------------------------------------------------------------------------------
 
 
 def parts(**changes: Any) -> UserlandParts:

@@ -1,0 +1,714 @@
+"""The guest agent as a module on the host: without libbpf, without BPF, but with real processes and connections."""
+
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import errno
+import importlib
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit_samples import CASE_ID, ROOT, X86, Line, sample_case
+
+from harness.cache import Cache
+from harness.config.case import load_case
+from harness.errors import AgentError
+from harness.guest.protocol import Transcript
+from harness.jobs import job_text
+from harness.judge.outcome import outcome_of
+from harness.model import Outcome, OutcomeKind, Stage
+from harness.objects import ObjectBuilder
+
+AGENT = ROOT / "harness/guest_agent.py"
+agent: Any = importlib.import_module("harness.guest_agent")
+
+
+class Pipe:
+    """A pipe to give the agent, and its lines read back."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+
+    def text(self) -> bytes:
+        data = b""
+        while True:
+            try:
+                more = os.read(self.reading, 65536)
+            except BlockingIOError:
+                return data
+            if not more:
+                return data
+            data += more
+
+    def lines(self) -> list[Line]:
+        return [json.loads(line) for line in self.text().splitlines() if line]
+
+    def close(self) -> None:
+        os.close(self.reading)
+        os.close(self.writing)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+# --- the file itself --------------------------------------------------------------------------------------------------
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
+    tree = ast.parse(AGENT.read_text())
+    imported = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert imported <= sys.stdlib_module_names
+
+
+def test_it_can_be_read_without_libbpf_the_way_the_guest_reads_it() -> None:
+    script = f"import runpy; print(runpy.run_path({str(AGENT)!r}, run_name='agent')['PROTOCOL'])"
+    done = subprocess.run([sys.executable, "-I", "-S", "-E", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{agent.PROTOCOL}\n", "")
+
+
+def test_every_function_of_libbpf_that_is_called_has_its_types_declared() -> None:
+    text = AGENT.read_text()
+    called = set(re.findall(r'\b(?:call|pointer)\(\s*"(\w+)"', text)) | set(
+        re.findall(r"\b_lib\.((?:lib)?bpf_\w+)", text)
+    )
+    assert len(called) > 12
+    assert called <= set(agent.PROTOTYPES)
+    for name, (result, arguments) in agent.PROTOTYPES.items():
+        assert result is not None, name
+        assert None not in arguments, name
+
+
+LIBBPF = """
+import json, sys
+from harness import guest_agent as agent
+lib = agent.Libbpf()
+def refusal(act):
+    try:
+        act()
+    except agent.Refused as refused:
+        return [agent.errno_name(refused.number), refused.detail]
+good = agent.BpfObject(lib, sys.argv[1])
+print(json.dumps({
+    "version": lib.version(),
+    "programs": sorted(good.programs),
+    "no program": refusal(lambda: good.program("none")),
+    "no map": refusal(lambda: good.map("none")),
+    "map": bool(good.map("events")),
+    "no object": refusal(lambda: agent.BpfObject(lib, sys.argv[2])),
+    "no file": refusal(lambda: agent.BpfObject(lib, "/no/such/file")),
+}))
+"""
+
+
+def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
+    """Opening needs no privilege; libbpf.so.1 comes with the headers that the build needs."""
+    case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
+    built = ObjectBuilder(cache=Cache(tmp_path), include=ROOT / "bpf/include").build(case, X86)
+    (tmp_path / "text").write_text("no object")
+    words = [sys.executable, "-c", LIBBPF, str(built["target.bpf.c"]), str(tmp_path / "text")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert re.match(r"v\d", found["version"])
+    assert found["programs"] == ["handle_new_connection", "k_icsk_complete_hashdance", "k_tcp_connect"]
+    assert found["no program"] == ["ENOENT", "the object has no program none"]
+    assert found["no map"][0] == "ENOENT"
+    assert found["map"] is True
+    assert found["no object"][0] not in ("E?0", None)
+    assert found["no file"][0] == "ENOENT"
+    assert "/no/such/file" in found["no file"][1]
+
+
+# --- small things -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (524, "ENOTSUPP"),
+        (95, "EOPNOTSUPP"),
+        (35, "EDEADLK"),
+        (22, "EINVAL"),
+        (13, "EACCES"),
+        (1, "EPERM"),
+        (2, "ENOENT"),
+        (7, "E2BIG"),
+        (517, "EPROBE_DEFER"),
+        (512, "ERESTARTSYS"),
+        (0, "E?0"),
+        (9999, "E?9999"),
+    ],
+)
+def test_errnos_have_the_kernels_names(number: int, name: str) -> None:
+    assert agent.errno_name(number) == name
+
+
+def packed(order: str = "=", **changes: Any) -> bytes:
+    fields: dict[str, Any] = {
+        "time_ns": 2**63,
+        "kind": 3,
+        "flags": 3,
+        "retval": -115,
+        "family": 2,
+        "sport": 48642,
+        "dport": 22,
+        "saddr": socket.inet_aton("127.0.0.1"),
+        "daddr": socket.inet_aton("192.0.2.1"),
+        **changes,
+    }
+    return struct.pack(f"{order}QIIqIHH16s16s", *fields.values())
+
+
+DECODED = {
+    "time_ns": 2**63,
+    "kind": "fexit",
+    "family": 2,
+    "saddr": "127.0.0.1",
+    "sport": 48642,
+    "daddr": "192.0.2.1",
+    "dport": 22,
+    "retval": -115,
+}
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_event_is_decoded_in_either_byte_order(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The agent takes the byte order of the machine that it runs on; here each is tried.
+    assert agent.EVENT.format == "=QIIqIHH16s16s"
+    monkeypatch.setattr(agent, "EVENT", struct.Struct(agent.EVENT.format.replace("=", order)))
+    assert agent.EVENT.size == 64
+    assert agent.decode_event(packed(order)) == DECODED
+
+
+def test_the_machines_own_byte_order_is_taken() -> None:
+    assert agent.decode_event(packed("<" if sys.byteorder == "little" else ">")) == DECODED
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"flags": 2}, {"retval": None}),
+        ({"kind": 1}, {"kind": "fentry"}),
+        ({"kind": 2}, {"kind": "kprobe"}),
+        ({"kind": 9}, {"kind": "kind-9"}),
+        (
+            {"family": 10, "saddr": socket.inet_pton(socket.AF_INET6, "::1"), "daddr": bytes(16)},
+            {"family": 10, "saddr": "::1", "daddr": "::"},
+        ),
+        ({"family": 77, "saddr": b"\xff" * 16}, {"family": 77, "saddr": "ff" * 16, "daddr": "c0000201" + "00" * 12}),
+    ],
+)
+def test_kinds_flags_and_families(changes: dict[str, Any], found: dict[str, Any]) -> None:
+    assert agent.decode_event(packed(**changes)) == {**DECODED, **found}
+
+
+def test_without_a_connection_there_are_no_addresses() -> None:
+    assert agent.decode_event(packed(flags=1)) == {"time_ns": 2**63, "kind": "fexit", "retval": -115}
+
+
+def test_perfs_padding_behind_a_record_does_no_harm() -> None:
+    assert agent.decode_event(packed() + bytes(4)) == DECODED
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=100))
+def test_any_record_is_decoded_and_fits_into_a_line(record: bytes) -> None:
+    event = agent.decode_event(record)
+    assert {"time_ns", "kind"} <= set(event)
+    assert (event["kind"] == "undecodable") == (len(record) < 64)
+    json.dumps(event)
+
+
+# --- reporting --------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_numbered_from_one(pipe: Pipe) -> None:
+    reporter = agent.Reporter(pipe.writing)
+    reporter.send("case", case="a")
+    reporter.send("step", case="a", text="two\nlines \u2713 \ud800")
+    assert pipe.text().count(b"\n") == 2
+    reporter.send("done")
+    assert reporter.lines == 3
+
+
+@pytest.mark.parametrize("piece", [1, 7])
+def test_a_line_is_whole_whatever_the_pipe_takes_at_once(
+    pipe: Pipe, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:piece]))
+    reporter = agent.Reporter(pipe.writing)
+    reporter.send("step", text="x" * 1000)
+    reporter.send("done", lines=2)
+    assert pipe.lines() == [
+        {"n": 1, "type": "step", "text": "x" * 1000},
+        {"n": 2, "type": "done", "lines": 2},
+    ]
+
+
+class Records:
+    """Stands for /dev/kmsg: one record a read, then nothing for now."""
+
+    def __init__(self, *records: bytes | Exception) -> None:
+        self.records = list(records)
+
+    def read(self, fd: int, size: int) -> bytes:
+        if not self.records:
+            raise BlockingIOError
+        record = self.records.pop(0)
+        if isinstance(record, Exception):
+            raise record
+        return record
+
+
+def kernel_log(monkeypatch: pytest.MonkeyPatch, *records: bytes | Exception) -> tuple[Any, Records]:
+    source = Records(*records)
+    monkeypatch.setattr(os, "open", lambda path, flags: 99 if path == "/dev/kmsg" else -1)
+    monkeypatch.setattr(os, "read", source.read)
+    return agent.KernelLog(), source
+
+
+def test_kernel_messages_keep_their_level_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, source = kernel_log(
+        monkeypatch,
+        b"6,339,5140900,-;NET: Registered PF_INET6 protocol family\n",
+        b"4,340,5690716,-,caller=T1;WARNING: CPU: 0 PID: 1\n SUBSYSTEM=bpf\n DEVICE=x\n",
+        b"30,341,5690717,-;from user space: facility 3\n",
+        b"1,342,5690718,-;a; semicolon, and a comma\n",
+        b"5,343,1,c;\xff\xfe\n",
+        b"5,344,1,-;\n",
+    )
+    assert log.read() == [
+        "<6> NET: Registered PF_INET6 protocol family",
+        "<4> WARNING: CPU: 0 PID: 1",
+        "<6> from user space: facility 3",
+        "<1> a; semicolon, and a comma",
+        "<5> \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}",
+        "<5> ",
+    ]
+    assert log.read() == []
+    source.records.append(b"6,345,1,-;later\n")
+    assert log.read() == ["<6> later"]
+
+
+def test_messages_that_were_overwritten_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = kernel_log(monkeypatch, b"6,1,1,-;one\n", BrokenPipeError(), b"6,9,1,-;nine\n")
+    assert log.read() == ["<6> one", "<4> [messages lost]", "<6> nine"]
+
+
+def test_a_flood_of_messages_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = kernel_log(monkeypatch, *[b"6,1,1,-;x\n"] * (agent.KMSG_LIMIT + 50))
+    assert len(log.read()) == agent.KMSG_LIMIT
+
+
+# --- the trigger ------------------------------------------------------------------------------------------------------
+
+
+def addresses() -> list[str]:
+    found = ["127.0.0.1"]
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        found.append("::1")
+    except OSError:
+        pass  # this host has no IPv6
+    return found
+
+
+@pytest.mark.parametrize("address", addresses())
+def test_a_connection_over_the_loopback_and_both_its_ends(address: str) -> None:
+    ends = agent.trigger_tcp_connect({"address": address})
+    assert set(ends) == {"client", "server"}
+    assert [ends["client"][0], ends["server"][0]] == [address, address]
+    assert ends["client"][1] != ends["server"][1]
+    assert all(0 < end[1] < 65536 for end in ends.values())
+    assert agent.trigger_tcp_connect({"address": address}) != ends
+    json.dumps(ends)
+
+
+def test_an_address_that_is_not_there_fails_as_an_os_error() -> None:
+    with pytest.raises(OSError, match=r"."):
+        agent.trigger_tcp_connect({"address": "192.0.2.1"})
+
+
+# --- one case in a process of its own ---------------------------------------------------------------------------------
+
+
+class StandIn:
+    """Takes the place of Case in the child process: reports a step, then behaves as told."""
+
+    behave: Callable[[Any], None] = staticmethod(lambda reporter: None)
+
+    def __init__(self, reporter: Any, lib: Any, case: Any) -> None:
+        self.reporter = reporter
+
+    def run(self) -> None:
+        step(self.reporter)
+        type(self).behave(self.reporter)
+
+
+def step(reporter: Any) -> None:
+    reporter.send("step", case=CASE_ID, index=0, stage="open", op="open", what="", ok=True, seconds=0.0)
+
+
+def raising(reporter: Any) -> None:
+    raise KeyError("a bug")
+
+
+def segfault(reporter: Any) -> None:
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's faulthandler would say something about it
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hanging(reporter: Any) -> None:
+    time.sleep(60)
+
+
+def cut(reporter: Any) -> None:
+    os.write(reporter.fd, b'{"n": 99, "type": "st')
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def chattering(reporter: Any) -> None:
+    os.write(reporter.fd, b"free(): invalid pointer\n")
+
+
+def leaving(reporter: Any) -> None:
+    raise SystemExit(3)
+
+
+class Quiet:
+    """A kernel log without messages."""
+
+    def read(self) -> list[str]:
+        return []
+
+
+def child(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float = 10) -> tuple[dict[str, Any], Any]:
+    reporter = agent.Reporter(pipe.writing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(behave)}))
+        end = agent.run_child(reporter, None, {"id": CASE_ID, "deadline": seconds})
+    return end, reporter
+
+
+def test_a_child_that_ends_well(pipe: Pipe) -> None:
+    end, reporter = child(pipe, step)
+    assert end == {"complete": True, "signal": None, "timed_out": False}
+    assert [line["n"] for line in pipe.lines()] == [1, 2]
+    assert reporter.lines == 2, "the parent goes on counting where the child ended"
+
+
+@pytest.mark.parametrize(("behave", "detail"), [(raising, "KeyError: 'a bug'"), (leaving, "SystemExit: 3")])
+def test_a_child_that_fails_says_why(pipe: Pipe, behave: Callable[[Any], None], detail: str) -> None:
+    end, reporter = child(pipe, behave)
+    assert end == {"complete": False, "signal": None, "timed_out": False}
+    (_, trouble) = pipe.lines()
+    assert (trouble["type"], trouble["detail"], trouble["n"]) == ("agent-error", detail, 2)
+    assert reporter.lines == 2
+
+
+@pytest.mark.parametrize(("behave", "name"), [(segfault, "SIGSEGV"), (cut, "SIGKILL")])
+def test_a_child_that_is_killed_is_never_complete(pipe: Pipe, behave: Callable[[Any], None], name: str) -> None:
+    end, _ = child(pipe, behave)
+    assert end == {"complete": False, "signal": name, "timed_out": False}
+
+
+def test_a_child_that_hangs_is_ended_at_its_deadline(pipe: Pipe) -> None:
+    begun = time.monotonic()
+    end, _ = child(pipe, hanging, seconds=0.1)
+    assert end == {"complete": False, "signal": "SIGKILL", "timed_out": True}
+    assert time.monotonic() - begun < 5
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def test_nothing_is_left_of_a_child(pipe: Pipe) -> None:
+    before = open_files()
+    for behave in (segfault, raising, hanging):
+        child(pipe, behave, seconds=0.1)
+    assert open_files() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float = 10) -> Transcript:
+    """What the host makes of a case whose child behaves so, and of the case after it."""
+    reporter = agent.Reporter(pipe.writing)
+    reporter.send("hello", protocol=agent.PROTOCOL, environment={"release": "6.1"}, kernel_log=[])
+    with pytest.MonkeyPatch.context() as patch:
+        for case, how in ((CASE_ID, behave), ("next", lambda reporter: None)):
+            patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(how)}))
+            patch.setattr(sys.modules[__name__], "CASE_ID", case)
+            agent.run_case(reporter, None, Quiet(), {"id": case, "deadline": seconds})
+    reporter.send("done", cases=2, lines=reporter.lines + 1)
+    transcript = Transcript()
+    for line in pipe.text().split(b"\n"):
+        transcript.feed(line)
+    return transcript
+
+
+def ended(transcript: Transcript, case: str = CASE_ID) -> Outcome:
+    return outcome_of(sample_case(id=case), transcript.record(case))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AgentError,
+    reason="the parent does not learn how many lines a killed child wrote, so its own next line has a wrong number",
+)
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [(segfault, "was killed by SIGSEGV"), (hanging, "the case deadline passed inside the guest")],
+)
+def test_the_host_follows_a_child_that_is_killed(pipe: Pipe, behave: Callable[[Any], None], words: str) -> None:
+    transcript = transcript_of(pipe, behave, seconds=0.2)
+    assert transcript.done
+    assert ended(transcript).kind == OutcomeKind.LOST
+    assert words in ended(transcript).reason
+    assert transcript.ended() == [CASE_ID, "next"], "the next case goes on in the same guest"
+
+
+def test_a_child_that_dies_in_the_middle_of_a_line_never_makes_a_good_cell(pipe: Pipe) -> None:
+    reporter = agent.Reporter(pipe.writing)
+    reporter.send("hello", protocol=agent.PROTOCOL, environment={}, kernel_log=[])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(cut)}))
+        agent.run_case(reporter, None, Quiet(), {"id": CASE_ID, "deadline": 5})
+    transcript = Transcript()
+    with contextlib.suppress(AgentError):
+        for line in pipe.text().split(b"\n"):
+            transcript.feed(line)
+    assert ended(transcript).kind == OutcomeKind.LOST
+
+
+def test_the_host_follows_a_child_that_fails(pipe: Pipe) -> None:
+    transcript = transcript_of(pipe, raising)
+    assert transcript.done
+    assert (ended(transcript).kind, ended(transcript).reason) == (OutcomeKind.LOST, "KeyError: 'a bug'")
+
+
+# --- a case with a kernel that is played ------------------------------------------------------------------------------
+
+
+class Played:
+    """Plays libbpf and a kernel: programs that are attached emit events when a connection is made."""
+
+    TARGET = ("k_tcp_connect", "k_icsk_complete_hashdance", "handle_new_connection")
+    TRACER = ("fentry_tcp_connect", "fexit_tcp_connect")
+
+    def __init__(self, *, refuse: dict[str, int] | None = None, ghost: bool = False, lose: bool = False) -> None:
+        self.messages: list[str] = []
+        self.refuse, self.ghost, self.lose = refuse or {}, ghost, lose
+        self.names = dict(enumerate((*self.TARGET, *self.TRACER), start=10))
+        self.attached: set[str] = set()
+        self.waiting: list[bytes] = []
+        self.callbacks: tuple[Any, Any] = (None, None)
+
+    def version(self) -> str:
+        return "v0"
+
+    def programs(self, handle: int) -> dict[str, int]:
+        wanted = self.TARGET if handle == 1 else self.TRACER
+        return {name: number for number, name in self.names.items() if name in wanted}
+
+    def pointer(self, name: str, *arguments: Any) -> int:
+        if name == "bpf_object__open_file":
+            return 1 if b"target" in arguments[0] else 2
+        if name == "perf_buffer__new":
+            self.callbacks = arguments[2:4]
+        if name == "bpf_program__attach":
+            program = self.names[arguments[0]]
+            self._may(program)
+            self.attached.add(program)
+            return int(arguments[0]) + 100
+        return 5
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == "bpf_object__load":
+            self._may("load-target" if arguments[0] == 1 else "load-tracer")
+        if name == "bpf_link__destroy":
+            self.attached.discard(self.names[arguments[0] - 100])
+        if name in ("perf_buffer__consume", "perf_buffer__poll"):
+            sample, lost = self.callbacks
+            for record in self.waiting:
+                # A perf record is padded to a multiple of eight bytes, less the four of its own length.
+                buffer = agent.ctypes.create_string_buffer(record + bytes(4), len(record) + 4)
+                sample(None, 0, agent.ctypes.cast(buffer, agent.ctypes.c_void_p), len(record) + 4)
+            if self.lose and self.waiting:
+                lost(None, 0, 3)
+            self.waiting.clear()
+        return 3
+
+    def _may(self, what: str) -> None:
+        if what in self.refuse:
+            self.messages.append(f"libbpf: {what}: failed")
+            raise agent.Refused(self.refuse[what], "; ".join(self.messages))
+
+    def connect(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The trigger: a real connection, and the events of what is attached."""
+        ends: dict[str, Any] = agent.trigger_tcp_connect(given)
+        client, server = ends["client"], ends["server"]
+        if "fentry_tcp_connect" in self.attached or self.ghost:
+            self._emit(1, 2, client, server)
+        if "k_tcp_connect" in self.attached:
+            self._emit(2, 2, client, server)
+        if "fexit_tcp_connect" in self.attached:
+            self._emit(3, 3, client, server)
+        if "k_icsk_complete_hashdance" in self.attached:
+            self._emit(2, 2, server, ["0.0.0.0", 0])
+            self._emit(2, 2, ["10.0.2.15", 22], ["0.0.0.0", 0])  # somebody else's SSH connection
+        return ends
+
+    def _emit(self, kind: int, flags: int, source: list[Any], target: list[Any]) -> None:
+        addresses = [socket.inet_aton(end[0]) for end in (source, target)]
+        self.waiting.append(
+            agent.EVENT.pack(time.monotonic_ns(), kind, flags, 0, 2, source[1], target[1], addresses[0], addresses[1])
+        )
+
+
+@pytest.fixture
+def play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[[Played], Transcript]:
+    """Run the agent's main() on a job of the sample case, with a played kernel; returns what the host makes of it."""
+
+    def run(kernel: Played) -> Transcript:
+        paths = {name: PurePosixPath("/x") / name for name in ("target.bpf.c", "tracer.bpf.c")}
+        job = json.loads(job_text([(sample_case(), paths)], deadline=10))
+        for each in job["cases"][0]["steps"]:
+            if each["op"] == "observe":
+                each["seconds"] = 0.1
+        (tmp_path / "job.json").write_text(json.dumps(job))
+        monkeypatch.setattr(agent, "Libbpf", lambda: kernel)
+        monkeypatch.setattr(agent, "KernelLog", Quiet)
+        monkeypatch.setattr(agent, "TRIGGERS", {"tcp-connect": kernel.connect})
+        monkeypatch.setattr(resource, "setrlimit", lambda *words: None)
+        capfd.readouterr()
+        agent.main(str(tmp_path / "job.json"))
+        transcript = Transcript()
+        for line in capfd.readouterr().out.encode().split(b"\n"):
+            transcript.feed(line)
+        assert transcript.done
+        return transcript
+
+    return run
+
+
+def test_agent_protocol_and_judge_agree_on_a_kernel_that_works(play: Callable[[Played], Transcript]) -> None:
+    transcript = play(Played())
+    found = ended(transcript)
+    assert found.kind == OutcomeKind.WORKS, found.reason
+    assert [event["kind"] for event in found.events] == ["fentry", "kprobe", "fexit", "kprobe", "kprobe", "kprobe"]
+    assert transcript.environment["release"] == os.uname().release
+    assert transcript.environment["byte_order"] == sys.byteorder
+
+
+@pytest.mark.parametrize(
+    ("what", "number", "name", "stage"),
+    [
+        ("load-target", 22, "EINVAL", Stage.LOAD_TARGET),
+        ("load-tracer", 13, "EACCES", Stage.LOAD_TRACER),
+        ("fentry_tcp_connect", 524, "ENOTSUPP", Stage.ATTACH_TRACER),
+        ("fexit_tcp_connect", 95, "EOPNOTSUPP", Stage.ATTACH_TRACER),
+        ("k_tcp_connect", 2, "ENOENT", Stage.ATTACH_TARGET),
+    ],
+)
+def test_a_refusal_is_carried_to_the_outcome(
+    what: str, number: int, name: str, stage: Stage, play: Callable[[Played], Transcript]
+) -> None:
+    found = ended(play(Played(refuse={what: number})))
+    assert (found.kind, found.stage, found.errno, found.errno_name) == (OutcomeKind.REFUSED, stage, number, name)
+    assert f"libbpf: {what}: failed" in found.reason
+
+
+def test_a_tracer_that_fires_after_its_end_is_noticed(play: Callable[[Played], Transcript]) -> None:
+    found = ended(play(Played(ghost=True)))
+    assert found.kind == OutcomeKind.MISBEHAVES
+    assert found.reason.startswith("with the tracers detached")
+
+
+def test_lost_events_are_noticed(play: Callable[[Played], Transcript]) -> None:
+    found = ended(play(Played(lose=True)))
+    assert found.kind == OutcomeKind.LOST
+    assert "events were lost" in found.reason
+
+
+# --- sysctls ----------------------------------------------------------------------------------------------------------
+
+
+def case_with(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, sysctls: dict[str, Any], refused: str = ""
+) -> tuple[list[Any], Line]:
+    """Run a case with sysctls; return what was set in which order, and the case's last line."""
+    done: list[Any] = []
+
+    def set_sysctl(name: str, value: Any) -> str:
+        if name == refused:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        done.append((name, value))
+        return "before"
+
+    def run(reporter: Any, lib: Any, case: Any) -> dict[str, Any]:
+        done.append("run")
+        return {"complete": True, "signal": None, "timed_out": False}
+
+    monkeypatch.setattr(agent, "set_sysctl", set_sysctl)
+    monkeypatch.setattr(agent, "run_child", run)
+    agent.run_case(agent.Reporter(pipe.writing), None, Quiet(), {"id": "c", "deadline": 1, "sysctls": sysctls})
+    return done, pipe.lines()[-1]
+
+
+def test_sysctls_are_set_before_a_case_and_put_back_after_it(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, end = case_with(pipe, monkeypatch, {"a.b": 0, "c.d": "x"})
+    assert done == [("a.b", 0), ("c.d", "x"), "run", ("a.b", "before"), ("c.d", "before")]
+    assert "precondition" not in end
+
+
+def test_a_sysctl_that_the_kernel_refuses_makes_the_case_not_applicable(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, end = case_with(pipe, monkeypatch, {"a.b": 0, "c.d": "x"}, refused="c.d")
+    assert done == [("a.b", 0), ("a.b", "before")]
+    assert end["precondition"] == {"sysctl": "c.d", "value": "x", "errno_name": "EINVAL"}
+
+
+def test_the_environment_is_what_the_machine_says() -> None:
+    found = agent.environment(Played())
+    assert found["release"] == os.uname().release
+    assert found["libbpf"] == "v0"
+    assert found["btf"] == Path("/sys/kernel/btf/vmlinux").exists()
+    assert agent.read_text("/no/such/file") is None
+    json.dumps(found)
+
+
+def test_garbage_between_lines_is_not_taken_for_an_answer(pipe: Pipe) -> None:
+    with pytest.raises(AgentError):
+        transcript_of(pipe, chattering)

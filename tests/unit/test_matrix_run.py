@@ -1,0 +1,343 @@
+"""Whole runs with guests that are played: which reports they leave, however they end."""
+
+# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
+
+from harness import matrix_run
+from harness.cache import Cache
+from harness.config.case import Case
+from harness.config.matrix import Matrix
+from harness.errors import (
+    EXIT_HARNESS,
+    EXIT_OK,
+    EXIT_UNEXPECTED,
+    CompileError,
+    FetchError,
+    KernelFileError,
+    MissingToolError,
+    UsageError,
+)
+from harness.guest.session import GuestPlan
+from harness.judge.records import CaseRecord, Ending
+from harness.matrix_run import Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
+from harness.model import OutcomeKind, Report, Verdict
+from harness.plan import Plan
+from harness.preparation import Preparation, Project
+from harness.qemu.accel import Accel
+from harness.runner import KernelRun
+
+KERNELS = ("first", "second", "third")
+Play = Callable[[GuestPlan, Sequence[Case]], KernelRun]
+
+
+class World:
+    """A project of `path` kernels whose guests are played."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.play: dict[str, Play] = {}
+        self.run: list[str] = []
+        (folder / "bpf/case").mkdir(parents=True)
+        (folder / "vmlinuz").write_bytes(x86_image())
+        case = sample_case().model_dump(mode="json", by_alias=True, exclude={"id", "folder"}, exclude_none=True)
+        (folder / "bpf/case/case.yaml").write_text(json.dumps(case))
+        for name in ("target", "tracer"):
+            (folder / f"bpf/case/{name}.bpf.c").write_text("int value;\n")
+        self.write_matrix()
+
+    def write_matrix(self, **changes: Any) -> None:
+        kernels = [{"name": name, "arch": "x86_64", "source": "path", "image": "vmlinuz"} for name in KERNELS]
+        text = json.dumps({"defaults": {"jobs": 1}, "kernels": kernels, **changes})
+        (self.folder / "matrix.yaml").write_text(text)
+
+    @property
+    def project(self) -> Project:
+        return Project(matrix_file=self.folder / "matrix.yaml")
+
+    def kernel(self, plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        self.run.append(plan.kernel.name)
+        return self.play.get(plan.kernel.name, good)(plan, cases)
+
+    def start(self, **options: Any) -> tuple[Report, Path]:
+        return run_matrix(Options(project=self.project, **options), cache=Cache(self.folder / "cache"))
+
+
+def good(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    lines = [{**line, "case": "case"} if "case" in line else line for line in golden_lines()]
+    environment: dict[str, object] = {"release": RELEASE, "version": "Debian 6.1.176-1 (x)", "libbpf": "v1.5"}
+    return KernelRun(records={"case": record_of(lines, "case")}, environment=environment, boots=1)
+
+
+def crashed(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    ending = Ending(kind=OutcomeKind.CRASHED, reason="the kernel died: Oops", console_tail=("Oops",))
+    return KernelRun(records={"case": CaseRecord(ending=ending)}, boots=1)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World(tmp_path)
+    monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
+    monkeypatch.setattr(matrix_run, "run_kernel", world.kernel)
+    monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
+    monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
+    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
+    monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)
+    monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
+    yield world
+
+
+def cells(report: Report) -> dict[str, Verdict]:
+    return {cell.kernel: cell.verdict for cell in report.cells}
+
+
+def written(folder: Path) -> dict[str, Any]:
+    """The report.json of a run; all other reports must be there, too."""
+    for name in ("report.json", "junit.xml", "report.md", "report.html"):
+        assert (folder / name).stat().st_size > 0
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return report
+
+
+def test_a_run_in_which_all_is_as_expected(world: World) -> None:
+    report, folder = world.start()
+    assert cells(report) == dict.fromkeys(KERNELS, Verdict.PASS)
+    assert (report.run.exit_code, report.run.complete, report.run.jobs) == (EXIT_OK, True, 1)
+    assert (report.run.accel, report.run.accel_reason, report.run.notices) == ("tcg", "the test says so", ())
+    assert folder == world.folder / "results" / report.run.id
+    assert (world.folder / "results/latest").resolve() == folder
+    said = written(folder)
+    assert [cell["outcome"] for cell in said["cells"]] == ["works"] * 3
+    assert said["run"]["exit_code"] == EXIT_OK
+
+
+def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:
+    world.play["second"] = crashed
+    report, _ = world.start()
+    assert cells(report) == {"first": Verdict.PASS, "second": Verdict.FAIL, "third": Verdict.PASS}
+    assert (report.run.exit_code, report.run.complete) == (EXIT_UNEXPECTED, True)
+
+
+@pytest.mark.parametrize("error", [FetchError("the hash is wrong"), OSError(28, "No space left on device")])
+def test_trouble_with_one_kernel_is_its_cells_own(world: World, error: Exception) -> None:
+    def fail(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        raise error
+
+    world.play["first"] = fail
+    report, folder = world.start()
+    assert cells(report) == {"first": Verdict.ERROR, "second": Verdict.PASS, "third": Verdict.PASS}
+    assert str(error.args[-1]) in report.cell("first", "case").outcome.reason
+    assert (report.run.exit_code, report.run.complete) == (EXIT_HARNESS, True)
+    assert written(folder)["cells"][0]["outcome"] == "lost"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_interrupted_run_tells_what_it_knows(world: World, number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
+
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        os.kill(os.getpid(), number)
+        assert plan.stopping.wait(10), "the guests are not told to stop"
+        return good(plan, cases)
+
+    world.play["second"] = interrupt
+    begun = time.monotonic()
+    report, folder = world.start()
+    assert time.monotonic() - begun < 10
+    assert cells(report) == {"first": Verdict.PASS, "second": Verdict.NOT_RUN, "third": Verdict.NOT_RUN}
+    assert world.run == ["first", "second"]
+    assert (report.run.exit_code, report.run.complete) == (EXIT_HARNESS, False)
+    word = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert report.run.notices[0] == f"the run was interrupted ({word})"
+    assert report.cell("third", "case").outcome.reason == f"the run was interrupted ({word})"
+    said = written(folder)
+    assert [cell["verdict"] for cell in said["cells"]] == ["pass", "not-run", "not-run"]
+    assert said["run"]["exit_code"] == EXIT_HARNESS
+    assert (world.folder / "results/latest").resolve() == folder
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_an_interrupted_run_waits_for_nothing_that_never_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix_run, "STOP_SECONDS", 1.0)
+
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        os.kill(os.getpid(), signal.SIGTERM)
+        plan.stopping.wait(10)
+        return good(plan, cases)
+
+    world.play["first"] = interrupt
+    begun = time.monotonic()
+    world.start()
+    assert time.monotonic() - begun < 0.9
+
+
+def test_a_bug_of_the_harness_still_leaves_reports(world: World) -> None:
+    def bug(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        raise KeyError("a bug")
+
+    world.play["second"] = bug
+    with pytest.raises(KeyError, match="a bug"):
+        world.start()
+    folder = (world.folder / "results/latest").resolve()
+    said = written(folder)
+    assert [cell["verdict"] for cell in said["cells"]][:2] == ["pass", "not-run"]
+    assert "pass" not in [cell["verdict"] for cell in said["cells"]][1:2]
+    assert said["run"]["exit_code"] == EXIT_HARNESS
+
+
+def test_a_crash_seen_before_the_interruption_is_worse_than_the_interruption(world: World) -> None:
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        os.kill(os.getpid(), signal.SIGTERM)
+        plan.stopping.wait(10)
+        return good(plan, cases)
+
+    world.play.update(first=crashed, second=interrupt)
+    report, _ = world.start()
+    assert report.run.exit_code == EXIT_UNEXPECTED
+
+
+def test_results_go_where_they_are_wanted(world: World, tmp_path: Path) -> None:
+    _, folder = world.start(results=tmp_path / "elsewhere")
+    assert folder.parent == tmp_path / "elsewhere"
+    assert not (world.folder / "results").exists()
+
+
+def test_filters_leave_a_smaller_grid(world: World) -> None:
+    report, _ = world.start(kernels=["f*", "third"])
+    assert list(cells(report)) == ["first", "third"]
+    with pytest.raises(UsageError, match="no kernel matches"):
+        world.start(kernels=["fourth"])
+
+
+def test_more_jobs_run_more_guests_at_once(world: World) -> None:
+    together: list[int] = []
+    running: list[str] = []
+
+    def slow(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        running.append(plan.kernel.name)
+        end = time.monotonic() + 5
+        while len(running) < 3 and time.monotonic() < end:
+            time.sleep(0.005)
+        together.append(len(running))
+        return good(plan, cases)
+
+    world.play = dict.fromkeys(KERNELS, slow)
+    report, _ = world.start(jobs=3)
+    assert report.run.jobs == 3
+    assert together[0] == 3
+    assert [kernel.name for kernel in report.kernels] == list(KERNELS), "the grid keeps the order of the matrix"
+
+
+def test_the_users_own_mistakes_are_told_before_anything_starts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.folder / "vmlinuz").write_bytes(b"#!/bin/sh\n")
+    with pytest.raises(KernelFileError, match="is not a kernel"):
+        world.start()
+
+    def compile_error(self: Preparation, cases: Sequence[Case], arch: object) -> dict[str, Any]:
+        raise CompileError("does not compile")
+
+    monkeypatch.setattr(Preparation, "objects", compile_error)
+    with pytest.raises(CompileError):
+        world.start()
+
+    def no_qemu(arch: object) -> str:
+        raise MissingToolError("no QEMU")
+
+    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
+    monkeypatch.setattr(matrix_run, "qemu_version", no_qemu)
+    with pytest.raises(MissingToolError):
+        world.start()
+    assert world.run == []
+    assert not (world.folder / "results").exists()
+
+
+def test_the_cache_is_kept_within_its_size_but_what_was_used_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(world.folder / "cache")
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "file").write_bytes(os.urandom(100_000))
+        return {}
+
+    old, used = cache.entry("kernels", "old", make), cache.entry("kernels", "used", make)
+    for entry in (old, used):
+        os.utime(entry.path, (1, 1))
+
+    def use(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        cache.entry("kernels", "used", make)
+        return good(plan, cases)
+
+    world.play["first"] = use
+    monkeypatch.setenv("BPFMATRIX_CACHE_GIB", "0.0000001")
+    world.start()
+    assert not old.path.exists()
+    assert used.path.exists()
+
+
+# --- small things -----------------------------------------------------------------------------------------------------
+
+
+def test_the_hosts_name_is_nobodys_business() -> None:
+    facts = host_facts()
+    assert set(facts) == {"kernel", "machine", "cpus", "python"}
+    name = socket.gethostname()
+    assert name not in facts.values()
+    assert all(isinstance(value, str) and value for value in facts.values())
+
+
+def plan_of(world: World, **kernel: Any) -> tuple[Matrix, Plan]:
+    entry = {"name": "k", "arch": "x86_64", "source": "path", "image": "vmlinuz"}
+    world.write_matrix(
+        defaults={"memory": 300}, kernels=[{**entry, "name": f"k{n}"} for n in range(7)] + [{**entry, **kernel}]
+    )
+    return load_plan(Options(project=world.project))
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "jobs"),
+    [
+        (4, 100_000, 4),
+        (64, 100_000, 8),
+        (64, 2500, 5),
+        (64, 100, 1),
+        (1, 100_000, 1),
+    ],
+)
+def test_as_many_guests_as_cores_and_memory_allow(
+    cores: int, memory: int, jobs: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(matrix_run, "available_memory_mib", lambda: memory)
+    assert auto_jobs(*plan_of(world)) == jobs
+
+
+def test_the_largest_guest_decides_how_many_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+    monkeypatch.setattr(matrix_run, "available_memory_mib", lambda: 5000)
+    assert auto_jobs(*plan_of(world, memory=2000)) == 2
+
+
+def test_a_number_in_the_matrix_counts_and_one_on_the_command_line_more(world: World) -> None:
+    world.write_matrix(defaults={"jobs": 5})
+    assert auto_jobs(*load_plan(Options(project=world.project))) == 5
+    assert world.start(jobs=2)[0].run.jobs == 2
+
+
+def test_the_available_memory_is_read() -> None:
+    assert 0 < available_memory_mib() < 2**30

@@ -1,0 +1,210 @@
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record_of, renumbered, sample_case
+
+from harness.config.case import Case
+from harness.errors import FetchError, MirrorError, QemuError
+from harness.guest.session import GuestPlan, SessionResult
+from harness.judge.records import CaseRecord, Ending
+from harness.model import OutcomeKind, PackageInfo, Verdict
+from harness.runner import KernelRun, cells_of, error_reason, kernel_result, run_kernel, unreached, version_of
+
+K = OutcomeKind
+Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
+ENVIRONMENT = {"release": RELEASE, "version": "#1 SMP Debian 6.1.176-1 (2026-07-02)", "libbpf": "v1.5"}
+
+
+def cases(*names: str, **changes: Any) -> list[Case]:
+    return [sample_case(id=name, **changes) for name in names]
+
+
+def good(name: str) -> CaseRecord:
+    lines = [{**line, "case": name} if "case" in line else line for line in golden_lines()]
+    return record_of(renumbered(lines), name)
+
+
+class Guests:
+    """Boots that are played: each runs the cases it gets until one kills the guest."""
+
+    def __init__(self, *, killers: Sequence[str] = (), silent: bool = False) -> None:
+        self.killers, self.silent = killers, silent
+        self.given: list[list[str]] = []
+
+    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        self.given.append([case.id for case in pending])
+        result = SessionResult(seconds={"boot": 2.0, "cases": 0.5}, console_tail=(f"boot {len(self.given)}",))
+        if self.silent:
+            return result
+        result.environment = dict(ENVIRONMENT)
+        for case in pending:
+            if case.id in self.killers:
+                ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops")
+                result.records[case.id] = CaseRecord(ending=ending)
+                result.problems.append(f"{case.id} killed it")
+                break
+            result.records[case.id] = good(case.id)
+        return result
+
+
+def kinds(folder: Path, wanted: list[Case], boot: Boot) -> dict[str, OutcomeKind]:
+    plan = guest_plan(folder)
+    run = run_kernel(plan, wanted, boot=boot)
+    return {cell.case: cell.outcome.kind for cell in cells_of(plan, wanted, run)}
+
+
+def test_one_guest_is_enough_where_nothing_dies(tmp_path: Path) -> None:
+    guests = Guests()
+    assert kinds(tmp_path, cases("a", "b", "c"), guests) == {"a": K.WORKS, "b": K.WORKS, "c": K.WORKS}
+    assert guests.given == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("killer", ["a", "b", "c"])
+def test_a_case_that_kills_its_guest_costs_one_more_boot_and_no_other_case(killer: str, tmp_path: Path) -> None:
+    guests = Guests(killers=[killer])
+    found = kinds(tmp_path, cases("a", "b", "c"), guests)
+    assert found == {name: K.CRASHED if name == killer else K.WORKS for name in "abc"}
+    later = ["a", "b", "c"]["abc".index(killer) + 1 :]
+    assert guests.given == [["a", "b", "c"], *([later] if later else [])]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("abcdef"), unique=True), st.sets(st.sampled_from("abcdef")))
+def test_every_case_gets_its_own_answer_in_as_few_boots_as_deaths_allow(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], killers: set[str]
+) -> None:
+    guests = Guests(killers=sorted(killers))
+    wanted = cases(*names)
+    found = kinds(tmp_path_factory.getbasetemp(), wanted, guests)
+    assert found == {name: K.CRASHED if name in killers else K.WORKS for name in names}
+    assert list(found) == names
+    deaths = len(killers & set(names[:-1]))
+    assert len(guests.given) == (deaths + 1 if names else 0)
+
+
+def test_a_guest_that_settles_nothing_ends_the_loop_and_its_cases_are_lost(tmp_path: Path) -> None:
+    guests = Guests(silent=True)
+    assert kinds(tmp_path, cases("a", "b"), guests) == {"a": K.LOST, "b": K.LOST}
+    assert len(guests.given) == 1
+
+
+def test_nothing_is_booted_once_the_run_is_stopping(tmp_path: Path) -> None:
+    guests = Guests(killers=["a"])
+    plan = guest_plan(tmp_path)
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        plan.stopping.set()
+        return guests(plan, pending)
+
+    run = run_kernel(plan, cases("a", "b"), boot=boot)
+    assert guests.given == [["a", "b"]]
+    assert [cell.outcome.kind for cell in cells_of(plan, cases("a", "b"), run)] == [K.CRASHED, K.LOST]
+    assert run_kernel(plan, cases("a"), boot=guests).boots == 0
+
+
+def test_a_qemu_that_does_not_start_is_passed_on(tmp_path: Path) -> None:
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        raise QemuError("QEMU did not start")
+
+    with pytest.raises(QemuError):
+        run_kernel(guest_plan(tmp_path), cases("a"), boot=boot)
+
+
+def test_what_the_guests_cost_is_added_up(tmp_path: Path) -> None:
+    plan = guest_plan(tmp_path)
+    run = run_kernel(plan, cases("a", "b"), boot=Guests(killers=["a"]))
+    assert run.seconds == {"boot": 4.0, "cases": 1.0}
+    assert (run.boots, run.problems, run.console_tail) == (2, ["a killed it"], ("boot 2",))
+    result = kernel_result(plan, run, qemu_version="7.2.9", fetch_seconds=1.25)
+    assert result.seconds == {"fetch": 1.25, "boot": 4.0, "cases": 1.0, "total": 6.25}
+    assert (result.name, result.arch, result.release, result.version) == ("6.1-x86_64", "x86_64", RELEASE, "6.1.176-1")
+    assert (result.accel, result.transport, result.qemu_version, result.libbpf_version) == (
+        "tcg",
+        "network",
+        "7.2.9",
+        "v1.5",
+    )
+    assert (result.boots, result.problems, result.console_tail) == (2, ("a killed it",), ("boot 2",))
+    assert result.package is plan.kernel.package
+
+
+def test_a_kernel_that_never_spoke_is_still_named(tmp_path: Path) -> None:
+    plan = guest_plan(tmp_path, kernel=kernel_files(tmp_path, has_network=False))
+    result = kernel_result(plan, KernelRun(), qemu_version="7.2.9", fetch_seconds=0)
+    assert (result.release, result.version, result.transport) == (RELEASE, "6.1.176-1", "serial")
+
+
+@pytest.mark.parametrize(
+    ("environment", "fallback", "version"),
+    [
+        (ENVIRONMENT, "x", "6.1.176-1"),
+        ({"release": "6.19.0-rc1+", "version": "#1 SMP"}, "x", "6.19.0-rc1+"),
+        ({"version": "#1 SMP Debian 7.3~rc7-1~exp1 (2026-01-01)"}, "x", "7.3~rc7-1~exp1"),
+        ({}, "6.1.176-1", "6.1.176-1"),
+        ({"release": "", "version": None}, "6.1", "6.1"),
+    ],
+)
+def test_the_version_is_debians_where_the_kernel_is(
+    environment: dict[str, object], fallback: str, version: str
+) -> None:
+    assert version_of(environment, fallback) == version
+
+
+REFUSED_BELOW_62 = [
+    {"outcome": "refused", "version": "<6.1.100", "reason": "r", "source": "s", "stage": "load-tracer"},
+    {"outcome": "works", "reason": "fixed in 6.1.100"},
+]
+
+
+@pytest.mark.parametrize(("debian", "verdict"), [("6.1.99-1", Verdict.XPASS), ("6.1.100-1", Verdict.PASS)])
+def test_the_expectation_is_chosen_by_the_version_that_really_ran(
+    debian: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    plan = guest_plan(tmp_path)
+    environment: dict[str, object] = {"release": RELEASE, "version": f"#1 SMP Debian {debian} (x)"}
+    run = KernelRun(records={"a": good("a")}, environment=environment)
+    (cell,) = cells_of(plan, cases("a", expect=REFUSED_BELOW_62), run)
+    assert (cell.kernel, cell.case, cell.title) == ("6.1-x86_64", "a", sample_case().title)
+    assert (cell.outcome.kind, cell.verdict) == (K.WORKS, verdict)
+    assert cell.verdict_reason
+
+
+@pytest.mark.parametrize("release", ["", "my-kernel", "v"])
+def test_a_kernel_of_no_known_version_keeps_what_really_happened(release: str, tmp_path: Path) -> None:
+    """A kernel of the user's own that dies before it says its version has crashed, and not been misconfigured."""
+    package = PackageInfo(source="path", name="Image", version=release, sha256="0" * 64)
+    plan = guest_plan(tmp_path, kernel=kernel_files(tmp_path, release=release, package=package))
+    crash = CaseRecord(ending=Ending(kind=K.CRASHED, reason="the kernel died: Oops"))
+    (cell,) = cells_of(plan, cases("a", expect=REFUSED_BELOW_62), KernelRun(records={"a": crash}))
+    assert (cell.outcome.kind, cell.verdict) == (K.CRASHED, Verdict.FAIL)
+    assert "version is not known" in cell.expectation.reason
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [(K.LOST, Verdict.ERROR), (K.NOT_RUN, Verdict.NOT_RUN)])
+def test_a_kernel_that_could_not_be_run_has_a_cell_for_every_case(kind: OutcomeKind, verdict: Verdict) -> None:
+    result, cells = unreached(kernel="k", arch="arm64", cases=cases("a", "b"), kind=kind, reason="why")
+    assert (result.name, result.arch, result.boots) == ("k", "arm64", 0)
+    assert [(cell.kernel, cell.case, cell.outcome.kind, cell.outcome.reason, cell.verdict) for cell in cells] == [
+        ("k", "a", kind, "why", verdict),
+        ("k", "b", kind, "why", verdict),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FetchError("wrong hash"), "FetchError: wrong hash"),
+        (MirrorError("no mirror"), "MirrorError: no mirror"),
+        (OSError(28, "No space left on device"), "the host failed: [Errno 28] No space left on device"),
+    ],
+)
+def test_an_error_becomes_a_reason(error: Any, words: str) -> None:
+    assert error_reason(error) == words

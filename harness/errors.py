@@ -108,5 +108,9 @@ class AgentError(BpfmatrixError):
     """The guest agent ended early or wrote something that is not its protocol."""
 
 
+class ReportError(BpfmatrixError):
+    """A report cannot be written (a full disk, permissions), or its renderer failed."""
+
+
 class InterruptedRunError(BpfmatrixError):
     """Ctrl-C or SIGTERM ended the run; the reports say what was known by then."""

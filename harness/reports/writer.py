@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from harness.errors import CacheError
+from harness.errors import ReportError
 from harness.model import Report
 from harness.reports import html, json_report, junit, markdown
 
@@ -41,7 +41,7 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
     """Write every report of a run into `directory` (made where it is missing) and return their paths.
 
     Each file is written under a temporary name and then renamed, so that none is ever half there. One that
-    fails keeps no other from being written; then CacheError is raised, with one line per failure.
+    fails keeps no other from being written; then ReportError is raised, with one line per failure.
     """
     written: list[Path] = []
     failures: list[str] = []
@@ -67,7 +67,7 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
         written.append(path)
     if failures:
         there = ", ".join(path.name for path in written) or "none"
-        raise CacheError("\n".join([*failures, f"Written all the same: {there}."])) from cause
+        raise ReportError("\n".join([*failures, f"Written all the same: {there}."])) from cause
     return tuple(written)
 
 
@@ -75,7 +75,7 @@ def make_run_directory(results: Path, *, now: datetime) -> Path:
     """Make the folder of a run that starts at `now` below `results` and return it.
 
     It is named after the time in UTC, `20260131T235959Z`; of runs that start in one second the second gets
-    `-2` behind its name. Raises CacheError where it cannot be made.
+    `-2` behind its name. Raises ReportError where it cannot be made.
     """
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
@@ -86,7 +86,7 @@ def make_run_directory(results: Path, *, now: datetime) -> Path:
                 return directory
     except OSError as error:
         message = _told(error, f"the folder of this run could not be made below {results}")
-        raise CacheError(message) from error
+        raise ReportError(message) from error
     raise AssertionError("count() does not end")
 
 
@@ -101,7 +101,7 @@ def _made(directory: Path) -> bool:
 def point_latest(results: Path, run: Path) -> Path:
     """Make `results`/latest a relative symbolic link to the folder `run`, in one step, and return it.
 
-    Raises CacheError where that cannot be done, as when a folder of that name is in the way.
+    Raises ReportError where that cannot be done, as when a folder of that name is in the way.
     """
     link = results / LATEST
     temporary = _temporary(link)
@@ -113,7 +113,7 @@ def point_latest(results: Path, run: Path) -> Path:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CacheError(_told(error, f"{link} could not be pointed to {run}")) from error
+        raise ReportError(_told(error, f"{link} could not be pointed to {run}")) from error
     return link
 
 

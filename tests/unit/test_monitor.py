@@ -225,6 +225,9 @@ def greet():
     say({greeting})
     request = json.loads(monitor.recv(65536))
     say({{"return": {{}}, **({{"id": request["id"]}} if "id" in request else {{}})}})
+def told():
+    while not os.path.exists(console + ".go"):
+        time.sleep(0.002)
 def end(reason):
     now = {{"seconds": 1, "microseconds": 0}}
     say({{"event": "SHUTDOWN", "data": {{"guest": True, "reason": reason}}, "timestamp": now}})
@@ -265,6 +268,11 @@ def specification(folder: Path) -> Callable[[int], GuestSpec]:
     return make
 
 
+def tell(folder: Path) -> None:
+    """Let the program go on that stands for QEMU: the monitor is connected by now."""
+    (folder / "console.go").touch()
+
+
 def gone(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -274,8 +282,9 @@ def gone(pid: int) -> bool:
 
 
 def test_a_guest_that_resets_itself(fake: Any, tmp_path: Path) -> None:
-    spec = fake('greet()\ntime.sleep(0.1)\nopen(console, "w").write("last \\xff line")\nend("guest-reset")')
+    spec = fake('greet()\ntold()\nopen(console, "w").write("last \\xff line")\nend("guest-reset")')
     with running(spec, folder=tmp_path) as qemu:
+        tell(tmp_path)
         assert qemu.wait(10)
         assert not qemu.alive()
         death = qemu.death()
@@ -325,8 +334,9 @@ def test_a_qemu_that_says_nothing_is_given_up(fake: Any, tmp_path: Path, monkeyp
 
 
 def test_a_signals_death_is_described(fake: Any, tmp_path: Path) -> None:
-    spec = fake("greet()\nos.kill(os.getpid(), 9)")
+    spec = fake("greet()\ntold()\nos.kill(os.getpid(), 9)")
     with running(spec, folder=tmp_path) as qemu:
+        tell(tmp_path)
         assert qemu.wait(10)
         death = qemu.death()
     assert death is not None
@@ -336,11 +346,12 @@ def test_a_signals_death_is_described(fake: Any, tmp_path: Path) -> None:
 
 def test_qemu_never_gets_the_terminal(fake: Any, tmp_path: Path) -> None:
     body = (
-        "greet()\ntime.sleep(0.1)\n"
+        "greet()\ntold()\n"
         'open(console, "w").write(repr((os.readlink("/proc/self/fd/0"), os.getsid(0) == os.getpid())))\n'
         'end("guest-shutdown")'
     )
     with running(fake(body), folder=tmp_path) as qemu:
+        tell(tmp_path)
         assert qemu.wait(10)
         assert qemu.console_text() == repr(("/dev/null", True))
 

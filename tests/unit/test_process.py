@@ -62,8 +62,18 @@ def test_a_signal_shows_as_a_negative_code() -> None:
     assert run(["sh", "-c", "kill -SEGV $$"]).returncode == -11
 
 
-def test_there_is_nothing_to_read() -> None:
-    assert run(["cat"]).stdout == ""
+def test_a_program_never_reads_what_is_meant_for_the_harness() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"typed by the user")
+    os.close(writing)
+    kept = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert run(["cat"]).stdout == ""
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(reading)
 
 
 def test_output_that_is_no_text_is_replaced() -> None:

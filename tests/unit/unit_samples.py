@@ -159,7 +159,7 @@ def guest_plan(where: Path, /, **changes: Any) -> GuestPlan:
 def x86_image(release: str = RELEASE, *, size: int = 4096) -> bytes:
     """The beginning of a bzImage as the boot protocol has it: "HdrS" at 0x202, the version's place at 0x20e."""
     image = bytearray(size)
-    image[0x202:0x206] = b"HdrS"
+    image[0x1FE:0x206] = b"\x55\xaa\xebfHdrS"  # the boot sector's mark, and a jump over what follows
     image[0x20E:0x210] = (0x400).to_bytes(2, "little")
     text = f"{release} (builder) #1 SMP\0".encode()
     image[0x600 : 0x600 + len(text)] = text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from reports_sample import nasty_report, quiet_report
 
-from harness.errors import EXIT_HARNESS, CacheError
+from harness.errors import EXIT_HARNESS, ReportError
 from harness.model import Report
 from harness.reports import writer
 from harness.reports.json_report import parse
@@ -53,7 +53,7 @@ def test_a_renderer_that_fails_keeps_no_other_from_being_written(
         raise KeyError("oops")
 
     monkeypatch.setitem(writer.RENDERERS, "junit.xml", broken)
-    with pytest.raises(CacheError) as caught:
+    with pytest.raises(ReportError) as caught:
         writer.write(quiet_report(), directory=tmp_path)
     assert f"{tmp_path}/junit.xml was not written, since rendering it failed: KeyError: 'oops'" in str(caught.value)
     assert "Written all the same: report.json, report.md, report.html." in str(caught.value)
@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(
 ) -> None:
     (tmp_path / "report.json").write_text("the old one")
     monkeypatch.setattr(os, "fsync", failing_fsync(errno.ENOSPC))
-    with pytest.raises(CacheError) as caught:
+    with pytest.raises(ReportError) as caught:
         writer.write(quiet_report(), directory=tmp_path)
     for name in NAMES:
         said = f"{tmp_path}/{name} could not be written: No space left on device. The disk is full: free some"
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(
 
 def test_one_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) -> None:
     (tmp_path / "report.md").mkdir()
-    with pytest.raises(CacheError, match=r"report\.md could not be written: Is a directory\. A folder of that"):
+    with pytest.raises(ReportError, match=r"report\.md could not be written: Is a directory\. A folder of that"):
         writer.write(quiet_report(), directory=tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(NAMES)
 
@@ -111,7 +111,7 @@ def test_run_directories_are_named_after_their_time_in_utc(tmp_path: Path) -> No
 
 def test_a_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
-    with pytest.raises(CacheError, match=r"could not be made below .*results: File exists\. A file is where"):
+    with pytest.raises(ReportError, match=r"could not be made below .*results: File exists\. A file is where"):
         writer.make_run_directory(tmp_path / "results", now=NOON)
 
 
@@ -135,6 +135,6 @@ def test_latest_replaces_a_link_that_leads_nowhere(tmp_path: Path) -> None:
 def test_latest_does_not_replace_a_folder(tmp_path: Path) -> None:
     run = writer.make_run_directory(tmp_path, now=NOON)
     (tmp_path / "latest").mkdir()
-    with pytest.raises(CacheError, match=r"latest could not be pointed to .*: Is a directory\. A folder of that name"):
+    with pytest.raises(ReportError, match=r"latest could not be pointed to .*: Is a directory\. A folder of that name"):
         writer.point_latest(tmp_path, run)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["20260131T120005Z", "latest"]

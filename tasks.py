@@ -17,10 +17,12 @@ ROOT = Path(__file__).resolve().parent
 @contextmanager
 def _errors_told() -> Iterator[None]:
     """End with the message and the exit code of an error that is meant for the user."""
-    from harness.errors import BpfmatrixError
+    from harness.errors import EXIT_HARNESS, BpfmatrixError
 
     try:
         yield
+    except KeyboardInterrupt:
+        raise Exit("bpfmatrix: interrupted", code=EXIT_HARNESS) from None
     except BpfmatrixError as error:
         raise Exit(f"bpfmatrix: {error}", code=error.exit_code) from error
 
@@ -143,6 +145,15 @@ def schema(_context: Context) -> None:
     from harness import commands
 
     commands.schema(ROOT / "docs")
+
+
+@task(help={"report": "The report.json of the run to show (default: that of results/latest)."})
+def readme(_context: Context, report: str = "results/latest/report.json") -> None:
+    """Put the grid of a run into README.md."""
+    from harness import commands
+
+    with _errors_told():
+        commands.readme(ROOT / "README.md", report=Path(report))
 
 
 @task(

@@ -24,7 +24,9 @@ from harness.guest.interactive import interactive_shell
 from harness.kernels.debian import DebianSource
 from harness.matrix_run import Options, load_plan, run_matrix
 from harness.preparation import Preparation, Project, debian_request
+from harness.reports import readme as readme_grid
 from harness.reports.grid import headline
+from harness.reports.json_report import parse
 from harness.terminal import make_console, print_grid
 
 ACCELS = ("auto", "kvm", "tcg")
@@ -59,8 +61,8 @@ def matrix(
     report, folder = run_matrix(options)
     console = make_console()
     print_grid(report, console=console)
-    console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})")
-    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml")
+    console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
+    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
     return report.run.exit_code
 
 
@@ -109,7 +111,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
         pinned[kernel.name] = found = source.resolve(debian_request(kernel))
         change = "" if before is None or before.version == found.version else f" (was {before.version})"
         lacking = f"; the suite lacks {', '.join(found.missing)}" if found.missing else ""
-        console.print(f"{kernel.name}: {found.version}{change}{lacking}")
+        console.print(f"{kernel.name}: {found.version}{change}{lacking}", markup=False)
     host = host_architecture()
     wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
     if host is not None:
@@ -119,7 +121,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
         write_lock(project.lock_file, Lock(kernels=pinned, images=images))
     except OSError as error:
         raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
-    console.print(f"{_shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images")
+    console.print(f"{_shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
 
 
 def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
@@ -138,9 +140,9 @@ def doctor(*, matrix_file: Path) -> int:
     console = make_console()
     findings = examination.examine(matrix_file)
     for finding in findings:
-        console.print(f"{finding.sign} {finding.subject:<12} {finding.text}")
+        console.print(f"{finding.sign} {finding.subject:<12} {finding.text}", markup=False)
         if finding.advice:
-            console.print(f"{'':<15}{finding.advice}")
+            console.print(f"{'':<15}{finding.advice}", markup=False)
     return EXIT_HARNESS if any(finding.fatal for finding in findings) else EXIT_OK
 
 
@@ -162,6 +164,16 @@ def schema(folder: Path) -> None:
     """Write both JSON Schemas."""
     (folder / "matrix.schema.json").write_text(matrix_schema())
     (folder / "case.schema.json").write_text(case_schema())
+
+
+def readme(path: Path, *, report: Path) -> None:
+    """Replace the grid in a README by that of a run; raise UsageError where the report cannot be read."""
+    try:
+        text = report.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{report} cannot be read: {error.strerror}. Run `invoke matrix` first") from error
+    grid = readme_grid.render(parse(text, name=str(report)))
+    path.write_text(readme_grid.insert(path.read_text(encoding="utf-8"), grid), encoding="utf-8")
 
 
 def lint(context: Context, *, root: Path) -> None:

@@ -9,9 +9,11 @@ Every case runs in a child process of its own, so that nothing is left of it in 
 or hangs its process ends with the signal or deadline that ended it, and the next case starts clean.
 """
 
+import contextlib
 import ctypes
 import errno
 import json
+import mmap
 import os
 import resource
 import select
@@ -25,8 +27,10 @@ PROTOCOL = 1
 LOG_BYTES = 256 * 1024
 TEXT_LIMIT = 32 * 1024
 EVENT_LIMIT = 4096
+TRACE_LIMIT = 128
 KMSG_LIMIT = 400
 PERF_PAGES = 8
+NOBODY = 65534
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
 # where Python prefers the C library's alias.
@@ -34,8 +38,13 @@ KERNEL_ERRNO = {35: "EDEADLK", 95: "EOPNOTSUPP", 512: "ERESTARTSYS", 517: "EPROB
 
 # struct event of bpf/include/event.h, in the guest's own byte order.
 EVENT = struct.Struct("=QIIqIHH16s16s")
-KINDS = {1: "fentry", 2: "kprobe", 3: "fexit"}
-HAS_RETVAL, HAS_CONNECTION = 1, 2
+# struct trace_record of bpf/include/trace.h.
+TRACE = struct.Struct("=IIqQ")
+KINDS = {
+    **{1: "fentry", 2: "kprobe", 3: "fexit", 4: "target", 5: "callee", 6: "subprog", 7: "freplace", 8: "fsession"},
+    **{9: "body", 10: "fentry-2", 11: "fexit-2", 12: "fexit-3"},
+}
+HAS_RETVAL, HAS_CONNECTION, HAS_VALUE = 1, 2, 4
 
 
 def errno_name(number):
@@ -52,17 +61,26 @@ class Refused(Exception):
 
 
 class Reporter:
-    """Writes the protocol's lines; each carries its running number, so that a lost line is noticed."""
+    """Writes the protocol's lines; each carries its running number, so that a lost line is noticed.
+
+    The number lies in memory that child processes share, so that it goes on after a child that was killed.
+    """
 
     def __init__(self, fd):
-        self.fd, self.lines = fd, 0
+        self.fd, self._count = fd, mmap.mmap(-1, 8)
+
+    @property
+    def lines(self):
+        """How many lines were written whole."""
+        return int.from_bytes(self._count[:8], "little")
 
     def send(self, kind, **fields):
         """Write one line, whole, whatever the pipe takes at once."""
-        self.lines += 1
-        data = (json.dumps({"n": self.lines, "type": kind, **fields}) + "\n").encode()
+        number = self.lines + 1
+        data = (json.dumps({"n": number, "type": kind, **fields}) + "\n").encode()
         while data:
             data = data[os.write(self.fd, data) :]
+        self._count[:8] = number.to_bytes(8, "little")
 
 
 # --- libbpf ------------------------------------------------------------------------------------------------
@@ -86,11 +104,33 @@ PROTOTYPES = {
     "bpf_program__fd": (INT, [POINTER]),
     "bpf_program__set_log_buf": (INT, [POINTER, POINTER, SIZE]),
     "bpf_program__set_attach_target": (INT, [POINTER, INT, TEXT]),
+    "bpf_program__set_expected_attach_type": (INT, [POINTER, INT]),
     "bpf_program__attach": (POINTER, [POINTER]),
     "bpf_link__destroy": (INT, [POINTER]),
     "bpf_map__fd": (INT, [POINTER]),
     "bpf_map__reuse_fd": (INT, [POINTER, INT]),
     "bpf_map_update_elem": (INT, [INT, POINTER, POINTER, ctypes.c_uint64]),
+    "bpf_map_lookup_elem": (INT, [INT, POINTER, POINTER]),
+    "bpf_map_delete_elem": (INT, [INT, POINTER]),
+    "bpf_program__type": (INT, [POINTER]),
+    "bpf_program__section_name": (TEXT, [POINTER]),
+    "bpf_program__expected_attach_type": (INT, [POINTER]),
+    "bpf_program__set_autoload": (INT, [POINTER, ctypes.c_bool]),
+    "bpf_program__attach_cgroup": (POINTER, [POINTER, INT]),
+    "bpf_program__attach_netns": (POINTER, [POINTER, INT]),
+    "bpf_program__attach_xdp": (POINTER, [POINTER, INT]),
+    "bpf_program__attach_tcx": (POINTER, [POINTER, INT, POINTER]),
+    "bpf_program__attach_netfilter": (POINTER, [POINTER, POINTER]),
+    "bpf_program__attach_perf_event": (POINTER, [POINTER, INT]),
+    "bpf_program__attach_iter": (POINTER, [POINTER, POINTER]),
+    "bpf_program__attach_kprobe_multi_opts": (POINTER, [POINTER, TEXT, POINTER]),
+    "bpf_program__attach_freplace": (POINTER, [POINTER, INT, TEXT]),
+    "bpf_link__fd": (INT, [POINTER]),
+    "bpf_raw_tracepoint_open": (INT, [TEXT, INT]),
+    "bpf_prog_test_run_opts": (INT, [INT, POINTER]),
+    "bpf_obj_get_info_by_fd": (INT, [INT, POINTER, POINTER]),
+    "bpf_enable_stats": (INT, [INT]),
+    "bpf_iter_create": (INT, [INT]),
     "perf_buffer__new": (POINTER, [INT, SIZE, SAMPLE_FN, LOST_FN, POINTER, POINTER]),
     "perf_buffer__poll": (INT, [POINTER, INT]),
     "perf_buffer__consume": (INT, [POINTER]),
@@ -106,8 +146,9 @@ class Libbpf:
         self._libc.vsnprintf.argtypes = [POINTER, SIZE, TEXT, POINTER]
         self._libc.vsnprintf.restype = INT
         for name, (result, arguments) in PROTOTYPES.items():
-            function = getattr(self._lib, name)
-            function.restype, function.argtypes = result, arguments
+            function = getattr(self._lib, name, None)
+            if function is not None:  # an older libbpf lacks some; a case that calls one ends with an agent-error
+                function.restype, function.argtypes = result, arguments
         self.messages = []
         self._line = ctypes.create_string_buffer(4096)
         self._print = PRINT_FN(self._on_print)
@@ -138,6 +179,10 @@ class Libbpf:
             raise Refused(ctypes.get_errno() or errno.EINVAL, self._said())
         return result
 
+    def section(self, program):
+        """Return the name of a program's section."""
+        return self._lib.bpf_program__section_name(program).decode()
+
     def programs(self, handle):
         """Return name -> program of an object."""
         found, program = {}, None
@@ -151,13 +196,58 @@ class Libbpf:
         return "; ".join(own)[-2000:]
 
 
+# --- structures of the kernel and of libbpf that grow: the part that is used here, and how much of it counts ----------
+
+
+def options(*fields):
+    """Return a libbpf options structure: its size, then `fields` as (ctypes type, value), naturally aligned."""
+    names = [("size", SIZE)] + [(f"f{index}", kind) for index, (kind, _) in enumerate(fields)]
+    structure = type("Options", (ctypes.Structure,), {"_fields_": names})
+    return structure(ctypes.sizeof(structure), *(value for _, value in fields))
+
+
+class LinkInfo(ctypes.Structure):
+    """struct bpf_link_info (include/uapi/linux/bpf.h), its head and the member for tracing links."""
+
+    _fields_ = [
+        *((name, U32) for name in ("type", "id", "prog_id", "padding")),
+        *((name, U32) for name in ("attach_type", "target_obj_id", "target_btf_id", "reserved")),
+        ("cookie", ctypes.c_uint64),
+        ("rest", ctypes.c_uint8 * 96),
+    ]
+
+
+class ProgInfo(ctypes.Structure):
+    """struct bpf_prog_info (include/uapi/linux/bpf.h)."""
+
+    _fields_ = [
+        *(("type", U32), ("id", U32), ("tag", ctypes.c_uint8 * 8), ("jited_prog_len", U32), ("xlated_prog_len", U32)),
+        *((name, ctypes.c_uint64) for name in ("jited_prog_insns", "xlated_prog_insns", "load_time")),
+        *((name, U32) for name in ("created_by_uid", "nr_map_ids")),
+        *(("map_ids", ctypes.c_uint64), ("name", ctypes.c_char * 16), ("ifindex", U32), ("flags", U32)),
+        *((name, ctypes.c_uint64) for name in ("netns_dev", "netns_ino")),
+        *((name, U32) for name in ("nr_jited_ksyms", "nr_jited_func_lens")),
+        *((name, ctypes.c_uint64) for name in ("jited_ksyms", "jited_func_lens")),
+        *((name, U32) for name in ("btf_id", "func_info_rec_size")),
+        ("func_info", ctypes.c_uint64),
+        *((name, U32) for name in ("nr_func_info", "nr_line_info")),
+        *((name, ctypes.c_uint64) for name in ("line_info", "jited_line_info")),
+        *((name, U32) for name in ("nr_jited_line_info", "line_info_rec_size", "jited_line_info_rec_size", "nr_tags")),
+        *((name, ctypes.c_uint64) for name in ("prog_tags", "run_time_ns", "run_cnt", "recursion_misses")),
+        *((name, U32) for name in ("verified_insns", "attach_btf_obj_id", "attach_btf_id", "padding")),
+    ]
+
+
 class BpfObject:
     """An opened object file: its programs, and a log buffer for each."""
 
-    def __init__(self, lib, path):
+    def __init__(self, lib, path, only=None):
         self._lib = lib
         self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
         self.programs = lib.programs(self.handle)
+        for name, program in self.programs.items():
+            if only is not None and name not in only:
+                lib.call("bpf_program__set_autoload", program, False)
         self._logs = {name: ctypes.create_string_buffer(LOG_BYTES) for name in self.programs}
         for name, program in self.programs.items():
             # With a buffer and log level 0, libbpf asks for the log only when a load has failed.
@@ -214,6 +304,15 @@ class EventReader:
         return sorted((decode_event(record) for record in self._records), key=lambda event: event["time_ns"])
 
 
+def decode_trace(record):
+    """Return the fields of one `struct trace_record`."""
+    kind, flags, retval, value = TRACE.unpack(record)
+    event = {"kind": KINDS.get(kind, f"kind-{kind}"), "retval": retval if flags & HAS_RETVAL else None}
+    if flags & HAS_VALUE:
+        event["value"] = value
+    return event
+
+
 def decode_event(record):
     """Return the fields of one `struct event`; a record of another size is shown as it is."""
     if len(record) < EVENT.size:
@@ -232,10 +331,95 @@ def decode_event(record):
     return event
 
 
+# --- links ---------------------------------------------------------------------------------------------------
+
+
+class BpfLink:
+    """A link of libbpf."""
+
+    def __init__(self, lib, handle):
+        self._lib, self._handle = lib, handle
+
+    def fd(self):
+        """Return the link's file descriptor."""
+        return self._lib.call("bpf_link__fd", self._handle)
+
+    def close(self):
+        """Detach."""
+        self._lib.call("bpf_link__destroy", self._handle)
+
+
+class FdLink:
+    """A link that is a file descriptor."""
+
+    def __init__(self, fd):
+        self._fd = fd
+
+    def fd(self):
+        """Return the link's file descriptor."""
+        return self._fd
+
+    def close(self):
+        """Detach."""
+        os.close(self._fd)
+
+
+class SocketLink:
+    """A program attached to a socket; it goes with the socket."""
+
+    def __init__(self, ends, detach=27):  # SO_DETACH_BPF
+        self._ends, self._option = ends, detach
+
+    def close(self):
+        """Detach."""
+        self._ends[1].setsockopt(socket.SOL_SOCKET, self._option, 0)
+
+
+PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "s390x": 331, "ppc64le": 319}
+BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+BPF_LINK_CREATE = 28
+
+
+def bpf(command, attributes):
+    """Call bpf(2) itself, where libbpf would try other ways when one is refused."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = libc.syscall(BPF_SYSCALL[os.uname().machine], command, attributes, len(attributes))
+    if result < 0:
+        raise Refused(ctypes.get_errno(), f"bpf(2), command {command}")
+    return result
+
+
+def perf_event_request(number, size=0):
+    """Return an ioctl(2) request of perf events, _IO('$', number) or, with a size, _IOW(); ppc64le has its own bits."""
+    none, write = (1 << 29, 4 << 29) if os.uname().machine == "ppc64le" else (0, 1 << 30)
+    return (write if size else none) | size << 16 | ord("$") << 8 | number
+
+
+def perf_event_open(attributes, pid):
+    """Open a perf event for a process on any processor; return its file descriptor."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(PERF_EVENT_OPEN[os.uname().machine], attributes, pid, -1, -1, 0)
+    if fd < 0:
+        raise Refused(ctypes.get_errno(), "perf_event_open")
+    return fd
+
+
+@contextlib.contextmanager
+def unprivileged():
+    """Be `nobody` for a while: with another effective user id than 0 no capability is effective."""
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
 # --- triggers ------------------------------------------------------------------------------------------------
 
 
-def trigger_tcp_connect(step):
+def trigger_tcp_connect(_case, step):
     """Make one TCP connection over the loopback device; return its two ends as (address, port)."""
     family = socket.AF_INET6 if ":" in step["address"] else socket.AF_INET
     with socket.socket(family) as listener, socket.socket(family) as client:
@@ -246,10 +430,90 @@ def trigger_tcp_connect(step):
         client.connect(listener.getsockname())
         server, _ = listener.accept()
         with server:
-            return {"client": list(client.getsockname()[:2]), "server": list(client.getpeername()[:2])}
+            ends = {"client": list(client.getsockname()[:2]), "server": list(client.getpeername()[:2])}
+            return {"ends": ends}
 
 
-TRIGGERS = {"tcp-connect": trigger_tcp_connect}
+# An Ethernet frame with an IPv4 header and a TCP header, 127.0.0.1:1 -> 127.0.0.1:2.
+PACKET = bytes.fromhex(
+    "000000000000 000000000000 0800 4500003200000000400600007f0000017f000001"
+    "00010002 00000000 00000000 5000 2000 0000 0000"
+)
+
+
+def trigger_run(case, step):
+    """Let the kernel run a program by itself (BPF_PROG_TEST_RUN); return what it returned."""
+    owner, name = step["program"].split(".")
+    fd = case.program_fd(owner, name)
+    data = (PACKET + bytes(step["data"]))[: step["data"]]
+    buffer = ctypes.create_string_buffer(data, len(data)) if data else None
+    words = struct.pack(f"={len(step['words'])}I", *step["words"])
+    size = max(step["context"], len(words))
+    context = ctypes.create_string_buffer(words, size) if size else None
+    address = ctypes.cast(buffer, POINTER) if buffer else None
+    # struct bpf_test_run_opts: data_in, data_out, their sizes; ctx_in, ctx_out, their sizes; retval, repeat, ...
+    made = options(
+        *((POINTER, address), (POINTER, None), (U32, len(data)), (U32, 0)),
+        *((POINTER, ctypes.cast(context, POINTER) if context else None), (POINTER, None)),
+        *((U32, size), (U32, 0), (U32, 0), (INT, step["repeat"]), (U32, 0), (U32, 0), (U32, 0), (U32, 0)),
+    )
+    case.lib.call("bpf_prog_test_run_opts", fd, ctypes.byref(made))
+    retval = made.f8
+    return {"retval": retval - (1 << 32) if retval >= 1 << 31 else retval}
+
+
+def trigger_call(case, step):
+    """Make one of the calls that targets are attached to."""
+    libc = ctypes.CDLL("libc.so.6")
+    name = step["name"]
+    if name == "getpgid":
+        # Of a process by its number, or security_task_getpgid() is not asked; it may be told to refuse.
+        libc.getpgid(os.getpid())
+    elif name == "prctl":
+        libc.prctl(23456, 0, 0, 0, 0)  # there is no such option
+    elif name == "nanosleep":
+        time.sleep(0.001)
+    elif name == "labs":
+        libc.labs.argtypes, libc.labs.restype = [ctypes.c_long], ctypes.c_long
+        libc.labs(-42)
+    elif name == "socket-send":
+        case.sockets[0].send(b"x" * 16)
+    elif name == "udp-loopback":
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            link.bind(("127.0.0.1", 0))
+            link.sendto(b"x" * 16, link.getsockname())
+    elif name == "busy-loop":
+        for fd in case.perf_events:  # let each fire once (PERF_EVENT_IOC_REFRESH)
+            libc.ioctl(fd, ctypes.c_ulong(perf_event_request(2)), ctypes.c_ulong(1))
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+    elif name == "unix-connect":
+        for one in socket.socketpair():
+            one.close()
+    elif name == "netlink-error":
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+            # RTM_NEWLINK for a device that does not exist: answered with an error and its explanation.
+            link.sendto(struct.pack("=IHHII BxHiII", 32, 16, 5, 1, 0, 0, 0, 9999, 0, 0), (0, 0))
+            link.settimeout(1)
+            link.recv(4096)
+
+
+def trigger_read_iterator(case, step):
+    """Read an iterator to its end."""
+    _, name = step["program"].split(".")
+    fd = case.lib.call("bpf_iter_create", case.link_fd(name))
+    with open(fd, "rb", buffering=0) as file:
+        while file.read(4096):
+            pass
+
+
+TRIGGERS = {
+    "tcp-connect": trigger_tcp_connect,
+    "run": trigger_run,
+    "call": trigger_call,
+    "read-iterator": trigger_read_iterator,
+}
 
 
 # --- one case ------------------------------------------------------------------------------------------------
@@ -261,13 +525,24 @@ class Case:
     def __init__(self, reporter, lib, case):
         self._reporter, self._lib, self._case = reporter, lib, case
         self._objects, self._links, self._readers, self._ends = {}, {}, {}, {}
+        self.lib, self.sockets, self.perf_events = lib, None, []
+
+    def program_fd(self, owner, name):
+        """Return the file descriptor of a loaded program."""
+        return self._lib.call("bpf_program__fd", self._objects[owner].program(name))
+
+    def link_fd(self, name):
+        """Return the file descriptor of a link."""
+        return self._links[name].fd()
 
     def run(self):
-        """Execute the steps in order, until one is refused or fails; report each."""
+        """Execute the steps in order, until one fails that was not to; report each."""
         for index, step in enumerate(self._case["steps"]):
             self._lib.messages.clear()
             start = time.monotonic()
-            report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step.get("what", "")}
+            report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
+            if "phase" in step:
+                report["phase"] = step["phase"]
             try:
                 found = getattr(self, "do_" + step["op"].replace("-", "_"))(step) or {}
                 report.update(ok=True, **found)
@@ -279,20 +554,21 @@ class Case:
                 report.update(detail=f"{type(error).__name__}: {error}")
             report["seconds"] = round(time.monotonic() - start, 6)
             self._reporter.send("step", case=self._case["id"], **report)
-            if not report["ok"]:
+            if not report["ok"] and not step.get("go_on"):
                 return
 
     def do_open(self, step):
         """Open an object file."""
-        self._objects[step["object"]] = BpfObject(self._lib, step["path"])
+        self._objects[step["object"]] = BpfObject(self._lib, step["path"], step.get("only"))
 
     def do_load(self, step):
-        """Load an opened object."""
-        self._objects[step["object"]].load()
+        """Load an opened object, as a user without capabilities where the step says so."""
+        with unprivileged() if step.get("unprivileged") else contextlib.nullcontext():
+            self._objects[step["object"]].load()
 
     def do_share_map(self, step):
         """Make an object use the map of another that is loaded already."""
-        source = self._objects[step["from"]].map(step["map"])
+        source = self._objects[step["from_object"]].map(step["from_map"])
         self._lib.call(
             "bpf_map__reuse_fd",
             self._objects[step["object"]].map(step["map"]),
@@ -309,17 +585,48 @@ class Case:
             step["function"].encode(),
         )
 
-    def do_attach(self, step):
-        """Attach a program as its section says; the link is known by the program's name."""
+    def do_set_attach_type(self, step):
+        """Give a program an attach type that libbpf has no section name for."""
         program = self._objects[step["object"]].program(step["program"])
-        self._links[step["program"]] = self._lib.pointer("bpf_program__attach", program)
+        self._lib.call("bpf_program__set_expected_attach_type", program, step["type"])
+
+    def do_attach(self, step):
+        """Attach a program as its section says, or by a command of bpf(2); the link has a name."""
+        program = self._objects[step["object"]].program(step["program"])
+        name = step.get("link", step["program"])
+        if step.get("api") == "raw-tracepoint-open":
+            fd = self._lib.call("bpf_raw_tracepoint_open", None, self._lib.call("bpf_program__fd", program))
+            self._links[name] = FdLink(fd)
+        elif step.get("api") == "link-create":
+            self._links[name] = self._link_create(program, step)
+        else:
+            section = self._lib.section(program)
+            attach = next((how for prefix, how in ATTACHERS.items() if section.startswith(prefix)), None)
+            if attach is None:
+                self._links[name] = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
+            else:
+                self._links[name] = attach(self, program)
+
+    def _link_create(self, program, step):
+        if "target" in step:
+            target_fd = self.program_fd(step["target_object"], step["target"])
+            attached = self._lib.pointer("bpf_program__attach_freplace", program, target_fd, step["function"].encode())
+            return BpfLink(self._lib, attached)
+        # union bpf_attr of BPF_LINK_CREATE: prog_fd, target_fd, attach_type, flags, then tracing's target_btf_id and
+        # cookie. libbpf's bpf_link_create() would fall back on BPF_RAW_TRACEPOINT_OPEN.
+        kind = self._lib.call("bpf_program__expected_attach_type", program)
+        fd = self._lib.call("bpf_program__fd", program)
+        return FdLink(bpf(BPF_LINK_CREATE, struct.pack("=IIIIIIQ", fd, 0, kind, 0, 0, 0, step.get("cookie", 0))))
 
     def do_tail_call(self, step):
-        """Put a program into a slot of a program array."""
-        item = self._objects[step["object"]]
+        """Put a program into a slot of a program array, or empty the slot."""
+        array = self._lib.call("bpf_map__fd", self._objects[step["object"]].map(step["map"]))
         key = ctypes.c_uint32(step["index"])
-        value = ctypes.c_uint32(self._lib.call("bpf_program__fd", item.program(step["program"])))
-        array = self._lib.call("bpf_map__fd", item.map(step["map"]))
+        if not step["program"]:
+            self._lib.call("bpf_map_delete_elem", array, ctypes.byref(key))
+            return
+        program = self._objects[step["program_object"]].program(step["program"])
+        value = ctypes.c_uint32(self._lib.call("bpf_program__fd", program))
         self._lib.call("bpf_map_update_elem", array, ctypes.byref(key), ctypes.byref(value), 0)
 
     def do_listen(self, step):
@@ -328,9 +635,10 @@ class Case:
         self._readers[step["map"]] = EventReader(self._lib, self._lib.call("bpf_map__fd", events))
 
     def do_trigger(self, step):
-        """Make the target run; the ends of the connection tell its events from others."""
-        self._ends = TRIGGERS[step["kind"]](step)
-        return {"phase": step["phase"], "ends": self._ends}
+        """Make the target run; the ends of a connection tell its events from others."""
+        found = TRIGGERS[step["kind"]](self, step) or {}
+        self._ends = found.get("ends", {})
+        return found
 
     def do_observe(self, step):
         """Report the events; wait a little for those that are still to come."""
@@ -346,11 +654,160 @@ class Case:
         events = reader.read(enough=enough, seconds=step["seconds"])
         for event in events:
             self._reporter.send("event", case=self._case["id"], phase=step["phase"], ours=ours(event), event=event)
-        return {"phase": step["phase"], "events": len(events), "lost": reader.lost}
+        return {"events": len(events), "lost": reader.lost}
+
+    def do_read_trace(self, step):
+        """Report the records of the trace map and empty it."""
+        item = self._objects[step["object"]]
+        cursor = self._lib.call("bpf_map__fd", item.map("trace_cursor"))
+        trace = self._lib.call("bpf_map__fd", item.map("trace"))
+        key, count = ctypes.c_uint32(0), ctypes.c_uint32(0)
+        self._lib.call("bpf_map_lookup_elem", cursor, ctypes.byref(key), ctypes.byref(count))
+        buffer = ctypes.create_string_buffer(TRACE.size)
+        kept = min(count.value, TRACE_LIMIT)
+        for index in range(kept):
+            self._lib.call("bpf_map_lookup_elem", trace, ctypes.byref(ctypes.c_uint32(index)), buffer)
+            event = decode_trace(buffer.raw)
+            self._reporter.send("event", case=self._case["id"], phase=step["phase"], ours=True, event=event)
+        zero = ctypes.c_uint32(0)
+        self._lib.call("bpf_map_update_elem", cursor, ctypes.byref(key), ctypes.byref(zero), 0)
+        return {"events": kept, "lost": count.value - kept}
 
     def do_detach(self, step):
-        """Destroy the link of a program."""
-        self._lib.call("bpf_link__destroy", self._links.pop(step["program"]))
+        """Close a link."""
+        self._links.pop(step["link"]).close()
+
+    def do_info(self, step):
+        """Report what the kernel says of a link or a program, and the ids of all programs by name."""
+        if "link" in step:
+            return {"info": self._info(LinkInfo(), self._links[step["link"]].fd()), "ids": self._ids()}
+        fd = self.program_fd(step["object"], step["program"])
+        return {"info": self._info(ProgInfo(), fd), "ids": self._ids()}
+
+    def do_enable_stats(self, _step):
+        """Count the runs of programs until the case ends (BPF_STATS_RUN_TIME)."""
+        self._lib.call("bpf_enable_stats", 0)
+
+    def _info(self, info, fd):
+        size = ctypes.c_uint32(ctypes.sizeof(info))
+        self._lib.call("bpf_obj_get_info_by_fd", fd, ctypes.byref(info), ctypes.byref(size))
+        plain = [(name, getattr(info, name)) for name, *_ in info._fields_]
+        return {name: value for name, value in plain if isinstance(value, int)} | {"info_len": size.value}
+
+    def _ids(self):
+        found = {}
+        for owner, item in self._objects.items():
+            for name, program in item.programs.items():
+                with contextlib.suppress(Refused):
+                    fd = self._lib.call("bpf_program__fd", program)
+                    found[f"{owner}.{name}"] = self._info(ProgInfo(), fd)["id"]
+        return found
+
+    # --- attaching what libbpf does not attach by itself ---
+
+    def attach_cgroup(self, program):
+        """Attach to a cgroup of this process's own."""
+        folder = "/sys/fs/cgroup/bpfmatrix"
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        fd = os.open(folder, os.O_RDONLY)
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_cgroup", program, fd))
+
+    def attach_netns(self, program):
+        """Attach to this process's network namespace."""
+        fd = os.open("/proc/self/ns/net", os.O_RDONLY)
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_netns", program, fd))
+
+    def attach_xdp(self, program):
+        """Attach to the loopback device."""
+        index = socket.if_nametoindex("lo")
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_xdp", program, index))
+
+    def attach_tcx(self, program):
+        """Attach to the loopback device of a network namespace of this process's own."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
+            raise OSError(ctypes.get_errno(), "unshare")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            # struct ifreq: name, flags (IFF_UP); SIOCSIFFLAGS
+            libc.ioctl(link.fileno(), 0x8914, struct.pack("=16sH22x", b"lo", 1))
+        index = socket.if_nametoindex("lo")
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_tcx", program, index, None))
+
+    def attach_netfilter(self, program):
+        """Attach to NF_INET_LOCAL_OUT of IPv4 (struct bpf_netfilter_opts: pf, hooknum, priority, flags)."""
+        made = options((U32, socket.AF_INET), (U32, 3), (ctypes.c_int32, -128), (U32, 0))
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_netfilter", program, ctypes.byref(made)))
+
+    def attach_socket(self, program):
+        """Filter a socket pair of this process (SO_ATTACH_BPF)."""
+        ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        fd = self._lib.call("bpf_program__fd", program)
+        ends[1].setsockopt(socket.SOL_SOCKET, 50, fd)
+        self.sockets = ends
+        return SocketLink(ends)
+
+    def attach_reuseport(self, program):
+        """Let the program choose among the sockets of a UDP port: there is one (SO_ATTACH_REUSEPORT_EBPF)."""
+        ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        ends[1].bind(("127.0.0.1", 0))
+        ends[0].connect(ends[1].getsockname())
+        ends[1].setsockopt(socket.SOL_SOCKET, 52, self._lib.call("bpf_program__fd", program))
+        self.sockets = ends
+        return SocketLink(ends, detach=68)  # SO_DETACH_REUSEPORT_BPF
+
+    def attach_kprobe_multi(self, program):
+        """Attach to the one function of the section; by a pattern, libbpf would search all of the kernel's symbols."""
+        kind, _, function = self._lib.section(program).partition("/")
+        symbols = (TEXT * 1)(function.encode())
+        # struct bpf_kprobe_multi_opts: syms, addrs, cookies, cnt, retprobe, session.
+        made = options(
+            *((POINTER, ctypes.addressof(symbols)), (POINTER, None), (POINTER, None), (SIZE, 1)),
+            *((ctypes.c_bool, False), (ctypes.c_bool, kind == "kprobe.session")),
+        )
+        link = self._lib.pointer("bpf_program__attach_kprobe_multi_opts", program, None, ctypes.byref(made))
+        return BpfLink(self._lib, link)
+
+    def attach_map_iterator(self, program):
+        """Attach to iterate over the map `elements` of the program's object."""
+        item = next(item for item in self._objects.values() if program in item.programs.values())
+        # union bpf_iter_link_info; struct bpf_iter_attach_opts: link_info, link_info_len.
+        info = ctypes.c_uint32(self._lib.call("bpf_map__fd", item.map("elements")))
+        made = options((POINTER, ctypes.addressof(info)), (U32, ctypes.sizeof(info)))
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_iter", program, ctypes.byref(made)))
+
+    def attach_perf_event(self, program):
+        """Attach to the software clock of this process (perf_event_open(2)); the trigger lets it fire once."""
+        # struct perf_event_attr: PERF_TYPE_SOFTWARE (1), size of the first version, PERF_COUNT_SW_CPU_CLOCK (0),
+        # a period of an hour, so that it does not fire while libbpf has it enabled.
+        attributes = struct.pack("=IIQQQQQ", 1, 64, 0, 3600 * 10**9, 0, 0, 0) + bytes(16)
+        fd = perf_event_open(attributes, os.getpid())
+        link = BpfLink(self._lib, self._lib.pointer("bpf_program__attach_perf_event", program, fd))
+        libc = ctypes.CDLL(None)
+        libc.ioctl(fd, ctypes.c_ulong(perf_event_request(1)), 0)  # PERF_EVENT_IOC_DISABLE
+        period = ctypes.c_uint64(20_000_000)  # 20 ms (PERF_EVENT_IOC_PERIOD)
+        libc.ioctl(fd, ctypes.c_ulong(perf_event_request(4, size=8)), ctypes.byref(period))
+        self.perf_events.append(fd)
+        return link
+
+
+ATTACHERS = {
+    "cgroup": Case.attach_cgroup,
+    "sockops": Case.attach_cgroup,
+    "sk_lookup": Case.attach_netns,
+    "flow_dissector": Case.attach_netns,
+    "xdp": Case.attach_xdp,
+    "tcx": Case.attach_tcx,
+    "netfilter": Case.attach_netfilter,
+    "socket": Case.attach_socket,
+    "sk_reuseport": Case.attach_reuseport,
+    "iter/bpf_map_elem": Case.attach_map_iterator,
+    "kprobe.multi": Case.attach_kprobe_multi,
+    "kprobe.session": Case.attach_kprobe_multi,
+    "perf_event": Case.attach_perf_event,
+}
 
 
 # --- the guest around the cases ------------------------------------------------------------------------------
@@ -366,10 +823,13 @@ class KernelLog:
         """Return new messages as `<level> text`, at most KMSG_LIMIT of them."""
         lines: list[str] = []
         while True:
+            if len(lines) >= KMSG_LIMIT:
+                os.lseek(self._fd, 0, os.SEEK_END)
+                return [*lines, "<4> [more messages left out]"]
             try:
                 record = os.read(self._fd, 8192).decode(errors="replace")
             except BlockingIOError:
-                return lines[:KMSG_LIMIT]
+                return lines
             except BrokenPipeError:  # messages were overwritten before they were read
                 lines.append("<4> [messages lost]")
                 continue
@@ -421,34 +881,25 @@ def set_sysctl(name, value):
 
 def run_child(reporter, lib, case):
     """Run a case in a child process; return how that ended."""
-    seconds = case["deadline"]
     sys.stdout.flush()
-    tally, tally_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = 70
         try:
             Case(reporter, lib, case).run()
-            os.write(tally_end, str(reporter.lines).encode())
             status = 0
         except BaseException as error:  # whatever it is, the parent must learn of it
             reporter.send("agent-error", case=case["id"], detail=f"{type(error).__name__}: {error}"[:2000])
-            os.write(tally_end, str(reporter.lines).encode())
         finally:
             os._exit(status)
-    os.close(tally_end)
     watch = os.pidfd_open(pid)
-    timed_out = not select.select([watch], [], [], seconds)[0]
+    timed_out = not select.select([watch], [], [], case["deadline"])[0]
     if timed_out:
         os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
     os.close(watch)
-    lines = os.read(tally, 64)
-    os.close(tally)
-    if lines:
-        reporter.lines = int(lines)
-    else:
-        os.write(reporter.fd, b"\n")  # the child may have died in the middle of a line
+    if os.WIFSIGNALED(status):
+        os.write(reporter.fd, b"\n")  # it may have died in the middle of a line
     return {
         "complete": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
         "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
@@ -474,7 +925,8 @@ def run_case(reporter, lib, log, case):
             end = run_child(reporter, lib, case)
     finally:
         for name, value in changed.items():
-            set_sysctl(name, value)
+            with contextlib.suppress(OSError):  # some can only be tightened (kernel.unprivileged_bpf_disabled=1)
+                set_sysctl(name, value)
     seconds = round(time.monotonic() - start, 6)
     reporter.send("case-end", case=case["id"], seconds=seconds, kernel_log=log.read(), **end)
 

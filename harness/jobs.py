@@ -1,59 +1,83 @@
 """From a case to what the guest agent executes: an ordered list of steps, each with its stage. Pure.
 
-docs/agent-protocol.md describes the job file; harness/guest_agent.py executes it.
+docs/agent-protocol.md describes the job file; harness/guest_agent.py executes it. What a step must show stays on
+the host (`AgentStep.look`, `refused`, ...): the agent only reports.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
+from harness.config.steps import (
+    AttachStep,
+    DetachStep,
+    InfoStep,
+    LoadStep,
+    Observation,
+    ObserveStep,
+    RunTrigger,
+    StatsStep,
+    Step,
+    TailCallStep,
+    Trigger,
+    TriggerStep,
+)
 from harness.model import Stage
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
+TARGET = "target"
+"""The object whose maps carry the events and the trace."""
+ATTACH_TYPES = {"fsession": 58}
+"""Members of enum bpf_attach_type (include/uapi/linux/bpf.h) that are younger than libbpf's section names."""
 
-Step = dict[str, Any]
 
+@dataclass(frozen=True, kw_only=True)
+class AgentStep:
+    """One step: what the agent is told (`stage`, `op`, `what`, `phase`, `args`), and what the host expects of it.
 
-def steps_of(case: Case, *, paths: Mapping[str, PurePosixPath]) -> list[Step]:
-    """Return the steps of a case in the order of the seed.
-
-    Open, load the target, tell the tracers their targets, load and attach them, fill the tail-call slots,
-    attach the target, trigger, observe; then detach the tracers, trigger and observe again (the negative
-    control), and detach the rest. `paths` maps an object's file name to its path in the guest.
+    `refused` names the errnos of which one must come (empty: the step must succeed), `message` what the log of
+    that refusal must match, `retval` what a test run must return, `look` what must be seen, `fields` what the
+    kernel must say of a link or program.
     """
-    steps = [_step(Stage.OPEN, "open", object="target", path=str(paths[case.target.object]))]
-    if case.tracer is not None:
-        steps.append(_step(Stage.OPEN, "open", object="tracer", path=str(paths[case.tracer.object])))
-    steps.append(_step(Stage.LOAD_TARGET, "load", object="target", what="target"))
-    if case.events is not None:
-        steps.append(_step(Stage.OPEN, "listen", object="target", map=case.events))
-    steps += _tracer_steps(case)
-    for slot in case.target.tail_calls:
-        steps.append(
-            _step(
-                Stage.ATTACH_TARGET,
-                "tail-call",
-                object="target",
-                map=slot.map,
-                index=slot.index,
-                program=slot.program,
-                what=slot.program,
-            )
-        )
-    for program in case.target.attach:
-        steps.append(_step(Stage.ATTACH_TARGET, "attach", object="target", program=program, what=program))
-    steps += _look(case, phase="observe")
-    tracers = [tracer.program for tracer in case.tracer.attach] if case.tracer is not None else []
-    steps += [_step(Stage.DETACH, "detach", program=program, what=program) for program in tracers]
-    if case.control is not None:
-        steps += _look(case, phase="control")
-    steps += [_step(Stage.DETACH, "detach", program=program, what=program) for program in case.target.attach]
-    return steps
+
+    stage: Stage
+    op: str
+    what: str = ""
+    phase: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    message: str | None = None
+    retval: int | None = None
+    look: Observation | None = None
+    fields: Mapping[str, int | str] = field(default_factory=dict)
+
+    def job(self) -> dict[str, Any]:
+        """Return the step as the job file has it."""
+        told = {"stage": self.stage.value, "op": self.op, "what": self.what, **self.args}
+        if self.phase:
+            told["phase"] = self.phase
+        if self.refused:
+            told["go_on"] = True
+        return told
+
+
+def steps_of(case: Case, *, paths: Mapping[str, PurePosixPath]) -> list[AgentStep]:
+    """Return the steps of a case. `paths` maps an object's file name to its path in the guest.
+
+    Without steps of its own a case has those of the seed: open, load the target, tell the tracers their targets,
+    load and attach them, fill the tail-call slots, attach the target, trigger, observe; then detach the tracers,
+    trigger and observe again (the negative control), and detach the rest.
+    """
+    files = {name: str(paths[file]) for name, file in case.files.items()}
+    if case.steps:
+        return list(_spelled_out(case, files))
+    return list(_usual(case, files))
 
 
 def job_text(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadline: float) -> str:
@@ -63,58 +87,203 @@ def job_text(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadl
             "id": case.id,
             "deadline": case.deadline or deadline,
             "sysctls": dict(case.sysctls),
-            "steps": steps_of(case, paths=paths),
+            "steps": [step.job() for step in steps_of(case, paths=paths)],
         }
         for case, paths in cases
     ]
     return json.dumps({"cases": jobs})
 
 
-def _tracer_steps(case: Case) -> list[Step]:
-    if case.tracer is None:
-        return []
-    steps = [
-        _step(Stage.LOAD_TRACER, "share-map", **{"object": "tracer", "map": name, "from": "target"}, what=name)
-        for name in case.tracer.shared_maps
-    ]
-    for tracer in case.tracer.attach:
-        steps.append(
-            _step(
-                Stage.LOAD_TRACER,
-                "set-attach-target",
-                object="tracer",
-                program=tracer.program,
-                target_object="target",
-                target=tracer.target,
-                function=tracer.function_name,
-                what=tracer.program,
-            )
+# --- the usual order -----------------------------------------------------------------------------------------
+
+
+def _usual(case: Case, files: Mapping[str, str]) -> Iterator[AgentStep]:
+    target, tracer, trigger = case.target, case.tracer, case.trigger
+    assert target is not None and trigger is not None  # the model has seen to it
+    for name in files:
+        yield _open(name, files[name])
+    yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
+    yield from _listen(case)
+    if tracer is not None:
+        for name in tracer.shared_maps:
+            yield _share("tracer", name, from_object=TARGET, from_map=name)
+        for one in tracer.attach:
+            yield _set_target("tracer", one.program, target=(TARGET, one.target, one.function_name))
+        yield AgentStep(stage=Stage.LOAD_TRACER, op="load", what="tracer", args={"object": "tracer"})
+        for one in tracer.attach:
+            yield _attach(Stage.ATTACH_TRACER, "tracer", one.program)
+    for slot in target.tail_calls:
+        yield _tail_call(slot.map, slot.index, TARGET, slot.program)
+    for program in target.attach:
+        yield _attach(Stage.ATTACH_TARGET, TARGET, program)
+    yield from _look(case, trigger, case.observe, phase="observe", stage=Stage.OBSERVE)
+    for one in tracer.attach if tracer is not None else ():
+        yield _detach(one.program)
+    if case.control is not None:
+        yield from _look(case, trigger, case.control, phase="control", stage=Stage.DETACH)
+    for program in target.attach:
+        yield _detach(program)
+
+
+def _look(case: Case, trigger: Trigger, look: Observation | None, *, phase: str, stage: Stage) -> Iterator[AgentStep]:
+    yield _trigger(trigger, phase=phase)
+    if look is not None:
+        yield from _observe(case, look, phase=phase, stage=stage)
+
+
+# --- steps of its own ----------------------------------------------------------------------------------------
+
+
+def _spelled_out(case: Case, files: Mapping[str, str]) -> Iterator[AgentStep]:
+    looks = 0
+    for step in case.steps:
+        phase = f"look-{looks + 1}"
+        for told in _one(case, step, files=files, phase=phase):
+            yield replace(told, stage=getattr(step, "stage", None) or told.stage)
+        looks += isinstance(step, ObserveStep)
+
+
+def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Iterator[AgentStep]:
+    if isinstance(step, LoadStep):
+        yield from _load(case, step, files)
+    elif isinstance(step, AttachStep):
+        owner, program = step.program.split(".")
+        for name in _numbered(program, step.times, first=step.first):
+            yield _attach_as(step, owner, name)
+    elif isinstance(step, DetachStep):
+        yield replace(_detach(step.link), refused=step.refused or (), message=step.message)
+    elif isinstance(step, TailCallStep):
+        owner, name = step.map.split(".")
+        holder, program = step.program.split(".") if step.program else ("", "")
+        told = _tail_call(name, step.index, holder or owner, program, owner=owner)
+        yield replace(told, refused=step.refused or (), message=step.message)
+    elif isinstance(step, TriggerStep):
+        yield replace(_trigger(step.trigger, phase=phase), refused=step.refused or (), message=step.message)
+    elif isinstance(step, ObserveStep):
+        yield from _observe(case, step.expect, phase=phase, stage=Stage.OBSERVE)
+    elif isinstance(step, InfoStep):
+        args = {"link": step.link} if step.link else dict(zip(("object", "program"), _split(step.program), strict=True))
+        yield AgentStep(
+            stage=Stage.OBSERVE, op="info", what=step.link or str(step.program), args=args, fields=step.expect
         )
-    steps.append(_step(Stage.LOAD_TRACER, "load", object="tracer", what="tracer"))
-    for tracer in case.tracer.attach:
-        steps.append(_step(Stage.ATTACH_TRACER, "attach", object="tracer", program=tracer.program, what=tracer.program))
-    return steps
+    elif isinstance(step, StatsStep):
+        yield AgentStep(stage=Stage.OPEN, op="enable-stats")
 
 
-def _look(case: Case, *, phase: str) -> list[Step]:
-    trigger = case.trigger
-    steps = [_step(Stage.TRIGGER, "trigger", phase=phase, what=trigger.kind, **trigger.model_dump(mode="json"))]
-    wanted = case.observe if phase == "observe" else case.control
-    if case.events is not None and wanted is not None:
-        count = sum(len(patterns) for patterns in wanted.sides().values())
-        steps.append(
-            _step(
-                Stage.OBSERVE if phase == "observe" else Stage.DETACH,
-                "observe",
-                phase=phase,
-                map=case.events,
-                count=count,
-                seconds=OBSERVE_SECONDS,
-                what=case.events,
-            )
-        )
-    return steps
+def _numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
+    """Return the name itself, or that many names with numbers behind them."""
+    return [name] if times is None else [f"{name}_{number}" for number in range(first, first + times)]
 
 
-def _step(stage: Stage, op: str, **fields: Any) -> Step:
-    return {"stage": stage.value, "op": op, **fields}
+def _load(case: Case, step: LoadStep, files: Mapping[str, str]) -> Iterator[AgentStep]:
+    is_target = step.object.startswith(TARGET)
+    stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
+    opened = _open(step.object, files[step.object])
+    only = {"only": list(step.only)} if step.only is not None else {}
+    yield replace(opened, args={**opened.args, **only})
+    for map_name, source in step.share.items():
+        holder, from_map = source.split(".")
+        yield replace(_share(step.object, map_name, from_object=holder, from_map=from_map), stage=stage)
+    for program, kind in step.attach_types.items():
+        args = {"object": step.object, "program": program, "type": ATTACH_TYPES[kind]}
+        yield AgentStep(stage=stage, op="set-attach-type", what=program, args=args)
+    for program, reference in step.tracing.items():
+        for one in _numbered(program, step.times):
+            told = _set_target(step.object, one, target=_function(reference))
+            # Where the load is to be refused, so may be the choice of its target: libbpf looks for the function.
+            yield replace(told, stage=stage)
+    yield AgentStep(
+        stage=stage,
+        op="load",
+        what=step.object,
+        args={"object": step.object, **({"unprivileged": True} if step.unprivileged else {})},
+        refused=step.refused or (),
+        message=step.message,
+    )
+    if step.object == TARGET:
+        yield from _listen(case)
+
+
+def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:
+    stage = Stage.ATTACH_TARGET if owner.startswith(TARGET) else Stage.ATTACH_TRACER
+    told = _attach(stage, owner, program)
+    more: dict[str, Any] = {"link": step.link or program}
+    if step.api != "auto":
+        more["api"] = step.api
+    if step.cookie is not None:
+        more["cookie"] = step.cookie
+    if step.target is not None:
+        more.update(zip(("target_object", "target", "function"), _function(step.target), strict=True))
+    return replace(
+        told,
+        what=step.link or program,
+        args={**told.args, **more},
+        refused=step.refused or (),
+        message=step.message,
+    )
+
+
+def _function(reference: str) -> tuple[str, str, str]:
+    place, _, function = reference.partition(":")
+    owner, program = place.split(".")
+    return owner, program, function or program
+
+
+def _split(reference: str | None) -> Sequence[str]:
+    return (reference or ".").split(".")
+
+
+# --- single steps --------------------------------------------------------------------------------------------
+
+
+def _open(name: str, path: str) -> AgentStep:
+    return AgentStep(stage=Stage.OPEN, op="open", what=name, args={"object": name, "path": path})
+
+
+def _listen(case: Case) -> Iterator[AgentStep]:
+    if case.events is not None:
+        args = {"object": TARGET, "map": case.events}
+        yield AgentStep(stage=Stage.OPEN, op="listen", what=case.events, args=args)
+
+
+def _share(name: str, map_name: str, *, from_object: str, from_map: str) -> AgentStep:
+    args = {"object": name, "map": map_name, "from_object": from_object, "from_map": from_map}
+    return AgentStep(stage=Stage.LOAD_TRACER, op="share-map", what=map_name, args=args)
+
+
+def _set_target(name: str, program: str, *, target: tuple[str, str, str]) -> AgentStep:
+    args = {
+        "object": name,
+        "program": program,
+        **dict(zip(("target_object", "target", "function"), target, strict=True)),
+    }
+    return AgentStep(stage=Stage.LOAD_TRACER, op="set-attach-target", what=program, args=args)
+
+
+def _attach(stage: Stage, name: str, program: str) -> AgentStep:
+    return AgentStep(stage=stage, op="attach", what=program, args={"object": name, "program": program})
+
+
+def _detach(link: str) -> AgentStep:
+    return AgentStep(stage=Stage.DETACH, op="detach", what=link, args={"link": link})
+
+
+def _tail_call(map_name: str, index: int, holder: str, program: str, *, owner: str = TARGET) -> AgentStep:
+    args = {"object": owner, "map": map_name, "index": index, "program_object": holder, "program": program}
+    return AgentStep(stage=Stage.ATTACH_TARGET, op="tail-call", what=program or f"{map_name}[{index}]", args=args)
+
+
+def _trigger(trigger: Trigger, *, phase: str) -> AgentStep:
+    args = {key: value for key, value in trigger.model_dump(mode="json").items() if key != "retval"}
+    retval = trigger.retval if isinstance(trigger, RunTrigger) else None
+    return AgentStep(stage=Stage.TRIGGER, op="trigger", what=trigger.kind, phase=phase, args=args, retval=retval)
+
+
+def _observe(case: Case, look: Observation, *, phase: str, stage: Stage) -> Iterator[AgentStep]:
+    sides = look.sides()
+    if sides and case.events is not None:
+        count = sum(pattern.times for patterns in sides.values() for pattern in patterns)
+        args = {"map": case.events, "count": count, "seconds": OBSERVE_SECONDS}
+        yield AgentStep(stage=stage, op="observe", what=case.events, phase=phase, args=args, look=look)
+    if look.trace is not None:
+        yield AgentStep(stage=stage, op="read-trace", what="trace", phase=phase, args={"object": TARGET}, look=look)

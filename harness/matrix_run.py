@@ -11,18 +11,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from harness import __version__
+from harness import __version__, process
 from harness.architectures import ARCHITECTURES, host_architecture
 from harness.cache import DEFAULT_MAX_GIB, Cache
 from harness.config.case import load_cases
 from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
-from harness.errors import BpfmatrixError, InterruptedRunError
+from harness.errors import BpfmatrixError, InterruptedRunError, UsageError
 from harness.guest.keys import RunKeys, make_keys
 from harness.guest.session import GuestPlan
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
@@ -110,6 +111,7 @@ class MatrixRun:
         self._accels: dict[str, Accel] = {}
         self._started = datetime.now(UTC)
         self.jobs = options.jobs or auto_jobs(matrix, plan)
+        self._max_cache_bytes = max_cache_bytes(os.environ)
 
     def check(self) -> None:
         """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels."""
@@ -138,8 +140,10 @@ class MatrixRun:
             report = self._report(seconds=time.monotonic() - begun, run_id=folder.name, interrupted=interrupted)
             write(report, directory=folder)
             point_latest(results, folder)
-        max_bytes = float(os.environ.get("BPFMATRIX_CACHE_GIB", DEFAULT_MAX_GIB)) * 2**30
-        self._cache.trim(max_bytes=int(max_bytes), keep_newer_than=self._started.timestamp())
+        with contextlib.suppress(
+            BpfmatrixError, OSError
+        ):  # the run is over; a cache that is too large harms it no more
+            self._cache.trim(max_bytes=self._max_cache_bytes, keep_newer_than=self._started.timestamp())
         return report, folder
 
     def _run_all(self, folder: Path) -> None:
@@ -155,6 +159,7 @@ class MatrixRun:
         finally:
             self._stopping.set()
             end_all()
+            process.end_all()
             pool.shutdown(wait=False, cancel_futures=True)
             begun = [future for future in futures if not future.cancelled()]  # the others never end
             concurrent.futures.wait(begun, timeout=STOP_SECONDS)
@@ -165,7 +170,9 @@ class MatrixRun:
         begun = time.monotonic()
         try:
             output = self._run_one(kernel, folder / kernel.name)
-        except (BpfmatrixError, OSError) as error:
+        except Exception as error:  # whatever it is, the other kernels go on, and this one's cells are not green
+            if not isinstance(error, (BpfmatrixError, OSError)):
+                self._progress.note(traceback.format_exc(), style="red")
             result, cells = unreached(
                 kernel=kernel.name,
                 arch=kernel.arch,
@@ -203,6 +210,9 @@ class MatrixRun:
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
         run = run_kernel(plan, self._plan.cases)
+        for notice in run.notices:
+            self._preparation.note(notice)
+            self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
         return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run))
 
@@ -242,6 +252,18 @@ class MatrixRun:
         cases = tuple((case.id, case.title) for case in self._plan.cases)
         report = Report(run=info, kernels=tuple(kernels), cases=cases, cells=tuple(cells))
         return _with_exit_code(report)
+
+
+def max_cache_bytes(environment: Mapping[str, str]) -> int:
+    """Return how many bytes the cache may keep: `$BPFMATRIX_CACHE_GIB`, else 8 GiB; raise UsageError."""
+    text = environment.get("BPFMATRIX_CACHE_GIB", str(DEFAULT_MAX_GIB))
+    try:
+        gib = float(text)
+    except ValueError:
+        gib = -1.0
+    if not 0 <= gib < 2**20:
+        raise UsageError(f'BPFMATRIX_CACHE_GIB must be a number of GiB, such as 8; it is "{text}"')
+    return int(gib * 2**30)
 
 
 def auto_jobs(matrix: Matrix, plan: Plan) -> int:

@@ -61,8 +61,9 @@ class Outcome:
 
     `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the
     verifier's own text; `events` are the decoded records of the trigger's own connections in the order in
-    which they were emitted; `splats` are excerpts of the guest's kernel log; `console_tail` holds the last
-    lines of the console where the guest died or gave no answer.
+    which they were emitted; `refusal` is the class of a refusal (judge/refusals.py; `unclassified` where no row
+    explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log; `console_tail`
+    holds the last lines of the console where the guest died or gave no answer.
     """
 
     kind: OutcomeKind
@@ -70,6 +71,8 @@ class Outcome:
     stage: Stage | None = None
     errno: int | None = None
     errno_name: str | None = None
+    refusal: str = ""
+    advice: str = ""
     log: str = ""
     events: tuple[dict[str, Any], ...] = ()
     splats: tuple[str, ...] = ()
@@ -86,6 +89,7 @@ class Expectation:
     source: str = ""
     stage: Stage | None = None
     errno: tuple[str, ...] = ()
+    refusal: str = ""
     message: str | None = None
     known_bug: bool = False
 

@@ -13,6 +13,8 @@ from harness.errors import CompileError, ObjectFileError
 from harness.process import find_tool, run
 
 FORMAT = 1
+NO_BTF = ".nobtf.bpf.c"
+"""The end of a source's name whose programs are to be loaded without BTF."""
 EM_BPF = 247
 """e_machine of a BPF object (include/uapi/linux/elf-em.h)."""
 
@@ -31,8 +33,8 @@ class ObjectBuilder:
         Raises CompileError with clang's own words, ObjectFileError for a prebuilt file that is no BPF object
         of the architecture's byte order.
         """
-        names = [case.target.object] + ([case.tracer.object] if case.tracer is not None else [])
-        built = {name: self._object(case.folder / name, arch) for name in dict.fromkeys(names)}
+        names = dict.fromkeys(case.files.values())
+        built = {name: self._object(case.folder / name, arch) for name in names}
         for path in built.values():
             check_object(path, arch)
         return built
@@ -79,12 +81,17 @@ def compile_flags(arch: Architecture, *, include: Path) -> list[str]:
 
 
 def compile_object(source: Path, target: Path, *, clang: str, flags: list[str]) -> None:
-    """Compile one source and strip its DWARF (its BTF stays); raise CompileError with clang's own words."""
+    """Compile one source and strip its DWARF (its BTF stays); raise CompileError with clang's own words.
+
+    A source named *.nobtf.bpf.c also loses .BTF.ext, without which libbpf loads its programs without BTF: what is
+    left of it describes the maps.
+    """
     done = run([clang, *flags, "-c", source, "-o", target])
     if done.returncode != 0:
         raise CompileError(f"{source} does not compile:\n{done.stderr.strip()}")
     strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
-    stripped = run([strip, "-g", target])
+    removed = ["--remove-section=.BTF.ext", "--remove-section=.rel.BTF.ext"] if source.name.endswith(NO_BTF) else []
+    stripped = run([strip, "-g", *removed, target])
     if stripped.returncode != 0:
         raise CompileError(f"{source}: the object cannot be stripped: {stripped.stderr.strip()}")
 

@@ -121,9 +121,13 @@ class Preparation:
             pinned = None
         files = self._debian.obtain(request, pinned=pinned, modules=modules)
         if files.notice:
-            with self._guard:
-                self.notices.append(files.notice)
+            self.note(files.notice)
         return files
+
+    def note(self, text: str) -> None:
+        """Remember something that the report must say loudly."""
+        with self._guard:
+            self.notices.append(text)
 
     def accel(self, wanted: str, files: KernelFiles) -> Accel:
         """Return the accelerator for guests of this kernel's architecture, probed with this kernel."""

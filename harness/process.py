@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import MissingToolError
+
+_live: set[subprocess.Popen[str]] = set()
+_live_guard = threading.Lock()
 
 
 def find_tool(name: str, *, package: str, purpose: str) -> str:
@@ -37,18 +41,37 @@ def run(
     Never raises for an exit code; a program that outlives `timeout` seconds is killed and reported with
     return code -9. A signal's death shows as a negative return code, as subprocess has it.
     """
-    try:
-        return subprocess.run(
-            [str(word) for word in argv],
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        text = f"{argv[0]} did not end within {timeout:g} s and was killed"
-        return subprocess.CompletedProcess(error.cmd, -9, stdout="", stderr=text)
+    words = [str(word) for word in argv]
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=None if env is None else dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        with _live_guard:
+            _live.add(process)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            text = f"{argv[0]} did not end within {timeout:g} s and was killed"
+            return subprocess.CompletedProcess(words, -9, stdout="", stderr=text)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with _live_guard:
+                _live.discard(process)
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+
+def end_all() -> None:
+    """End every program that `run` runs in any thread, now; their callers see a signal's return code."""
+    with _live_guard:
+        for process in _live:
+            process.kill()

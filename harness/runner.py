@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.config.case import Case
 from harness.config.expectation import choose
@@ -12,6 +12,7 @@ from harness.errors import BpfmatrixError, ConfigError
 from harness.guest.session import GuestPlan, SessionResult, run_session
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
+from harness.judge.refusals import classified
 from harness.judge.verdict import judge
 from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo
 
@@ -26,6 +27,7 @@ class KernelRun:
     environment: dict[str, object] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     console_tail: tuple[str, ...] = ()
     boots: int = 0
 
@@ -33,25 +35,44 @@ class KernelRun:
 def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_session) -> KernelRun:
     """Run all cases on one kernel. A case that ends its guest costs another boot, and the rest goes on.
 
-    Every boot settles at least one case, so there are at most as many boots as cases; there is none any more
-    once `plan.stopping` is set. Raises QemuError where QEMU itself does not start.
+    Every boot settles at least one case, but for one repetition where a guest does not come up; there is none any
+    more once `plan.stopping` is set. Raises QemuError where QEMU itself does not start.
     """
     run = KernelRun()
+    for batch in batches(cases):
+        _run_batch(replace(plan, cmdline=f"{plan.cmdline} {batch[0].cmdline}".strip()), batch, boot=boot, run=run)
+    return run
+
+
+def batches(cases: Sequence[Case]) -> list[list[Case]]:
+    """Return which cases share a guest: all that may, in their order, then each of the others by itself."""
+    shared = [case for case in cases if not case.alone]
+    return ([shared] if shared else []) + [[case] for case in cases if case.alone]
+
+
+def _run_batch(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, run: KernelRun) -> None:
     pending = list(cases)
+    again = True
     while pending and not plan.stopping.is_set():
         result = boot(plan, pending)
         run.boots += 1
-        run.records.update(result.records)
-        run.environment = {**run.environment, **result.environment}
-        run.problems += result.problems
-        run.console_tail = result.console_tail
         for phase, seconds in result.seconds.items():
             run.seconds[phase] = run.seconds.get(phase, 0.0) + seconds
+        run.console_tail = result.console_tail
+        if not result.environment and again and not plan.stopping.is_set():
+            # No case had begun, so this says nothing of any case. An emulator that stumbles now and then is told
+            # from a kernel that does not boot by booting once more, and the report says so.
+            again = False
+            reason = next((record.ending.reason for record in result.records.values() if record.ending), "no reason")
+            run.notices.append(f"{plan.kernel.name}: the guest did not come up ({reason}) and was booted again")
+            continue
+        run.records.update(result.records)
+        run.environment = {**result.environment, **run.environment}
+        run.problems += result.problems
         left = [case for case in pending if case.id not in run.records]
         if len(left) == len(pending):
             break  # nothing was settled; whoever judges the cells finds them without a record
         pending = left
-    return run
 
 
 def version_of(environment: dict[str, object], fallback: str) -> str:
@@ -108,12 +129,17 @@ def unreached(
     return KernelResult(name=kernel, arch=arch, package=package), cells
 
 
-def error_reason(error: BpfmatrixError | OSError) -> str:
-    """Return an error's message as the reason of a cell; an OSError is trouble of the host (a full disk, say)."""
-    return f"{'the host failed' if isinstance(error, OSError) else type(error).__name__}: {error}"
+def error_reason(error: Exception) -> str:
+    """Return an error's message as the reason of a cell, saying whose trouble it is."""
+    if isinstance(error, OSError):
+        return f"the host failed: {error}"
+    if isinstance(error, BpfmatrixError):
+        return f"{type(error).__name__}: {error}"
+    return f"a bug of bpfmatrix: {type(error).__name__}: {error}"
 
 
 def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:
+    outcome = classified(outcome)
     verdict, reason = judge(outcome, expectation)
     return CellResult(
         kernel=kernel,

@@ -8,16 +8,26 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* Which program emitted it. */
+/* Which program emitted it, or ran: the agent and the reports use these names in lower case, with dashes. */
 enum event_kind {
 	EVENT_FENTRY = 1,
 	EVENT_KPROBE = 2,
 	EVENT_FEXIT = 3,
+	EVENT_TARGET = 4, /* a traced program of another type, its main function */
+	EVENT_CALLEE = 5, /* a program reached by a tail call */
+	EVENT_SUBPROG = 6, /* a function inside the target */
+	EVENT_FREPLACE = 7,
+	EVENT_FSESSION = 8,
+	EVENT_BODY = 9, /* the rest of a program behind a tail call that fell through */
+	EVENT_FENTRY_2 = 10, /* a second tracer of the same kind, where the order matters */
+	EVENT_FEXIT_2 = 11,
+	EVENT_FEXIT_3 = 12,
 };
 
 enum event_flags {
 	EVENT_HAS_RETVAL = 1,
 	EVENT_HAS_CONNECTION = 2,
+	EVENT_HAS_VALUE = 4,
 };
 
 struct event {

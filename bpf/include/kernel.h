@@ -39,6 +39,48 @@ enum {
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+/* What programs of the network are given; the kernel rewrites accesses to them. */
+struct xdp_md {
+	__u32 data;
+	__u32 data_end;
+};
+
+struct __sk_buff {
+	__u32 len;
+};
+
+struct bpf_sock_addr {
+	__u32 user_family;
+};
+
+struct bpf_sock_ops {
+	__u32 op;
+};
+
+struct bpf_sk_lookup {
+	__u64 cookie;
+	__u32 family;
+	__u32 protocol;
+};
+
+struct sk_reuseport_md {
+	void *data __attribute__((aligned(8)));
+	void *data_end __attribute__((aligned(8)));
+	__u32 len;
+};
+
+/* What programs of tracing are given. */
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+enum xdp_action {
+	XDP_ABORTED = 0,
+	XDP_DROP = 1,
+	XDP_PASS = 2,
+	XDP_TX = 3,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /*
@@ -118,6 +160,16 @@ struct in6_addr {
 	} in6_u;
 };
 
+/* What tracers of the network's programs are given. */
+struct xdp_buff {
+	void *data;
+	void *data_end;
+};
+
+struct sk_buff {
+	unsigned int len;
+};
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -132,7 +184,66 @@ struct sock {
 	struct sock_common __sk_common;
 };
 
+struct bpf_sock_addr_kern {
+	struct sock *sk;
+};
+
+struct bpf_sock_ops_kern {
+	__u32 op;
+};
+
+struct bpf_sk_lookup_kern {
+	__u16 family;
+	__u16 protocol;
+};
+
+struct sk_reuseport_kern {
+	struct sk_buff *skb;
+};
+
+struct bpf_flow_dissector {
+	const void *data;
+	const void *data_end;
+};
+
+struct bpf_nf_ctx {
+	struct sk_buff *skb;
+};
+
+/* What tracers of a perf event's program are given. */
+struct perf_event_attr {
+	__u64 sample_period;
+};
+
+struct perf_event {
+	struct perf_event_attr attr;
+};
+
+struct bpf_perf_event_data_kern {
+	struct perf_event *event;
+};
+
+/* What iterators are given. */
+struct bpf_iter__bpf_map_elem {
+	void *key;
+};
+
 #pragma clang attribute pop
+
+struct bpf_perf_event_data {
+	bpf_user_pt_regs_t regs;
+	__u64 sample_period;
+	__u64 addr;
+};
+
+/* The kernel's own operations for tests of BPF_MAP_TYPE_STRUCT_OPS (net/bpf/bpf_dummy_struct_ops.c). */
+struct bpf_dummy_ops_state {
+	int val;
+};
+
+struct bpf_dummy_ops {
+	int (*test_1)(struct bpf_dummy_ops_state *cb);
+};
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
@@ -19,30 +18,31 @@ from harness.config.base import (
     Line,
     MapName,
     Model,
+    OneOf,
     Seconds,
     Symbol,
     Text,
     frozen_copy,
     problem,
-    unexpected,
 )
 from harness.config.explain import did_you_mean, read, tell
+from harness.config.steps import (
+    ObjectName,
+    Observation,
+    Regex,
+    Step,
+    Trigger,
+    as_list,
+)
 from harness.config.versions import parse_ranges
 from harness.config.yaml_source import Loc, shown
 from harness.errors import ConfigError
+from harness.judge.refusals import NAMES
 from harness.model import OutcomeKind, Stage
 
 CASE_FILE = "case.yaml"
 SOURCE_GLOB = "*.bpf.c"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
-
-
-def _check_address(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError as error:
-        raise unexpected('an IP address, such as "127.0.0.1" or "::1"') from error
-    return value
 
 
 def _check_ranges(value: str) -> str:
@@ -51,18 +51,6 @@ def _check_ranges(value: str) -> str:
     except ConfigError as error:
         raise problem(str(error)) from error
     return value
-
-
-def _check_regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise problem(f"not a regular expression that Python can read: {error}") from error
-    return value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 ObjectFile = Annotated[
@@ -77,14 +65,13 @@ Sysctl = Annotated[
     Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
 ]
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
-Address = Annotated[str, AfterValidator(_check_address)]
-EventKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$"), Expects('a lower-case word, such as "fentry"')]
+CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
 VersionRanges = Annotated[str, AfterValidator(_check_ranges)]
-Regex = Annotated[str, AfterValidator(_check_regex)]
+RefusalClass = Annotated[str, OneOf(NAMES)]
 _ERRNO_PATTERN = {"type": "string", "pattern": "^E[A-Z0-9_]+$"}
 ErrnoNames = Annotated[
     tuple[ErrnoName, ...],
-    BeforeValidator(_as_list),
+    BeforeValidator(as_list),
     Field(min_length=1),
     Expects('the name of an errno, such as "EINVAL", or a list of such names'),
     WithJsonSchema({"anyOf": [_ERRNO_PATTERN, {"type": "array", "minItems": 1, "items": _ERRNO_PATTERN}]}),
@@ -137,45 +124,8 @@ class Tracer(Model):
     )
 
 
-class TcpConnectTrigger(Model):
-    """A TCP connection inside the guest, from a client to a listener at `address`."""
-
-    kind: Literal["tcp-connect"] = Field(description="What makes the target run: a TCP connection.")
-    address: Address = Field(default="127.0.0.1", description="The IP address that the listener binds.")
-
-
-# With a second kind: Annotated[TcpConnectTrigger | Other, Field(discriminator="kind")]. A union of one
-# is none, so until then the Literal alone tells kinds apart; the error messages are the same.
-Trigger: TypeAlias = TcpConnectTrigger
-
-
-class EventPattern(Model):
-    """One event that must be seen."""
-
-    kind: EventKind = Field(description="The event's kind: fentry, kprobe, fexit, ...")
-    retval: Annotated[int, Strict()] | None = Field(
-        default=None, description="The return value that the event must carry; without it any."
-    )
-
-
-class Observation(Model):
-    """The events that each side of the trigger must show: all of them, in this order, and no others."""
-
-    client: tuple[EventPattern, ...] | None = Field(
-        default=None, description="Events of the connecting side; [] for none, left out: not looked at."
-    )
-    listener: tuple[EventPattern, ...] | None = Field(
-        default=None, description="Events of the accepting side; [] for none, left out: not looked at."
-    )
-
-    def sides(self) -> dict[str, tuple[EventPattern, ...]]:
-        """Return the patterns of the sides that are looked at, by side."""
-        both = {"client": self.client, "listener": self.listener}
-        return {side: patterns for side, patterns in both.items() if patterns is not None}
-
-
 ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
-_ONLY_REFUSED = ("stage", "errno", "message")
+_ONLY_REFUSED = ("stage", "errno", "refusal", "message")
 _FORBIDDEN_UNLESS_REFUSED: JsonDict = {"not": {"anyOf": [{"required": [key]} for key in _ONLY_REFUSED]}}
 _RULE_CONDITIONS: JsonDict = {
     "allOf": [
@@ -209,6 +159,9 @@ class Rule(CheckedModel):
     )
     stage: Stage | None = Field(default=None, description="The stage at which the kernel refuses.")
     errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
+    refusal: RefusalClass | None = Field(
+        default=None, description="The class of the refusal (harness/judge/refusals.py), such as target-not-jited."
+    )
     message: Regex | None = Field(
         default=None, description="A regular expression that the verifier's log of the refusal must match."
     )
@@ -236,19 +189,53 @@ class Rule(CheckedModel):
         return OutcomeKind(self.outcome)
 
 
-class CaseFile(CheckedModel):
-    """One case: programs, what makes them run, what must be seen, and where that is expected."""
+_SIMPLE = ("target", "tracer", "trigger", "observe", "control")
+_FORMS: JsonDict = {
+    "oneOf": [
+        {"required": ["target", "trigger", "observe"], "not": {"anyOf": [{"required": ["steps"]}]}},
+        {
+            "required": ["objects", "steps"],
+            "not": {"anyOf": [{"required": [key]} for key in _SIMPLE]},
+        },
+    ],
+    "dependentRequired": {"control": ["tracer"]},
+}
 
-    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"control": ["tracer"]}})
+
+class CaseFile(CheckedModel):
+    """One case: programs, what makes them run, what must be seen, and where that is expected.
+
+    Most cases name a target, tracers, a trigger and what must be seen; the order of the steps is then always the
+    same. A case whose point is another order spells out `objects` and `steps` instead.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_FORMS)
 
     title: Line = Field(description="The case in one line, as the reports show it.")
     description: str = Field(default="", description="What the case is about, in as many lines as it needs.")
-    target: Target = Field(description="The program that is traced or replaced.")
+    target: Target | None = Field(default=None, description="The program that is traced or replaced.")
     tracer: Tracer | None = Field(default=None, description="The programs attached to the target.")
-    events: MapName | None = Field(default=None, description="The map through which programs emit events.")
-    trigger: Trigger = Field(description="What makes the target run.")
-    observe: Observation = Field(description="What must be seen while all is attached; {} for nothing.")
+    events: MapName | None = Field(
+        default=None, description="The perf event array of the target object that connection events come through."
+    )
+    trigger: Trigger | None = Field(default=None, description="What makes the target run.")
+    observe: Observation | None = Field(
+        default=None, description="What must be seen while all is attached; {} for nothing."
+    )
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
+    objects: Mapping[ObjectName, ObjectFile] = Field(
+        default={},
+        description="With `steps`: the objects by name. The one named `target` holds the events and trace maps.",
+    )
+    steps: tuple[Step, ...] = Field(
+        default=(), description="The steps in their order, where the usual one will not do."
+    )
+    isolated: Annotated[bool, Strict()] = Field(
+        default=False, description="Give the case a guest of its own, so that a kernel it kills loses nothing else."
+    )
+    cmdline: Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")] = (
+        Field(default="", description="More kernel parameters; the case then has a guest of its own.")
+    )
     sysctls: Mapping[Sysctl, SysctlValue] = Field(
         default={},
         description="Settings of the guest's kernel, made before anything is loaded.",
@@ -267,10 +254,12 @@ class CaseFile(CheckedModel):
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Which parts need which."""
+        yield from _form_problems(data)
         if "control" in data and "tracer" not in data:
             yield ("control",), "allowed only with a tracer: it says what is seen once the tracers are detached"
         for key in ("observe", "control"):
-            if data.get(key) and isinstance(data[key], Mapping) and "events" not in data:
+            looks = data.get(key)
+            if isinstance(looks, Mapping) and {"client", "listener"} & looks.keys() and "events" not in data:
                 yield (key,), 'needs the key "events": the name of the map that the events come through'
         target = data.get("target")
         slots = target.get("tail-calls") if isinstance(target, Mapping) else None
@@ -282,6 +271,37 @@ class CaseFile(CheckedModel):
             if (name, number) in seen:
                 yield ("target", "tail-calls", index), f"slot {number} of {name} is filled twice"
             seen.add((name, number))
+
+    @property
+    def alone(self) -> bool:
+        """Whether the case has a guest of its own."""
+        return self.isolated or bool(self.cmdline)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The object files by the object's name, `target` and `tracer` for those of the simple form."""
+        found = dict(self.objects)
+        if self.target is not None:
+            found["target"] = self.target.object
+        if self.tracer is not None:
+            found["tracer"] = self.tracer.object
+        return found
+
+
+def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    """A case has either the simple form or steps."""
+    if "steps" in data:
+        for key in _SIMPLE:
+            if key in data:
+                yield (key,), 'not allowed beside "steps": the steps say it all'
+        if "objects" not in data:
+            yield (), 'the key "steps" needs the key "objects"'
+        return
+    if "objects" in data:
+        yield ("objects",), 'allowed only with "steps"; otherwise give "target" and "tracer"'
+    for key in ("target", "trigger", "observe"):
+        if key not in data:
+            yield (), f'the key "{key}" is missing; give it, or "objects" and "steps" instead'
 
 
 class Case(CaseFile):
@@ -307,12 +327,14 @@ def load_case(folder: Path) -> Case:
             "use lower-case letters, digits and -, with a letter or digit first"
         )
     case, positions = read(path, CaseFile)
-    objects = {("target", "object"): case.target.object}
+    objects: dict[Loc, str] = {("objects", name): file for name, file in case.objects.items()}
+    if case.target:
+        objects["target", "object"] = case.target.object
     if case.tracer:
         objects["tracer", "object"] = case.tracer.object
     there = sorted(item.name for item in folder.glob("*.bpf.[co]") if item.is_file())
     missing: list[tuple[Loc, str]] = [
-        (loc, f"{'.'.join(loc)}: there is no file {name} in {shown(folder)}{did_you_mean(name, there)}")
+        (loc, f"{'.'.join(map(str, loc))}: there is no file {name} in {shown(folder)}{did_you_mean(name, there)}")
         for loc, name in objects.items()
         if name not in there
     ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from harness.config.case import EventPattern, Observation
+from harness.config.steps import EventPattern, Observation
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
@@ -53,18 +54,27 @@ def describe(event: Event) -> str:
     return " ".join(words)
 
 
+def trace_differences(wanted: Observation, events: Sequence[Event]) -> list[str]:
+    """Return a sentence per difference between the trace that must be seen and the one that was."""
+    return _compare("trace", wanted.trace or (), events)
+
+
 def _compare(side: str, patterns: Sequence[EventPattern], events: Sequence[Event]) -> list[str]:
+    single = [pattern for pattern in patterns for _ in range(pattern.times)]
     kinds = [str(event.get("kind")) for event in events]
-    wanted = [pattern.kind for pattern in patterns]
+    wanted = [pattern.kind for pattern in single]
+    place = "in the trace" if side == "trace" else f"on the {side} side"
     if kinds != wanted:
-        return [f"on the {side} side {_list(wanted)} must be seen, but {_list(kinds)} came"]
+        return [f"{place} {_list(wanted)} must be seen, but {_list(kinds)} came"]
     return [
-        f"the {pattern.kind} event of the {side} side must carry retval {pattern.retval}, but carries "
-        f"{event.get('retval')}"
-        for pattern, event in zip(patterns, events, strict=True)
-        if pattern.retval is not None and event.get("retval") != pattern.retval
+        f"the {pattern.kind} event {place} must carry {field} {value}, but carries {event.get(field)}"
+        for pattern, event in zip(single, events, strict=True)
+        for field, value in (("retval", pattern.retval), ("value", pattern.value))
+        if value is not None and event.get(field) != value
     ]
 
 
 def _list(kinds: Sequence[str]) -> str:
-    return ", ".join(kinds) if kinds else "nothing"
+    """Return some kinds in a row, a run of the same as `fexit x 34`."""
+    runs = [(kind, len(list(group))) for kind, group in groupby(kinds)]
+    return ", ".join(kind if count == 1 else f"{kind} x {count}" for kind, count in runs) or "nothing"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
-from harness.jobs import steps_of
+from harness.config.steps import Observation
+from harness.jobs import AgentStep, steps_of
 from harness.judge.kernel_log import find_splats
-from harness.judge.observation import differences, side_of
+from harness.judge.observation import differences, side_of, trace_differences
 from harness.judge.records import CaseRecord
 from harness.model import Outcome, OutcomeKind, Stage
 
@@ -25,7 +29,7 @@ def outcome_of(case: Case, record: CaseRecord) -> Outcome:
             kind=record.ending.kind,
             reason=record.ending.reason,
             stage=_last_stage(record),
-            events=_events(case, record),
+            events=_events(record),
             console_tail=record.ending.console_tail,
         )
     end = record.end
@@ -45,79 +49,110 @@ def outcome_of(case: Case, record: CaseRecord) -> Outcome:
         return _lost(reason, record, splats=splats)
     if splats:
         first = splats[0].splitlines()[0]
-        return _judged(case, record, OutcomeKind.MISBEHAVES, f"the kernel complained: {first}", splats=splats)
-    failed = next((step for step in record.steps if not step.get("ok")), None)
-    if failed is not None:
-        return _failed(case, record, failed)
-    if not _all_steps(case, record):
-        return _lost("the agent reported other steps than the case has", record)
-    found = _observed(case, record)
-    if isinstance(found, Outcome):
-        return found
+        return _judged(record, OutcomeKind.MISBEHAVES, f"the kernel complained: {first}", splats=splats)
+    return _walked(case, record)
+
+
+def _walked(case: Case, record: CaseRecord) -> Outcome:
+    """Hold the reported steps against those of the case, one after the other."""
+    steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
+    found: list[str] = []
+    where: Stage | None = None
+    for step, report in zip_longest(steps, record.steps):
+        if step is None or report is None or _identity(step.job()) != _identity(report):
+            return _lost("the agent reported other steps than the case has", record)
+        if not report.get("ok") and not step.refused:
+            return _failed(record, report, found)
+        wrong = _differences(step, report, record)
+        if isinstance(wrong, Outcome):
+            return wrong
+        found += wrong
+        where = where or (step.stage if wrong else None)
     if found:
-        return _judged(case, record, OutcomeKind.MISBEHAVES, "; ".join(found), stage=Stage.OBSERVE)
-    return _judged(case, record, OutcomeKind.WORKS, "all that must be seen was seen, and nothing else")
+        return _judged(record, OutcomeKind.MISBEHAVES, "; ".join(found), stage=where)
+    return _judged(record, OutcomeKind.WORKS, "all that must be seen was seen, and nothing else")
 
 
-def _failed(case: Case, record: CaseRecord, step: dict[str, Any]) -> Outcome:
+def _failed(record: CaseRecord, step: dict[str, Any], found: list[str]) -> Outcome:
     stage = Stage(step["stage"])
     what = f"{step['op']} {step.get('what', '')}".strip()
-    words = f"{what}: {step.get('errno_name', '')} ({step.get('detail', '')})"
+    words = "; ".join([*found, f"{what}: {step.get('errno_name', '')} ({step.get('detail', '')})"])
     if step["op"] in DETACHING:
-        return _judged(case, record, OutcomeKind.MISBEHAVES, words, stage=stage, failed=step)
+        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=stage, failed=step)
     if step["op"] not in REFUSABLE:
         return _lost(words, record, stage=stage)
-    return _judged(case, record, OutcomeKind.REFUSED, words, stage=stage, failed=step)
+    return _judged(record, OutcomeKind.REFUSED, words, stage=stage, failed=step)
 
 
-def _all_steps(case: Case, record: CaseRecord) -> bool:
-    """Say whether every step of the case was reported, in order: what was not attached must not count as seen."""
-    names = [case.target.object] + ([case.tracer.object] if case.tracer is not None else [])
-    wanted = steps_of(case, paths={name: PurePosixPath(name) for name in names})
-    return [_identity(step) for step in record.steps] == [_identity(step) for step in wanted]
-
-
-def _identity(step: dict[str, Any]) -> tuple[str, ...]:
+def _identity(step: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(step.get(key, "")) for key in ("stage", "op", "what", "phase"))
 
 
-def _observed(case: Case, record: CaseRecord) -> list[str] | Outcome:
-    """Return what differs from what must be seen, or an outcome where that cannot be said."""
-    found: list[str] = []
-    for phase, wanted in (("observe", case.observe), ("control", case.control)):
-        if wanted is None or case.events is None:
-            continue
-        look = next((s for s in record.steps if s["op"] == "observe" and s.get("phase") == phase), None)
-        ends = _ends(record, phase)
-        if look is None or ends is None:
-            return _lost(f"the agent reported no observation for the phase {phase}", record)
-        events = [item["event"] for item in record.events if item["phase"] == phase and item["ours"]]
-        got = sum(1 for item in record.events if item["phase"] == phase)
-        if look.get("lost") != 0 or got != look.get("events"):
-            return _lost(f"events were lost on their way out of the guest ({phase})", record)
-        prefix = "" if phase == "observe" else "with the tracers detached, "
-        found += [prefix + sentence for sentence in differences(wanted, events, ends)]
-    return found
+def _differences(step: AgentStep, report: dict[str, Any], record: CaseRecord) -> list[str] | Outcome:
+    """Return what one step shows otherwise than it must, or an outcome where that cannot be said."""
+    what = f"{step.op} {step.what}"
+    if step.refused:
+        wanted = " or ".join(step.refused)
+        if report.get("ok"):
+            return [f"{what} must be refused with {wanted}, but was accepted"]
+        if report.get("errno_name") not in step.refused:
+            return [f"{what} must be refused with {wanted}, but was with {report.get('errno_name')}"]
+        words = f"{report.get('log', '')}\n{report.get('detail', '')}"
+        if step.message is not None and not re.search(step.message, words):
+            return [f"nothing in the log of {what} matches /{step.message}/"]
+        return []
+    if step.retval is not None and report.get("retval") != step.retval:
+        return [f"{what} must return {step.retval}, but returned {report.get('retval')}"]
+    if step.fields:
+        return list(_wrong_fields(step, report))
+    if step.look is not None:
+        return _seen(step, step.look, report, record)
+    return []
+
+
+def _wrong_fields(step: AgentStep, report: dict[str, Any]) -> Iterator[str]:
+    info, ids = report.get("info", {}), report.get("ids", {})
+    for name, value in step.fields.items():
+        wanted = ids.get(value) if isinstance(value, str) else value
+        if info.get(name) != wanted or wanted is None:
+            yield f"the {name} of {step.what} must be {value}, but is {info.get(name)}"
+
+
+def _seen(step: AgentStep, look: Observation, report: dict[str, Any], record: CaseRecord) -> list[str] | Outcome:
+    traced = step.op == "read-trace"
+    # Records of the trace have no time stamp; an event of a connection always has one, even where it is undecodable.
+    items = [item for item in record.events if item["phase"] == step.phase and ("time_ns" in item["event"]) != traced]
+    if report.get("lost") != 0 or len(items) != report.get("events"):
+        return _lost(f"events were lost on their way out of the guest ({step.phase})", record)
+    events = [item["event"] for item in items if item["ours"]]
+    prefix = "with the tracers detached, " if step.phase == "control" else ""
+    if traced:
+        return [prefix + sentence for sentence in trace_differences(look, events)]
+    ends = _ends(record, step.phase)
+    if ends is None:
+        return _lost(f"the agent reported no connection for the phase {step.phase}", record)
+    return [prefix + sentence for sentence in differences(look, events, ends)]
 
 
 def _ends(record: CaseRecord, phase: str) -> dict[str, Any] | None:
-    step = next((s for s in record.steps if s["op"] == "trigger" and s.get("phase") == phase), None)
+    """Return the ends of the phase's last connection: the agent tells its own events by the ports of that one."""
+    step = next((s for s in reversed(record.steps) if s["op"] == "trigger" and s.get("phase") == phase), None)
     return None if step is None else step.get("ends")
 
 
-def _events(case: Case, record: CaseRecord) -> tuple[dict[str, Any], ...]:
+def _events(record: CaseRecord) -> tuple[dict[str, Any], ...]:
     """Return the trigger's own events, each with its side of the connection and its phase."""
     events: list[dict[str, Any]] = []
     for item in record.events:
+        if not item["ours"]:
+            continue
         ends = _ends(record, item["phase"])
-        if item["ours"] and (ends is None or case.events is not None):
-            side = side_of(item["event"], ends) if ends else None
-            events.append({**item["event"], "side": side, "phase": item["phase"]})
+        side = side_of(item["event"], ends) if ends and "saddr" in item["event"] else None
+        events.append({**item["event"], "side": side, "phase": item["phase"]})
     return tuple(events)
 
 
 def _judged(
-    case: Case,
     record: CaseRecord,
     kind: OutcomeKind,
     reason: str,
@@ -134,7 +169,7 @@ def _judged(
         errno=failed.get("errno"),
         errno_name=failed.get("errno_name"),
         log=failed.get("log") or "",
-        events=_events(case, record),
+        events=_events(record),
         splats=splats,
         seconds=(record.end or {}).get("seconds"),
     )

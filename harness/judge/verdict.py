@@ -41,6 +41,8 @@ def refusal_differences(outcome: Outcome, expected: Expectation) -> list[str]:
         wrong.append(f"at stage {outcome.stage}, expected {expected.stage}")
     if expected.errno and outcome.errno_name not in expected.errno:
         wrong.append(f"with {outcome.errno_name}, expected {' or '.join(expected.errno)}")
+    if expected.refusal and outcome.refusal != expected.refusal:
+        wrong.append(f"for another reason ({outcome.refusal}), expected {expected.refusal}")
     if expected.message is not None and not re.search(expected.message, f"{outcome.log}\n{outcome.reason}"):
         wrong.append(f"nothing in its log matches /{expected.message}/")
     return wrong

@@ -32,6 +32,8 @@ def expected(expectation: Expectation) -> str:
         words.append(f"at {expectation.stage}")
     if expectation.errno:
         words.append(f"with {' or '.join(expectation.errno)}")
+    if expectation.refusal:
+        words.append(f"as {expectation.refusal}")
     if expectation.message:
         words.append(f'saying "{expectation.message}"')
     if expectation.known_bug:
@@ -43,8 +45,10 @@ def expected(expectation: Expectation) -> str:
 
 
 def happened(outcome: Outcome) -> str:
-    """Return what the kernel did, as one line: the outcome and the reason it was read from."""
-    return f"{outcome.kind}: {outcome.reason}" if outcome.reason else str(outcome.kind)
+    """Return what the kernel did, as one line: the outcome, a refusal's class, the reason, the advice."""
+    kind = f"{outcome.kind} ({outcome.refusal})" if outcome.refusal else str(outcome.kind)
+    said = f"{kind}: {outcome.reason}" if outcome.reason else kind
+    return f"{said} Advice: {outcome.advice}" if outcome.advice else said
 
 
 def package(info: PackageInfo | None) -> str:

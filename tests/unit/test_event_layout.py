@@ -18,6 +18,8 @@ from harness.objects import compile_flags
 agent: Any = importlib.import_module("harness.guest_agent")
 
 INCLUDE = ROOT / "bpf/include"
+TRACE_HEADER = re.sub(r"/\*.*?\*/", "", (INCLUDE / "trace.h").read_text(), flags=re.DOTALL)
+TRACE_FIELDS = ("kind", "flags", "retval", "value")
 HEADER = re.sub(r"/\*.*?\*/", "", (INCLUDE / "event.h").read_text(), flags=re.DOTALL)
 FIELDS = ("time_ns", "kind", "flags", "retval", "family", "sport", "dport", "saddr", "daddr")
 TOKENS = re.findall(r"\d*[a-zA-Z]", agent.EVENT.format.lstrip("="))
@@ -33,9 +35,9 @@ def offsets() -> dict[str, tuple[int, int]]:
     return found
 
 
-def compiled(arch: Architecture, assertions: Iterable[str]) -> str:
+def compiled(arch: Architecture, assertions: Iterable[str], *, header: str = "event.h") -> str:
     """Compile assertions for BPF of an architecture's byte order; return what clang says, nothing where they hold."""
-    text = '#include "event.h"\n' + "".join(f'_Static_assert({each}, "{each}");\n' for each in assertions)
+    text = f'#include "{header}"\n' + "".join(f'_Static_assert({each}, "{each}");\n' for each in assertions)
     command = ["clang", *compile_flags(arch, include=INCLUDE), "-fsyntax-only", "-xc", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stderr
 
@@ -70,8 +72,39 @@ def test_the_values_are_those_that_the_agent_knows(arch: Architecture) -> None:
     kinds, flags = enumeration("event_kind"), enumeration("event_flags")
     assertions = [f"{name} == {value}" for name, value in {**kinds, **flags}.items()]
     assert compiled(arch, assertions) == ""
-    assert {value: name.removeprefix("EVENT_").lower() for name, value in kinds.items()} == agent.KINDS
-    assert flags == {"EVENT_HAS_RETVAL": agent.HAS_RETVAL, "EVENT_HAS_CONNECTION": agent.HAS_CONNECTION}
+    assert {
+        value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in kinds.items()
+    } == agent.KINDS
+    assert flags == {
+        "EVENT_HAS_RETVAL": agent.HAS_RETVAL,
+        "EVENT_HAS_CONNECTION": agent.HAS_CONNECTION,
+        "EVENT_HAS_VALUE": agent.HAS_VALUE,
+    }
+
+
+def test_the_trace_has_the_fields_that_the_agent_reads() -> None:
+    match = re.search(r"struct trace_record {(.*?)};", TRACE_HEADER, re.DOTALL)
+    assert match is not None
+    assert tuple(re.findall(r"\b(\w+);", match.group(1))) == TRACE_FIELDS
+    assert re.search(rf"#define TRACE_SIZE {agent.TRACE_LIMIT}\b", TRACE_HEADER)
+    for name in ("trace", "trace_cursor"):
+        assert f'}} {name} SEC(".maps");' in TRACE_HEADER
+        assert f'"{name}"' in (ROOT / "harness/guest_agent.py").read_text()
+
+
+@EACH
+def test_every_field_of_a_trace_record_lies_where_the_agent_reads_it(arch: Architecture) -> None:
+    tokens = agent.TRACE.format.lstrip("=")
+    assert len(tokens) == len(TRACE_FIELDS)
+    assertions = [f"sizeof(struct trace_record) == {agent.TRACE.size}"]
+    for index, name in enumerate(TRACE_FIELDS):
+        begin, size = struct.calcsize("=" + tokens[:index]), struct.calcsize("=" + tokens[index])
+        assertions.append(f"__builtin_offsetof(struct trace_record, {name}) == {begin}")
+        assertions.append(f"sizeof(((struct trace_record *)0)->{name}) == {size}")
+        sign = "<" if tokens[index].islower() else ">"
+        assertions.append(f"(__typeof__(((struct trace_record *)0)->{name}))-1 {sign} 0")
+    assert compiled(arch, assertions, header="trace.h") == ""
+    assert "failed" in compiled(arch, ["sizeof(struct trace_record) == 1"], header="trace.h")
 
 
 def test_an_assertion_that_does_not_hold_is_noticed() -> None:

@@ -5,17 +5,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from unit_samples import ROOT, check_golden, golden_lines, sample_case
+from unit_samples import ROOT, check_golden, golden_lines, sample_case, steps_case
 
 from harness.config.case import load_case
-from harness.jobs import OBSERVE_SECONDS, job_text, steps_of
+from harness.jobs import ATTACH_TYPES, OBSERVE_SECONDS, AgentStep, job_text, steps_of
 from harness.model import Stage
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
 
 
 def steps(**changes: Any) -> list[dict[str, Any]]:
-    return steps_of(sample_case(**changes), paths=PATHS)
+    return [step.job() for step in steps_of(sample_case(**changes), paths=PATHS)]
 
 
 def ops(**changes: Any) -> list[str]:
@@ -28,13 +28,14 @@ def test_golden_job() -> None:
 
 
 def test_the_job_is_the_one_that_the_real_transcript_answers() -> None:
-    answered = [(line["stage"], line["op"], line["what"]) for line in golden_lines() if line["type"] == "step"]
-    assert [(step["stage"], step["op"], step.get("what", "")) for step in steps()] == answered
+    told = ("stage", "op", "what", "phase")
+    answered = [tuple(map(line.get, told)) for line in golden_lines() if line["type"] == "step"]
+    assert [tuple(map(step.get, told)) for step in steps()] == answered
 
 
 def test_the_committed_flagship_takes_the_same_steps() -> None:
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
-    assert steps_of(case, paths=PATHS) == steps()
+    assert steps_of(case, paths=PATHS) == steps_of(sample_case(), paths=PATHS)
 
 
 def test_the_stages_come_in_their_order() -> None:
@@ -47,7 +48,7 @@ def test_tracers_are_attached_before_the_target_can_run() -> None:
     found = ops()
     assert found.index("attach fexit_tcp_connect") < found.index("tail-call handle_new_connection")
     assert found.index("tail-call handle_new_connection") < found.index("attach k_tcp_connect")
-    assert found.index("listen") < found.index("trigger tcp-connect")
+    assert found.index("listen events") < found.index("trigger tcp-connect")
 
 
 def test_the_negative_control_comes_when_the_tracers_are_gone_and_the_target_is_not() -> None:
@@ -66,7 +67,7 @@ def test_a_case_without_a_tracer() -> None:
 
 def test_a_case_without_events_observes_nothing() -> None:
     found = ops(events=None, observe={}, control=None)
-    assert "listen" not in found
+    assert not [word for word in found if word.startswith("listen")]
     assert not [word for word in found if word.startswith("observe")]
 
 
@@ -118,3 +119,147 @@ def test_sysctls_go_along() -> None:
 def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
     with pytest.raises(KeyError):
         steps_of(sample_case(), paths={})
+
+
+# --- steps that a case spells out -------------------------------------------------------------------------------------
+
+OBJECTS = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
+
+
+def spelled(*steps: dict[str, Any], **changes: Any) -> list[AgentStep]:
+    case = steps_case(*steps, **{"objects": OBJECTS, **changes})
+    return steps_of(case, paths=PATHS)
+
+
+def told(*steps: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
+    return [step.job() for step in spelled(*steps, **changes)]
+
+
+def test_golden_job_of_spelled_out_steps() -> None:
+    job = json.loads(job_text([(steps_case(), PATHS)], deadline=30.0))
+    check_golden("job-steps.json", f"{json.dumps(job, indent=1)}\n")
+
+
+def test_loading_opens_shares_chooses_targets_and_loads_in_this_order() -> None:
+    load = {
+        "do": "load",
+        "object": "tracer",
+        "only": ["fexit"],
+        "share": {"records": "target.trace"},
+        "attach-types": {"session": "fsession"},
+        "tracing": {"fexit": "target.main:inner", "fentry": "target.main"},
+    }
+    found = told(load)
+    assert [(step["op"], step["stage"]) for step in found] == [
+        ("open", "open"),
+        *[(op, "load-tracer") for op in ("share-map", "set-attach-type", *["set-attach-target"] * 2, "load")],
+    ]
+    opened, share, kind, inner, main, _ = found
+    assert (opened["path"], opened["only"]) == (str(PATHS["tracer.bpf.c"]), ["fexit"])
+    assert (share["map"], share["from_object"], share["from_map"]) == ("records", "target", "trace")
+    assert (kind["program"], kind["type"]) == ("session", ATTACH_TYPES["fsession"])
+    assert (inner["target_object"], inner["target"], inner["function"]) == ("target", "main", "inner")
+    assert (main["target_object"], main["target"], main["function"]) == ("target", "main", "main")
+
+
+def test_the_events_are_listened_to_as_soon_as_the_target_is_loaded() -> None:
+    loads = [{"do": "load", "object": name} for name in OBJECTS]
+    assert [step["op"] for step in told(*loads, events="events")] == ["open", "load", "listen", "open", "load"]
+    assert [step["op"] for step in told(*loads)] == ["open", "load", "open", "load"]
+
+
+@pytest.mark.parametrize(
+    ("step", "op"),
+    [
+        ({"do": "load", "object": "tracer", "tracing": {"p": "target.main"}, "share": {"a": "target.a"}}, "load"),
+        ({"do": "attach", "program": "tracer.p"}, "attach"),
+        ({"do": "detach", "link": "p"}, "detach"),
+        ({"do": "tail-call", "map": "target.progs", "program": "target.main"}, "tail-call"),
+        ({"do": "trigger", "trigger": {"kind": "call", "name": "getpgid"}}, "trigger"),
+    ],
+)
+def test_a_step_that_must_be_refused_goes_on_and_no_other(step: dict[str, Any], op: str) -> None:
+    found = spelled({**step, "refused": ["EINVAL", "EBUSY"], "message": "no"})
+    assert {one.op for one in found if one.job().get("go_on")} == {op}
+    (refused,) = [one for one in found if one.refused]
+    assert (refused.op, refused.refused, refused.message) == (op, ("EINVAL", "EBUSY"), "no")
+    assert not [one for one in spelled(step) if one.refused or one.job().get("go_on")]
+    assert "refused" not in json.dumps([one.job() for one in found]), "what must come stays on the host"
+
+
+def test_numbered_programs() -> None:
+    found = told(
+        {"do": "load", "object": "tracer", "times": 2, "tracing": {"fexit": "target.main"}},
+        {"do": "attach", "program": "tracer.fexit", "times": 3, "first": 4},
+        {"do": "attach", "program": "tracer.fexit", "times": 1},
+        {"do": "attach", "program": "tracer.fexit"},
+    )
+    assert [step["program"] for step in found if step["op"] == "set-attach-target"] == ["fexit_1", "fexit_2"]
+    attached = [(step["program"], step["link"]) for step in found if step["op"] == "attach"]
+    assert attached == [(name, name) for name in ("fexit_4", "fexit_5", "fexit_6", "fexit_1", "fexit")]
+
+
+def test_ways_to_attach() -> None:
+    (create,) = told(
+        {
+            "do": "attach",
+            "program": "tracer.p",
+            "api": "link-create",
+            "cookie": 7,
+            "link": "again",
+            "target": "target.main:inner",
+        }
+    )
+    assert (create["what"], create["link"], create["api"], create["cookie"]) == ("again", "again", "link-create", 7)
+    assert (create["target_object"], create["target"], create["function"]) == ("target", "main", "inner")
+    assert create["stage"] == "attach-tracer"
+    (plain,) = told({"do": "attach", "program": "target.main"})
+    assert {"api", "cookie", "function"}.isdisjoint(plain)
+    assert plain["stage"] == "attach-target"
+
+
+def test_slots_are_filled_emptied_and_may_belong_to_another_object() -> None:
+    filled, emptied = told(
+        {"do": "tail-call", "map": "target.progs", "index": 3, "program": "tracer.p"},
+        {"do": "tail-call", "map": "target.progs", "index": 3},
+    )
+    assert (filled["object"], filled["index"], filled["program_object"], filled["program"]) == (
+        "target", 3, "tracer", "p",
+    )  # fmt: skip
+    assert (emptied["what"], emptied["program"]) == ("progs[3]", "")
+
+
+def test_each_look_has_a_phase_of_its_own_that_the_triggers_before_it_share() -> None:
+    trigger = {"do": "trigger", "trigger": {"kind": "tcp-connect"}}
+    look = {"do": "observe", "expect": {"client": [{"kind": "kprobe", "times": 3}], "trace": [{"kind": "fexit"}]}}
+    found = [step for step in told(trigger, trigger, look, trigger, look, events="events") if "phase" in step]
+    assert [(step["op"], step["phase"]) for step in found] == [
+        *[("trigger", "look-1"), ("trigger", "look-1"), ("observe", "look-1"), ("read-trace", "look-1")],
+        *[("trigger", "look-2"), ("observe", "look-2"), ("read-trace", "look-2")],
+    ]
+    assert [step["count"] for step in found if step["op"] == "observe"] == [3, 3]
+
+
+def test_what_a_run_must_return_stays_on_the_host() -> None:
+    run = {"kind": "run", "program": "target.main", "data": 0, "words": [1, 2], "retval": -7}
+    (step,) = spelled({"do": "trigger", "trigger": run})
+    assert step.retval == -7
+    assert "retval" not in step.job()
+    assert (step.job()["program"], step.job()["words"], step.job()["data"]) == ("target.main", [1, 2], 0)
+
+
+def test_information_of_a_link_and_of_a_program() -> None:
+    link, program, stats = spelled(
+        {"do": "info", "link": "fentry", "expect": {"type": 2, "target_obj_id": "target.main"}},
+        {"do": "info", "program": "target.main", "expect": {"run_cnt": 2}},
+        {"do": "enable-stats"},
+    )
+    assert (link.job()["link"], link.fields) == ("fentry", {"type": 2, "target_obj_id": "target.main"})
+    assert (program.job()["object"], program.job()["program"], program.fields) == ("target", "main", {"run_cnt": 2})
+    assert "link" not in program.job()
+    assert stats.job()["op"] == "enable-stats"
+
+
+def test_a_step_may_name_its_stage() -> None:
+    found = told({"do": "load", "object": "tracer", "stage": "detach"}, {"do": "attach", "program": "tracer.p"})
+    assert [step["stage"] for step in found] == ["detach", "detach", "attach-tracer"]

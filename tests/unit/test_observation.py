@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.case import Observation
-from harness.judge.observation import describe, differences, side_of
+from harness.config.steps import Observation
+from harness.judge.observation import describe, differences, side_of, trace_differences
 
 ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
 CLIENT = {"saddr": "127.0.0.1", "sport": 48642, "daddr": "127.0.0.1", "dport": 49815}
@@ -95,7 +95,7 @@ def test_nothing_at_all_is_a_difference_on_each_side() -> None:
 @pytest.mark.parametrize("retval", [1, -1, None])
 def test_a_wrong_return_value_is_a_difference(retval: int | None) -> None:
     (found,) = differences(WANTED, [*SEEN[:2], {**SEEN[2], "retval": retval}, SEEN[3]], ENDS)
-    assert found == f"the fexit event of the client side must carry retval 0, but carries {retval}"
+    assert found == f"the fexit event on the client side must carry retval 0, but carries {retval}"
 
 
 def test_an_event_of_the_port_but_not_the_addresses_is_a_difference() -> None:
@@ -110,6 +110,57 @@ def test_a_side_that_is_left_out_is_not_looked_at_and_an_empty_one_is() -> None:
     assert differences(only_client, [event("kprobe", CLIENT), event("kprobe", LISTENER)], ENDS) == []
     silent = Observation.model_validate({"listener": []})
     assert len(differences(silent, [event("kprobe", LISTENER)], ENDS)) == 1
+
+
+def traced(*patterns: dict[str, Any]) -> Observation:
+    return Observation.model_validate({"trace": patterns})
+
+
+FEXITS: list[dict[str, Any]] = [{"kind": "fexit", "retval": 0}] * 3
+LOOP = traced({"kind": "fentry"}, {"kind": "fexit", "retval": 0, "times": 3}, {"kind": "callee", "value": 7})
+RECORDS: list[dict[str, Any]] = [
+    {"kind": "fentry", "retval": None},
+    *FEXITS,
+    {"kind": "callee", "retval": None, "value": 7},
+]
+
+
+def test_a_trace_as_it_must_be_has_no_differences() -> None:
+    assert trace_differences(LOOP, RECORDS) == []
+    assert trace_differences(traced(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("records", "came"),
+    [
+        (RECORDS[:-1], "fentry, fexit x 3"),
+        ([RECORDS[0], *FEXITS[:2], RECORDS[-1]], "fentry, fexit x 2, callee"),
+        ([RECORDS[0], *FEXITS, FEXITS[0], RECORDS[-1]], "fentry, fexit x 4, callee"),
+        ([*FEXITS, RECORDS[0], RECORDS[-1]], "fexit x 3, fentry, callee"),
+        ([FEXITS[0], RECORDS[0], *FEXITS[1:], RECORDS[-1]], "fexit, fentry, fexit x 2, callee"),
+        ([], "nothing"),
+    ],
+)
+def test_a_traces_order_and_its_numbers_count(records: list[dict[str, Any]], came: str) -> None:
+    assert trace_differences(LOOP, records) == [f"in the trace fentry, fexit x 3, callee must be seen, but {came} came"]
+
+
+def test_each_of_several_records_must_carry_the_return_value() -> None:
+    records = [RECORDS[0], FEXITS[0], {"kind": "fexit", "retval": 1}, FEXITS[0], {"kind": "callee", "value": 8}]
+    assert trace_differences(LOOP, records) == [
+        "the fexit event in the trace must carry retval 0, but carries 1",
+        "the callee event in the trace must carry value 7, but carries 8",
+    ]
+
+
+def test_a_value_that_is_missing_is_a_difference_and_one_that_is_not_asked_for_is_none() -> None:
+    (found,) = trace_differences(traced({"kind": "fentry", "value": 0}), [{"kind": "fentry", "retval": None}])
+    assert found == "the fentry event in the trace must carry value 0, but carries None"
+    assert trace_differences(traced({"kind": "fentry"}), [{"kind": "fentry", "retval": 3, "value": 9}]) == []
+
+
+def test_an_empty_trace_must_be_empty() -> None:
+    assert trace_differences(traced(), FEXITS) == ["in the trace nothing must be seen, but fexit x 3 came"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from harness.errors import FetchError, MirrorError, QemuError
 from harness.guest.session import GuestPlan, SessionResult
 from harness.judge.records import CaseRecord, Ending
 from harness.model import OutcomeKind, PackageInfo, Verdict
-from harness.runner import KernelRun, cells_of, error_reason, kernel_result, run_kernel, unreached, version_of
+from harness.runner import KernelRun, batches, cells_of, error_reason, kernel_result, run_kernel, unreached, version_of
 
 K = OutcomeKind
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
@@ -93,7 +93,100 @@ def test_every_case_gets_its_own_answer_in_as_few_boots_as_deaths_allow(
 def test_a_guest_that_settles_nothing_ends_the_loop_and_its_cases_are_lost(tmp_path: Path) -> None:
     guests = Guests(silent=True)
     assert kinds(tmp_path, cases("a", "b"), guests) == {"a": K.LOST, "b": K.LOST}
-    assert len(guests.given) == 1
+    assert guests.given == [["a", "b"], ["a", "b"]], "once, and once more"
+
+
+class Stumbling(Guests):
+    """Boots of which the first ones do not come up: a transcript without an environment."""
+
+    def __init__(self, *, stumbles: int, killers: Sequence[str] = (), stop: bool = False) -> None:
+        super().__init__(killers=killers)
+        self.stumbles, self.stop = stumbles, stop
+
+    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        if self.stumbles == 0:
+            return super().__call__(plan, pending)
+        self.stumbles -= 1
+        self.given.append([case.id for case in pending])
+        if self.stop:
+            plan.stopping.set()
+        ending = Ending(kind=K.LOST, reason="the boot deadline of 60 s passed")
+        result = SessionResult(seconds={"boot": 60.0}, console_tail=("silence",))
+        result.records.update({case.id: CaseRecord(ending=ending) for case in pending})
+        result.problems.append("no answer")
+        return result
+
+
+def test_a_guest_that_does_not_come_up_is_booted_once_more_and_that_is_told(tmp_path: Path) -> None:
+    guests, plan = Stumbling(stumbles=1), guest_plan(tmp_path)
+    run = run_kernel(plan, cases("a", "b"), boot=guests)
+    assert guests.given == [["a", "b"], ["a", "b"]]
+    assert [cell.outcome.kind for cell in cells_of(plan, cases("a", "b"), run)] == [K.WORKS, K.WORKS]
+    assert run.notices == [
+        "6.1-x86_64: the guest did not come up (the boot deadline of 60 s passed) and was booted again"
+    ]
+    assert (run.boots, run.problems, run.seconds["boot"]) == (2, [], 62.0)
+
+
+def test_a_guest_that_does_not_come_up_twice_is_lost(tmp_path: Path) -> None:
+    guests, plan = Stumbling(stumbles=9), guest_plan(tmp_path)
+    run = run_kernel(plan, cases("a", "b"), boot=guests)
+    assert (run.boots, len(run.notices)) == (2, 1)
+    found = cells_of(plan, cases("a", "b"), run)
+    assert {(cell.outcome.kind, cell.outcome.reason) for cell in found} == {
+        (K.LOST, "the boot deadline of 60 s passed")
+    }
+    assert run.problems == ["no answer"]
+
+
+def test_a_case_that_kills_its_guest_is_no_reason_to_run_it_again(tmp_path: Path) -> None:
+    guests = Guests(killers=["a"])
+    run = run_kernel(guest_plan(tmp_path), cases("a"), boot=guests)
+    assert (guests.given, run.notices) == ([["a"]], [])
+
+
+def test_no_guest_is_booted_again_once_the_run_is_stopping(tmp_path: Path) -> None:
+    guests = Stumbling(stumbles=1, stop=True)
+    run = run_kernel(guest_plan(tmp_path), cases("a"), boot=guests)
+    assert (run.boots, run.notices) == (1, [])
+
+
+# --- who shares a guest -----------------------------------------------------------------------------------------------
+
+
+def test_isolated_cases_get_a_guest_of_their_own_after_the_others() -> None:
+    wanted = [
+        sample_case(id="lone", isolated=True),
+        sample_case(id="a"),
+        sample_case(id="locked", cmdline="lockdown=confidentiality"),
+        sample_case(id="b"),
+    ]
+    assert [[case.id for case in batch] for batch in batches(wanted)] == [["a", "b"], ["lone"], ["locked"]]
+    assert batches([]) == []
+    assert [[case.id for case in batch] for batch in batches(wanted[:1])] == [["lone"]]
+
+
+def test_an_isolated_case_that_kills_its_guest_costs_no_other_boot(tmp_path: Path) -> None:
+    guests = Guests(killers=["killer"])
+    wanted = [sample_case(id="killer", isolated=True), *cases("a", "b")]
+    found = kinds(tmp_path, wanted, guests)
+    assert found == {"killer": K.CRASHED, "a": K.WORKS, "b": K.WORKS}
+    assert guests.given == [["a", "b"], ["killer"]]
+
+
+def test_kernel_parameters_of_a_case_are_those_of_its_guest_alone(tmp_path: Path) -> None:
+    booted: list[tuple[str, list[str]]] = []
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        booted.append((plan.cmdline, [case.id for case in pending]))
+        return Guests()(plan, pending)
+
+    wanted = [sample_case(id="locked", cmdline="lockdown=integrity"), sample_case(id="a")]
+    run_kernel(guest_plan(tmp_path, cmdline="quiet"), wanted, boot=boot)
+    assert booted == [("quiet", ["a"]), ("quiet lockdown=integrity", ["locked"])]
+    booted.clear()
+    run_kernel(guest_plan(tmp_path), wanted, boot=boot)
+    assert booted == [("", ["a"]), ("lockdown=integrity", ["locked"])]
 
 
 def test_nothing_is_booted_once_the_run_is_stopping(tmp_path: Path) -> None:

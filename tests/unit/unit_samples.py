@@ -71,6 +71,30 @@ def sample_case(**changes: Any) -> Case:
     return Case.model_validate({key: value for key, value in keys.items() if value is not None})
 
 
+STEPS: list[dict[str, Any]] = [
+    {"do": "load", "object": "target"},
+    {"do": "load", "object": "tracer", "tracing": {"fexit": "target.main"}, "share": {"trace": "target.trace"}},
+    {"do": "attach", "program": "tracer.fexit"},
+    {"do": "attach", "program": "tracer.fexit", "link": "again", "refused": ["EINVAL", "EBUSY"], "message": "failed"},
+    {"do": "trigger", "trigger": {"kind": "run", "program": "target.main", "retval": 2}},
+    {"do": "observe", "expect": {"trace": [{"kind": "target"}, {"kind": "fexit", "retval": 2, "times": 2}]}},
+    {"do": "info", "link": "fexit", "expect": {"type": 2, "target_obj_id": "target.main"}},
+    {"do": "detach", "link": "fexit"},
+]
+
+
+def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:
+    """A case that spells out its steps: those of `STEPS`, or others; `changes` replace top-level keys."""
+    keys: dict[str, Any] = {
+        "id": "spelled-out",
+        "folder": Path("bpf") / "spelled-out",
+        "title": "a case with steps of its own",
+        "objects": {"target": "target.bpf.c", "tracer": "tracer.bpf.c"},
+        "steps": steps or STEPS,
+    }
+    return Case.model_validate({**keys, **changes})
+
+
 def golden_bytes() -> bytes:
     """The agent's output on a real 6.1 kernel, as it came (the kernel's boot log is cut)."""
     return (GOLDEN / "agent-6.1.jsonl").read_bytes()

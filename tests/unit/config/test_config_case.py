@@ -9,7 +9,8 @@ from config_samples import CASE, write_case
 
 from harness.config import Case, load_case, load_cases
 from harness.config.base import ERRNO_NAMES
-from harness.config.case import EventPattern, ExpectedOutcome
+from harness.config.case import ExpectedOutcome
+from harness.config.steps import EventPattern, TcpConnectTrigger
 from harness.errors import ConfigError
 from harness.model import OutcomeKind, Stage
 
@@ -20,6 +21,7 @@ def test_the_sample(tmp_path: Path) -> None:
     case = load_case(write_case(tmp_path / "kprobe-fentry-fexit"))
     assert (case.id, case.folder) == ("kprobe-fentry-fexit", tmp_path / "kprobe-fentry-fexit")
     assert case.description == "The target tail-calls a handler.\n"
+    assert case.target is not None
     assert case.target.object == "target.bpf.c"
     assert case.target.attach == ("k_tcp_connect", "k_icsk_complete_hashdance")
     (slot,) = case.target.tail_calls
@@ -27,7 +29,9 @@ def test_the_sample(tmp_path: Path) -> None:
     assert case.tracer is not None
     assert case.tracer.shared_maps == ("events",)
     assert [tracer.function_name for tracer in case.tracer.attach] == ["k_tcp_connect", "k_tcp_connect_inner"]
-    assert (case.events, case.trigger.kind, case.trigger.address) == ("events", "tcp-connect", "::1")
+    assert case.events == "events"
+    assert case.trigger == TcpConnectTrigger(kind="tcp-connect", address="::1")
+    assert case.observe is not None
     assert case.observe.client == (
         EventPattern(kind="fentry"),
         EventPattern(kind="kprobe"),
@@ -53,7 +57,9 @@ def test_the_least_that_makes_a_case(tmp_path: Path) -> None:
     folder = write_case(tmp_path / "least", text, sources=())
     (folder / "target.bpf.o").touch()
     case = load_case(folder)
-    assert case.trigger.address == "127.0.0.1"
+    assert case.trigger == TcpConnectTrigger(kind="tcp-connect", address="127.0.0.1")
+    assert case.observe is not None
+    assert case.target is not None
     assert case.observe.sides() == {}
     assert (case.tracer, case.control, case.events, case.deadline) == (None, None, None, None)
     assert (case.target.attach, case.target.tail_calls, case.modules, case.expect) == ((), (), (), ())

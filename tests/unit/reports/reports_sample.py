@@ -99,6 +99,7 @@ REFUSED = Expectation(
     source="seen on 6.1",
     stage=Stage.LOAD_TRACER,
     errno=("EACCES", "EINVAL"),
+    refusal="context-not-known",
     message="invalid mem access",
 )
 BUG = Expectation(
@@ -115,6 +116,8 @@ def nasty_report() -> Report:
         stage=Stage.LOAD_TRACER,
         errno=13,
         errno_name="EACCES",
+        refusal="context-not-known",
+        advice="Give the target the program type's own context type. (kernel/bpf/verifier.c check_mem_access())",
         log=LOG,
         seconds=0.5,
     )
@@ -141,7 +144,14 @@ def nasty_report() -> Report:
             ODD,
             verdict=Verdict.FAIL,
             expectation=replace(WORKS, reason=NASTY, source=NASTY),
-            outcome=replace(refusal, reason=NASTY, log=f"one ```` two\n{NASTY}\r\nR1 !read_ok\n", errno=524),
+            outcome=replace(
+                refusal,
+                reason=NASTY,
+                refusal="unclassified",
+                advice="",
+                log=f"one ```` two\n{NASTY}\r\nR1 !read_ok\n",
+                errno=524,
+            ),
             why=NASTY,
         ),
         cell(

@@ -74,6 +74,8 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         stage=st.none() | st.sampled_from(Stage),
         errno=st.none() | st.integers(1, 600),
         errno_name=st.none() | words,
+        refusal=words,
+        advice=words,
         log=words,
         events=events,
         splats=lines,
@@ -87,6 +89,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         source=words,
         stage=st.none() | st.sampled_from(Stage),
         errno=lines,
+        refusal=words,
         message=st.none() | words,
         known_bug=st.booleans(),
     )

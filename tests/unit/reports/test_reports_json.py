@@ -67,6 +67,8 @@ PROMISED: dict[str, set[str]] = {
         "stage",
         "errno",
         "errno_name",
+        "refusal",
+        "advice",
         "reason",
         "expected",
         "log",
@@ -75,7 +77,7 @@ PROMISED: dict[str, set[str]] = {
         "console_tail",
         "seconds",
     },
-    "expected": {"outcome", "reason", "source", "stage", "errno", "message", "known_bug"},
+    "expected": {"outcome", "reason", "source", "stage", "errno", "refusal", "message", "known_bug"},
 }
 
 

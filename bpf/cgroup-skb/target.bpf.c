@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* Run on a packet by BPF_PROG_TEST_RUN: without its Ethernet header, 50 bytes of 64. */
+#include "trace.h"
+
+SEC("cgroup_skb/egress")
+int target(struct __sk_buff *ctx)
+{
+	trace_kind(EVENT_TARGET);
+	return 3;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* The replacement has the prototype of the function that it stands for: one argument, then the return value. */
+#include "trace.h"
+
+SEC("fentry/replacement")
+int BPF_PROG(fentry, struct sk_buff *skb)
+{
+	trace_kind(EVENT_FENTRY);
+	return 0;
+}
+
+SEC("fexit/replacement")
+int BPF_PROG(fexit, struct sk_buff *skb, int retval)
+{
+	trace_retval(EVENT_FEXIT, retval);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* A program for several tracers. */
+#include "trace.h"
+
+SEC("kprobe/tcp_connect")
+int k_tcp_connect(bpf_user_pt_regs_t *ctx)
+{
+	trace_kind(EVENT_KPROBE);
+	return 3;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

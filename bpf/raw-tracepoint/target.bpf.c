@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* Run by BPF_PROG_TEST_RUN with one argument of the agent's; the tracepoint of its section is never used. */
+#include "trace.h"
+
+SEC("raw_tp/sched_process_exit")
+int target(struct bpf_raw_tracepoint_args *ctx)
+{
+	trace_kind(EVENT_TARGET);
+	return 5;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

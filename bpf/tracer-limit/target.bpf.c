@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* The program that they all trace. */
+#include "trace.h"
+
+SEC("tc")
+int target(struct __sk_buff *skb)
+{
+	trace_kind(EVENT_TARGET);
+	return 5;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,267 @@
+"""Steps of a case that spells out its own order, and the triggers and observations that all cases share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+
+from harness.config.base import ErrnoName, Expects, MapName, Model, Symbol, problem, unexpected
+from harness.model import Stage
+
+_ANY_INT = Annotated[int, Strict()]
+
+
+def _check_address(value: str) -> str:
+    import ipaddress  # noqa: PLC0415
+
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise unexpected('an IP address, such as "127.0.0.1" or "::1"') from error
+    return value
+
+
+def _check_regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise problem(f"not a regular expression that Python can read: {error}") from error
+    return value
+
+
+def as_list(value: object) -> object:
+    """Return a single word as a list of one, anything else as it is."""
+    return [value] if isinstance(value, str) else value
+
+
+ObjectName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9-]*$"), Expects('a lower-case name of an object, such as "target"')
+]
+Reference = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9-]*\.[A-Za-z_][A-Za-z0-9_]*$"),
+    Expects('an object and a name in it, such as "target.k_tcp_connect"'),
+]
+FunctionReference = Annotated[
+    str,
+    Field(pattern=r"^([a-z][a-z0-9-]*\.[A-Za-z_][A-Za-z0-9_]*)(:[A-Za-z_][A-Za-z0-9_]*)?$"),
+    Expects('a program and, behind a colon, a function in it, such as "target.entry:stub_handler"'),
+]
+Errnos = Annotated[
+    tuple[ErrnoName, ...],
+    BeforeValidator(as_list),
+    Field(min_length=1),
+    Expects('the name of an errno, such as "EINVAL", or a list of such names'),
+]
+Times = Annotated[int, Strict(), Field(ge=1, le=64)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Regex = Annotated[str, AfterValidator(_check_regex)]
+EventKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$"), Expects('a lower-case word, such as "fentry"')]
+
+
+# --- triggers ------------------------------------------------------------------------------------------------
+
+
+class TcpConnectTrigger(Model):
+    """A TCP connection inside the guest, from a client to a listener at `address`."""
+
+    kind: Literal["tcp-connect"] = Field(description="A TCP connection over the loopback device.")
+    address: Address = Field(default="127.0.0.1", description="The IP address that the listener binds.")
+
+
+class RunTrigger(Model):
+    """BPF_PROG_TEST_RUN of a program."""
+
+    kind: Literal["run"] = Field(description="The kernel runs the program by itself (BPF_PROG_TEST_RUN).")
+    program: Reference = Field(description="The program to run, as object.program.")
+    data: Annotated[int, Strict(), Field(ge=0, le=4096)] = Field(
+        default=64, description="Bytes of packet to run it on (an Ethernet frame with IPv4 and TCP); 0 for none."
+    )
+    context: Annotated[int, Strict(), Field(ge=0, le=4096)] = Field(
+        default=0, description="Bytes of context (zeroes) to run it on; 0 for none."
+    )
+    words: tuple[Annotated[int, Strict(), Field(ge=0, le=0xFFFFFFFF)], ...] = Field(
+        default=(), description="The first 32-bit words of that context, in the guest's byte order."
+    )
+    repeat: Annotated[int, Strict(), Field(ge=0, le=100_000)] = Field(default=0, description="How many times to run.")
+    retval: _ANY_INT | None = Field(default=None, description="What the program must return; without it anything.")
+
+
+class CallTrigger(Model):
+    """A system or library call that the agent makes."""
+
+    kind: Literal["call"] = Field(description="The agent makes a call.")
+    name: Literal[
+        "getpgid",
+        "prctl",
+        "nanosleep",
+        "labs",
+        "socket-send",
+        "udp-loopback",
+        "busy-loop",
+        "unix-connect",
+        "netlink-error",
+    ] = Field(
+        description="Which one: a system call (prctl with the unknown option 23456), a function of libc (labs, for "
+        "uprobes), a datagram sent to a filtered socket or over the loopback device, 100 ms of computing, ..."
+    )
+
+
+class ReadLinkTrigger(Model):
+    """Reading an iterator to its end."""
+
+    kind: Literal["read-iterator"] = Field(description="Make an iterator of an attached program and read it.")
+    program: Reference = Field(description="The attached iterator program, as object.program.")
+
+
+Trigger: TypeAlias = Annotated[
+    TcpConnectTrigger | RunTrigger | CallTrigger | ReadLinkTrigger, Field(discriminator="kind")
+]
+
+
+# --- observations --------------------------------------------------------------------------------------------
+
+
+class EventPattern(Model):
+    """One event that must be seen."""
+
+    kind: EventKind = Field(description="The event's kind: fentry, kprobe, fexit, ...")
+    retval: _ANY_INT | None = Field(
+        default=None, description="The return value that the event must carry; without it any."
+    )
+    value: _ANY_INT | None = Field(default=None, description="The value that the event must carry; without it any.")
+    times: Annotated[int, Strict(), Field(ge=1, le=1000)] = Field(
+        default=1, description="How many such events follow each other."
+    )
+
+
+class Observation(Model):
+    """The events that each side must show: all of them, in this order, and no others."""
+
+    client: tuple[EventPattern, ...] | None = Field(
+        default=None, description="Events of the connecting side; [] for none, left out: not looked at."
+    )
+    listener: tuple[EventPattern, ...] | None = Field(
+        default=None, description="Events of the accepting side; [] for none, left out: not looked at."
+    )
+    trace: tuple[EventPattern, ...] | None = Field(
+        default=None, description="Records of the trace map (bpf/include/trace.h); [] for none, left out: not read."
+    )
+
+    def sides(self) -> dict[str, tuple[EventPattern, ...]]:
+        """Return the patterns of the sides of a connection that are looked at, by side."""
+        both = {"client": self.client, "listener": self.listener}
+        return {side: patterns for side, patterns in both.items() if patterns is not None}
+
+
+# --- steps ---------------------------------------------------------------------------------------------------
+
+
+class _Refusable(Model):
+    refused: Errnos | None = Field(
+        default=None, description="The kernel must refuse this step with this errno (or one of these); then go on."
+    )
+    message: Regex | None = Field(
+        default=None, description="A regular expression that the log of this step's refusal must match."
+    )
+    stage: Stage | None = Field(default=None, description="The stage that the step belongs to, if not the usual one.")
+
+
+class LoadStep(_Refusable):
+    """Open and load an object."""
+
+    do: Literal["load"] = Field(description="Open and load an object.")
+    object: ObjectName = Field(description="The object, one of `objects`.")
+    tracing: Mapping[Symbol, FunctionReference] = Field(
+        default={}, description="What its programs trace or replace: program -> object.program[:function]."
+    )
+    share: Mapping[MapName, Reference] = Field(
+        default={}, description="Maps that it takes from loaded objects: map -> object.map."
+    )
+    only: tuple[Symbol, ...] | None = Field(default=None, description="Load only these of its programs.")
+    unprivileged: Annotated[bool, Strict()] = Field(
+        default=False, description="Load as a user without capabilities (all before the load is done by root)."
+    )
+    attach_types: Mapping[Symbol, Literal["fsession"]] = Field(
+        default={}, description="Attach types that no section name of the compiler's libbpf gives: program -> type."
+    )
+    times: Times | None = Field(
+        default=None, description="Its programs are numbered: a name in `tracing` stands for name_1, ... name_<times>."
+    )
+
+
+class AttachStep(_Refusable):
+    """Attach a program."""
+
+    do: Literal["attach"] = Field(description="Attach a program.")
+    program: Reference = Field(description="The program, as object.program.")
+    api: Literal["auto", "link-create", "raw-tracepoint-open"] = Field(
+        default="auto", description="auto: as libbpf attaches a program of this section; else this command of bpf(2)."
+    )
+    cookie: Annotated[int, Strict(), Field(ge=0)] | None = Field(
+        default=None, description="A cookie for the link (link-create)."
+    )
+    target: FunctionReference | None = Field(
+        default=None, description="Another target than the program was loaded for (link-create of freplace)."
+    )
+    link: Symbol | None = Field(default=None, description="The name of the link; without it the program's own name.")
+    times: Times | None = Field(
+        default=None, description="Attach that many numbered programs, program_<first> and those after it."
+    )
+    first: Annotated[int, Strict(), Field(ge=1)] = Field(default=1, description="With `times`: the first number.")
+
+
+class DetachStep(_Refusable):
+    """Close a link."""
+
+    do: Literal["detach"] = Field(description="Detach: close the link.")
+    link: Symbol = Field(description="The link's name: that of its program, or as `attach` named it.")
+
+
+class TailCallStep(_Refusable):
+    """Fill or empty a slot of a program array."""
+
+    do: Literal["tail-call"] = Field(description="Put a program into a program array.")
+    map: Reference = Field(description="The program array, as object.map.")
+    index: Annotated[int, Strict(), Field(ge=0, le=0xFFFFFFFF)] = Field(default=0, description="The slot.")
+    program: Reference | None = Field(default=None, description="The program; without it the slot is emptied.")
+
+
+class TriggerStep(_Refusable):
+    """Make the target run."""
+
+    do: Literal["trigger"] = Field(description="Make the target run.")
+    trigger: Trigger = Field(description="How.")
+
+
+class ObserveStep(Model):
+    """Look at what came since the last look."""
+
+    do: Literal["observe"] = Field(description="Hold what was emitted since the last look against this.")
+    expect: Observation = Field(description="What must be seen.")
+
+
+class InfoStep(Model):
+    """Look at what the kernel says of a link or program."""
+
+    do: Literal["info"] = Field(description="Hold bpf_link_info or bpf_prog_info against this.")
+    link: Symbol | None = Field(default=None, description="A link by its name.")
+    program: Reference | None = Field(default=None, description="A program, as object.program.")
+    expect: Mapping[Symbol, Annotated[int, Strict()] | str] = Field(
+        description="Fields and what they must be; a text names another program, whose id is meant."
+    )
+
+
+class StatsStep(Model):
+    """Turn on run statistics of BPF programs."""
+
+    do: Literal["enable-stats"] = Field(description="BPF_ENABLE_STATS until the case ends.")
+
+
+Step: TypeAlias = Annotated[
+    LoadStep | AttachStep | DetachStep | TailCallStep | TriggerStep | ObserveStep | InfoStep | StatsStep,
+    Field(discriminator="do"),
+]

@@ -1,0 +1,34 @@
+"""The grid of a run as the README shows it: one table an architecture, cases by kernels, a sign a cell."""
+
+from __future__ import annotations
+
+import re
+
+from harness.errors import UsageError
+from harness.model import Report
+from harness.reports.grid import SYMBOLS, legend
+from harness.reports.markdown import escape
+
+BEGIN, END = "<!-- grid: begin -->", "<!-- grid: end -->"
+
+
+def render(report: Report) -> str:
+    """Return the tables of a report in Markdown, with their legend."""
+    signs = ", ".join(f"{sign} {verdict}: {meaning}" for sign, verdict, meaning in legend(report))
+    parts = [f"From a run of {report.run.started[:10]} under {report.run.accel}. {escape(signs)}."]
+    for arch in dict.fromkeys(kernel.arch for kernel in report.kernels):
+        names = [kernel.name for kernel in report.kernels if kernel.arch == arch]
+        heads = [name.removesuffix(f"-{arch}") for name in names]
+        rows = [f"| {arch} | {' | '.join(map(escape, heads))} |", f"|---|{':-:|' * len(heads)}"]
+        for case, _ in report.cases:
+            cells = [SYMBOLS[report.cell(name, case).verdict] for name in names]
+            rows.append(f"| {escape(case)} | {' | '.join(cells)} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def insert(text: str, grid: str) -> str:
+    """Return `text` with what stands between its two marks replaced by `grid`; raise UsageError without marks."""
+    if BEGIN not in text or END not in text:
+        raise UsageError(f"the README has no place for the grid: put the lines {BEGIN} and {END} into it")
+    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{grid}\n{END}", text, flags=re.DOTALL)

@@ -147,13 +147,18 @@ def schema(_context: Context) -> None:
     commands.schema(ROOT / "docs")
 
 
-@task(help={"report": "The report.json of the run to show (default: that of results/latest)."})
-def readme(_context: Context, report: str = "results/latest/report.json") -> None:
-    """Put the grid of a run into README.md."""
+@task(
+    help={
+        "report": "The report.json of the run to show (default: that of results/latest).",
+        "page": "The page that has the marks for the grid (default: README.md).",
+    }
+)
+def grid(_context: Context, report: str = "results/latest/report.json", page: str = "README.md") -> None:
+    """Put the grid of a run into a page."""
     from harness import commands
 
     with _errors_told():
-        commands.readme(ROOT / "README.md", report=Path(report))
+        commands.grid(Path(page), report=Path(report))
 
 
 @task(

@@ -24,7 +24,7 @@ from harness.guest.interactive import interactive_shell
 from harness.kernels.debian import DebianSource
 from harness.matrix_run import Options, load_plan, run_matrix
 from harness.preparation import Preparation, Project, debian_request
-from harness.reports import readme as readme_grid
+from harness.reports import page
 from harness.reports.grid import headline
 from harness.reports.json_report import parse
 from harness.terminal import make_console, print_grid
@@ -166,14 +166,13 @@ def schema(folder: Path) -> None:
     (folder / "case.schema.json").write_text(case_schema())
 
 
-def readme(path: Path, *, report: Path) -> None:
-    """Replace the grid in a README by that of a run; raise UsageError where the report cannot be read."""
+def grid(path: Path, *, report: Path) -> None:
+    """Replace the grid in a page by that of a run; raise UsageError where one of the files cannot be read."""
     try:
-        text = report.read_text(encoding="utf-8")
+        found, text = report.read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{report} cannot be read: {error.strerror}. Run `invoke matrix` first") from error
-    grid = readme_grid.render(parse(text, name=str(report)))
-    path.write_text(readme_grid.insert(path.read_text(encoding="utf-8"), grid), encoding="utf-8")
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
+    path.write_text(page.insert(text, page.render(parse(found, name=str(report)))), encoding="utf-8")
 
 
 def lint(context: Context, *, root: Path) -> None:

@@ -52,17 +52,15 @@ def batches(cases: Sequence[Case]) -> list[list[Case]]:
 
 def _run_batch(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, run: KernelRun) -> None:
     pending = list(cases)
-    again = True
     while pending and not plan.stopping.is_set():
         result = boot(plan, pending)
         run.boots += 1
         for phase, seconds in result.seconds.items():
             run.seconds[phase] = run.seconds.get(phase, 0.0) + seconds
         run.console_tail = result.console_tail
-        if not result.environment and again and not plan.stopping.is_set():
+        if not result.environment and not run.notices and not plan.stopping.is_set():
             # No case had begun, so this says nothing of any case. An emulator that stumbles now and then is told
             # from a kernel that does not boot by booting once more, and the report says so.
-            again = False
             reason = next((record.ending.reason for record in result.records.values() if record.ending), "no reason")
             run.notices.append(f"{plan.kernel.name}: the guest did not come up ({reason}) and was booted again")
             continue

@@ -1,4 +1,4 @@
-"""The grid of a run as the README shows it: one table an architecture, cases by kernels, a sign a cell."""
+"""The grid of a run as a documentation page shows it: a table per architecture, cases by kernels, a sign per cell."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def render(report: Report) -> str:
 def insert(text: str, grid: str) -> str:
     """Return `text` with what stands between its two marks replaced by `grid`; raise UsageError without marks."""
     if BEGIN not in text or END not in text:
-        raise UsageError(f"the README has no place for the grid: put the lines {BEGIN} and {END} into it")
+        raise UsageError(f"the page has no place for the grid: put the lines {BEGIN} and {END} into it")
     return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{grid}\n{END}", text, flags=re.DOTALL)

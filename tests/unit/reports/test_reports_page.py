@@ -1,4 +1,4 @@
-"""The grid in the README."""
+"""The grid in a page."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import pytest
 from reports_sample import quiet_report
 
 from harness.errors import UsageError
-from harness.reports import readme
+from harness.reports import page
 from harness.reports.grid import SYMBOLS
 
 
 def test_every_cell_has_its_sign() -> None:
     report = quiet_report()
-    text = readme.render(report)
+    text = page.render(report)
     signs = sum(text.count(f"| {sign} ") for sign in set(SYMBOLS.values()))
     assert signs == len(report.kernels) * len(report.cases)
 
 
 def test_the_grid_replaces_the_one_before_and_nothing_else() -> None:
-    text = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
-    once = readme.insert(text, "new")
-    assert once == f"before\n{readme.BEGIN}\nnew\n{readme.END}\nafter\n"
-    assert readme.insert(once, "new") == once
+    text = f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n"
+    once = page.insert(text, "new")
+    assert once == f"before\n{page.BEGIN}\nnew\n{page.END}\nafter\n"
+    assert page.insert(once, "new") == once
 
 
-def test_a_readme_without_marks_is_refused() -> None:
+def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(UsageError, match="no place for the grid"):
-        readme.insert("nothing", "grid")
+        page.insert("nothing", "grid")

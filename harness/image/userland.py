@@ -76,7 +76,7 @@ def build_userland(*, cache: Cache, mirrors: Callable[[], Mirrors], parts: Userl
                 interpreter = _unpack(parts.interpreter, mirrors=mirrors(), scratch=scratch, name="host")
             compile_library(target, interpreter=interpreter, python=parts.contents.python)
             nodes = select(target, parts.contents, init=parts.init)
-        check_libraries(nodes)
+            check_libraries(nodes, scratch=scratch)
         data = cpio.archive(nodes)
         if len(data) > LIMIT:
             raise ImageError(
@@ -149,11 +149,14 @@ def select(root: Path, contents: Contents, *, init: bytes) -> list[cpio.Node]:
     return list(nodes.values())
 
 
-def check_libraries(nodes: Iterable[cpio.Node]) -> None:
-    """Raise ImageError where a program or library of the image needs a library that is not in it."""
+def check_libraries(nodes: Iterable[cpio.Node], *, scratch: Path | None = None) -> None:
+    """Raise ImageError where a program or library of the image needs a library that is not in it.
+
+    Files are looked at one by one in a folder made below `scratch`.
+    """
     readelf = find_tool("llvm-readelf", package="llvm", purpose="check the guest image")
     present = {Path(node.path).name for node in nodes}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         for node in nodes:
             if not (stat.S_ISREG(node.mode) and node.data.startswith(b"\x7fELF")):

@@ -300,15 +300,20 @@ def _with_exit_code(report: Report) -> Report:
 
 @contextlib.contextmanager
 def _signals_as_errors() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into InterruptedRunError for the duration of the block (main thread only)."""
+    """Turn signals that end a run into errors for the duration of the block (main thread only).
+
+    SIGINT, too: a shell starts its background jobs with that signal ignored, and then Python does not handle it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise InterruptedRunError(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -150,7 +150,16 @@ def schema(builtin: str, path: Path) -> subprocess.CompletedProcess[str]:
 
 def zizmor(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run zizmor with every audit that needs no network, its strictest persona and no severity left out."""
-    return tool("zizmor", "--offline", "--no-progress", "--strict-collection", "--persona=auditor", *arguments)
+    return tool(
+        "zizmor",
+        "--offline",
+        "--color",
+        "never",
+        "--no-progress",
+        "--strict-collection",
+        "--persona=auditor",
+        *arguments,
+    )
 
 
 @pytest.fixture

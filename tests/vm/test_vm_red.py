@@ -244,7 +244,7 @@ def test_a_refusal_that_nobody_expected_fails(unexpected: tuple[Report, Path]) -
 def test_what_was_not_seen_is_misbehaviour(unexpected: tuple[Report, Path]) -> None:
     cell = the_cell(unexpected[0], "impossible-event")
     assert cell.outcome.kind == OutcomeKind.MISBEHAVES
-    assert "fentry, kprobe, fexit, fexit must be seen, but fentry, kprobe, fexit came" in cell.outcome.reason
+    assert "fentry, kprobe, fexit x 2 must be seen, but fentry, kprobe, fexit came" in cell.outcome.reason
 
 
 def test_another_retval_is_misbehaviour(unexpected: tuple[Report, Path]) -> None:

@@ -31,8 +31,8 @@ def obtain(kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Seq
         raise KernelFileError(f"kernel {kernel.name}: {image} cannot be read: {error.strerror}") from error
     if not looks_like_kernel(data[: 128 * 1024], arch):
         raise KernelFileError(
-            f"kernel {kernel.name}: {image} is not a kernel for {arch.name} (it begins with {data[:8].hex(' ')}). "
-            f"Name a {_expected(arch)} in matrix.yaml"
+            f"kernel {kernel.name}: {image} is not a kernel for {arch.name} ({_beginning(data)}). "
+            f"Name a kernel image (bzImage, Image, vmlinuz or vmlinux) in matrix.yaml"
         )
     found = release_of_image(data)
     release = kernel.release or found or ""
@@ -88,5 +88,5 @@ def _modules(
     return tuple(entry.path / "modules" / kept for kept in entry.meta["modules"]), tuple(entry.meta["absent"])
 
 
-def _expected(arch: Architecture) -> str:
-    return "bzImage or vmlinux" if arch.name == "x86_64" else "kernel image (Image, vmlinuz or vmlinux)"
+def _beginning(data: bytes) -> str:
+    return f"it begins with {data[:8].hex(' ')}" if data else "it is empty"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* Runs when the agent's own software clock has counted 20 ms, once. */
+/* Runs at the third page fault of the agent, once. */
 #include "trace.h"
 
 SEC("perf_event")

@@ -101,12 +101,12 @@ class CallTrigger(Model):
         "labs",
         "socket-send",
         "udp-loopback",
-        "busy-loop",
+        "touch-memory",
         "unix-connect",
         "netlink-error",
     ] = Field(
         description="Which one: a system call (prctl with the unknown option 23456), a function of libc (labs, for "
-        "uprobes), a datagram sent to a filtered socket or over the loopback device, 100 ms of computing, ..."
+        "uprobes), a datagram sent to a filtered socket or over the loopback device, page faults, ..."
     )
 
 

@@ -377,6 +377,9 @@ class SocketLink:
 
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "s390x": 331, "ppc64le": 319}
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+# How ioctl(2) says "no argument" and "writes": include/uapi/asm-generic/ioctl.h, else the machine's own.
+IOCTL_BITS = {"ppc64le": (1 << 29, 4 << 29)}
+IOCTL_BITS_GENERIC = (0, 1 << 30)
 BPF_LINK_CREATE = 28
 
 
@@ -391,7 +394,7 @@ def bpf(command, attributes):
 
 def perf_event_request(number, size=0):
     """Return an ioctl(2) request of perf events, _IO('$', number) or, with a size, _IOW(); ppc64le has its own bits."""
-    none, write = (1 << 29, 4 << 29) if os.uname().machine == "ppc64le" else (0, 1 << 30)
+    none, write = IOCTL_BITS.get(os.uname().machine, IOCTL_BITS_GENERIC)
     return (write if size else none) | size << 16 | ord("$") << 8 | number
 
 

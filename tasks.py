@@ -141,7 +141,7 @@ def clean(_context: Context, results: bool = False) -> None:
 
 @task
 def schema(_context: Context) -> None:
-    """Write the JSON Schemas of matrix.yaml and case.yaml to docs/."""
+    """Write the JSON Schemas of matrix.yaml, case.yaml and expectations.yaml to docs/."""
     from harness import commands
 
     commands.schema(ROOT / "docs")

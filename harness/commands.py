@@ -17,7 +17,7 @@ from harness.architectures import ARCHITECTURES, host_architecture
 from harness.cache import Cache
 from harness.config.case import load_cases
 from harness.config.matrix import DebianKernel, load_matrix
-from harness.config.schema import case_schema, matrix_schema
+from harness.config.schema import write_schemas
 from harness.debian.lock import Lock, write_lock
 from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, UsageError
 from harness.guest.interactive import interactive_shell
@@ -161,9 +161,8 @@ def clean(*, results: Path | None) -> None:
 
 
 def schema(folder: Path) -> None:
-    """Write both JSON Schemas."""
-    (folder / "matrix.schema.json").write_text(matrix_schema())
-    (folder / "case.schema.json").write_text(case_schema())
+    """Write the JSON Schemas."""
+    write_schemas(folder)
 
 
 def grid(path: Path, *, report: Path) -> None:

@@ -21,7 +21,7 @@ class BpfmatrixError(Exception):
 
 
 class ConfigError(BpfmatrixError):
-    """matrix.yaml, a case.yaml or matrix.lock says something that cannot be used."""
+    """matrix.yaml, a case.yaml, expectations.yaml or matrix.lock says something that cannot be used."""
 
     exit_code = EXIT_USAGE
 

@@ -22,7 +22,7 @@ KERNEL = "6.1-x86_64"
 
 
 class TemporaryProject:
-    """A project of its own: matrix.yaml and cases are written, matrix.lock, images/ and the headers are the committed.
+    """A project of its own: matrix.yaml and cases are written; matrix.lock, images/ and what cases share are committed.
 
     `kernels` names kernels of the committed matrix; `changes` are keys to add to each of them, `defaults` keys
     to add to its defaults. Nothing is resolved anew, since the lock still answers every kernel.
@@ -39,7 +39,7 @@ class TemporaryProject:
         self.folder = folder
         self.matrix_file = folder / "matrix.yaml"
         (folder / "bpf").mkdir(parents=True)
-        for name in ("images", "matrix.lock", "bpf/include"):
+        for name in ("images", "matrix.lock", "bpf/include", "bpf/expectations.yaml"):
             (folder / name).symlink_to(ROOT / name)
         committed = yaml.safe_load((ROOT / "matrix.yaml").read_text())
         by_name = {kernel["name"]: kernel for kernel in committed["kernels"]}

@@ -158,9 +158,9 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def frozen_copy(model: type[T], value: BaseModel, **more: Any) -> T:
-    """Return a `model` with the fields of the already valid `value`, and `more` of its own."""
+    """Return a `model` with the fields of the already valid `value`, and `more` in their place or besides."""
     fields = {name: getattr(value, name) for name in type(value).model_fields}
-    return model.model_construct(**fields, **more)
+    return model.model_construct(**{**fields, **more})
 
 
 # The types that several models use. Patterns are read by Rust's regex crate and by JSON Schema alike.

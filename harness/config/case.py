@@ -5,52 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import ConfigDict, Field, Strict
 from pydantic.config import JsonDict
 
 from harness.config.base import (
-    Arch,
     CheckedModel,
-    ErrnoName,
     Expects,
     Line,
     MapName,
     Model,
-    OneOf,
     Seconds,
     Symbol,
-    Text,
     frozen_copy,
-    problem,
 )
 from harness.config.explain import did_you_mean, read, tell
+from harness.config.rules import Rule, RuleOrUse, SharedRules, expand, load_shared
 from harness.config.steps import (
     ObjectName,
     Observation,
-    Regex,
     Step,
     Trigger,
-    as_list,
 )
-from harness.config.versions import parse_ranges
 from harness.config.yaml_source import Loc, shown
 from harness.errors import ConfigError
-from harness.judge.refusals import NAMES
-from harness.model import OutcomeKind, Stage
 
 CASE_FILE = "case.yaml"
 SOURCE_GLOB = "*.bpf.c"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
-
-
-def _check_ranges(value: str) -> str:
-    try:
-        parse_ranges(value)
-    except ConfigError as error:
-        raise problem(str(error)) from error
-    return value
 
 
 ObjectFile = Annotated[
@@ -66,16 +49,6 @@ Sysctl = Annotated[
 ]
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
 CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
-VersionRanges = Annotated[str, AfterValidator(_check_ranges)]
-RefusalClass = Annotated[str, OneOf(NAMES)]
-_ERRNO_PATTERN = {"type": "string", "pattern": "^E[A-Z0-9_]+$"}
-ErrnoNames = Annotated[
-    tuple[ErrnoName, ...],
-    BeforeValidator(as_list),
-    Field(min_length=1),
-    Expects('the name of an errno, such as "EINVAL", or a list of such names'),
-    WithJsonSchema({"anyOf": [_ERRNO_PATTERN, {"type": "array", "minItems": 1, "items": _ERRNO_PATTERN}]}),
-]
 
 
 class TailCall(Model):
@@ -122,71 +95,6 @@ class Tracer(Model):
     attach: Annotated[tuple[TracerAttach, ...], Field(min_length=1)] = Field(
         description="The tracers, in the order in which they are attached."
     )
-
-
-ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
-_ONLY_REFUSED = ("stage", "errno", "refusal", "message")
-_FORBIDDEN_UNLESS_REFUSED: JsonDict = {"not": {"anyOf": [{"required": [key]} for key in _ONLY_REFUSED]}}
-_RULE_CONDITIONS: JsonDict = {
-    "allOf": [
-        {
-            "if": {"properties": {"outcome": {"const": "refused"}}},
-            "then": {"required": ["stage"]},
-            "else": _FORBIDDEN_UNLESS_REFUSED,
-        },
-        {"if": {"not": {"properties": {"outcome": {"const": "works"}}}}, "then": {"required": ["source"]}},
-    ]
-}
-
-
-class Rule(CheckedModel):
-    """What should happen on some kernels. The first rule that covers a kernel counts."""
-
-    model_config = ConfigDict(json_schema_extra=_RULE_CONDITIONS)
-
-    outcome: ExpectedOutcome = Field(description="What the kernel should do.")
-    arch: Annotated[tuple[Arch, ...], Field(min_length=1)] | None = Field(
-        default=None, description="Architectures that the rule covers; without it all of them."
-    )
-    version: VersionRanges | None = Field(
-        default=None,
-        description="Kernel versions that the rule covers, such as `>=6.8 | >=6.1.75,<6.2`; without it all. "
-        "A release candidate counts as its release.",
-    )
-    reason: Text = Field(description="Why this should happen.")
-    source: Text | None = Field(
-        default=None, description="Where that is written: a commit, a file of the kernel, a page."
-    )
-    stage: Stage | None = Field(default=None, description="The stage at which the kernel refuses.")
-    errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
-    refusal: RefusalClass | None = Field(
-        default=None, description="The class of the refusal (harness/judge/refusals.py), such as target-not-jited."
-    )
-    message: Regex | None = Field(
-        default=None, description="A regular expression that the verifier's log of the refusal must match."
-    )
-
-    @classmethod
-    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
-        """Which keys go with which outcome."""
-        outcome = data.get("outcome")
-        if outcome not in list(get_args(ExpectedOutcome)):
-            return
-        if outcome == OutcomeKind.REFUSED:
-            if "stage" not in data:
-                stages = ", ".join(Stage)
-                yield (), f'the outcome "refused" needs the key "stage"; expected one of {stages}'
-        else:
-            for key in _ONLY_REFUSED:
-                if key in data:
-                    yield (key,), f'allowed only with the outcome "refused", and this rule says "{outcome}"'
-        if outcome != OutcomeKind.WORKS and "source" not in data:
-            yield (), f'the outcome "{outcome}" needs the key "source": where is it written that this happens?'
-
-    @property
-    def kind(self) -> OutcomeKind:
-        """The expected outcome."""
-        return OutcomeKind(self.outcome)
 
 
 _SIMPLE = ("target", "tracer", "trigger", "observe", "control")
@@ -247,7 +155,7 @@ class CaseFile(CheckedModel):
     deadline: Seconds | None = Field(
         default=None, description="Seconds that this case may take, in place of the matrix's."
     )
-    expect: tuple[Rule, ...] = Field(
+    expect: tuple[RuleOrUse, ...] = Field(
         default=(), description="What should happen on which kernels; where no rule covers one, it works."
     )
 
@@ -305,20 +213,29 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
 
 
 class Case(CaseFile):
-    """A case as its folder has it. `id` is the folder's name, `folder` its absolute path."""
+    """A case as its folder has it. `id` is the folder's name, `folder` its absolute path.
+
+    The rules of the lists that it uses stand in their places in `expect`.
+    """
 
     id: str
     folder: Path
+    expect: tuple[Rule, ...] = ()
 
     def __hash__(self) -> int:
         return hash((self.id, self.folder))
 
 
 def load_case(folder: Path) -> Case:
-    """Read and validate the case in `folder`, and check that the files that it names exist.
+    """Read and validate the case in `folder`, and check that the files and lists that it names exist.
 
     Raises ConfigError with one line per error.
     """
+    return _load_case(folder, shared=load_shared(folder.absolute().parent))
+
+
+def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
+    """Do what `load_case` does; without `shared`, whose file is wrong, what is taken from it is not looked at."""
     path = folder / CASE_FILE
     folder = folder.absolute()
     if not _ID.fullmatch(folder.name):
@@ -338,17 +255,18 @@ def load_case(folder: Path) -> Case:
         for loc, name in objects.items()
         if name not in there
     ]
-    if missing:
-        raise ConfigError(tell(missing, path=path, positions=positions))
-    return frozen_copy(Case, case, id=folder.name, folder=folder)
+    rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
+    if missing or wrong:
+        raise ConfigError(tell([*missing, *wrong], path=path, positions=positions))
+    return frozen_copy(Case, case, id=folder.name, folder=folder, expect=rules)
 
 
 def load_cases(matrix_path: Path, globs: tuple[str, ...]) -> tuple[Case, ...]:
     """Read the cases in the folders that match `globs`, sorted by id.
 
     Relative globs start at the folder of `matrix_path`; a folder that holds neither a case.yaml nor BPF
-    sources is passed over. Raises ConfigError, with the errors of all cases, where a case is wrong, a glob
-    finds no case, or two folders have the same name.
+    sources is passed over. Raises ConfigError, with the errors of all cases, where a case or a list of rules
+    is wrong, a glob finds no case, or two folders have the same name.
     """
     errors: list[str] = []
     folders: dict[tuple[Path, str], Path] = {}
@@ -366,9 +284,17 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...]) -> tuple[Case, ...]:
         for folder in found:  # several globs may find the same one, on different ways
             folders.setdefault((folder.resolve(), folder.name), folder)
     cases: dict[str, Case] = {}
+    shared: dict[Path, SharedRules | None] = {}
     for folder in folders.values():
+        parent = folder.absolute().parent
+        if parent not in shared:
+            try:
+                shared[parent] = load_shared(parent)
+            except ConfigError as error:
+                errors.append(str(error))
+                shared[parent] = None
         try:
-            case = load_case(folder)
+            case = _load_case(folder, shared=shared[parent])
         except ConfigError as error:
             errors.append(str(error))
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.config.case import Rule
+from harness.config.rules import Rule
 from harness.config.versions import in_ranges, kernel_version, parse_ranges
 from harness.model import Expectation, OutcomeKind
 

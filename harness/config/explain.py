@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Discriminator, RootModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 
 from harness.config.base import Expects, OneOf
@@ -84,18 +84,22 @@ class _Type:
 
     annotation: Any
     metadata: tuple[Any, ...] = ()
-    discriminator: str | None = None
+    discriminator: str | Discriminator | None = None
 
     @classmethod
     def of(cls, annotation: Any, metadata: Sequence[Any] = (), discriminator: Any = None) -> _Type:
-        """Take `Annotated`, `Field` and `| None` off `annotation`."""
+        """Take `Annotated`, `Field`, `RootModel` and `| None` off `annotation`."""
         collected: list[Any] = []
         for item in metadata:
             if isinstance(item, FieldInfo):
                 collected.extend(item.metadata)
                 discriminator = item.discriminator or discriminator
+            elif isinstance(item, Discriminator):
+                discriminator = item
             else:
                 collected.append(item)
+        if isinstance(annotation, type) and issubclass(annotation, RootModel):
+            return cls.of(annotation.model_fields["root"].annotation, collected)
         if get_origin(annotation) is Annotated:
             inner, *more = get_args(annotation)
             return cls.of(inner, [*more, *collected], discriminator)
@@ -103,8 +107,7 @@ class _Type:
             members = [member for member in get_args(annotation) if member is not NoneType]
             if len(members) == 1:
                 return cls.of(members[0], collected, discriminator)
-        name = discriminator if isinstance(discriminator, str) else None
-        return cls(annotation, tuple(collected), name)
+        return cls(annotation, tuple(collected), discriminator)
 
     @property
     def origin(self) -> Any:
@@ -126,6 +129,10 @@ class _Type:
         """Return the members of a discriminated union by their tags; {} for other types."""
         if self.discriminator is None:
             return {}
+        if isinstance(self.discriminator, Discriminator):
+            return {
+                item.tag: model for model, item in map(get_args, get_args(self.annotation)) if isinstance(item, Tag)
+            }
         return {
             tag: member
             for member in get_args(self.annotation)

@@ -1,4 +1,4 @@
-"""JSON Schema of matrix.yaml and case.yaml, as users write them; editors complete and check with it."""
+"""JSON Schema of matrix.yaml, case.yaml and expectations.yaml, as users write them; editors complete with it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pydantic_core import CoreSchema
 
 from harness.config.case import CaseFile
 from harness.config.matrix import Matrix
+from harness.config.rules import ExpectationsFile
 
 MATRIX_SCHEMA_FILE = "matrix.schema.json"
 CASE_SCHEMA_FILE = "case.schema.json"
+EXPECTATIONS_SCHEMA_FILE = "expectations.schema.json"
 
 
 class _Generator(GenerateJsonSchema):
@@ -47,12 +49,24 @@ def case_schema() -> str:
     return _schema(CaseFile, "case.yaml of bpfmatrix")
 
 
+def expectations_schema() -> str:
+    """Return the JSON Schema of expectations.yaml as text that ends with a newline."""
+    return _schema(ExpectationsFile, "expectations.yaml of bpfmatrix")
+
+
+SCHEMAS = {
+    MATRIX_SCHEMA_FILE: matrix_schema,
+    CASE_SCHEMA_FILE: case_schema,
+    EXPECTATIONS_SCHEMA_FILE: expectations_schema,
+}
+
+
 def write_schemas(folder: Path) -> tuple[Path, ...]:
-    """Write both schemas into `folder` and return their paths."""
+    """Write all schemas into `folder` and return their paths."""
     written = []
-    for name, text in ((MATRIX_SCHEMA_FILE, matrix_schema()), (CASE_SCHEMA_FILE, case_schema())):
+    for name, schema in SCHEMAS.items():
         path = folder / name
-        path.write_text(text, encoding="utf-8")
+        path.write_text(schema(), encoding="utf-8")
         written.append(path)
     return tuple(written)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
-from harness.config.base import ErrnoName, Expects, MapName, Model, Symbol, problem, unexpected
+from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, Symbol, problem, unexpected
+from harness.config.yaml_source import Loc
 from harness.model import Stage
 
 _ANY_INT = Annotated[int, Strict()]
@@ -160,7 +161,9 @@ class Observation(Model):
 # --- steps ---------------------------------------------------------------------------------------------------
 
 
-class _Refusable(Model):
+class _Refusable(CheckedModel):
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"message": ["refused"]}})
+
     refused: Errnos | None = Field(
         default=None, description="The kernel must refuse this step with this errno (or one of these); then go on."
     )
@@ -168,6 +171,12 @@ class _Refusable(Model):
         default=None, description="A regular expression that the log of this step's refusal must match."
     )
     stage: Stage | None = Field(default=None, description="The stage that the step belongs to, if not the usual one.")
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Only a refusal has a log to match."""
+        if "message" in data and "refused" not in data:
+            yield ("message",), 'needs the key "refused": it is held against the log of that refusal'
 
 
 class LoadStep(_Refusable):

@@ -199,3 +199,17 @@ def test_objects_are_copied_beside_the_results(tmp_path: Path) -> None:
     (tmp_path / "object.o").write_bytes(b"x")
     copy_objects({"target.bpf.c": tmp_path / "object.o"}, tmp_path / "results/objects")
     assert (tmp_path / "results/objects/target.bpf.o").read_bytes() == b"x"
+
+
+def test_the_variants_of_the_seed_run_its_very_programs() -> None:
+    # Copies, so that every case can be read and changed by itself; but what these ask is what else changes.
+    seed = ROOT / "bpf/kprobe-fentry-fexit"
+    traced = {"ftrace-disabled", "kprobe-fentry-fexit-jit", "kprobe-ipv6", "lockdown-confidentiality"}
+    untraced = {"interpreter-tail-call", "kprobe-untraced"}
+    copies = [(case, "target.bpf.c") for case in traced | untraced] + [(case, "tracer.bpf.c") for case in traced]
+    other = [
+        f"{case}/{name}"
+        for case, name in copies
+        if (ROOT / "bpf" / case / name).read_bytes() != (seed / name).read_bytes()
+    ]
+    assert other == []

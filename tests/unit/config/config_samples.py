@@ -91,6 +91,59 @@ expect:
     reason: nothing stands against it
 """
 
+EXPECTATIONS = """\
+no-trampoline:
+  - outcome: refused
+    arch: [arm64]
+    version: "<6.0"
+    reason: no trampolines on arm64
+    source: Linux efc9909fdce0
+    stage: attach-tracer
+    errno: ENOTSUPP
+  - outcome: refused
+    arch: [ppc64le]
+    version: "<6.13"
+    reason: no trampolines on powerpc
+    source: Linux d243b62b7bd3
+    stage: attach-tracer
+    errno: ENOTSUPP
+no-btf:
+  - outcome: refused
+    arch: [s390x, ppc64le]
+    version: ==6.1.*
+    reason: no BTF
+    source: the package's config
+    stage: load-tracer
+    errno: [EINVAL, EACCES]
+bug:
+  - {outcome: misbehaves, version: "<5.14", reason: a bug, source: CVE-0000-0000}
+  - {outcome: works, version: ">=5.14", reason: mended}
+"""
+
+USES = """\
+title: A case that takes its expectations from lists
+target: {object: target.bpf.c}
+trigger: {kind: tcp-connect}
+observe: {}
+expect:
+  - {use: no-btf, stage: load-target, version: "<6.2", message: kernel BTF is missing}
+  - outcome: works
+    arch: [x86_64]
+    reason: the case's own
+  - use: no-trampoline
+  - use: bug
+    arch: [riscv64]
+    reason: the bug of riscv64
+"""
+
+
+def write_expectations(folder: Path, text: str = EXPECTATIONS) -> Path:
+    """Write `text` as the expectations.yaml of `folder`, which holds case folders, and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "expectations.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
 
 def write_case(folder: Path, text: str = CASE, *, sources: tuple[str, ...] = ("target", "tracer")) -> Path:
     """Make a case folder with `text` as its case.yaml and empty BPF sources; return the folder."""

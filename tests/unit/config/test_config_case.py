@@ -9,7 +9,7 @@ from config_samples import CASE, write_case
 
 from harness.config import Case, load_case, load_cases
 from harness.config.base import ERRNO_NAMES
-from harness.config.case import ExpectedOutcome
+from harness.config.rules import ExpectedOutcome
 from harness.config.steps import EventPattern, TcpConnectTrigger
 from harness.errors import ConfigError
 from harness.model import OutcomeKind, Stage

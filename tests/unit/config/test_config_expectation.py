@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from harness.config.case import Rule
 from harness.config.expectation import NO_RULE, choose, kernel_version
+from harness.config.rules import Rule
 from harness.config.versions import in_ranges, parse_ranges
 from harness.errors import ConfigError
 from harness.model import Expectation, OutcomeKind, Stage

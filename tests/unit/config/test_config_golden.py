@@ -1,4 +1,4 @@
-"""Bad input and the messages for it: golden/matrix-*.yaml and golden/case-*.yaml, each with its .txt.
+"""Bad input and the messages for it: golden/matrix-*.yaml, case-*.yaml, expectations-*.yaml, each with its .txt.
 
 After a wanted change of wording: run with BPFMATRIX_WRITE_GOLDEN=1 and read the difference.
 """
@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from config_samples import write_case
+from config_samples import write_case, write_expectations
 
 from harness.config import load_case, load_matrix
 from harness.errors import EXIT_USAGE, ConfigError
@@ -23,14 +23,12 @@ INTERNALS = ("tagged-union", "literal[", "constrained", "function-", "tuple[", "
 @pytest.mark.parametrize("bad", INPUTS, ids=lambda path: path.stem)
 def test_messages_for_bad_input(bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    if bad.name.startswith("matrix-"):
-        path = Path("matrix.yaml")
-        shutil.copy(bad, path)
-    else:
-        path = write_case(Path("bpf/sample")) / "case.yaml"
-        shutil.copy(bad, path)
+    case, shared = write_case(Path("bpf/sample")), write_expectations(Path("bpf"))
+    kind = bad.stem.partition("-")[0]
+    path = {"matrix": Path("matrix.yaml"), "case": case / "case.yaml", "expectations": shared}[kind]
+    shutil.copy(bad, path)
     with pytest.raises(ConfigError) as caught:
-        load_matrix(path) if path.name == "matrix.yaml" else load_case(path.parent)
+        load_matrix(path) if kind == "matrix" else load_case(case)
     message = f"{caught.value}\n"
     golden = bad.with_suffix(".txt")
     if os.environ.get("BPFMATRIX_WRITE_GOLDEN"):

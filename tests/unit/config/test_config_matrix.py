@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from config_samples import CASE, MATRIX, write_case, write_matrix
+from config_samples import CASE, EXPECTATIONS, MATRIX, USES, write_case, write_expectations, write_matrix
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from harness.config import DebianKernel, PathKernel, load_case, load_matrix
 from harness.config.case import CaseFile
 from harness.config.explain import did_you_mean, explain
 from harness.config.matrix import Deadlines, Matrix
+from harness.config.rules import load_shared
 from harness.config.yaml_source import Loc, dotted, load
 from harness.errors import ConfigError
 
@@ -189,8 +190,9 @@ def test_a_damaged_matrix_is_explained(tmp_path: Path, data: Any) -> None:
 
 
 @shared_folder
-@given(data=damaged(CASE))
+@given(data=damaged(CASE) | damaged(USES))
 def test_a_damaged_case_is_explained(tmp_path: Path, data: Any) -> None:
+    write_expectations(tmp_path)
     folder = write_case(tmp_path / "sample", yaml.safe_dump(data, sort_keys=False))
     try:
         case: BaseModel = load_case(folder)
@@ -198,3 +200,15 @@ def test_a_damaged_case_is_explained(tmp_path: Path, data: Any) -> None:
         check(str(error), str(folder / "case.yaml"), data)
     else:
         assert isinstance(case, CaseFile)
+
+
+@shared_folder
+@given(data=damaged(EXPECTATIONS))
+def test_damaged_expectations_are_explained(tmp_path: Path, data: Any) -> None:
+    path = write_expectations(tmp_path, yaml.safe_dump(data, sort_keys=False))
+    try:
+        shared = load_shared(tmp_path)
+    except ConfigError as error:
+        check(str(error), str(path), data)
+    else:
+        assert shared.lists is not None and shared.lists.keys() == data.keys()

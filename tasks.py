@@ -43,6 +43,7 @@ _FILTERS = {
         "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
         "jobs": "How many guests run at once (default: as cores and memory allow).",
         "locked": "Take exactly the packages of matrix.lock, or fail.",
+        "cold": "Boot every guest, instead of restoring those that were booted before from their snapshots.",
         "matrix_file": "The matrix file (default: matrix.yaml).",
     },
 )
@@ -55,6 +56,7 @@ def matrix(
     accel: str = "",
     jobs: int = 0,
     locked: bool = False,
+    cold: bool = False,
     matrix_file: str = "matrix.yaml",
 ) -> None:
     """Run the cases on the kernels and write reports."""
@@ -70,6 +72,7 @@ def matrix(
             accel=accel or None,
             jobs=jobs,
             locked=locked,
+            cold=cold,
         )
     sys.exit(code)
 

@@ -75,14 +75,14 @@ class Cache:
         CacheError where the cache cannot be written (full disk, permissions), and whatever `make` raises.
         """
         path = self.root / kind / key
-        with self._guard(path), self.lock(f"{kind}-{key}"):
+        with self.guarded(path), self.lock(f"{kind}-{key}"):
             meta = verified(path)
             if meta is not None:
-                _mark_used(path)
+                self.mark_used(path)
                 return Entry(path, meta)
             repaired = path.exists()
             meta = self._make(path, make)
-            _mark_used(path)
+            self.mark_used(path)
             return Entry(path, meta, fresh=True, repaired=repaired)
 
     def peek(self, kind: str, key: str) -> Entry | None:
@@ -94,7 +94,7 @@ class Cache:
     def folder(self, kind: str, name: str) -> Path:
         """Return (and make) a plain folder of the cache that its user keeps in order itself."""
         path = self.root / kind / name
-        with self._guard(path):
+        with self.guarded(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -103,7 +103,7 @@ class Cache:
         """Hold the lock `name` against other processes and threads; raise CacheError after half an hour."""
         path = self.root / "locks" / f"{name}.lock"
         held = FileLock(path, timeout=LOCK_SECONDS)
-        with self._guard(path):
+        with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 held.acquire()
@@ -170,8 +170,16 @@ class Cache:
             shutil.rmtree(temporary, ignore_errors=True)
         return meta
 
+    @staticmethod
+    def mark_used(path: Path) -> None:
+        """Note that the entry at `path` is used now, so that others go before it when the cache is trimmed."""
+        # With the time given: the kernel's own stamp may be some milliseconds older than what this process calls now.
+        now = time.time_ns()
+        os.utime(path, ns=(now, now))
+
     @contextlib.contextmanager
-    def _guard(self, path: Path) -> Iterator[None]:
+    def guarded(self, path: Path) -> Iterator[None]:
+        """Turn what the operating system refuses while `path` is written into CacheError."""
         try:
             yield
         except OSError as error:
@@ -196,12 +204,6 @@ def verified(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return meta
-
-
-def _mark_used(path: Path) -> None:
-    # With the time given: the kernel's own stamp may be some milliseconds older than what this process calls now.
-    now = time.time_ns()
-    os.utime(path, ns=(now, now))
 
 
 def _last_use(path: Path) -> float:

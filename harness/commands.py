@@ -42,6 +42,7 @@ def matrix(
     accel: str | None,
     jobs: int,
     locked: bool,
+    cold: bool,
 ) -> int:
     """Run the matrix, show the grid, and return the exit code."""
     if accel is not None and accel not in ACCELS:
@@ -57,6 +58,7 @@ def matrix(
         accel=accel,
         jobs=jobs or None,
         locked=locked,
+        cold=cold,
     )
     report, folder = run_matrix(options)
     console = make_console()

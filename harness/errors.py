@@ -78,6 +78,10 @@ class QemuError(BpfmatrixError):
     """QEMU did not start, or ended before the guest could be reached."""
 
 
+class SnapshotError(BpfmatrixError):
+    """A guest's snapshot cannot be made or restored, or is damaged."""
+
+
 class DeadlineError(BpfmatrixError):
     """One of the named deadlines (boot, case, shutdown) has passed.
 

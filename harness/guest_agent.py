@@ -150,6 +150,9 @@ class Libbpf:
             if function is not None:  # an older libbpf lacks some; a case that calls one ends with an agent-error
                 function.restype, function.argtypes = result, arguments
         self.messages = []
+        # The verifier's log. One for all programs: a load ends with the first that is refused.
+        self.log = mmap.mmap(-1, LOG_BYTES)
+        self.log_address = ctypes.addressof(ctypes.c_char.from_buffer(self.log))
         self._line = ctypes.create_string_buffer(4096)
         self._print = PRINT_FN(self._on_print)
         self._lib.libbpf_set_print(self._print)
@@ -239,7 +242,7 @@ class ProgInfo(ctypes.Structure):
 
 
 class BpfObject:
-    """An opened object file: its programs, and a log buffer for each."""
+    """An opened object file and its programs."""
 
     def __init__(self, lib, path, only=None):
         self._lib = lib
@@ -248,18 +251,18 @@ class BpfObject:
         for name, program in self.programs.items():
             if only is not None and name not in only:
                 lib.call("bpf_program__set_autoload", program, False)
-        self._logs = {name: ctypes.create_string_buffer(LOG_BYTES) for name in self.programs}
-        for name, program in self.programs.items():
+        for program in self.programs.values():
             # With a buffer and log level 0, libbpf asks for the log only when a load has failed.
-            lib.call("bpf_program__set_log_buf", program, self._logs[name], LOG_BYTES)
+            lib.call("bpf_program__set_log_buf", program, lib.log_address, LOG_BYTES)
 
     def load(self):
         """Load all maps and programs; Refused names the program that was refused, with the verifier's log."""
+        self._lib.log[0] = 0
         try:
             self._lib.call("bpf_object__load", self.handle)
         except Refused as refusal:
-            logs = [log.value.decode(errors="replace").strip() for log in self._logs.values()]
-            refusal.log = "\n".join(log for log in logs if log)[-TEXT_LIMIT:]
+            text = ctypes.string_at(self._lib.log_address)
+            refusal.log = text.decode(errors="replace").strip()[-TEXT_LIMIT:]
             raise
 
     def program(self, name):
@@ -392,10 +395,10 @@ def bpf(command, attributes):
     return result
 
 
-def perf_event_request(number, size=0):
-    """Return an ioctl(2) request of perf events, _IO('$', number) or, with a size, _IOW(); ppc64le has its own bits."""
+def ioctl_request(letter, number, size=0):
+    """Return a request of ioctl(2), _IO(letter, number) or, with a size, _IOW(); ppc64le has bits of its own."""
     none, write = IOCTL_BITS.get(os.uname().machine, IOCTL_BITS_GENERIC)
-    return (write if size else none) | size << 16 | ord("$") << 8 | number
+    return (write if size else none) | size << 16 | ord(letter) << 8 | number
 
 
 def perf_event_open(attributes, pid):
@@ -487,7 +490,7 @@ def trigger_call(case, step):
             link.sendto(b"x" * 16, link.getsockname())
     elif name == "touch-memory":
         for fd in case.perf_events:  # let each fire once (PERF_EVENT_IOC_REFRESH)
-            libc.ioctl(fd, ctypes.c_ulong(perf_event_request(2)), ctypes.c_ulong(1))
+            libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 2)), ctypes.c_ulong(1))
         with mmap.mmap(-1, 16 * mmap.PAGESIZE) as memory:
             for page in range(16):
                 memory[page * mmap.PAGESIZE] = 1
@@ -792,9 +795,9 @@ class Case:
         fd = perf_event_open(attributes, os.getpid())
         link = BpfLink(self._lib, self._lib.pointer("bpf_program__attach_perf_event", program, fd))
         libc = ctypes.CDLL(None)
-        libc.ioctl(fd, ctypes.c_ulong(perf_event_request(1)), 0)  # PERF_EVENT_IOC_DISABLE
+        libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 1)), 0)  # PERF_EVENT_IOC_DISABLE
         period = ctypes.c_uint64(3)  # PERF_EVENT_IOC_PERIOD
-        libc.ioctl(fd, ctypes.c_ulong(perf_event_request(4, size=8)), ctypes.byref(period))
+        libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 4, size=8)), ctypes.byref(period))
         self.perf_events.append(fd)
         return link
 
@@ -868,6 +871,8 @@ def environment(lib):
         "lsm": read_text("/sys/kernel/security/lsm"),
         "tainted": read_text("/proc/sys/kernel/tainted"),
         "cmdline": read_text("/proc/cmdline"),
+        "init_uptime": os.environ.get("BPFMATRIX_UPTIME"),
+        "uptime": round(time.clock_gettime(time.CLOCK_BOOTTIME), 2),
         "cpus": os.cpu_count(),
         "byte_order": sys.byteorder,
         "libbpf": lib.version(),
@@ -937,18 +942,21 @@ def run_case(reporter, lib, log, case):
     reporter.send("case-end", case=case["id"], seconds=seconds, kernel_log=log.read(), **end)
 
 
-def main(path):
-    """Run all cases of the job file; the last line says how many lines there were."""
-    reporter = Reporter(os.dup(1))
-    with open(path, encoding="utf-8") as file:
-        job = json.load(file)
+def serve(job, *, lib, fd):
+    """Run all cases of a job and write the protocol's lines to `fd`; the last one says how many there were."""
+    reporter = Reporter(fd)
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    lib = Libbpf()
     log = KernelLog()
     reporter.send("hello", protocol=PROTOCOL, environment=environment(lib), kernel_log=log.read())
     for case in job["cases"]:
         run_case(reporter, lib, log, case)
     reporter.send("done", cases=len(job["cases"]), lines=reporter.lines + 1)
+
+
+def main(path):
+    """Run all cases of the job file `path`, reporting to standard output."""
+    with open(path, encoding="utf-8") as file:
+        serve(json.load(file), lib=Libbpf(), fd=os.dup(1))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ the host (`AgentStep.look`, `refused`, ...): the agent only reports.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -80,8 +79,8 @@ def steps_of(case: Case, *, paths: Mapping[str, PurePosixPath]) -> list[AgentSte
     return list(_usual(case, files))
 
 
-def job_text(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadline: float) -> str:
-    """Return the job file for some cases; `deadline` (seconds) holds where a case has none of its own."""
+def job_of(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadline: float) -> dict[str, Any]:
+    """Return the job of some cases, ready for JSON; `deadline` (seconds) holds where a case has none of its own."""
     jobs = [
         {
             "id": case.id,
@@ -91,7 +90,7 @@ def job_text(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadl
         }
         for case, paths in cases
     ]
-    return json.dumps({"cases": jobs})
+    return {"cases": jobs}
 
 
 # --- the usual order -----------------------------------------------------------------------------------------

@@ -19,13 +19,15 @@ from pathlib import Path
 from types import FrameType
 
 from harness import __version__, process
-from harness.architectures import ARCHITECTURES, host_architecture
+from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.cache import DEFAULT_MAX_GIB, Cache
 from harness.config.case import load_cases
 from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
 from harness.errors import BpfmatrixError, InterruptedRunError, UsageError
+from harness.guest.boot import GuestPlan
 from harness.guest.keys import RunKeys, make_keys
-from harness.guest.session import GuestPlan
+from harness.guest.snapshots import Snapshots
+from harness.guest.starting import Starter
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
 from harness.preparation import Preparation, Project
@@ -55,6 +57,7 @@ class Options:
     accel: str | None = None
     jobs: int | None = None
     locked: bool = False
+    cold: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +204,7 @@ class MatrixRun:
             settings=kernel.settings(self._matrix.defaults),
             accel=accel.name,
             base=base,
+            programs=self._preparation.programs(arch),
             keys=self._keys,
             objects=self._preparation.objects(self._plan.cases, arch),
             folder=folder,
@@ -209,12 +213,17 @@ class MatrixRun:
         )
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
-        run = run_kernel(plan, self._plan.cases)
+        run = run_kernel(plan, self._plan.cases, boot=self._starter(arch))
         for notice in run.notices:
             self._preparation.note(notice)
             self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
         return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run))
+
+    def _starter(self, arch: Architecture) -> Starter:
+        if self._options.cold:
+            return Starter(None)
+        return Starter(Snapshots(self._cache, qemu_version=qemu_version(arch)))
 
     def _report(self, *, seconds: float, run_id: str, interrupted: str) -> Report:
         kernels: list[KernelResult] = []

@@ -105,6 +105,16 @@ class CellResult:
     expectation: Expectation
     verdict: Verdict
     verdict_reason: str
+    start: Start | None = None
+
+
+class Start(StrEnum):
+    """How the guest of a cell was started."""
+
+    COLD = "cold"
+    """Booted."""
+    WARM = "warm"
+    """Restored from the snapshot of a guest that had booted before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +138,7 @@ class KernelResult:
 
     `seconds` maps a phase (`fetch`, `boot`, `connect`, `push`, `agent`, `cases`, `shutdown`, `total`)
     to seconds, summed over the guests that this kernel needed. `environment` is what the agent reported.
+    `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
     `problems` are things that no single cell can carry, each a sentence.
     """
 
@@ -143,6 +154,7 @@ class KernelResult:
     seconds: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     boots: int = 0
+    memory: float = 0.0
     problems: tuple[str, ...] = ()
     console_tail: tuple[str, ...] = ()
 

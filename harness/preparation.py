@@ -17,7 +17,9 @@ from harness.debian.lock import Lock, LockedImage, read_lock
 from harness.debian.mirrors import Mirrors, find_mirrors
 from harness.debian.resolve import resolve_image
 from harness.errors import PackageGoneError
+from harness.image import cpio
 from harness.image.contents import Contents, read_contents
+from harness.image.programs import harness_programs, program_nodes
 from harness.image.userland import UserlandParts, build_userland
 from harness.kernels import path as path_source
 from harness.kernels.debian import DebianRequest, DebianSource
@@ -70,6 +72,7 @@ class Preparation:
         self._objects = ObjectBuilder(cache=cache, include=project.include)
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
+        self._programs: list[cpio.Node] | None = None
         self.notices: list[str] = []
 
     @functools.cached_property
@@ -103,6 +106,14 @@ class Preparation:
             if arch.name not in self._bases:
                 self._bases[arch.name] = self._build_base(arch)
             return self._bases[arch.name]
+
+    def programs(self, arch: Architecture) -> list[cpio.Node]:
+        """Return the initramfs entries of what runs the cases in guests of `arch`."""
+        base = self.base(host_architecture() or arch)
+        with self._guard:
+            if self._programs is None:
+                self._programs = program_nodes(harness_programs(), cache=self.cache, base=base)
+            return self._programs
 
     def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from harness.config.case import Case
 from harness.config.expectation import choose
 from harness.errors import BpfmatrixError, ConfigError
-from harness.guest.session import GuestPlan, SessionResult, run_session
+from harness.guest.boot import GuestPlan
+from harness.guest.session import SessionResult, run_session
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
 from harness.judge.refusals import classified
 from harness.judge.verdict import judge
-from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo
+from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Start
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
 
@@ -30,6 +31,9 @@ class KernelRun:
     notices: list[str] = field(default_factory=list)
     console_tail: tuple[str, ...] = ()
     boots: int = 0
+    repeated: bool = False
+    starts: dict[str, Start] = field(default_factory=dict)
+    memory: float = 0.0
 
 
 def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_session) -> KernelRun:
@@ -58,7 +62,12 @@ def _run_batch(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, run: Kerne
         for phase, seconds in result.seconds.items():
             run.seconds[phase] = run.seconds.get(phase, 0.0) + seconds
         run.console_tail = result.console_tail
-        if not result.environment and not run.notices and not plan.stopping.is_set():
+        run.memory = max(run.memory, result.memory)
+        run.notices += result.notices
+        if result.start is not None:
+            run.starts.update(dict.fromkeys(result.records, result.start))
+        if not result.environment and not run.repeated and not plan.stopping.is_set():
+            run.repeated = True
             # No case had begun, so this says nothing of any case. An emulator that stumbles now and then is told
             # from a kernel that does not boot by booting once more, and the report says so.
             reason = next((record.ending.reason for record in result.records.values() if record.ending), "no reason")
@@ -90,7 +99,8 @@ def cells_of(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> list[Cel
     for case in cases:
         expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
         outcome = outcome_of(case, run.records.get(case.id, CaseRecord()))
-        cells.append(_cell(plan.kernel.name, case, outcome, expectation))
+        cell = _cell(plan.kernel.name, case, outcome, expectation)
+        cells.append(replace(cell, start=run.starts.get(case.id)))
     return cells
 
 
@@ -111,6 +121,7 @@ def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_s
         seconds={name: round(value, 3) for name, value in seconds.items()},
         environment=run.environment,
         boots=run.boots,
+        memory=round(run.memory, 1),
         problems=tuple(run.problems),
         console_tail=run.console_tail,
     )

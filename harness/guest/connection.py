@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import paramiko
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -22,6 +21,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refuse
 
 LINE_LIMIT = 4 * 1024 * 1024
 FIRST_BANNER_SECONDS = 0.2
+UNTOLD_SECONDS = 1.0
+"""After how long a guest is tried that has not told that it listens."""
 PUSH_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 """How long a guest may take to answer that it starts a command; how long the command runs is another matter."""
@@ -71,26 +72,9 @@ def dial_serial(path: Path) -> Dial:
 class Connection:
     """One SSH connection into a guest."""
 
-    def __init__(self, transport: paramiko.Transport) -> None:
+    def __init__(self, transport: paramiko.Transport, *, seconds: float = 0.0) -> None:
         self._transport = transport
-
-    def push(self, files: Mapping[PurePosixPath, bytes]) -> None:
-        """Write files into the guest by SFTP, making their folders; raise GuestConnectionError."""
-        try:
-            with self._within(PUSH_SECONDS, "files were pushed"), self._sftp() as sftp:
-                for folder in sorted({parent for path in files for parent in path.parents}):
-                    with contextlib.suppress(OSError):
-                        sftp.mkdir(str(folder))
-                for path, data in files.items():
-                    sftp.putfo(io.BytesIO(data), str(path), file_size=len(data), confirm=True)
-        except _NOT_YET as error:
-            raise GuestConnectionError(f"files could not be pushed into the guest: {error}") from error
-
-    def _sftp(self) -> paramiko.SFTPClient:
-        sftp = paramiko.SFTPClient.from_transport(self._transport)
-        if sftp is None:
-            raise GuestConnectionError("the guest offers no SFTP")
-        return sftp
+        self.handshake_seconds = seconds
 
     @contextlib.contextmanager
     def _within(self, seconds: float, doing: str) -> Iterator[None]:
@@ -113,8 +97,8 @@ class Connection:
         finally:
             timer.cancel()
 
-    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
-        """Run a command and yield the lines of its output, without their ends, until it closes them.
+    def lines(self, command: str, *, data: bytes = b"", errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+        """Run a command, give it `data` to read, and yield the lines of its output, without their ends.
 
         `timeout` is asked before every wait and says how many seconds are left; it raises where none are. What
         the command writes to its error output goes to the file `errors`. Raises
@@ -125,6 +109,9 @@ class Connection:
             with channel, errors.open("wb") as log:
                 with self._within(ANSWER_SECONDS, "a command was started in it"):
                     channel.exec_command(command)
+                with self._within(PUSH_SECONDS, "files were pushed"):
+                    channel.sendall(data)
+                    channel.shutdown_write()
                 rest = b""
                 while True:
                     channel.settimeout(timeout())
@@ -172,11 +159,18 @@ class Connection:
 
 
 def connect(
-    dial: Dial, *, keys: RunKeys, seconds: float, alive: Callable[[], bool], compress: bool = False
+    dial: Dial,
+    *,
+    keys: RunKeys,
+    seconds: float,
+    alive: Callable[[], bool],
+    listening: Callable[[], bool] = lambda: True,
+    compress: bool = False,
 ) -> Connection:
     """Wait until the guest answers on SSH, at most `seconds`, and return the authenticated connection.
 
-    The forwarded port accepts connections long before the guest does, so the whole of connect, banner, key
+    `listening` says whether the guest has told that it listens: then it is tried at once, else now and then all
+    the same. The forwarded port accepts connections long before the guest does, so the whole of connect, banner, key
     exchange and authentication is tried again on a fresh socket each time. Raises GuestGoneError at once where
     QEMU is no longer `alive`, DeadlineError (boot) when the time is up, GuestConnectionError where the guest
     shows another host key than the one it was given.
@@ -186,6 +180,7 @@ def connect(
 
     def attempt() -> Connection:
         nonlocal patience
+        _await(lambda: listening() or not alive(), seconds=UNTOLD_SECONDS)
         if not alive():
             raise GuestGoneError("QEMU ended while the guest was booting")
         left = max(seconds - (time.monotonic() - start), 0.1)
@@ -201,7 +196,14 @@ def connect(
         raise DeadlineError("boot", seconds, "waiting for the guest's SSH service") from error
 
 
+def _await(condition: Callable[[], bool], *, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+    begun = time.monotonic()
     connection = dial(seconds)
     transport = paramiko.Transport(connection)
     try:
@@ -219,4 +221,4 @@ def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, comp
         transport.close()
         connection.close()
         raise
-    return Connection(transport)
+    return Connection(transport, seconds=time.monotonic() - begun)

@@ -16,8 +16,8 @@ from types import FrameType
 import paramiko
 
 from harness.config.matrix import Kernel, Matrix
+from harness.guest.boot import GuestPlan, booted, connected
 from harness.guest.keys import make_keys
-from harness.guest.session import GuestPlan, connected, started
 from harness.preparation import Preparation
 
 
@@ -42,7 +42,7 @@ def interactive_shell(preparation: Preparation, matrix: Matrix, kernel: Kernel, 
             cmdline=kernel.cmdline,
         )
         print(f"{kernel.name}: booting {files.release} under {chosen.name}", file=sys.stderr)
-        with started(plan) as qemu, connected(plan, qemu) as connection:
+        with booted(plan) as qemu, connected(plan, qemu) as connection:
             if sys.stdin.isatty():
                 size = shutil.get_terminal_size()
                 channel = connection.shell(columns=size.columns, lines=size.lines)

@@ -2,151 +2,71 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import threading
+import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
-from harness.config.matrix import Settings
-from harness.errors import AgentError, BpfmatrixError, DeadlineError, QemuError, WrongKernelError
-from harness.guest.connection import Connection, connect, dial_port, dial_serial
-from harness.guest.keys import RunKeys
+from harness.errors import AgentError, BpfmatrixError, DeadlineError, WrongKernelError
+from harness.guest.boot import GuestPlan, booted, connected
+from harness.guest.connection import Connection
 from harness.guest.protocol import Transcript
-from harness.image.ramdisk import key_nodes, module_nodes, write_ramdisk
-from harness.jobs import job_text
+from harness.jobs import job_of
 from harness.judge.records import TAIL_LINES, CaseRecord, Ending, ending_of
 from harness.kernels.files import KernelFiles
-from harness.qemu.argv import GuestSpec, kernel_cmdline
-from harness.qemu.process import QemuProcess, running, wait_until
+from harness.model import Start
+from harness.qemu.process import QemuProcess, wait_until
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")
-AGENT_COMMAND = f"exec python3 -I -S -E {IN_GUEST}/agent.py {IN_GUEST}/job.json"
-AGENT = Path(__file__).resolve().parent.parent / "guest_agent.py"
+AGENT_COMMAND = f"cat >{IN_GUEST}/in; exec cat {IN_GUEST}/out"
+"""Hands the job to what waits for it in the guest (harness/guest_service.py), and brings its lines back."""
 GRACE = 5.0
 """Seconds that the harness gives a case beyond its deadline, so that the agent itself can end it first."""
 SETTLE = 2.0
 """Seconds for QEMU to end after the connection broke: a dying kernel takes a moment to reset the machine."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GuestPlan:
-    """What is needed to boot one guest.
-
-    `base` is the shared userland; `objects` maps case id to files. Once `stopping` is set no guest starts any
-    more; the guests of a run share it.
-    """
-
-    kernel: KernelFiles
-    settings: Settings
-    accel: str
-    base: Path
-    keys: RunKeys
-    objects: Mapping[str, Mapping[str, Path]]
-    folder: Path
-    cmdline: str = ""
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def serial(self) -> bool:
-        """Whether SSH goes over the spare serial port, for want of a network card."""
-        return not self.kernel.has_network
+Starting = Callable[[GuestPlan], AbstractContextManager[QemuProcess]]
+"""Starts a guest and holds it for the duration of a block."""
 
 
 @dataclass(kw_only=True)
 class SessionResult:
-    """What one guest gave: a record for each case that it had, in order, and what it cost in seconds."""
+    """What one guest gave: a record for each case that it had, in order, and what it cost.
+
+    `seconds` is by phase; `memory` is the most that QEMU took of the host's, in MiB, 0 where that is not known.
+    """
 
     records: dict[str, CaseRecord] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     console_tail: tuple[str, ...] = ()
+    memory: float = 0.0
+    start: Start | None = None
+    notices: list[str] = field(default_factory=list)
 
 
 class Stopwatch:
-    """Adds up the seconds of named phases."""
+    """Adds up the seconds of named phases, one at a time."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds = seconds
+        self._seconds, self._name, self._since = seconds, "", time.monotonic()
 
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Count the time that the block takes as `name`."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
+    def switch(self, name: str) -> None:
+        """End the present phase and begin the phase `name`; the empty name begins none."""
+        now = time.monotonic()
+        if self._name:
+            self._seconds[self._name] = self._seconds.get(self._name, 0.0) + now - self._since
+        self._name, self._since = name, now
 
 
-@contextlib.contextmanager
-def started(plan: GuestPlan) -> Iterator[QemuProcess]:
-    """Run QEMU with the guest's kernel for the duration of the block.
-
-    The console's text is kept as console.log in the plan's folder, appended where there is one already.
-    Raises QemuError where QEMU does not start.
-    """
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-") as name:
-        folder = Path(name)
-        initrd = folder / "initrd"
-        nodes = [
-            *module_nodes(plan.kernel.modules),
-            *key_nodes(host_key=plan.keys.host_key_file, authorized_key=plan.keys.authorized_key),
-        ]
-        try:
-            write_ramdisk(initrd, base=plan.base, nodes=nodes)
-        except OSError as error:
-            raise QemuError(
-                f"the guest's initramfs cannot be written to {folder}: {error.strerror}. Free some space there, "
-                f"or set TMPDIR to another folder"
-            ) from error
-
-        def spec(monitor_fd: int) -> GuestSpec:
-            return GuestSpec(
-                arch=plan.kernel.arch,
-                accel=plan.accel,
-                memory=plan.settings.memory,
-                cpus=plan.settings.cpus,
-                kernel=plan.kernel.image,
-                initrd=initrd,
-                cmdline=kernel_cmdline(plan.kernel.arch, serial=plan.serial, extra=plan.cmdline),
-                console=folder / "console",
-                monitor_fd=monitor_fd,
-                network=not plan.serial,
-                serial_socket=folder / "ssh" if plan.serial else None,
-            )
-
-        try:
-            with running(spec, folder=folder, stopping=plan.stopping) as qemu:
-                yield qemu
-        finally:
-            _keep_console(folder / "console", plan.folder / "console.log")
-
-
-@contextlib.contextmanager
-def connected(plan: GuestPlan, qemu: QemuProcess) -> Iterator[Connection]:
-    """Wait for the guest's SSH service and hold a connection to it for the duration of the block.
-
-    Raises DeadlineError (boot), GuestGoneError or GuestConnectionError.
-    """
-    dial = dial_serial(qemu.folder / "ssh") if plan.serial else dial_port(qemu.monitor.forwarded_port())
-    seconds = plan.settings.deadlines.boot
-    connection = connect(dial, keys=plan.keys, seconds=seconds, alive=qemu.alive, compress=plan.serial)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def run_session(plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
-    """Boot one guest and run `cases` in it, in order.
+def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionResult:
+    """Start one guest and run `cases` in it, in order.
 
     Always returns, but for QemuError where QEMU itself does not start. A case with its completion marker has
     a record, and so has the one during which the guest died or fell silent. Where that happened before the
@@ -156,28 +76,33 @@ def run_session(plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
     result = SessionResult()
     watch = Stopwatch(result.seconds)
     transcript = Transcript()
-    with started(plan) as qemu:
+    watch.switch("start")
+    with start(plan) as qemu:
         try:
-            with contextlib.ExitStack() as stack:
-                with watch.phase("boot"):
-                    connection = stack.enter_context(connected(plan, qemu))
-                with watch.phase("push"):
-                    connection.push(_files(plan, cases))
-                with watch.phase("cases"):
-                    _run_agent(plan, connection, cases, transcript)
-                with watch.phase("shutdown"):
-                    _power_off(plan, qemu, connection, result)
+            with ExitStack() as stack:
+                watch.switch("boot")
+                connection = stack.enter_context(connected(plan, qemu))
+                watch.switch("agent")
+                result.seconds["connect"] = connection.handshake_seconds
+                result.seconds["boot"] -= connection.handshake_seconds
+                _run_agent(plan, connection, cases, transcript, watch=watch)
+                watch.switch("shutdown")
+                _power_off(plan, qemu, connection, result)
             ending = None
         except BpfmatrixError as error:
             ending = _ending(error, qemu)
+        watch.switch("")
         result.console_tail = tuple(qemu.console_text().splitlines()[-TAIL_LINES:])
+        result.memory = qemu.peak_memory
     result.environment = transcript.environment
     _collect(result, transcript, cases, ending)
     return result
 
 
-def _run_agent(plan: GuestPlan, connection: Connection, cases: Sequence[Case], transcript: Transcript) -> None:
-    """Read the agent's lines to the end; raise what keeps it from being complete."""
+def _run_agent(
+    plan: GuestPlan, connection: Connection, cases: Sequence[Case], transcript: Transcript, *, watch: Stopwatch
+) -> None:
+    """Hand over the job and read the agent's lines to the end; raise what keeps it from being complete."""
     deadlines = {case.id: case.deadline or plan.settings.deadlines.case for case in cases}
     begun = time.monotonic()
 
@@ -190,8 +115,9 @@ def _run_agent(plan: GuestPlan, connection: Connection, cases: Sequence[Case], t
             raise DeadlineError("case", seconds, doing)
         return remaining
 
+    errors = plan.folder / "agent.stderr"
     with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
-        for line in connection.lines(AGENT_COMMAND, errors=plan.folder / "agent.stderr", timeout=left):
+        for line in connection.lines(AGENT_COMMAND, data=_job(plan, cases), errors=errors, timeout=left):
             log.write(line + b"\n")
             record = transcript.feed(line)
             if record is None:
@@ -199,9 +125,10 @@ def _run_agent(plan: GuestPlan, connection: Connection, cases: Sequence[Case], t
             if record["type"] in ("hello", "case", "case-end"):
                 begun = time.monotonic()
             if record["type"] == "hello":
+                watch.switch("cases")
                 _check_release(plan.kernel, transcript.environment)
     if not transcript.done:
-        words = _read(plan.folder / "agent.stderr").strip()[-500:]
+        words = _read(errors).strip()[-500:]
         raise AgentError(f"the agent ended without its completion marker{': ' + words if words else ''}")
 
 
@@ -213,6 +140,7 @@ def _check_release(kernel: KernelFiles, environment: Mapping[str, Any]) -> None:
 
 
 def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection, result: SessionResult) -> None:
+    qemu.note_memory()
     connection.start("poweroff -f")
     deadline = plan.settings.deadlines.shutdown
     if not wait_until(lambda: not qemu.alive(), seconds=deadline):
@@ -259,21 +187,17 @@ def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case
         result.problems.append(f"after {list(result.records)[-1]}: {ending.reason}")
 
 
-def _files(plan: GuestPlan, cases: Sequence[Case]) -> dict[PurePosixPath, bytes]:
-    files = {IN_GUEST / "agent.py": AGENT.read_bytes()}
+def _job(plan: GuestPlan, cases: Sequence[Case]) -> bytes:
+    """Return what the guest's service reads: a line of JSON, then the files that it announces, one after the other."""
+    files: dict[PurePosixPath, bytes] = {}
     jobs = []
     for case in cases:
         paths = {name: IN_GUEST / case.id / f"{name}.o" for name in plan.objects[case.id]}
         files.update({paths[name]: path.read_bytes() for name, path in plan.objects[case.id].items()})
         jobs.append((case, paths))
-    files[IN_GUEST / "job.json"] = job_text(jobs, deadline=plan.settings.deadlines.case).encode()
-    return files
-
-
-def _keep_console(source: Path, target: Path) -> None:
-    if source.exists():
-        with target.open("ab") as log, source.open("rb") as text:
-            shutil.copyfileobj(text, log)
+    job = job_of(jobs, deadline=plan.settings.deadlines.case)
+    head = {"files": [(str(path), len(data)) for path, data in files.items()], "job": job}
+    return b"".join([json.dumps(head).encode(), b"\n", *files.values()])
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,7 @@ root, time 0, inode numbers in the order of the entries, which are sorted by pat
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -77,3 +77,18 @@ def _entry(number: int, node: Node) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
+
+
+def read(data: bytes) -> Iterator[Node]:
+    """Yield the entries of one archive as `archive` makes it; raise ValueError where it is none."""
+    at = 0
+    while data[at : at + 6] == b"070701":
+        fields = [int(data[at + 6 + index * 8 :][:8], 16) for index in range(13)]
+        mode, size, device, name_size = fields[1], fields[6], (fields[9], fields[10]), fields[11]
+        start = at + 110 + name_size + -(110 + name_size) % 4
+        path = data[at + 110 : at + 110 + name_size - 1].decode()
+        if path == "TRAILER!!!":
+            return
+        yield Node(path=path, mode=mode, data=data[start : start + size], device=device)
+        at = start + size + -size % 4
+    raise ValueError(f"no entry of a cpio archive at byte {at}")

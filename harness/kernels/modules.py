@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import lzma
 import re
-import subprocess
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
+
+import zstandard
 
 from harness.errors import FetchError
 from harness.process import find_tool, run
@@ -85,21 +86,13 @@ def decompress(path: Path) -> bytes:
             return lzma.decompress(data)
         if data.startswith(b"\x1f\x8b"):
             return gzip.decompress(data)
-    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        if data.startswith(b"\x28\xb5\x2f\xfd"):
+            return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(data))
+    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError) as error:
         raise FetchError(f"{path} cannot be decompressed: {error}") from error
-    if data.startswith(b"\x28\xb5\x2f\xfd"):
-        return _zstd(path)
     return data
 
 
 def plain_name(path: Path) -> str:
     """Return a module file's name without its compression: `virtio-rng.ko.xz` -> `virtio-rng.ko`."""
     return re.sub(r"\.(xz|gz|zst)$", "", path.name)
-
-
-def _zstd(path: Path) -> bytes:
-    zstd = find_tool("zstd", package="zstd", purpose=f"decompress {path.name}")
-    done = subprocess.run([zstd, "-dcq", str(path)], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise FetchError(f"{path} cannot be decompressed: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout

@@ -19,6 +19,9 @@ class GuestSpec:
     `memory` is in MiB. `monitor_fd` is an open socket that QEMU inherits. With `network`, SSH comes over the
     user network through a port of 127.0.0.1 that the host's kernel chooses; without it, over the spare
     serial port, which QEMU offers as the unix socket `serial_socket`. With neither, there is no SSH.
+    What the guest writes to its console goes to the file `console`; with `console_socket`, a unix socket, the host
+    may write to it. With `ram`, the guest's memory is that file, which a guest that is `restored` from a snapshot
+    maps privately, so that the file stays as it is.
     """
 
     arch: Architecture
@@ -32,14 +35,20 @@ class GuestSpec:
     monitor_fd: int
     network: bool
     serial_socket: Path | None = None
+    console_socket: Path | None = None
+    ram: Path | None = None
+    restored: bool = False
 
 
-def kernel_cmdline(arch: Architecture, *, serial: bool, extra: str = "", floor: bool = False) -> str:
+def kernel_cmdline(
+    arch: Architecture, *, serial: bool, extra: str = "", floor: bool = False, standby: bool = False
+) -> str:
     """Return the guest kernel's command line.
 
     A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
     ends QEMU): Documentation/admin-guide/kernel-parameters.txt. loglevel=4 keeps the boot's chatter off the
-    slow serial port; an oops raises it again by itself (console_verbose()).
+    slow serial port; an oops raises it again by itself (console_verbose()). What built-in ciphers compute is nothing
+    that a case asks, and their self-tests are a tenth of an emulated boot (cryptomgr.notests).
     Raises QemuError for `serial` where the machine has no spare serial port.
     """
     if serial and arch.spare_serial is None:
@@ -53,9 +62,11 @@ def kernel_cmdline(arch: Architecture, *, serial: bool, extra: str = "", floor: 
         "panic=-1",
         "oops=panic",
         "softlockup_panic=1",
+        "cryptomgr.notests",
         arch.cmdline,
         f"bpfmatrix.serial={arch.spare_serial}" if serial else "",
         "bpfmatrix.floor" if floor else "",
+        "bpfmatrix.standby" if standby else "",
         extra,
     ]
     return " ".join(word for word in words if word)
@@ -70,19 +81,25 @@ def qemu_argv(spec: GuestSpec) -> list[str]:
         "-no-user-config",
         "-no-reboot",
         *("-display", "none"),
-        *("-machine", arch.machine),
+        *("-machine", f"{arch.machine},memory-backend=ram" if spec.ram else arch.machine),
         *("-accel", spec.accel),
         *("-cpu", "host" if spec.accel == "kvm" else arch.tcg_cpu),
         *("-m", f"{spec.memory}M"),
         *("-smp", str(spec.cpus)),
-        *("-kernel", str(spec.kernel)),
-        *("-initrd", str(spec.initrd)),
-        *("-append", spec.cmdline),
-        *("-chardev", f"file,id=console,path={_quoted(spec.console)}"),
+        *_boot(spec),
+        *("-chardev", _console(spec)),
         *(word.format(chardev="console") for word in arch.console_args),
         *("-chardev", f"socket,id=monitor,fd={spec.monitor_fd}"),
         *("-mon", "chardev=monitor,mode=control"),
     ]
+    if spec.ram is not None:
+        share = "off" if spec.restored else "on"
+        argv += [
+            "-object",
+            f"memory-backend-file,id=ram,size={spec.memory}M,mem-path={_quoted(spec.ram)},share={share}",
+        ]
+    if spec.restored:
+        argv += ["-incoming", "defer"]
     if spec.network:
         argv += [
             *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:22"),
@@ -92,6 +109,18 @@ def qemu_argv(spec: GuestSpec) -> list[str]:
         argv += ["-chardev", f"socket,id=ssh,path={_quoted(spec.serial_socket)},server=on,wait=off"]
         argv += [word.format(chardev="ssh") for word in arch.serial_args]
     return argv
+
+
+def _boot(spec: GuestSpec) -> list[str]:
+    # A restored guest has its kernel in its memory.
+    return [] if spec.restored else ["-kernel", str(spec.kernel), "-initrd", str(spec.initrd), "-append", spec.cmdline]
+
+
+def _console(spec: GuestSpec) -> str:
+    if spec.console_socket is None:
+        return f"file,id=console,path={_quoted(spec.console)}"
+    path, log = _quoted(spec.console_socket), _quoted(spec.console)
+    return f"socket,id=console,path={path},server=on,wait=off,logfile={log}"
 
 
 def _quoted(path: Path) -> str:

@@ -58,6 +58,7 @@ class QemuProcess:
         self.folder = folder
         self._stderr = folder / STDERR
         self._console = console
+        self.peak_memory = 0.0
 
     @property
     def pid(self) -> int:
@@ -67,6 +68,12 @@ class QemuProcess:
     def alive(self) -> bool:
         """Say whether QEMU still runs."""
         return self._process.poll() is None
+
+    def note_memory(self) -> None:
+        """Look how much memory QEMU has taken at most so far; `peak_memory` has it in MiB."""
+        with contextlib.suppress(OSError, ValueError):
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            self.peak_memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
     def wait(self, seconds: float) -> bool:
         """Wait for QEMU's end, at most `seconds`; say whether it has ended."""

@@ -25,6 +25,7 @@ from harness.model import (
     Report,
     RunInfo,
     Stage,
+    Start,
     Verdict,
 )
 from harness.reports import grid
@@ -87,6 +88,7 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "splats": outcome.splats,
         "console_tail": outcome.console_tail,
         "seconds": outcome.seconds,
+        "start": cell.start,
     }
 
 
@@ -134,7 +136,10 @@ class _Node:
             "written by bpfmatrix; run the matrix again to get a new one."
         )
 
-    def key(self, key: str) -> _Node:
+    def key(self, key: str, **missing: Any) -> _Node:
+        """Return the value of `key`; `missing=VALUE` stands for a key that came to the schema later."""
+        if isinstance(self.value, dict) and key not in self.value and missing:
+            return self._inner(missing["missing"], f".{key}")
         if not isinstance(self.value, dict) or key not in self.value:
             self.fail(f"an object with the key {key}")
         return self._inner(self.value[key], f".{key}" if self.path else key)
@@ -232,6 +237,7 @@ def _read_kernel(node: _Node) -> KernelResult:
         seconds=node.key("seconds").mapping(_Node.number),
         environment=node.key("environment").object(),
         boots=node.key("boots").integer(),
+        memory=node.key("memory", missing=0.0).number(),
         problems=node.key("problems").texts(),
         console_tail=node.key("console_tail").texts(),
     )
@@ -273,4 +279,5 @@ def _read_cell(node: _Node) -> CellResult:
         expectation=_read_expectation(node.key("expected")),
         verdict=node.key("verdict").choice(Verdict),
         verdict_reason=node.key("verdict_reason").text(),
+        start=node.key("start", missing=None).optional(lambda start: start.choice(Start)),
     )

@@ -31,7 +31,7 @@ from harness.errors import (
     MissingToolError,
     UsageError,
 )
-from harness.guest.session import GuestPlan
+from harness.guest.boot import GuestPlan
 from harness.judge.records import CaseRecord, Ending
 from harness.matrix_run import Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
 from harness.model import OutcomeKind, Report, Verdict

@@ -13,7 +13,8 @@ from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record
 
 from harness.config.case import Case
 from harness.errors import FetchError, MirrorError, QemuError
-from harness.guest.session import GuestPlan, SessionResult
+from harness.guest.boot import GuestPlan
+from harness.guest.session import SessionResult
 from harness.judge.records import CaseRecord, Ending
 from harness.model import OutcomeKind, PackageInfo, Verdict
 from harness.runner import KernelRun, batches, cells_of, error_reason, kernel_result, run_kernel, unreached, version_of

@@ -16,7 +16,7 @@ from harness.config.matrix import Deadlines, Settings
 from harness.debian.apt import PackageFile
 from harness.guest.keys import make_keys
 from harness.guest.protocol import Transcript
-from harness.guest.session import GuestPlan
+from harness.guest.boot import GuestPlan
 from harness.judge.records import CaseRecord
 from harness.kernels.files import KernelFiles
 from harness.model import PackageInfo

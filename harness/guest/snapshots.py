@@ -1,0 +1,202 @@
+"""Snapshots: a guest is booted once, up to the point where it waits for work, and restored from then on.
+
+A snapshot is two files: the guest's memory, and the state of the rest of its machine. A restored guest maps the
+memory privately, so that nothing it does comes back to the file, and every run begins with the same bytes. What
+must be a run's own (SSH keys, entropy, the time) is given to it over its console before anything listens on its
+network (harness/guest_service.py, `greeted`).
+
+Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is looked at
+while the guest already runs; its results count only if they are.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.cache import MANIFEST, Cache, digest, sha256_file
+from harness.errors import DeadlineError, GuestGoneError, QemuError, SnapshotError
+from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
+from harness.image import cpio
+from harness.process import find_tool, run
+from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
+from harness.qemu.process import QemuProcess, running, wait_until
+from harness.qemu.snapshot import load_state, save_state
+
+KIND = "snapshots"
+FORMAT = 1
+RAM, STATE = "ram", "state"
+STANDBY = "bpfmatrix: standing by"
+"""What harness/guest_service.py writes to the console when the guest waits for its greeting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A snapshot on disk: its folder, and the sha256 of its files by name."""
+
+    folder: Path
+    files: dict[str, str]
+
+    def whole(self) -> bool:
+        """Say whether the files hold what was written to them."""
+        try:
+            return all(sha256_file(self.folder / name) == wanted for name, wanted in self.files.items())
+        except OSError:
+            return False
+
+
+class Snapshots:
+    """The snapshots in the cache. One object serves a whole run; it is safe to use from several threads."""
+
+    def __init__(self, cache: Cache, *, qemu_version: str) -> None:
+        self._cache = cache
+        self._qemu_version = qemu_version
+
+    @contextlib.contextmanager
+    def restored(self, plan: GuestPlan) -> Iterator[QemuProcess]:
+        """Run a guest from its snapshot, made now where there is none, for the duration of the block.
+
+        Raises SnapshotError where the guest cannot be brought to standing by, saved or restored, and at the end of
+        the block where the snapshot's files turn out to be damaged; they are removed then.
+        """
+        snapshot = self.obtain(plan)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify") as pool:
+            whole = pool.submit(snapshot.whole)
+            try:
+                with _restored(plan, snapshot) as qemu:
+                    yield qemu
+            except SnapshotError:
+                self._drop(snapshot)
+                raise
+            finally:
+                damaged = not whole.result()
+            if damaged:
+                self._drop(snapshot)
+                raise SnapshotError(f"{plan.kernel.name}: the snapshot was damaged on disk; it was removed")
+
+    def obtain(self, plan: GuestPlan) -> Snapshot:
+        """Return the snapshot of a plan's guest, made now where there is none; raise SnapshotError."""
+        key = self._key(plan)
+        with self._cache.lock(f"{KIND}-{key}"):
+            path = self._cache.root / KIND / key
+            found = _read(path)
+            if found is None:
+                with guest_folder(plan) as folder:
+                    found = self._make(plan, path, folder=folder)
+            self._cache.mark_used(path)
+            return found
+
+    def _key(self, plan: GuestPlan) -> str:
+        spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
+        files = [sha256_file(plan.kernel.image), sha256_file(plan.base), digest(cpio.archive(common_nodes(plan)).hex())]
+        return digest(FORMAT, self._qemu_version, qemu_argv(spec), files)
+
+    def _make(self, plan: GuestPlan, path: Path, *, folder: Path) -> Snapshot:
+        self._drop_stale(plan)
+        shutil.rmtree(path, ignore_errors=True)
+        with self._cache.guarded(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            image = boot_files(plan, folder=folder, more=[])
+
+            def spec(monitor_fd: int) -> GuestSpec:
+                made = _spec(plan, folder=folder, ram=scratch / RAM, monitor_fd=monitor_fd, restored=False)
+                return replace(made, kernel=image)
+
+            with running(spec, folder=folder, stopping=plan.stopping) as qemu:
+                _await_standby(plan, qemu)
+                save_state(qemu.monitor, scratch / STATE)
+            run([find_tool("fallocate", package="util-linux", purpose="keep snapshots small"), "-d", scratch / RAM])
+            with self._cache.guarded(path):
+                files = {name: sha256_file(scratch / name) for name in (RAM, STATE)}
+                manifest: dict[str, Any] = {"files": files, "meta": {"slot": _slot(plan)}, "made": time.time()}
+                (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+                scratch.rename(path)
+        except (QemuError, DeadlineError, GuestGoneError) as error:
+            raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return Snapshot(folder=path, files=files)
+
+    def _drop_stale(self, plan: GuestPlan) -> None:
+        """Remove the other snapshots of the same kernel and command line: something that made them has changed."""
+        for manifest in self._cache.root.glob(f"{KIND}/*/{MANIFEST}"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                if json.loads(manifest.read_text())["meta"]["slot"] == _slot(plan):
+                    shutil.rmtree(manifest.parent)
+
+    def _drop(self, snapshot: Snapshot) -> None:
+        shutil.rmtree(snapshot.folder, ignore_errors=True)
+
+
+def _slot(plan: GuestPlan) -> str:
+    return digest(plan.kernel.name, plan.kernel.arch.name, plan.cmdline, plan.accel)
+
+
+def _read(path: Path) -> Snapshot | None:
+    """Return the snapshot in a folder, if it is complete. Its bytes are looked at when it is used."""
+    try:
+        files = {str(name): str(value) for name, value in json.loads((path / MANIFEST).read_text())["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return Snapshot(folder=path, files=files) if all((path / name).is_file() for name in (RAM, STATE)) else None
+
+
+def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored: bool) -> GuestSpec:
+    cmdline = kernel_cmdline(plan.kernel.arch, serial=plan.serial, extra=plan.cmdline, standby=True)
+    return replace(
+        guest_spec(plan, folder=folder, monitor_fd=monitor_fd),
+        cmdline=cmdline,
+        console_socket=folder / "tty",
+        ram=ram,
+        restored=restored,
+    )
+
+
+def _await_standby(plan: GuestPlan, qemu: QemuProcess) -> None:
+    seconds = plan.settings.deadlines.boot
+    if not wait_until(lambda: STANDBY in qemu.console_text() or not qemu.alive(), seconds=seconds, step=0.01):
+        raise DeadlineError("boot", seconds, "waiting for the guest to stand by")
+    if not qemu.alive():
+        raise GuestGoneError("QEMU ended while the guest was booting")
+
+
+@contextlib.contextmanager
+def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
+    with guest_folder(plan) as folder:
+
+        def spec(monitor_fd: int) -> GuestSpec:
+            return _spec(plan, folder=folder, ram=snapshot.folder / RAM, monitor_fd=monitor_fd, restored=True)
+
+        with contextlib.ExitStack() as stack:
+            try:
+                qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
+                load_state(qemu.monitor, snapshot.folder / STATE)
+                # Held open: what the guest has not read yet of a closed connection, QEMU forgets.
+                _greet(plan, stack.enter_context(socket.socket(socket.AF_UNIX)), folder / "tty")
+            except (QemuError, OSError) as error:
+                raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
+            yield qemu
+
+
+def _greet(plan: GuestPlan, console: socket.socket, tty: Path) -> None:
+    """Tell a restored guest what is its own: the time, entropy, and the run's keys."""
+    words = {
+        "time": time.time(),
+        "entropy": secrets.token_hex(64),
+        "host_key": plan.keys.host_key_file.hex(),
+        "authorized_key": plan.keys.authorized_key,
+    }
+    console.connect(str(tty))
+    console.sendall(json.dumps(words).encode() + b"\n")

@@ -1,0 +1,47 @@
+"""How the guests of a run are started: from snapshots where that works, else by booting them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from harness.config.case import Case
+from harness.errors import SnapshotError
+from harness.guest.boot import GuestPlan
+from harness.guest.session import SessionResult, run_session
+from harness.guest.snapshots import Snapshots
+from harness.model import Start
+
+
+class Starter:
+    """Runs sessions; a kernel whose snapshot has failed once is booted from then on.
+
+    Without `snapshots` all guests are booted. Safe to use from several threads.
+    """
+
+    def __init__(self, snapshots: Snapshots | None) -> None:
+        self._snapshots = snapshots
+        self._failed: set[str] = set()
+        self._guard = threading.Lock()
+
+    def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
+        """Run one guest over `cases`; raise what `run_session` raises."""
+        notices = []
+        if self._snapshots is not None and plan.kernel.name not in self._failed:
+            try:
+                result = run_session(plan, cases, start=self._snapshots.restored)
+            except SnapshotError as error:
+                notices.append(f"{error}; the guest was booted instead")
+            else:
+                result.start = Start.WARM
+                if result.environment:
+                    return result
+                notices.append(
+                    f"{plan.kernel.name}: the guest that was restored from its snapshot gave no sign of life"
+                )
+            with self._guard:
+                self._failed.add(plan.kernel.name)
+        result = run_session(plan, cases)
+        result.start = Start.COLD
+        result.notices += notices
+        return result

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""What waits for work in the guest: images/init starts it, it loads the agent and takes the job that comes over SSH.
+
+Python and libbpf take longer to load in an emulated guest than most cases take to run. So that happens while the
+harness is still connecting; or, in a guest whose state is kept as a snapshot, once for all the runs that are
+restored from it. Such a guest gets what must be its run's own (keys, entropy, the time) over its console, before
+anything listens on its network.
+
+docs/agent-protocol.md describes what it reads and writes. Standard library only.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python3 -I does not
+import guest_agent
+
+FOLDER = "/run/bpfmatrix"
+STANDBY = "bpfmatrix: standing by"
+"""Written to the console when the guest waits for its greeting; the harness looks for it."""
+
+
+def main(*, standby):
+    """Load the agent, take a greeting where the guest stands by, then one job."""
+    lib = guest_agent.Libbpf()
+    gc.collect()
+    gc.freeze()  # children share these pages; nothing is gained by looking through them
+    if standby:
+        greeted(json.loads(greeting()))
+    with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it
+        job = receive(source)
+    guest_agent.serve(job, lib=lib, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
+
+
+def receive(source):
+    """Read a line of JSON and the files that it announces, write these, and return the job."""
+    head = json.loads(source.readline())
+    for path, size in head["files"]:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(source.read(size))
+    return head["job"]
+
+
+def greeting():
+    """Say on the console that the guest stands by, and return the line that comes back."""
+    with open("/dev/console", "r+b", buffering=0) as console:
+        console.write(f"{STANDBY}\n".encode())
+        line = b""
+        while not line.endswith(b"\n"):
+            line += console.read(4096)
+    return line
+
+
+def greeted(words):
+    """Make this guest one of its own: its time, its entropy, its SSH keys; then let init start SSH."""
+    time.clock_settime(time.CLOCK_REALTIME, words["time"])
+    entropy = bytes.fromhex(words["entropy"])
+    libc = ctypes.CDLL(None, use_errno=True)
+    random = os.open("/dev/urandom", os.O_WRONLY)
+    # struct rand_pool_info: the entropy in bits, the size in bytes, the bytes. Then let the generator take it up
+    # (RNDADDENTROPY and RNDRESEEDCRNG, include/uapi/linux/random.h).
+    pool = struct.pack("=ii", len(entropy) * 8, len(entropy)) + entropy
+    for request, argument in (
+        (guest_agent.ioctl_request("R", 3, size=8), pool),
+        (guest_agent.ioctl_request("R", 7), None),
+    ):
+        if libc.ioctl(random, ctypes.c_ulong(request), argument) != 0:
+            raise OSError(ctypes.get_errno(), f"the guest's random numbers cannot be made its own ({request:#x})")
+    os.close(random)
+    os.makedirs("/root/.ssh", mode=0o700, exist_ok=True)
+    keys = {
+        "/etc/dropbear/host_key": bytes.fromhex(words["host_key"]),
+        "/root/.ssh/authorized_keys": f"{words['authorized_key']}\n".encode(),
+    }
+    for path, text in keys.items():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text)
+    with open(f"{FOLDER}/go", "wb") as file:
+        file.write(b"go\n")
+
+
+if __name__ == "__main__":
+    main(standby="standby" in sys.argv[1:])

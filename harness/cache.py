@@ -67,6 +67,8 @@ class Cache:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        self.grown = False
+        """Whether anything was put into the cache through this object."""
 
     def entry(self, kind: str, key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
         """Return the entry `kind`/`key`, made by `make` where it is missing or damaged.
@@ -82,6 +84,7 @@ class Cache:
                 return Entry(path, meta)
             repaired = path.exists()
             meta = self._make(path, make)
+            self.grown = True
             self.mark_used(path)
             return Entry(path, meta, fresh=True, repaired=repaired)
 

@@ -71,7 +71,7 @@ class KernelOutput:
 def load_plan(options: Options) -> tuple[Matrix, Plan]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
     matrix = load_matrix(options.project.matrix_file)
-    cases = load_cases(options.project.matrix_file, matrix.cases)
+    cases = load_cases(options.project.matrix_file, matrix.cases, only=options.cases)
     host = host_architecture()
     plan = make_plan(
         matrix,
@@ -146,7 +146,8 @@ class MatrixRun:
         with contextlib.suppress(
             BpfmatrixError, OSError
         ):  # the run is over; a cache that is too large harms it no more
-            self._cache.trim(max_bytes=self._max_cache_bytes, keep_newer_than=self._started.timestamp())
+            if self._cache.grown:
+                self._cache.trim(max_bytes=self._max_cache_bytes, keep_newer_than=self._started.timestamp())
         return report, folder
 
     def _run_all(self, folder: Path) -> None:

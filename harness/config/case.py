@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -261,9 +262,11 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
     return frozen_copy(Case, case, id=folder.name, folder=folder, expect=rules)
 
 
-def load_cases(matrix_path: Path, globs: tuple[str, ...]) -> tuple[Case, ...]:
+def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str] = ()) -> tuple[Case, ...]:
     """Read the cases in the folders that match `globs`, sorted by id.
 
+    With `only`, patterns of ids, the cases that none of them matches are not read; where one of the patterns
+    matches nothing, all are, so that the user can be told what there is.
     Relative globs start at the folder of `matrix_path`; a folder that holds neither a case.yaml nor BPF
     sources is passed over. Raises ConfigError, with the errors of all cases, where a case or a list of rules
     is wrong, a glob finds no case, or two folders have the same name.
@@ -283,6 +286,9 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...]) -> tuple[Case, ...]:
             )
         for folder in found:  # several globs may find the same one, on different ways
             folders.setdefault((folder.resolve(), folder.name), folder)
+    names = {name for _, name in folders}
+    if only and all(any(fnmatchcase(name, pattern) for name in names) for pattern in only):
+        folders = {key: value for key, value in folders.items() if any(fnmatchcase(key[1], each) for each in only)}
     cases: dict[str, Case] = {}
     shared: dict[Path, SharedRules | None] = {}
     for folder in folders.values():

@@ -65,7 +65,7 @@ class Lock(_Model):
 def read_lock(path: Path) -> Lock:
     """Return the lock at `path`, an empty one where there is no file; raise ConfigError on a malformed one."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return Lock.model_validate(data or {})
     except FileNotFoundError:
         return Lock()

@@ -93,6 +93,7 @@ class Snapshots:
             if found is None:
                 with guest_folder(plan) as folder:
                     found = self._make(plan, path, folder=folder)
+                self._cache.grown = True
             self._cache.mark_used(path)
             return found
 

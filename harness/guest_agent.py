@@ -880,9 +880,14 @@ def environment(lib):
     }
 
 
+def sysctl_path(name):
+    """Return the file of a sysctl."""
+    return "/proc/sys/" + name.replace(".", "/")
+
+
 def set_sysctl(name, value):
-    """Write one sysctl and return what it was; OSError where the kernel refuses."""
-    path = "/proc/sys/" + name.replace(".", "/")
+    """Write one sysctl and return what it was; OSError where there is none, or the kernel refuses."""
+    path = sysctl_path(name)
     with open(path, encoding="ascii") as file:
         before = file.read().strip()
     with open(path, "w", encoding="ascii") as file:
@@ -930,6 +935,7 @@ def run_case(reporter, lib, log, case):
                 changed[name] = set_sysctl(name, value)
             except OSError as error:
                 unmet = {"sysctl": name, "value": value, "errno_name": errno_name(error.errno or 0)}
+                unmet["missing"] = not os.path.exists(sysctl_path(name))
                 end = {"complete": True, "signal": None, "timed_out": False, "precondition": unmet}
                 break
         if end is None:

@@ -28,6 +28,7 @@ from harness.guest.boot import GuestPlan
 from harness.guest.keys import RunKeys, make_keys
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
+from harness.judge.known_splats import AllowList, expiry_notices
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
 from harness.preparation import Preparation, Project
@@ -113,6 +114,7 @@ class MatrixRun:
         self._stopping = threading.Event()
         self._accels: dict[str, Accel] = {}
         self._started = datetime.now(UTC)
+        self._allow = AllowList(entries=matrix.known_splats, today=self._started.date())
         self.jobs = options.jobs or auto_jobs(matrix, plan)
         self._max_cache_bytes = max_cache_bytes(os.environ)
 
@@ -134,6 +136,9 @@ class MatrixRun:
         try:
             with self._progress.shown(), _signals_as_errors():
                 try:
+                    for notice in expiry_notices(self._allow, file=self._options.project.matrix_file.name):
+                        self._preparation.note(notice)
+                        self._progress.note(notice, style="bold red")
                     self._run_all(folder)
                 except (KeyboardInterrupt, InterruptedRunError) as error:
                     interrupted = str(error) or "Ctrl-C"
@@ -219,7 +224,7 @@ class MatrixRun:
             self._preparation.note(notice)
             self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
-        return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run))
+        return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run, allow=self._allow))
 
     def _starter(self, arch: Architecture) -> Starter:
         if self._options.cold:

@@ -56,14 +56,31 @@ INCOMPLETE = frozenset({Verdict.ERROR, Verdict.NOT_RUN})
 
 
 @dataclass(frozen=True, kw_only=True)
+class AllowedSplat:
+    """A complaint of the guest's kernel that `known-splats` of matrix.yaml allows.
+
+    `line` is the splat's first line, or that of the first of `count`; `pattern`, `reason` and `link` are the
+    entry's, and `expires` is its last day (YYYY-MM-DD).
+    """
+
+    line: str
+    count: int
+    pattern: str
+    reason: str
+    link: str
+    expires: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the kernel did in one cell, with the evidence.
 
     `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the
     verifier's own text; `events` are the decoded records of the trigger's own connections in the order in
     which they were emitted; `refusal` is the class of a refusal (judge/refusals.py; `unclassified` where no row
-    explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log; `console_tail`
-    holds the last lines of the console where the guest died or gave no answer.
+    explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log, `allowed_splats`
+    says which of them are allowed, and why; `console_tail` holds the last lines of the console where the guest died
+    or gave no answer.
     """
 
     kind: OutcomeKind
@@ -76,6 +93,7 @@ class Outcome:
     log: str = ""
     events: tuple[dict[str, Any], ...] = ()
     splats: tuple[str, ...] = ()
+    allowed_splats: tuple[AllowedSplat, ...] = ()
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
 
@@ -96,7 +114,10 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """One kernel x one case: what was expected, what happened, what that means."""
+    """One kernel x one case: what was expected, what happened, what that means.
+
+    `isolated` says that the case had a guest of its own.
+    """
 
     kernel: str
     case: str
@@ -106,6 +127,7 @@ class CellResult:
     verdict: Verdict
     verdict_reason: str
     start: Start | None = None
+    isolated: bool = False
 
 
 class Start(StrEnum):

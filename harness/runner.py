@@ -11,6 +11,7 @@ from harness.config.expectation import choose
 from harness.errors import BpfmatrixError, ConfigError
 from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
 from harness.judge.refusals import classified
@@ -92,13 +93,19 @@ def version_of(environment: dict[str, object], fallback: str) -> str:
     return match.group(1) if match else str(environment.get("release") or fallback)
 
 
-def cells_of(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> list[CellResult]:
-    """Turn a kernel's records into its cells: outcomes held against the expectations of the cases."""
+def cells_of(
+    plan: GuestPlan, cases: Sequence[Case], run: KernelRun, *, allow: AllowList = NOTHING_ALLOWED
+) -> list[CellResult]:
+    """Turn a kernel's records into its cells: outcomes held against the expectations of the cases.
+
+    `allow` holds the known splats of all kernels.
+    """
     version = version_of(run.environment, plan.kernel.package.version or plan.kernel.release)
+    own = allow.concerning(arch=plan.kernel.arch.name, version=version)
     cells = []
     for case in cases:
         expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
-        outcome = outcome_of(case, run.records.get(case.id, CaseRecord()))
+        outcome = outcome_of(case, run.records.get(case.id, CaseRecord()), allow=own)
         cell = _cell(plan.kernel.name, case, outcome, expectation)
         cells.append(replace(cell, start=run.starts.get(case.id)))
     return cells
@@ -158,6 +165,7 @@ def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -
         expectation=expectation,
         verdict=verdict,
         verdict_reason=reason,
+        isolated=case.alone,
     )
 
 

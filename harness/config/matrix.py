@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationI
 
 from harness.config.base import Arch, CheckedModel, Cpus, Expects, Line, MemoryMib, Model, Seconds, unexpected
 from harness.config.explain import read
+from harness.config.known_splats import KnownSplat
 from harness.config.yaml_source import Loc
 
 KernelName = Annotated[
@@ -180,6 +181,11 @@ class Matrix(CheckedModel):
     )
     kernels: Annotated[tuple[Annotated[Kernel, Field(discriminator="source")], ...], Field(min_length=1)] = Field(
         description="The kernels, in the order of the grid."
+    )
+    known_splats: tuple[KnownSplat, ...] = Field(
+        default=(),
+        description="Complaints in the kernels' logs that do not make a case misbehave; the reports show them all the "
+        "same. The first entry that matches and has not expired counts.",
     )
 
     @classmethod

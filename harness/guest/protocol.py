@@ -67,11 +67,12 @@ class _AgentTrouble(_Case):
 
 
 class _Precondition(BaseModel):
-    """The sysctl that a case needs and the kernel refuses."""
+    """The sysctl that a case needs, and that the kernel refuses or, where it is `missing`, does not have."""
 
     sysctl: str
     value: str | int
     errno_name: str
+    missing: bool
 
 
 class _CaseEnd(_Case):

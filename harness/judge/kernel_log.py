@@ -27,6 +27,10 @@ _FATAL = re.compile(
     r"|^BUG: (?:unable to handle|kernel NULL|scheduling|stack guard)|^general protection fault|soft lockup|hard LOCKUP"
 )
 _PREFIX = re.compile(r"^(?:<\d>\s?)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?)?")
+# Marks that also stand further down in a splat that another line began (die() after a fault, a panic after anything).
+_FURTHER_DOWN = re.compile(
+    r"^Oops\b|^Internal error: |: Oops:? |^general protection fault|^invalid opcode|^KASAN: |Kernel panic - not syncing"
+)
 EXCERPT_LINES = 25
 
 
@@ -36,7 +40,10 @@ def plain(line: str) -> str:
 
 
 def find_splats(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return an excerpt per splat: the line that marks it and what follows, up to the end of its trace."""
+    """Return an excerpt per splat: the line that marks it and what follows, up to the end of its trace.
+
+    No excerpt runs into the next splat, so that a splat that is allowed hides no other.
+    """
     excerpts: list[str] = []
     index = 0
     while index < len(lines):
@@ -55,7 +62,16 @@ def fatal_line(lines: Iterable[str]) -> str | None:
 
 
 def _end_of_trace(lines: Sequence[str], start: int) -> int:
+    # refcount_warn_saturate() has its message in the line before its WARNING.
+    head = 2 if plain(lines[start]).startswith("refcount_t: ") else 1
     for index in range(start + 1, min(len(lines), start + EXCERPT_LINES)):
+        if index >= start + head and _begins(plain(lines[index])):
+            return index
         if re.search(r"---\[ end trace|</TASK>", lines[index]):
             return index + 1
     return min(len(lines), start + EXCERPT_LINES)
+
+
+def _begins(line: str) -> bool:
+    """Say whether a line begins a splat, even where the end of the one before it is not marked."""
+    return "[ cut here ]" in line or bool(_SPLAT.search(line) and not _FURTHER_DOWN.search(line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +13,7 @@ from harness.config.case import Case
 from harness.config.steps import Observation
 from harness.jobs import AgentStep, steps_of
 from harness.judge.kernel_log import find_splats
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, weigh
 from harness.judge.observation import differences, side_of, trace_differences
 from harness.judge.records import CaseRecord
 from harness.model import Outcome, OutcomeKind, Stage
@@ -22,8 +24,11 @@ REFUSABLE = frozenset({"load", "set-attach-target", "tail-call", "attach"})
 DETACHING = frozenset({"detach"})
 
 
-def outcome_of(case: Case, record: CaseRecord) -> Outcome:
-    """Return the outcome of one cell. Without the agent's completion marker it is never a good one."""
+def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALLOWED) -> Outcome:
+    """Return the outcome of one cell. Without the agent's completion marker it is never a good one.
+
+    `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`.
+    """
     if record.ending is not None:
         return Outcome(
             kind=record.ending.kind,
@@ -37,19 +42,30 @@ def outcome_of(case: Case, record: CaseRecord) -> Outcome:
         return _lost("the agent never reported the end of the case", record)
     unmet = end.get("precondition")
     if unmet is not None:
-        reason = f"this kernel refuses {unmet['sysctl']}={unmet['value']} ({unmet['errno_name']}), which the case needs"
-        return Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason=reason, seconds=end.get("seconds"))
+        return Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason=_not_set(unmet), seconds=end.get("seconds"))
     splats = find_splats(end.get("kernel_log", []))
+    weighed = weigh(splats, allow)
+    outcome = _ended(case, record, end, complaint=weighed.complaint)
+    return replace(outcome, splats=splats, allowed_splats=weighed.allowed)
+
+
+def _not_set(unmet: Mapping[str, Any]) -> str:
+    """Say which sysctl could not be set to what, and why."""
+    why = "this kernel has no such sysctl" if unmet["missing"] else "this kernel refuses it"
+    errno = unmet["errno_name"]
+    return f"the sysctl {unmet['sysctl']} could not be set to {unmet['value']}, which the case needs: {why} ({errno})"
+
+
+def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, complaint: str) -> Outcome:
+    """Return the outcome of a case that has its `case-end` line; `complaint` is the kernel's that counts, or ""."""
     if end.get("timed_out"):
-        return _lost("the case deadline passed inside the guest", record, splats=splats)
+        return _lost("the case deadline passed inside the guest", record)
     if end.get("signal"):
-        return _lost(f"the agent's process for this case was killed by {end['signal']}", record, splats=splats)
+        return _lost(f"the agent's process for this case was killed by {end['signal']}", record)
     if not end.get("complete"):
-        reason = "; ".join(record.errors) or "the agent's process for this case failed"
-        return _lost(reason, record, splats=splats)
-    if splats:
-        first = splats[0].splitlines()[0]
-        return _judged(record, OutcomeKind.MISBEHAVES, f"the kernel complained: {first}", splats=splats)
+        return _lost("; ".join(record.errors) or "the agent's process for this case failed", record)
+    if complaint:
+        return _judged(record, OutcomeKind.MISBEHAVES, complaint)
     return _walked(case, record)
 
 
@@ -159,7 +175,6 @@ def _judged(
     *,
     stage: Stage | None = None,
     failed: dict[str, Any] | None = None,
-    splats: tuple[str, ...] = (),
 ) -> Outcome:
     failed = failed or {}
     return Outcome(
@@ -170,17 +185,15 @@ def _judged(
         errno_name=failed.get("errno_name"),
         log=failed.get("log") or "",
         events=_events(record),
-        splats=splats,
         seconds=(record.end or {}).get("seconds"),
     )
 
 
-def _lost(reason: str, record: CaseRecord, *, stage: Stage | None = None, splats: tuple[str, ...] = ()) -> Outcome:
+def _lost(reason: str, record: CaseRecord, *, stage: Stage | None = None) -> Outcome:
     return Outcome(
         kind=OutcomeKind.LOST,
         reason=reason,
         stage=stage or _last_stage(record),
-        splats=splats,
         seconds=(record.end or {}).get("seconds"),
     )
 

@@ -9,15 +9,25 @@ from harness.model import Expectation, Outcome, OutcomeKind, Verdict
 _WITHOUT_EXPECTATION = {
     OutcomeKind.LOST: Verdict.ERROR,
     OutcomeKind.NOT_RUN: Verdict.NOT_RUN,
-    OutcomeKind.NOT_APPLICABLE: Verdict.NOT_APPLICABLE,
 }
+_WHAT_TO_DO = (
+    "If this is right, let a rule of the case expect not-applicable on this kernel, with its reason and source"
+)
 
 
 def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
-    """Return the verdict and a sentence that says why."""
+    """Return the verdict and a sentence that says why.
+
+    A case is not-applicable only where its expectation says so: a mistyped sysctl must not look like a kernel
+    that lacks something.
+    """
     verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
     if verdict is not None:
         return verdict, outcome.reason
+    if outcome.kind == OutcomeKind.NOT_APPLICABLE:
+        if expected.outcome == OutcomeKind.NOT_APPLICABLE:
+            return Verdict.NOT_APPLICABLE, expected.reason
+        return Verdict.FAIL, f"expected {expected.outcome} ({expected.reason}), but {outcome.reason}. {_WHAT_TO_DO}"
     if expected.outcome == OutcomeKind.WORKS:
         if outcome.kind == OutcomeKind.WORKS:
             return Verdict.PASS, outcome.reason

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 from harness.errors import ConfigError
 from harness.model import (
+    AllowedSplat,
     CellResult,
     Expectation,
     KernelResult,
@@ -86,9 +87,11 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "log": outcome.log,
         "events": outcome.events,
         "splats": outcome.splats,
+        "allowed_splats": [asdict(splat) for splat in outcome.allowed_splats],
         "console_tail": outcome.console_tail,
         "seconds": outcome.seconds,
         "start": cell.start,
+        "isolated": cell.isolated,
     }
 
 
@@ -256,6 +259,17 @@ def _read_expectation(node: _Node) -> Expectation:
     )
 
 
+def _read_allowed_splat(node: _Node) -> AllowedSplat:
+    return AllowedSplat(
+        line=node.key("line").text(),
+        count=node.key("count").integer(),
+        pattern=node.key("pattern").text(),
+        reason=node.key("reason").text(),
+        link=node.key("link").text(),
+        expires=node.key("expires").text(),
+    )
+
+
 def _read_cell(node: _Node) -> CellResult:
     outcome = Outcome(
         kind=node.key("outcome").choice(OutcomeKind),
@@ -268,6 +282,7 @@ def _read_cell(node: _Node) -> CellResult:
         log=node.key("log").text(),
         events=node.key("events").each(_Node.object),
         splats=node.key("splats").texts(),
+        allowed_splats=node.key("allowed_splats", missing=[]).each(_read_allowed_splat),
         console_tail=node.key("console_tail").texts(),
         seconds=node.key("seconds").optional(_Node.number),
     )
@@ -280,4 +295,5 @@ def _read_cell(node: _Node) -> CellResult:
         verdict=node.key("verdict").choice(Verdict),
         verdict_reason=node.key("verdict_reason").text(),
         start=node.key("start", missing=None).optional(lambda start: start.choice(Start)),
+        isolated=node.key("isolated", missing=False).truth(),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from harness.model import CellResult, KernelResult, OutcomeKind, Report, Verdict
+from harness.model import CellResult, KernelResult, Outcome, OutcomeKind, Report, Verdict
 from harness.reports import grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
@@ -84,7 +84,7 @@ def _case(cell: CellResult) -> TestCase:
         name=text.one_line(cell.case),
         classname=_class_name(cell.kernel),
         elapsed_sec=outcome.seconds,
-        stdout="\n".join(event_lines(outcome.events)) or None,
+        stdout="\n".join([*event_lines(outcome.events), *_allowed(outcome)]) or None,
         stderr=text.bound("\n".join(outcome.console_tail), limit=LONGEST_TEXT) or None,
     )
     message = text.one_line(f"{cell.verdict_reason or cell.verdict}: {wording.happened(outcome)}")
@@ -109,6 +109,10 @@ def _case(cell: CellResult) -> TestCase:
         case Verdict.NOT_RUN:
             case.add_error_info(message=message, output=_evidence(cell), error_type="not-run")
     return case
+
+
+def _allowed(outcome: Outcome) -> list[str]:
+    return [text.one_line(f"allowed splat: {wording.allowed_splat(splat)}") for splat in outcome.allowed_splats]
 
 
 def _evidence(cell: CellResult) -> str:

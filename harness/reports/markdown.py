@@ -46,6 +46,8 @@ def fence(text: str) -> str:
 def _limit(report: Report) -> int:
     """Return the characters that each block of evidence may take, fewer where there are many blocks."""
     blocks = sum(
-        2 + len(cell.outcome.splats) for cell in grid.cells_in_order(report) if cell.verdict is not Verdict.PASS
+        2 + len(cell.outcome.splats)
+        for cell in grid.cells_in_order(report)
+        if cell.verdict is not Verdict.PASS or cell.outcome.allowed_splats
     )
     return min(LONGEST_EVIDENCE, max(_SHORTEST_EVIDENCE, ALL_EVIDENCE // max(1, blocks)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.model import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
-from harness.reports import grid, text, wording
+from harness.reports import cost, grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
 
@@ -17,6 +17,9 @@ SECTIONS = (
     ("Not applicable", frozenset({Verdict.NOT_APPLICABLE})),
 )
 """Every verdict but `pass`, under the headings in which the cells are told, the worst first."""
+
+NOTED_TITLE = "Passed, with an allowed splat"
+"""The heading of cells that passed though their kernel complained, since `known-splats` allows that."""
 
 EVIDENCE_LIMIT = 16_000
 """Characters of one block of evidence (a verifier's log, a console tail) on a page."""
@@ -35,7 +38,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """Everything that a page says about one cell."""
+    """Everything that a page says about one cell; `noted` where its kernel complained and was allowed to."""
 
     anchor: str
     kernel: str
@@ -45,6 +48,7 @@ class Detail:
     facts: tuple[tuple[str, str], ...]
     evidence: tuple[Evidence, ...]
     events: tuple[str, ...]
+    noted: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,8 @@ class View:
     legend: tuple[tuple[str, Verdict, str], ...]
     kernel_columns: tuple[str, ...]
     kernels: tuple[tuple[str, ...], ...]
+    costs: cost.Costs
+    slowest: cost.Costs
     sections: tuple[Section, ...]
     passed: tuple[Detail, ...]
 
@@ -98,6 +104,8 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         )
         for title, verdicts in SECTIONS
     ]
+    noted = tuple(d for d in details if d.verdict is Verdict.PASS and d.noted)
+    sections.append(Section(title=NOTED_TITLE, urgent=False, details=noted))
     return View(
         run_id=report.run.id,
         headline=grid.headline(report),
@@ -109,8 +117,10 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         legend=grid.legend(report),
         kernel_columns=("kernel", "release", "version", "arch", "accel", "package", "boots", "took"),
         kernels=tuple(_kernel_row(kernel) for kernel in report.kernels),
+        costs=cost.by_kernel(report),
+        slowest=cost.slowest(report),
         sections=tuple(section for section in sections if section.details),
-        passed=tuple(d for d in details if d.verdict is Verdict.PASS),
+        passed=tuple(d for d in details if d.verdict is Verdict.PASS and not d.noted),
     )
 
 
@@ -170,6 +180,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         ("Stage", str(outcome.stage or "")),
         ("Errno", wording.errno(outcome)),
         ("Verdict", f"{cell.verdict}: {cell.verdict_reason}" if cell.verdict_reason else str(cell.verdict)),
+        *(("Allowed splat", wording.allowed_splat(splat)) for splat in outcome.allowed_splats),
         ("Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)),
     ]
     evidence = [
@@ -186,4 +197,5 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         facts=tuple((label, value) for label, value in facts if value),
         evidence=tuple(Evidence(label=label, text=said) for label, said in evidence if said.strip()),
         events=event_lines(outcome.events),
+        noted=bool(outcome.allowed_splats),
     )

@@ -5,7 +5,7 @@ All functions are pure; what they return is as clean as the values they are give
 
 from __future__ import annotations
 
-from harness.model import Expectation, Outcome, PackageInfo
+from harness.model import AllowedSplat, Expectation, Outcome, PackageInfo
 
 
 def duration(seconds: float | None) -> str:
@@ -49,6 +49,12 @@ def happened(outcome: Outcome) -> str:
     kind = f"{outcome.kind} ({outcome.refusal})" if outcome.refusal else str(outcome.kind)
     said = f"{kind}: {outcome.reason}" if outcome.reason else kind
     return f"{said} Advice: {outcome.advice}" if outcome.advice else said
+
+
+def allowed_splat(splat: AllowedSplat) -> str:
+    """Return a splat that does not count, as one line: what was said, why it is allowed, where, and until when."""
+    times = "" if splat.count == 1 else f" ({splat.count} times)"
+    return f"{splat.line}{times}: {splat.reason} [{splat.link}], allowed until {splat.expires}"
 
 
 def package(info: PackageInfo | None) -> str:

@@ -21,8 +21,8 @@ from harness.cache import Cache
 from harness.config.case import Case, load_case
 from harness.config.matrix import load_matrix
 from harness.guest import session
-from harness.guest.keys import make_keys
 from harness.guest.boot import GuestPlan
+from harness.guest.keys import make_keys
 from harness.model import CellResult, OutcomeKind, Stage, Verdict
 from harness.preparation import Preparation, Project
 from harness.runner import KernelRun, cells_of, run_kernel

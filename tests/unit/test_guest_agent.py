@@ -714,12 +714,23 @@ def test_sysctls_are_set_before_a_case_and_put_back_after_it(pipe: Pipe, monkeyp
     assert "precondition" not in end
 
 
-def test_a_sysctl_that_the_kernel_refuses_makes_the_case_not_applicable(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("there", [True, False])
+def test_a_sysctl_that_cannot_be_set_ends_the_case_before_it_begins(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: bool
 ) -> None:
+    monkeypatch.setattr(agent, "sysctl_path", lambda name: str(tmp_path / name))
+    if there:
+        (tmp_path / "c.d").touch()
     done, end = case_with(pipe, monkeypatch, {"a.b": 0, "c.d": "x"}, refused="c.d")
     assert done == [("a.b", 0), ("a.b", "before")]
-    assert end["precondition"] == {"sysctl": "c.d", "value": "x", "errno_name": "EINVAL"}
+    assert end["precondition"] == {"sysctl": "c.d", "value": "x", "errno_name": "EINVAL", "missing": not there}
+
+
+def test_a_sysctl_that_does_not_exist_is_told_by_its_errno(pipe: Pipe) -> None:
+    case = {"id": "c", "deadline": 1, "sysctls": {"kernel.no_such_sysctl": 1}}
+    agent.run_case(agent.Reporter(pipe.writing), None, Quiet(), case)
+    wanted = {"sysctl": "kernel.no_such_sysctl", "value": 1, "errno_name": "ENOENT", "missing": True}
+    assert pipe.lines()[-1]["precondition"] == wanted
 
 
 def test_the_environment_is_what_the_machine_says() -> None:

@@ -117,6 +117,39 @@ def test_an_excerpt_ends_with_its_trace_and_the_next_splat_has_its_own() -> None
     )
 
 
+@pytest.mark.parametrize(
+    "second",
+    [
+        "WARNING: CPU: 0 PID: 1 at b.c:1 g+0x1/0x2",
+        "BUG: scheduling while atomic: python3/71/0x00000002",
+        "refcount_t: underflow; use-after-free.",
+        "INFO: task kworker/0:1:9 blocked for more than 120 seconds.",
+    ],
+)
+def test_a_splat_without_an_end_does_not_swallow_the_next(second: str) -> None:
+    first = "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580"
+    found = find_splats([first, "Call Trace:", " f+0x1/0x2", second, "Call Trace:"])
+    assert found == (f"{first}\nCall Trace:\nf+0x1/0x2", f"{second}\nCall Trace:")
+
+
+def test_the_mark_of_a_new_warning_ends_the_excerpt_before_it() -> None:
+    log = ["UBSAN: array-index-out-of-bounds in a.c:1:2", "------------[ cut here ]------------", "WARNING: CPU: 0"]
+    assert find_splats(log) == (log[0], log[2])
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        ["refcount_t: underflow; use-after-free.", "WARNING: CPU: 0 PID: 1 at lib/refcount.c:28 f+0x1/0x2"],
+        ["BUG: kernel NULL pointer dereference, address: 0000000000000010", "#PF: x", "Oops: 0000 [#1] PREEMPT SMP"],
+        ["Unable to handle kernel paging request at x", "Mem abort info:", "Internal error: Oops: 0000000096000004"],
+        ["Oops: general protection fault, probably for x", "KASAN: null-ptr-deref in range [a-b]"],
+    ],
+)
+def test_what_one_splat_says_in_several_marks_is_one(log: list[str]) -> None:
+    assert find_splats(log) == ("\n".join(log),)
+
+
 def test_an_excerpt_without_an_end_is_bounded() -> None:
     log = ["Oops: 0000 [#1]", *["RIP: 0010:f+0x1/0x2"] * 100]
     (excerpt,) = find_splats(log)

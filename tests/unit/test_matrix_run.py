@@ -11,6 +11,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,55 @@ def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:
     report, _ = world.start()
     assert cells(report) == {"first": Verdict.PASS, "second": Verdict.FAIL, "third": Verdict.PASS}
     assert (report.run.exit_code, report.run.complete) == (EXIT_UNEXPECTED, True)
+
+
+def complaining(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    run = good(plan, cases)
+    record = run.records["case"]
+    log = ["<4> WARNING: CPU: 0 PID: 71 at kernel/x.c:1 f+0x1/0x2"]
+    return replace(run, records={"case": replace(record, end={**(record.end or {}), "kernel_log": log})})
+
+
+def known_splat(**changes: str) -> dict[str, str]:
+    last = datetime.now(UTC).date() + timedelta(days=2)
+    return {"pattern": "x[.]c:1", "reason": "its own", "link": "https://example.org/1", "expires": str(last), **changes}
+
+
+def test_a_known_splat_makes_no_cell_unexpected(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.write_matrix(**{"known-splats": [known_splat(version="==6.1.*")]})
+    world.play["second"] = complaining
+    report, folder = world.start()
+    assert cells(report) == dict.fromkeys(KERNELS, Verdict.PASS)
+    assert report.run.notices == ()
+    (splat,) = report.cell("second", "case").outcome.allowed_splats
+    assert (splat.reason, splat.pattern) == ("its own", "x[.]c:1")
+    assert written(folder)["cells"][1]["allowed_splats"][0]["link"] == "https://example.org/1"
+    assert "its own" in (folder / "report.md").read_text()
+    assert "expired" not in capsys.readouterr().out
+
+
+def test_a_known_splat_of_other_kernels_helps_no_cell(world: World) -> None:
+    world.write_matrix(**{"known-splats": [known_splat(version=">=6.2")]})
+    world.play["second"] = complaining
+    report, _ = world.start()
+    assert report.cell("second", "case").outcome.kind == OutcomeKind.MISBEHAVES
+    assert report.run.exit_code == EXIT_UNEXPECTED
+
+
+def test_a_known_splat_that_has_expired_is_told_loudly(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.write_matrix(**{"known-splats": [known_splat(expires="2020-02-29")]})
+    world.play["second"] = complaining
+    report, folder = world.start()
+    assert cells(report) == {"first": Verdict.PASS, "second": Verdict.FAIL, "third": Verdict.PASS}
+    assert report.run.exit_code == EXIT_UNEXPECTED
+    told = "matrix.yaml: known-splats[0] (/x[.]c:1/: its own) expired after 2020-02-29 and counts no more"
+    (notice,) = report.run.notices
+    assert notice.startswith(told)
+    said = capsys.readouterr().out
+    assert said.index(told) < said.index("first"), "it stands before what came of the kernels"
+    assert "(allowed until 2020-02-29, which is over" in said
+    assert "expired after 2020-02-29" in (folder / "report.md").read_text()
+    assert "expired after 2020-02-29" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize("error", [FetchError("the hash is wrong"), OSError(28, "No space left on device")])

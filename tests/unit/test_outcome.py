@@ -92,7 +92,7 @@ def counted(lines: Sequence[Line]) -> Outcome:
 # --- a table: what the agent reports -> outcome -> verdict where it should work ---------------------------------------
 
 SPLAT = ["<4> WARNING: CPU: 0 PID: 71 at kernel/bpf/trampoline.c:412 f+0x1/0x2", "<4> ---[ end trace 0 ]---"]
-UNMET = {"sysctl": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL"}
+UNMET = {"sysctl": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL", "missing": False}
 TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
     ("as it came", lambda line: line, K.WORKS, Verdict.PASS),
     ("load refused", failing(7), K.REFUSED, Verdict.FAIL),
@@ -112,7 +112,7 @@ TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
     ("events lost", at(14, lost=1), K.LOST, Verdict.ERROR),
     ("control events lost", at(18, lost=3), K.LOST, Verdict.ERROR),
     ("fewer events than were read", at(14, events=5), K.LOST, Verdict.ERROR),
-    ("precondition", end(precondition=UNMET), K.NOT_APPLICABLE, Verdict.NOT_APPLICABLE),
+    ("precondition", end(precondition=UNMET), K.NOT_APPLICABLE, Verdict.FAIL),
 ]
 
 
@@ -122,6 +122,20 @@ def test_table(change: Change, kind: OutcomeKind, verdict: Verdict) -> None:
     assert found.kind == kind, found.reason
     assert judge(found, WORKS)[0] == verdict
     assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "this kernel refuses it (EINVAL)"),
+        ({"missing": True, "errno_name": "ENOENT"}, "this kernel has no such sysctl (ENOENT)"),
+    ],
+)
+def test_a_sysctl_that_could_not_be_set_is_named_with_the_value_and_the_cause(
+    changes: dict[str, Any], why: str
+) -> None:
+    found = outcome(end(precondition={**UNMET, **changes}))
+    assert found.reason == (f"the sysctl net.core.bpf_jit_enable could not be set to 0, which the case needs: {why}")
 
 
 @pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])

@@ -282,6 +282,12 @@ def test_a_kernel_of_no_known_version_keeps_what_really_happened(release: str, t
     assert "version is not known" in cell.expectation.reason
 
 
+def test_a_cell_says_whether_its_case_had_a_guest_of_its_own(tmp_path: Path) -> None:
+    wanted = [*cases("a"), *cases("b", isolated=True), *cases("c", cmdline="quiet")]
+    found = cells_of(guest_plan(tmp_path), wanted, KernelRun())
+    assert [(cell.case, cell.isolated) for cell in found] == [("a", False), ("b", True), ("c", True)]
+
+
 @pytest.mark.parametrize(("kind", "verdict"), [(K.LOST, Verdict.ERROR), (K.NOT_RUN, Verdict.NOT_RUN)])
 def test_a_kernel_that_could_not_be_run_has_a_cell_for_every_case(kind: OutcomeKind, verdict: Verdict) -> None:
     result, cells = unreached(kernel="k", arch="arm64", cases=cases("a", "b"), kind=kind, reason="why")

@@ -33,7 +33,7 @@ TABLE: dict[OutcomeKind, tuple[Verdict, ...]] = {
     K.CRASHED: (V.FAIL, V.FAIL, V.FAIL, V.KNOWN_BUG, V.FAIL),
     K.LOST: (V.ERROR,) * 5,
     K.NOT_RUN: (V.NOT_RUN,) * 5,
-    K.NOT_APPLICABLE: (V.NOT_APPLICABLE,) * 5,
+    K.NOT_APPLICABLE: (V.FAIL, V.FAIL, V.FAIL, V.FAIL, V.NOT_APPLICABLE),
 }
 
 
@@ -48,6 +48,15 @@ def test_every_outcome_against_every_expectation(kind: OutcomeKind, wanted: Outc
 def test_the_table_reaches_every_outcome_and_every_verdict() -> None:
     assert set(TABLE) == set(K)
     assert {verdict for row in TABLE.values() for verdict in row} == set(V)
+
+
+def test_a_case_that_cannot_be_tried_fails_unless_it_says_so() -> None:
+    reason = "the sysctl net.core.typo could not be set to 1, which the case needs: this kernel has no such sysctl"
+    unset = Outcome(kind=K.NOT_APPLICABLE, reason=reason)
+    verdict, why = judge(unset, expected(K.WORKS))
+    assert verdict == V.FAIL
+    assert f"expected works (as the case says), but {reason}. If this is right, let a rule of the case" in why
+    assert judge(unset, expected(K.NOT_APPLICABLE)) == (V.NOT_APPLICABLE, "as the case says")
 
 
 def test_an_expected_refusal_is_expected_at_its_stage_with_its_errno_and_words() -> None:

@@ -89,7 +89,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Report, Pa
     project.case(
         "no-such-function", changes(no_such_function, expecting("refused", stage="load-tracer", errno="ENOENT"))
     )
-    project.case("refused-sysctl", sysctls(net__core__bpf_jit_enable=3))
+    project.case("refused-sysctl", changes(sysctls(net__core__bpf_jit_enable=3), expecting("not-applicable")))
     project.case(
         "rejected-target",
         expecting("refused", stage="load-target", errno=["EACCES", "EINVAL"], message="invalid mem access"),
@@ -133,13 +133,14 @@ def test_a_sysctl_holds_for_its_own_case_only(expected: tuple[Done, Report, Path
 
 
 @both
-def test_where_the_kernel_refuses_a_sysctl_the_case_does_not_apply(
+def test_where_the_kernel_refuses_a_sysctl_as_the_case_says_the_case_does_not_apply(
     expected: tuple[Done, Report, Path], kernel: str
 ) -> None:
     """No kernel of the matrix refuses 0 (CONFIG_BPF_JIT_ALWAYS_ON); 3 is refused by all of them in the same way."""
     cell = expected[1].cell(kernel, "refused-sysctl")
     assert (cell.outcome.kind, cell.verdict) == (OutcomeKind.NOT_APPLICABLE, Verdict.NOT_APPLICABLE)
-    assert "refuses net.core.bpf_jit_enable=3 (EINVAL)" in cell.outcome.reason
+    assert "net.core.bpf_jit_enable could not be set to 3" in cell.outcome.reason
+    assert "refuses it (EINVAL)" in cell.outcome.reason
 
 
 @both
@@ -178,8 +179,10 @@ UNEXPECTED = {
     "another-stage": Verdict.FAIL,
     "impossible-event": Verdict.FAIL,
     "kills-the-kernel": Verdict.FAIL,
+    "mistyped-sysctl": Verdict.FAIL,
     "other-words": Verdict.FAIL,
     "refused": Verdict.FAIL,
+    "refused-sysctl": Verdict.FAIL,
     "seen-in-control": Verdict.FAIL,
     "works": Verdict.XPASS,
 }
@@ -196,8 +199,10 @@ def unexpected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     project.case("impossible-event", an_event_that_cannot_come)
     # All memory is to be kept free, and where that cannot be had the kernel must panic (sysctl/vm.rst).
     project.case("kills-the-kernel", sysctls(vm__panic_on_oom=2, vm__min_free_kbytes=1_000_000))
+    project.case("mistyped-sysctl", sysctls(net__core__bpf_jit_enabled=1))
     project.case("other-words", changes(no_such_function, expecting("refused", **refused, message="no such words")))
     project.case("refused", no_such_function)
+    project.case("refused-sysctl", sysctls(net__core__bpf_jit_enable=3))
     project.case("seen-in-control", a_tracer_after_its_detachment)
     project.case("works", expecting("refused", **refused))
     return run_matrix(Options(project=Project(matrix_file=project.matrix_file)))
@@ -239,6 +244,27 @@ def test_a_refusal_must_be_the_one_that_was_expected(unexpected: tuple[Report, P
 def test_a_refusal_that_nobody_expected_fails(unexpected: tuple[Report, Path]) -> None:
     cell = the_cell(unexpected[0], "refused")
     assert (cell.outcome.kind, cell.outcome.stage) == (OutcomeKind.REFUSED, Stage.LOAD_TRACER)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (
+            "mistyped-sysctl",
+            "bpf_jit_enabled could not be set to 1, which the case needs: this kernel has no such sysctl",
+        ),
+        (
+            "refused-sysctl",
+            "bpf_jit_enable could not be set to 3, which the case needs: this kernel refuses it (EINVAL)",
+        ),
+    ],
+)
+def test_a_sysctl_that_cannot_be_set_fails_where_nobody_expected_it(
+    unexpected: tuple[Report, Path], case: str, words: str
+) -> None:
+    cell = the_cell(unexpected[0], case)
+    assert cell.outcome.kind == OutcomeKind.NOT_APPLICABLE
+    assert words in cell.verdict_reason
 
 
 def test_what_was_not_seen_is_misbehaviour(unexpected: tuple[Report, Path]) -> None:

@@ -32,6 +32,14 @@ kernels:
     modules: build/modules
     release: 6.19.0-rc1+
     memory: 1024
+known-splats:
+  - pattern: 'WARNING: .* at kernel/bpf/trampoline[.]c'
+    arch: [x86_64, arm64]
+    version: ">=6.8 | >=6.1.75,<6.2"
+    reason: the trampoline's own, and harmless
+    link: https://example.org/report/1
+    expires: "2027-01-31"
+  - {pattern: KASAN, reason: known, link: "http://example.org/2", expires: "2026-12-01"}
 """
 
 CASE = """\

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def test_the_sample(tmp_path: Path) -> None:
     assert mine.image == tmp_path / "build/bzImage"
     assert mine.modules == tmp_path / "build/modules"
     assert mine.release == "6.19.0-rc1+"
+    first_splat, second_splat = matrix.known_splats
+    assert (first_splat.arch, first_splat.version) == (("x86_64", "arm64"), ">=6.8 | >=6.1.75,<6.2")
+    assert (second_splat.arch, second_splat.version) == (None, None)
+    assert (second_splat.pattern, second_splat.expires) == ("KASAN", date(2026, 12, 1))
+
+
+def test_a_day_needs_no_quotes(tmp_path: Path) -> None:
+    text = MATRIX.replace('"2027-01-31"', "2027-01-31")
+    assert load_matrix(write_matrix(tmp_path, text)).known_splats[0].expires == date(2027, 1, 31)
 
 
 def test_own_settings_go_before_the_defaults(tmp_path: Path) -> None:

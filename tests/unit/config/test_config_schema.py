@@ -86,6 +86,7 @@ ONLY_THE_LOADER = {
     "case-trigger-address",
     "case-use-unfit",
     "case-use-unknown",
+    "matrix-known-splats-pattern",
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from harness.model import (
+    AllowedSplat,
     CellResult,
     Expectation,
     KernelResult,
@@ -67,6 +68,9 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         problems=lines,
         console_tail=lines,
     )
+    allowed = st.builds(
+        AllowedSplat, **dict.fromkeys(["line", "pattern", "reason", "link", "expires"], words), count=st.integers(1, 9)
+    )
     outcomes = st.builds(
         Outcome,
         kind=st.sampled_from(OutcomeKind),
@@ -79,6 +83,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         log=words,
         events=events,
         splats=lines,
+        allowed_splats=st.lists(allowed, max_size=2).map(tuple),
         console_tail=lines,
         seconds=st.none() | _seconds(),
     )
@@ -112,6 +117,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         expectation=expectations,
         verdict=chosen,
         verdict_reason=words,
+        isolated=st.booleans(),
     )
 
     @st.composite

@@ -107,6 +107,10 @@ def html_shape(text: str) -> list[str]:
     return Page(text).tags
 
 
+def html_text(text: str) -> str:
+    return Page(text).text if text.startswith("<!doctype") else text
+
+
 def worded(report: Report, words: str) -> Report:
     """Return `report` with `words` in place of every text that a guest, a package or a user can write."""
     return bounded(report, string=lambda _: words, items=10)
@@ -197,7 +201,18 @@ def test_markdown_tells_each_cell_but_the_plain_passes() -> None:
         ("xfail", "5.10", ODD),
         ("known-bug", "6.1", FLAGSHIP),
         ("not-applicable", "arm32", FLAGSHIP),
+        ("pass", "arm32", ODD),
     ]
+
+
+@pytest.mark.parametrize("render", [markdown.render, html.render])
+def test_an_allowed_splat_is_shown_with_its_reason_and_link_though_the_cell_passed(render: Any) -> None:
+    text = html_text(render(nasty_report()))
+    assert "Passed, with an allowed splat" in text
+    assert "BUG: KASAN: a report that is known (2 times): not the case" in text
+    assert "[https://example.org/report/1], allowed until 2027-01-31" in text.replace("\\", "")
+    assert "The kernel's log" in text
+    assert "Passed, with an allowed splat" not in render(quiet_report())
 
 
 def test_html_is_one_balanced_page_without_script_and_other_files() -> None:

@@ -87,7 +87,11 @@ def decompress(path: Path) -> bytes:
         if data.startswith(b"\x1f\x8b"):
             return gzip.decompress(data)
         if data.startswith(b"\x28\xb5\x2f\xfd"):
-            return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(data))
+            unpacking = zstandard.ZstdDecompressor().decompressobj()
+            plain = bytes(unpacking.decompress(data))
+            if not unpacking.eof:
+                raise FetchError(f"{path} cannot be decompressed: it ends too early")
+            return plain
     except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError) as error:
         raise FetchError(f"{path} cannot be decompressed: {error}") from error
     return data

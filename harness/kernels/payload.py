@@ -99,9 +99,13 @@ def _lz4(packed: bytes) -> bytes:
 
 def _zstd(packed: bytes) -> bytes:
     try:
-        return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed))
+        unpacking = zstandard.ZstdDecompressor().decompressobj()
+        kernel = bytes(unpacking.decompress(packed))
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
+    if not unpacking.eof:
+        raise ValueError("the data end too early")
+    return kernel
 
 
 _PACKERS: dict[bytes, Callable[[bytes], bytes]] = {

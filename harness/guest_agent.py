@@ -115,6 +115,8 @@ PROTOTYPES = {
     "bpf_program__type": (INT, [POINTER]),
     "bpf_program__section_name": (TEXT, [POINTER]),
     "bpf_program__expected_attach_type": (INT, [POINTER]),
+    "bpf_program__insns": (POINTER, [POINTER]),
+    "bpf_program__insn_cnt": (SIZE, [POINTER]),
     "bpf_program__set_autoload": (INT, [POINTER, ctypes.c_bool]),
     "bpf_program__attach_cgroup": (POINTER, [POINTER, INT]),
     "bpf_program__attach_netns": (POINTER, [POINTER, INT]),
@@ -383,7 +385,7 @@ BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc
 # How ioctl(2) says "no argument" and "writes": include/uapi/asm-generic/ioctl.h, else the machine's own.
 IOCTL_BITS = {"ppc64le": (1 << 29, 4 << 29)}
 IOCTL_BITS_GENERIC = (0, 1 << 30)
-BPF_LINK_CREATE = 28
+BPF_PROG_LOAD, BPF_LINK_CREATE = 5, 28
 
 
 def bpf(command, attributes):
@@ -571,6 +573,29 @@ class Case:
         """Load an opened object, as a user without capabilities where the step says so."""
         with unprivileged() if step.get("unprivileged") else contextlib.nullcontext():
             self._objects[step["object"]].load()
+
+    def do_load_raw(self, step):
+        """Load a tracer by bpf(2) itself, for a type of the target's BTF that libbpf has not looked up."""
+        program = self._objects[step["object"]].program(step["program"])
+        kind = self._lib.call("bpf_program__type", program)
+        attach_type = self._lib.call("bpf_program__expected_attach_type", program)
+        count, code = (self._lib.call(f"bpf_program__{what}", program) for what in ("insn_cnt", "insns"))
+        words = ctypes.create_string_buffer(b"Dual MIT/GPL")
+        log = ctypes.create_string_buffer(LOG_BYTES)
+        # union bpf_attr of BPF_PROG_LOAD: prog_type, insn_cnt, insns, license; log_level, log_size, log_buf;
+        # kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type; prog_btf_fd and the function and
+        # line information (none); attach_btf_id, attach_prog_fd, and padding.
+        attributes = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(words))
+        attributes += struct.pack("=IIQ", 1, LOG_BYTES, ctypes.addressof(log))
+        attributes += struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
+        attributes += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
+        target = self.program_fd(step["target_object"], step["target"])
+        attributes += struct.pack("=III", step["btf_id"], target, 0)
+        try:
+            os.close(bpf(BPF_PROG_LOAD, attributes))
+        except Refused as refusal:
+            refusal.log = log.value.decode(errors="replace").strip()[-TEXT_LIMIT:]
+            raise
 
     def do_share_map(self, step):
         """Make an object use the map of another that is loaded already."""

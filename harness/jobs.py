@@ -16,6 +16,7 @@ from harness.config.steps import (
     AttachStep,
     DetachStep,
     InfoStep,
+    LoadRawStep,
     LoadStep,
     Observation,
     ObserveStep,
@@ -145,6 +146,9 @@ def _spelled_out(case: Case, files: Mapping[str, str]) -> Iterator[AgentStep]:
 def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Iterator[AgentStep]:
     if isinstance(step, LoadStep):
         yield from _load(case, step, files)
+    elif isinstance(step, LoadRawStep):
+        yield _open(step.object, files[step.object])
+        yield _load_raw(step)
     elif isinstance(step, AttachStep):
         owner, program = step.program.split(".")
         for name in _numbered(program, step.times, first=step.first):
@@ -201,6 +205,24 @@ def _load(case: Case, step: LoadStep, files: Mapping[str, str]) -> Iterator[Agen
     )
     if step.object == TARGET:
         yield from _listen(case)
+
+
+def _load_raw(step: LoadRawStep) -> AgentStep:
+    holder, target = step.target.split(".")
+    return AgentStep(
+        stage=Stage.LOAD_TRACER,
+        op="load-raw",
+        what=step.program,
+        args={
+            "object": step.object,
+            "program": step.program,
+            "target_object": holder,
+            "target": target,
+            "btf_id": step.btf_id,
+        },
+        refused=step.refused or (),
+        message=step.message,
+    )
 
 
 def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:

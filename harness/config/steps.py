@@ -202,6 +202,21 @@ class LoadStep(_Refusable):
     )
 
 
+class LoadRawStep(_Refusable):
+    """Ask the kernel to load one tracer for one type of the target's BTF."""
+
+    do: Literal["load-raw"] = Field(
+        description="Load one tracer by BPF_PROG_LOAD itself: libbpf refuses some targets before the kernel is asked. "
+        "The program must do without maps; what the kernel takes is closed at once."
+    )
+    object: ObjectName = Field(description="The object that has the tracer, one of `objects`; it is only opened.")
+    program: Symbol = Field(description="The tracer, a program of that object.")
+    target: Reference = Field(description="The loaded program that it is for (attach_prog_fd), as object.program.")
+    btf_id: Annotated[int, Strict(), Field(ge=0, le=0x7FFFFFFF)] = Field(
+        description="The number of a type in that program's BTF (attach_btf_id): what libbpf would have looked up."
+    )
+
+
 class AttachStep(_Refusable):
     """Attach a program."""
 
@@ -271,6 +286,6 @@ class StatsStep(Model):
 
 
 Step: TypeAlias = Annotated[
-    LoadStep | AttachStep | DetachStep | TailCallStep | TriggerStep | ObserveStep | InfoStep | StatsStep,
+    LoadStep | LoadRawStep | AttachStep | DetachStep | TailCallStep | TriggerStep | ObserveStep | InfoStep | StatsStep,
     Field(discriminator="do"),
 ]

@@ -18,7 +18,7 @@ from harness.judge.observation import differences, side_of, trace_differences
 from harness.judge.records import CaseRecord
 from harness.model import Outcome, OutcomeKind, Stage
 
-REFUSABLE = frozenset({"load", "set-attach-target", "tail-call", "attach"})
+REFUSABLE = frozenset({"load", "load-raw", "set-attach-target", "tail-call", "attach"})
 """Steps whose failure is the kernel's (or, on its behalf, libbpf's) refusal. Any other failing step is trouble."""
 
 DETACHING = frozenset({"detach"})
@@ -74,22 +74,31 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
     steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
     found: list[str] = []
     where: Stage | None = None
+    misbehaved: Stage | None = None
     for step, report in zip_longest(steps, record.steps):
         if step is None or report is None or _identity(step.job()) != _identity(report):
             return _lost("the agent reported other steps than the case has", record)
         if not report.get("ok") and not step.refused:
-            return _failed(record, report, found)
+            return _failed(record, report, found, misbehaved=misbehaved)
         wrong = _differences(step, report, record)
         if isinstance(wrong, Outcome):
             return wrong
         found += wrong
         where = where or (step.stage if wrong else None)
+        if wrong and not _refused_otherwise(step, report):
+            misbehaved = misbehaved or step.stage
     if found:
         return _judged(record, OutcomeKind.MISBEHAVES, "; ".join(found), stage=where)
     return _judged(record, OutcomeKind.WORKS, "all that must be seen was seen, and nothing else")
 
 
-def _failed(record: CaseRecord, step: dict[str, Any], found: list[str]) -> Outcome:
+def _refused_otherwise(step: AgentStep, report: dict[str, Any]) -> bool:
+    """Whether a step that must be refused was, with another errno: the kernel may well have refused all of its kind."""
+    return not report.get("ok") and report.get("errno_name") not in step.refused
+
+
+def _failed(record: CaseRecord, step: dict[str, Any], found: list[str], *, misbehaved: Stage | None) -> Outcome:
+    """Return the outcome of a case that ended with a failing step; a refusal does not hide what was wrong before it."""
     stage = Stage(step["stage"])
     what = f"{step['op']} {step.get('what', '')}".strip()
     words = "; ".join([*found, f"{what}: {step.get('errno_name', '')} ({step.get('detail', '')})"])
@@ -97,6 +106,8 @@ def _failed(record: CaseRecord, step: dict[str, Any], found: list[str]) -> Outco
         return _judged(record, OutcomeKind.MISBEHAVES, words, stage=stage, failed=step)
     if step["op"] not in REFUSABLE:
         return _lost(words, record, stage=stage)
+    if misbehaved is not None:
+        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=misbehaved, failed=step)
     return _judged(record, OutcomeKind.REFUSED, words, stage=stage, failed=step)
 
 

@@ -162,6 +162,16 @@ def test_loading_opens_shares_chooses_targets_and_loads_in_this_order() -> None:
     assert (main["target_object"], main["target"], main["function"]) == ("target", "main", "main")
 
 
+def test_the_kernel_itself_is_asked_for_a_type_of_the_targets_btf() -> None:
+    raw = {"do": "load-raw", "object": "tracer", "program": "fentry", "target": "target.main", "btf-id": 7}
+    opened, load = told(raw)
+    assert (opened["op"], opened["object"], opened["path"]) == ("open", "tracer", str(PATHS["tracer.bpf.c"]))
+    assert (load["op"], load["stage"], load["what"]) == ("load-raw", "load-tracer", "fentry")
+    assert [load[key] for key in ("object", "program", "target_object", "target", "btf_id")] == [
+        *("tracer", "fentry", "target", "main", 7)
+    ]
+
+
 def test_the_events_are_listened_to_as_soon_as_the_target_is_loaded() -> None:
     loads = [{"do": "load", "object": name} for name in OBJECTS]
     assert [step["op"] for step in told(*loads, events="events")] == ["open", "load", "listen", "open", "load"]
@@ -172,6 +182,7 @@ def test_the_events_are_listened_to_as_soon_as_the_target_is_loaded() -> None:
     ("step", "op"),
     [
         ({"do": "load", "object": "tracer", "tracing": {"p": "target.main"}, "share": {"a": "target.a"}}, "load"),
+        ({"do": "load-raw", "object": "tracer", "program": "p", "target": "target.main", "btf-id": 1}, "load-raw"),
         ({"do": "attach", "program": "tracer.p"}, "attach"),
         ({"do": "detach", "link": "p"}, "detach"),
         ({"do": "tail-call", "map": "target.progs", "program": "target.main"}, "tail-call"),

@@ -500,6 +500,40 @@ def test_a_refusal_of_a_step_that_must_work_ends_the_walk_and_keeps_what_was_wro
     assert found.reason.startswith("attach again must be refused with EINVAL or EBUSY, but was accepted; trigger run")
 
 
+REFUSED_IN_THE_END: list[Line] = [
+    {"do": "load", "object": "target"},
+    {"do": "trigger", "trigger": {"kind": "run", "program": "target.main", "retval": 2}},
+    {"do": "load", "object": "tracer", "refused": "EACCES", "message": "no such"},
+    {"do": "load", "object": "tracer"},
+]
+
+
+@pytest.mark.parametrize(
+    ("retval", "early", "kind", "stage"),
+    [
+        (2, {**NO, "errno_name": "EACCES", "log": "no such"}, K.REFUSED, Stage.LOAD_TRACER),
+        (2, NO, K.REFUSED, Stage.LOAD_TRACER),  # with another errno: what refuses everything refuses this, too
+        (2, {**NO, "errno_name": "EACCES"}, K.MISBEHAVES, Stage.LOAD_TRACER),
+        (2, {"ok": True}, K.MISBEHAVES, Stage.LOAD_TRACER),
+        (3, {**NO, "errno_name": "EACCES", "log": "no such"}, K.MISBEHAVES, Stage.TRIGGER),
+        (3, NO, K.MISBEHAVES, Stage.TRIGGER),
+    ],
+)
+def test_a_refusal_in_the_end_does_not_hide_that_the_positive_control_failed(
+    retval: int, early: Line, kind: K, stage: Stage
+) -> None:
+    case = steps_case(*REFUSED_IN_THE_END)
+    loads = iter([{}, early, NO])
+    lines = []
+    for index, step in enumerate(steps_of(case, paths=PATHS)):
+        found: Line = next(loads) if step.op == "load" else {"retval": retval} if step.op == "trigger" else {}
+        lines.append({"index": index, "ok": True, **step.job(), **found})
+    end = {"seconds": 1.0, "kernel_log": [], "complete": True, "signal": None, "timed_out": False}
+    outcome = outcome_of(case, CaseRecord(steps=tuple(lines), events=(), end=end))
+    assert (outcome.kind, outcome.stage) == (kind, stage), outcome.reason
+    assert outcome.reason.endswith("load tracer: EINVAL (libbpf: failed)")
+
+
 def test_of_several_triggers_the_last_connection_is_looked_at_as_the_agent_does() -> None:
     """The agent tells its own events by the ports of the last trigger before the look."""
     case = sample_case()

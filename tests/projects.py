@@ -54,20 +54,26 @@ class TemporaryProject:
         """Write matrix.yaml from `matrix`, which may have been changed."""
         self.matrix_file.write_text(yaml.safe_dump(self.matrix, sort_keys=False))
 
+    def committed(self, *names: str) -> None:
+        """Add committed cases as they are."""
+        for name in names:
+            (self.folder / "bpf" / name).symlink_to(ROOT / "bpf" / name)
+
     def case(
         self,
         name: str,
         change: Callable[[dict[str, Any]], object] = lambda _: None,
         *,
         replace: Mapping[str, tuple[str, str]] | None = None,
+        base: Path = FLAGSHIP,
     ) -> Path:
-        """Add a case: the flagship with its case.yaml changed by `change`, and text replaced in its sources.
+        """Add a case: `base` with its case.yaml changed by `change`, and text replaced in its sources.
 
         `replace` maps a file to (old, new); the old text must be there. Returns the case's folder.
         """
         folder = self.folder / "bpf" / name
-        shutil.copytree(FLAGSHIP, folder)
-        case = copy.deepcopy(yaml.safe_load((FLAGSHIP / "case.yaml").read_text()))
+        shutil.copytree(base, folder)
+        case = copy.deepcopy(yaml.safe_load((base / "case.yaml").read_text()))
         change(case)
         (folder / "case.yaml").write_text(yaml.safe_dump(case, sort_keys=False))
         for file, (old, new) in (replace or {}).items():

@@ -82,8 +82,8 @@ TABLE: tuple[Refusal, ...] = (
         "static-function",
         _LOAD,
         "EINVAL",
-        r"Cannot replace static functions",
-        "kernel/bpf/verifier.c bpf_check_attach_target()",
+        r"Cannot replace static functions|\w+\(\) is not a global function",
+        "kernel/bpf/verifier.c bpf_check_attach_target(), kernel/bpf/btf.c btf_check_func_type_match()",
         "Make the function global (not static).",
     ),
     _row(

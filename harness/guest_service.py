@@ -21,8 +21,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python3 -I doe
 import guest_agent
 
 FOLDER = "/run/bpfmatrix"
-STANDBY = "bpfmatrix: standing by"
-"""Written to the console when the guest waits for its greeting; the harness looks for it."""
+STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
+"""Written to the console when the guest waits for its greeting, and when it has read it; the harness looks for both."""
 
 
 def main(*, standby):
@@ -54,6 +54,7 @@ def greeting():
         line = b""
         while not line.endswith(b"\n"):
             line += console.read(4096)
+        console.write(f"{GREETED}\n".encode())
     return line
 
 

@@ -38,6 +38,9 @@ FORMAT = 1
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when the guest waits for its greeting."""
+GREETED = "bpfmatrix: greeted"
+"""What it writes when it has read it."""
+GREETING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,20 +187,30 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
                 load_state(qemu.monitor, snapshot.folder / STATE)
-                # Held open: what the guest has not read yet of a closed connection, QEMU forgets.
-                _greet(plan, stack.enter_context(socket.socket(socket.AF_UNIX)), folder / "tty")
+                _greet(plan, qemu, folder / "tty")
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
             yield qemu
 
 
-def _greet(plan: GuestPlan, console: socket.socket, tty: Path) -> None:
-    """Tell a restored guest what is its own: the time, entropy, and the run's keys."""
+def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
+    """Tell a restored guest what is its own: the time, entropy, and the run's keys.
+
+    The connection lasts until the guest has it all: what a guest has not read yet of a closed connection QEMU
+    forgets, and one that is left open unread stops the guest's console after some hundred characters.
+    """
     words = {
         "time": time.time(),
         "entropy": secrets.token_hex(64),
         "host_key": plan.keys.host_key_file.hex(),
         "authorized_key": plan.keys.authorized_key,
     }
-    console.connect(str(tty))
-    console.sendall(json.dumps(words).encode() + b"\n")
+    with socket.socket(socket.AF_UNIX) as console:
+        console.connect(str(tty))
+        console.sendall(json.dumps(words).encode() + b"\n")
+        if not wait_until(
+            lambda: GREETED in qemu.console_text() or not qemu.alive(), seconds=GREETING_SECONDS, step=0.005
+        ):
+            raise SnapshotError(
+                f"{plan.kernel.name}: the restored guest gave no sign of life in {GREETING_SECONDS:g} s"
+            )

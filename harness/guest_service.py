@@ -22,7 +22,7 @@ import guest_agent
 
 FOLDER = "/run/bpfmatrix"
 STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
-"""Written to the console when the guest waits for its greeting, and when it has read it; the harness looks for both."""
+"""Written to the console when the guest waits for its greeting, and when all of it is in place."""
 
 
 def main(*, standby):
@@ -31,7 +31,9 @@ def main(*, standby):
     gc.collect()
     gc.freeze()  # children share these pages; nothing is gained by looking through them
     if standby:
-        greeted(json.loads(greeting()))
+        with open("/dev/console", "r+b", buffering=0) as console:
+            greeted(json.loads(greeting(console)))
+            console.write(f"{GREETED}\n".encode())
     with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it
         job = receive(source)
     guest_agent.serve(job, lib=lib, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
@@ -47,19 +49,17 @@ def receive(source):
     return head["job"]
 
 
-def greeting():
-    """Say on the console that the guest stands by, and return the line that comes back."""
-    with open("/dev/console", "r+b", buffering=0) as console:
-        console.write(f"{STANDBY}\n".encode())
-        line = b""
-        while not line.endswith(b"\n"):
-            line += console.read(4096)
-        console.write(f"{GREETED}\n".encode())
+def greeting(console):
+    """Say that the guest stands by, and return the line that comes back."""
+    console.write(f"{STANDBY}\n".encode())
+    line = b""
+    while not line.endswith(b"\n"):
+        line += console.read(4096)
     return line
 
 
 def greeted(words):
-    """Make this guest one of its own: its time, its entropy, its SSH keys; then let init start SSH."""
+    """Make this guest one of its own: its time, its entropy, its SSH keys; then let init go on."""
     time.clock_settime(time.CLOCK_REALTIME, words["time"])
     entropy = bytes.fromhex(words["entropy"])
     libc = ctypes.CDLL(None, use_errno=True)
@@ -76,7 +76,7 @@ def greeted(words):
     os.close(random)
     os.makedirs("/root/.ssh", mode=0o700, exist_ok=True)
     keys = {
-        "/etc/dropbear/host_key": bytes.fromhex(words["host_key"]),
+        "/etc/dropbear/dropbear_ed25519_host_key": bytes.fromhex(words["host_key"]),
         "/root/.ssh/authorized_keys": f"{words['authorized_key']}\n".encode(),
     }
     for path, text in keys.items():

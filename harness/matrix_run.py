@@ -37,6 +37,7 @@ from harness.qemu.process import end_all
 from harness.reports.grid import exit_code
 from harness.reports.writer import make_run_directory, point_latest, write
 from harness.runner import cells_of, error_reason, kernel_result, run_kernel, unreached
+from harness.schedule import last_seconds, longest_first
 from harness.terminal import Progress
 
 QEMU_OVERHEAD_MIB = 200
@@ -157,9 +158,12 @@ class MatrixRun:
 
     def _run_all(self, folder: Path) -> None:
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="guest")
+        ahead = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch")
         futures: list[concurrent.futures.Future[None]] = []
         try:
-            futures += [pool.submit(self._one, kernel, folder) for kernel in self._plan.kernels]
+            order = longest_first(self._plan.kernels, last_seconds(folder.parent))
+            ahead.submit(self._fetch_ahead, order)
+            futures += [pool.submit(self._one, kernel, folder) for kernel in order]
             waiting = set(futures)
             while waiting:  # in short steps, so that signals are seen at once
                 done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
@@ -169,9 +173,18 @@ class MatrixRun:
             self._stopping.set()
             end_all()
             process.end_all()
+            ahead.shutdown(wait=False, cancel_futures=True)
             pool.shutdown(wait=False, cancel_futures=True)
             begun = [future for future in futures if not future.cancelled()]  # the others never end
             concurrent.futures.wait(begun, timeout=STOP_SECONDS)
+
+    def _fetch_ahead(self, kernels: Sequence[Kernel]) -> None:
+        """Obtain the kernels' files while the first guests run; who needs one that failed will say so."""
+        for kernel in kernels:
+            if self._stopping.is_set():
+                return
+            with contextlib.suppress(BpfmatrixError, OSError):
+                self._preparation.kernel(kernel, cases=self._plan.cases)
 
     def _one(self, kernel: Kernel, folder: Path) -> None:
         if self._stopping.is_set():

@@ -70,6 +70,8 @@ class Preparation:
         self._guard = threading.RLock()
         self._debian = DebianSource(cache=cache, mirrors=self.mirrors, locked_only=locked_only)
         self._objects = ObjectBuilder(cache=cache, include=project.include)
+        self._kernels: dict[tuple[str, ...], KernelFiles] = {}
+        self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
         self._programs: list[cpio.Node] | None = None
@@ -117,8 +119,17 @@ class Preparation:
 
     def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache."""
+        modules = sorted({*ARCHITECTURES[kernel.arch].modules, *(name for case in cases for name in case.modules)})
+        with self._guard:
+            own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
+        with own:
+            key = (kernel.name, *modules)
+            if key not in self._kernels:
+                self._kernels[key] = self._obtain(kernel, modules=modules)
+            return self._kernels[key]
+
+    def _obtain(self, kernel: Kernel, *, modules: Sequence[str]) -> KernelFiles:
         arch = ARCHITECTURES[kernel.arch]
-        modules = sorted({*arch.modules, *(module for case in cases for module in case.modules)})
         if isinstance(kernel, PathKernel):
             return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules)
         request = debian_request(kernel)

@@ -123,13 +123,17 @@ def connected(plan: GuestPlan, qemu: QemuProcess) -> Iterator[Connection]:
 
     Raises DeadlineError (boot), GuestGoneError or GuestConnectionError.
     """
-    dial = dial_serial(qemu.folder / "ssh") if plan.serial else dial_port(qemu.monitor.forwarded_port())
+    if plan.serial:
+        dial = dial_serial(qemu.folder / "ssh", opened=qemu.line)
+    else:
+        dial = dial_port(qemu.monitor.forwarded_port())
     connection = connect(
         dial,
         keys=plan.keys,
         seconds=plan.settings.deadlines.boot,
         alive=qemu.alive,
-        listening=lambda: LISTENING in qemu.console_text(),
+        # A serial line must be open before the guest says its banner.
+        listening=lambda: plan.serial or qemu.listening or LISTENING in qemu.console_text(),
         compress=plan.serial,
     )
     try:

@@ -38,18 +38,23 @@ def dial_port(port: int) -> Dial:
     return lambda seconds: socket.create_connection(("127.0.0.1", port), timeout=min(seconds, 5))
 
 
-def dial_serial(path: Path) -> Dial:
+def dial_serial(path: Path, *, opened: socket.socket | None = None) -> Dial:
     """Return a function that opens the guest's serial port and waits for the SSH banner on it.
+
+    The first time it takes the connection `opened`, if there is one.
 
     A serial port keeps nothing for later: what is sent before the guest listens is lost. So nothing is sent
     until the guest's banner is there. One line carries one connection; it cannot be refused, only be silent.
     """
 
+    waiting = [opened] if opened is not None else []
+
     def dial(seconds: float) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
+        connection = waiting.pop() if waiting else socket.socket(socket.AF_UNIX)
         end = time.monotonic() + seconds
         try:
-            connection.connect(str(path))
+            if connection is not opened:
+                connection.connect(str(path))
             seen = b""
             while b"SSH-2.0-" not in seen:
                 connection.settimeout(max(end - time.monotonic(), 0.01))
@@ -203,14 +208,15 @@ def _await(condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
-    begun = time.monotonic()
     connection = dial(seconds)
+    begun = time.monotonic()
     transport = paramiko.Transport(connection)
     try:
         transport.banner_timeout = banner
         transport.handshake_timeout = min(seconds, 30)
         transport.auth_timeout = min(seconds, 30)
         transport.use_compression(compress)
+        transport.get_security_options().key_types = ("ssh-ed25519",)  # the one that is made for the run
         transport.start_client(timeout=min(seconds, 35))
         if transport.get_remote_server_key() != keys.host:
             raise GuestConnectionError(  # noqa: TRY301

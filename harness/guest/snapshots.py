@@ -39,7 +39,7 @@ RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when the guest waits for its greeting."""
 GREETED = "bpfmatrix: greeted"
-"""What it writes when it has read it."""
+"""What it writes when all of it is in place."""
 GREETING_SECONDS = 10.0
 
 
@@ -187,6 +187,10 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
                 load_state(qemu.monitor, snapshot.folder / STATE)
+                if plan.serial:
+                    # Before the guest says its SSH banner: a serial port keeps nothing for who comes later.
+                    qemu.line = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    qemu.line.connect(str(folder / "ssh"))
                 _greet(plan, qemu, folder / "tty")
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
@@ -208,9 +212,9 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
     with socket.socket(socket.AF_UNIX) as console:
         console.connect(str(tty))
         console.sendall(json.dumps(words).encode() + b"\n")
-        if not wait_until(
-            lambda: GREETED in qemu.console_text() or not qemu.alive(), seconds=GREETING_SECONDS, step=0.005
-        ):
+        heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
+        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.005):
             raise SnapshotError(
-                f"{plan.kernel.name}: the restored guest gave no sign of life in {GREETING_SECONDS:g} s"
+                f"{plan.kernel.name}: the restored guest gave no sign of life within {GREETING_SECONDS:g} s"
             )
+    qemu.listening = True

@@ -17,7 +17,7 @@ def module_nodes(modules: Iterable[Path]) -> list[cpio.Node]:
 def key_nodes(*, host_key: bytes, authorized_key: str) -> list[cpio.Node]:
     """Return the entries for the SSH keys of one run."""
     return [
-        cpio.file("etc/dropbear/host_key", host_key, private=True),
+        cpio.file("etc/dropbear/dropbear_ed25519_host_key", host_key, private=True),
         cpio.folder("root/.ssh", private=True),
         cpio.file("root/.ssh/authorized_keys", f"{authorized_key}\n".encode(), private=True),
     ]

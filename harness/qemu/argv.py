@@ -48,8 +48,8 @@ def kernel_cmdline(
     A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
     ends QEMU): Documentation/admin-guide/kernel-parameters.txt. loglevel=4 keeps the boot's chatter off the
     slow serial port; an oops raises it again by itself (console_verbose()). What built-in ciphers compute is nothing
-    that a case asks, and their self-tests are a tenth of an emulated boot (cryptomgr.notests); waiting for RCU's grace periods
-    is most of what detaching costs (rcupdate.rcu_expedited, which changes when they end, not what they protect).
+    that a case asks, and their self-tests are a tenth of an emulated boot (cryptomgr.notests); waiting for RCU's
+    grace periods is most of what detaching costs (rcupdate.rcu_expedited: when they end, not what they protect).
     Raises QemuError for `serial` where the machine has no spare serial port.
     """
     if serial and arch.spare_serial is None:

@@ -59,6 +59,10 @@ class QemuProcess:
         self._stderr = folder / STDERR
         self._console = console
         self.peak_memory = 0.0
+        self.listening = False
+        """Whether the guest is known to serve SSH; who finds out sets it."""
+        self.line: socket.socket | None = None
+        """A connection to the guest's spare serial port that somebody has opened already."""
 
     @property
     def pid(self) -> int:

@@ -67,17 +67,23 @@ class Reporter:
     """
 
     def __init__(self, fd):
-        self.fd, self._count = fd, mmap.mmap(-1, 8)
+        self.fd, self._count, self._held = fd, mmap.mmap(-1, 8), []
 
     @property
     def lines(self):
         """How many lines were written whole."""
         return int.from_bytes(self._count[:8], "little")
 
+    def hold(self, kind, **fields):
+        """Keep one line back, to be written with the next that is sent: each write is dear in an emulated guest."""
+        self._held.append({"n": self.lines + len(self._held) + 1, "type": kind, **fields})
+
     def send(self, kind, **fields):
-        """Write one line, whole, whatever the pipe takes at once."""
-        number = self.lines + 1
-        data = (json.dumps({"n": number, "type": kind, **fields}) + "\n").encode()
+        """Write one line, and those held back before it, whole, whatever the pipe takes at once."""
+        self.hold(kind, **fields)
+        number = self._held[-1]["n"]
+        data = "".join(json.dumps(line) + "\n" for line in self._held).encode()
+        self._held.clear()
         while data:
             data = data[os.write(self.fd, data) :]
         self._count[:8] = number.to_bytes(8, "little")
@@ -684,7 +690,7 @@ class Case:
         reader = self._readers[step["map"]]
         events = reader.read(enough=enough, seconds=step["seconds"])
         for event in events:
-            self._reporter.send("event", case=self._case["id"], phase=step["phase"], ours=ours(event), event=event)
+            self._reporter.hold("event", case=self._case["id"], phase=step["phase"], ours=ours(event), event=event)
         return {"events": len(events), "lost": reader.lost}
 
     def do_read_trace(self, step):
@@ -699,7 +705,7 @@ class Case:
         for index in range(kept):
             self._lib.call("bpf_map_lookup_elem", trace, ctypes.byref(ctypes.c_uint32(index)), buffer)
             event = decode_trace(buffer.raw)
-            self._reporter.send("event", case=self._case["id"], phase=step["phase"], ours=True, event=event)
+            self._reporter.hold("event", case=self._case["id"], phase=step["phase"], ours=True, event=event)
         zero = ctypes.c_uint32(0)
         self._lib.call("bpf_map_update_elem", cursor, ctypes.byref(key), ctypes.byref(zero), 0)
         return {"events": kept, "lost": count.value - kept}

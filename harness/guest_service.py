@@ -16,6 +16,7 @@ import os
 import struct
 import sys
 import time
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python3 -I does not
 import guest_agent
@@ -40,12 +41,14 @@ def main(*, standby):
 
 
 def receive(source):
-    """Read a line of JSON and the files that it announces, write these, and return the job."""
-    head = json.loads(source.readline())
+    """Read a line of JSON and the files that it announces, zlib's stream of both; write the files, return the job."""
+    line, _, data = zlib.decompress(source.read()).partition(b"\n")
+    head, start = json.loads(line), 0
     for path, size in head["files"]:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
-            file.write(source.read(size))
+            file.write(data[start : start + size])
+        start += size
     return head["job"]
 
 

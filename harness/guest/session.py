@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case
 
 
 def _job(plan: GuestPlan, cases: Sequence[Case]) -> bytes:
-    """Return what the guest's service reads: a line of JSON, then the files that it announces, one after the other."""
+    """Return what the guest's service reads: a line of JSON, then the files that it announces, all through zlib."""
     files: dict[PurePosixPath, bytes] = {}
     jobs = []
     for case in cases:
@@ -197,7 +198,7 @@ def _job(plan: GuestPlan, cases: Sequence[Case]) -> bytes:
         jobs.append((case, paths))
     job = job_of(jobs, deadline=plan.settings.deadlines.case)
     head = {"files": [(str(path), len(data)) for path, data in files.items()], "job": job}
-    return b"".join([json.dumps(head).encode(), b"\n", *files.values()])
+    return zlib.compress(b"".join([json.dumps(head).encode(), b"\n", *files.values()]))
 
 
 def _read(path: Path) -> str:

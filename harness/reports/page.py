@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from harness.errors import UsageError
-from harness.model import Report
+from harness.model import Report, Verdict
 from harness.reports.grid import SYMBOLS, legend
 from harness.reports.markdown import escape
 
+FOLD_ABOVE = 20
+"""With more cases than this a table is folded."""
 BEGIN, END = "<!-- grid: begin -->", "<!-- grid: end -->"
 
 
 def render(report: Report) -> str:
-    """Return the tables of a report in Markdown, with their legend."""
+    """Return the tables of a report in Markdown, with their legend.
+
+    A large grid begins with a count per kernel; its tables are folded.
+    """
     signs = ", ".join(f"{sign} {verdict}: {meaning}" for sign, verdict, meaning in legend(report))
     parts = [f"From a run of {report.run.started[:10]} under {report.run.accel}. {escape(signs)}."]
+    large = len(report.cases) > FOLD_ABOVE
+    if large:
+        parts.append(_counts(report))
     for arch in dict.fromkeys(kernel.arch for kernel in report.kernels):
         names = [kernel.name for kernel in report.kernels if kernel.arch == arch]
         heads = [name.removesuffix(f"-{arch}") for name in names]
@@ -23,8 +32,21 @@ def render(report: Report) -> str:
         for case, _ in report.cases:
             cells = [SYMBOLS[report.cell(name, case).verdict] for name in names]
             rows.append(f"| {escape(case)} | {' | '.join(cells)} |")
-        parts.append("\n".join(rows))
+        table = "\n".join(rows)
+        title = f"{arch}: {len(names)} kernels × {len(report.cases)} cases"
+        parts.append(f"<details><summary>{title}</summary>\n\n{table}\n\n</details>" if large else table)
     return "\n\n".join(parts)
+
+
+def _counts(report: Report) -> str:
+    """Return the table of how many cells of each kernel have which verdict."""
+    seen = {cell.verdict for cell in report.cells}
+    verdicts = [verdict for verdict in Verdict if verdict in seen]
+    rows = [f"| kernel | {' | '.join(verdicts)} |", f"|---|{'--:|' * len(verdicts)}"]
+    for kernel in report.kernels:
+        counts = Counter(cell.verdict for cell in report.cells if cell.kernel == kernel.name)
+        rows.append(f"| {escape(kernel.name)} | {' | '.join(str(counts[each] or '') for each in verdicts)} |")
+    return "\n".join(rows)
 
 
 def insert(text: str, grid: str) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cache import MANIFEST, Cache, digest, sha256_file
-from harness.errors import DeadlineError, GuestGoneError, QemuError, SnapshotError
+from harness.errors import CacheError, DeadlineError, GuestGoneError, QemuError, SnapshotError
 from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
 from harness.image import cpio
 from harness.process import find_tool, run
@@ -87,14 +87,18 @@ class Snapshots:
     def obtain(self, plan: GuestPlan) -> Snapshot:
         """Return the snapshot of a plan's guest, made now where there is none; raise SnapshotError."""
         key = self._key(plan)
-        with self._cache.lock(f"{KIND}-{key}"):
-            path = self._cache.root / KIND / key
-            found = _read(path)
-            if found is None:
-                with guest_folder(plan) as folder:
-                    found = self._make(plan, path, folder=folder)
-            self._cache.mark_used(path)
-            return found
+        path = self._cache.root / KIND / key
+        try:
+            with self._cache.lock(f"{KIND}-{key}"):
+                found = _read(path)
+                if found is None:
+                    with guest_folder(plan) as folder:
+                        found = self._make(plan, path, folder=folder)
+                with self._cache.guarded(path):
+                    self._cache.mark_used(path)
+                return found
+        except (CacheError, DeadlineError, GuestGoneError, QemuError) as error:
+            raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
 
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
@@ -123,8 +127,6 @@ class Snapshots:
                 manifest: dict[str, Any] = {"files": files, "meta": {"slot": _slot(plan)}, "made": time.time()}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
                 scratch.rename(path)
-        except (QemuError, DeadlineError, GuestGoneError) as error:
-            raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return Snapshot(folder=path, files=files)

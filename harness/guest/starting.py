@@ -25,12 +25,14 @@ class Starter:
         self._guard = threading.Lock()
 
     def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
-        """Run one guest over `cases`; raise what `run_session` raises."""
+        """Run one guest over `cases`; raise what `run_session` raises, and SnapshotError in a run that is ending."""
         notices = []
         if self._snapshots is not None and plan.kernel.name not in self._failed:
             try:
                 result = run_session(plan, cases, start=self._snapshots.restored)
             except SnapshotError as error:
+                if plan.stopping.is_set():
+                    raise
                 notices.append(f"{error}; the guest was booted instead")
             else:
                 result.start = Start.WARM

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,7 @@ from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord, Ending
 from harness.judge.verdict import judge
 from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
-from harness.qemu.process import Death
+from harness.qemu.process import Death, QemuProcess
 from harness.runner import cells_of, run_kernel
 
 K = OutcomeKind
@@ -513,12 +513,16 @@ class FakeQemu:
     """A QEMU that ends as soon as the guest's connection is gone."""
 
     folder = Path()
+    peak_memory = 0.0
 
     def __init__(self, *, console: str, death: Death | None) -> None:
         self._console, self._death = console, death
 
     def alive(self) -> bool:
         return False
+
+    def note_memory(self) -> None:
+        self.peak_memory = 150.0
 
     def wait(self, seconds: float) -> bool:
         return True
@@ -536,13 +540,12 @@ class FakeConnection:
     def __init__(self, data: bytes, failure: Exception | None) -> None:
         self._data, self._failure = data, failure
 
-    def push(self, files: object) -> None:
-        pass
+    handshake_seconds = 0.0
 
     def start(self, command: str) -> None:
         pass
 
-    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+    def lines(self, command: str, *, data: bytes, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
         errors.write_bytes(b"")
         *whole, rest = self._data.split(b"\n")
         yield from whole
@@ -564,12 +567,13 @@ def session_of(
     """Run a session whose guest writes `data`."""
     death = Death(reason=reason, returncode=0, stderr="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "started", lambda plan: contextlib.nullcontext(FakeQemu(console=console, death=death)))
         connection = FakeConnection(data, failure)
         patch.setattr(session, "connected", lambda plan, qemu: contextlib.nullcontext(connection))
-        patch.setattr(session, "_files", lambda plan, cases: {})
+        patch.setattr(session, "_job", lambda plan, cases: b"")
         folder.mkdir(parents=True, exist_ok=True)
-        return run_session(guest_plan(folder.parent, folder=folder), cases or [sample_case()])
+        plan = guest_plan(folder.parent, folder=folder)
+        qemu = cast(QemuProcess, FakeQemu(console=console, death=death))
+        return run_session(plan, cases or [sample_case()], start=lambda plan: contextlib.nullcontext(qemu))
 
 
 def cell_of(folder: Path, data: bytes, **keys: Any) -> Outcome:

@@ -15,6 +15,7 @@ from harness.model import (
     Report,
     RunInfo,
     Stage,
+    Start,
     Verdict,
 )
 
@@ -70,15 +71,23 @@ def kernel(name: str, **more: Any) -> KernelResult:
             sha256="ab" * 32,
             suite="bookworm",
         ),
-        "seconds": {"boot": 3.25, "connect": 1.5, "agent": 0.125, "total": 6.5},
+        "seconds": {"start": 0.125, "boot": 3.25, "connect": 1.5, "agent": 0.125, "total": 6.5},
         "environment": {"uname": f"Linux {name}", "btf": True, "jit": 1, "lockdown": "none"},
         "boots": 1,
+        "memory": 171.5,
     }
     return KernelResult(name=name, **known | more)
 
 
 def cell(
-    kernel_name: str, case: str, *, verdict: Verdict, expectation: Expectation, outcome: Outcome, why: str
+    kernel_name: str,
+    case: str,
+    *,
+    verdict: Verdict,
+    expectation: Expectation,
+    outcome: Outcome,
+    why: str,
+    start: Start | None = None,
 ) -> CellResult:
     """Return a cell of `CASES`."""
     return CellResult(
@@ -89,6 +98,7 @@ def cell(
         expectation=expectation,
         verdict=verdict,
         verdict_reason=why,
+        start=start,
     )
 
 
@@ -122,7 +132,15 @@ def nasty_report() -> Report:
         seconds=0.5,
     )
     cells = (
-        cell("5.10", FLAGSHIP, verdict=Verdict.PASS, expectation=WORKS, outcome=PASSED, why="works"),
+        cell(
+            "5.10",
+            FLAGSHIP,
+            verdict=Verdict.PASS,
+            expectation=WORKS,
+            outcome=PASSED,
+            why="works",
+            start=Start.COLD,
+        ),
         cell("5.10", ODD, verdict=Verdict.XFAIL, expectation=REFUSED, outcome=refusal, why="refused as expected"),
         cell(
             "6.1",
@@ -243,5 +261,15 @@ def quiet_report() -> Report:
         ),
         kernels=(kernel("6.1"),),
         cases=CASES[:1],
-        cells=(cell("6.1", FLAGSHIP, verdict=Verdict.PASS, expectation=WORKS, outcome=PASSED, why="works"),),
+        cells=(
+            cell(
+                "6.1",
+                FLAGSHIP,
+                verdict=Verdict.PASS,
+                expectation=WORKS,
+                outcome=PASSED,
+                why="works",
+                start=Start.WARM,
+            ),
+        ),
     )

@@ -18,6 +18,7 @@ from harness.model import (
     Report,
     RunInfo,
     Stage,
+    Start,
     Verdict,
 )
 
@@ -64,6 +65,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         seconds=st.dictionaries(words, _seconds(), max_size=3),
         environment=st.dictionaries(words, values, max_size=3),
         boots=st.integers(0, 9),
+        memory=_seconds(),
         problems=lines,
         console_tail=lines,
     )
@@ -112,6 +114,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         expectation=expectations,
         verdict=chosen,
         verdict_reason=words,
+        start=st.none() | st.sampled_from(Start),
     )
 
     @st.composite

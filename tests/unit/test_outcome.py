@@ -669,3 +669,19 @@ def test_the_agents_lines_are_kept_for_the_results(tmp_path: Path) -> None:
     session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
     assert (tmp_path / "r" / "agent.jsonl").read_bytes() == WHOLE
     assert encoded(golden_lines()) == WHOLE.splitlines()
+
+
+def test_the_phases_of_a_guest_and_its_memory_are_told(tmp_path: Path) -> None:
+    result = session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
+    assert list(result.seconds) == ["start", "boot", "connect", "agent", "cases", "shutdown"]
+    assert all(0 <= seconds < 5 for seconds in result.seconds.values())
+    assert result.memory == 150.0
+
+
+def test_a_guest_that_answers_with_nothing_is_told_at_once(tmp_path: Path) -> None:
+    """What images/init does where the service has died: whoever asks gets an empty answer."""
+    result = session_of(tmp_path / "r", b"", reason=None)
+    ending = result.records[CASE_ID].ending
+    assert ending is not None
+    assert ending.reason.startswith("the agent ended without its completion marker")
+    assert "cases" not in result.seconds, "a phase that was not reached is missing"

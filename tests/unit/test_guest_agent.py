@@ -576,7 +576,7 @@ class Played:
 
     def call(self, name: str, *arguments: Any) -> int:
         if name == "bpf_object__load":
-            self.log[: len(VERIFIER)] = VERIFIER
+            self.log[: len(VERIFIER)] = list(VERIFIER)
             self._may("load-target" if arguments[0] == 1 else "load-tracer")
         if name == "bpf_link__destroy":
             self.attached.discard(self.names[arguments[0] - 100])

@@ -51,9 +51,7 @@ def sized(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
 
 
 def lz4_legacy(data: bytes) -> bytes:
-    blocks = [
-        lz4.block.compress(data[at : at + LZ4_BLOCK], store_size=False) for at in range(0, len(data), LZ4_BLOCK)
-    ]
+    blocks = [lz4.block.compress(data[at : at + LZ4_BLOCK], store_size=False) for at in range(0, len(data), LZ4_BLOCK)]
     return b"\x02\x21\x4c\x18" + b"".join(len(block).to_bytes(4, "little") + block for block in blocks)
 
 

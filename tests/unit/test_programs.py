@@ -80,9 +80,7 @@ def test_the_userlands_own_python_compiles_them(cache: Cache, base: Path) -> Non
     assert code_of(files[0]).co_filename == "agent.py", "no path of this machine goes into the guest"
 
 
-def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_changes(
-    cache: Cache, base: Path
-) -> None:
+def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_changes(cache: Cache, base: Path) -> None:
     def made() -> int:
         return len(list(cache.root.glob("programs/*/manifest.json")))
 
@@ -94,7 +92,7 @@ def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_change
     base.write_bytes(base.read_bytes() + bytes(512))
     program_nodes(SOURCES, cache=cache, base=base)
     assert made() == 3
-    assert not [path for path in cache.root.glob("programs/.*")], "the unpacked interpreter is not kept"
+    assert not list(cache.root.glob("programs/.*")), "the unpacked interpreter is not kept"
 
 
 def test_a_program_that_does_not_compile_is_told(cache: Cache, base: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_failure_is_told_with_qemus_words(how: Any, doing: str, status: str) -
 @pytest.mark.parametrize("how", [save, load])
 def test_one_that_does_not_come_to_an_end_is_given_up(how: Any) -> None:
     monitor = FakeMonitor({"status": "active"})
-    with pytest.raises(QemuError, match="the guest's state: active$"):
+    with pytest.raises(QemuError, match=r"the guest's state: active$"):
         how(monitor)
     assert "cont" not in monitor.names
 

@@ -1,6 +1,6 @@
 """Snapshots with a QEMU that is played: what is kept, when it is made anew, and that nothing half-made is left."""
 
-# ruff: noqa: ARG001  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG002, ARG005, PLR0917  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
@@ -307,9 +307,9 @@ def test_a_damaged_file_is_found_while_the_guest_runs_and_removed(
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     ran = []
-    with pytest.raises(SnapshotError, match="6.1-x86_64: the snapshot was damaged on disk; it was removed"):
-        with snapshots.restored(plan):
-            ran.append(True)
+    wanted = pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot was damaged on disk; it was removed")
+    with wanted, snapshots.restored(plan):
+        ran.append(True)
     assert ran, "it is looked at meanwhile, not before"
     assert entries(cache) == []
     use(snapshots, plan)
@@ -349,9 +349,9 @@ def test_an_entry_that_is_not_whole_is_made_anew(
     spoil(entries(cache)[0])
     use(snapshots, plan)
     assert world.made == 2
-    assert json.loads((entries(cache)[0] / "manifest.json").read_text())["files"]["ram"] == hashlib.sha256(
-        RAM
-    ).hexdigest()
+    assert (
+        json.loads((entries(cache)[0] / "manifest.json").read_text())["files"]["ram"] == hashlib.sha256(RAM).hexdigest()
+    )
 
 
 def test_the_unreadable_manifest_of_another_does_no_harm(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
@@ -407,7 +407,7 @@ def test_a_cache_that_takes_no_snapshot_is_the_snapshots_trouble_and_not_the_run
 ) -> None:
     cache.root.mkdir()
     (cache.root / "snapshots").write_text("a file where a folder should be")
-    with pytest.raises(SnapshotError, match="no snapshot could be made: cache: .* cannot be written"):
+    with pytest.raises(SnapshotError, match=r"no snapshot could be made: cache: .* cannot be written"):
         use(snapshots, plan)
 
 
@@ -417,7 +417,7 @@ def test_a_snapshot_that_cannot_be_restored_is_removed(
 ) -> None:
     snapshots.obtain(plan)
     world.fails = {"load": error}
-    with pytest.raises(SnapshotError, match="6.1-x86_64: the snapshot cannot be restored"):
+    with pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot cannot be restored"):
         use(snapshots, plan)
     assert entries(cache) == []
 
@@ -431,9 +431,7 @@ def test_two_that_want_the_same_snapshot_make_it_once(snapshots: Snapshots, plan
     assert world.made == 1
 
 
-def test_a_snapshot_that_is_used_is_the_last_to_be_trimmed(
-    snapshots: Snapshots, plan: GuestPlan, cache: Cache
-) -> None:
+def test_a_snapshot_that_is_used_is_the_last_to_be_trimmed(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
     other = another_kernel(plan)
     kept = snapshots.obtain(plan).folder
     gone = snapshots.obtain(other).folder
@@ -443,4 +441,3 @@ def test_a_snapshot_that_is_used_is_the_last_to_be_trimmed(
     size = sum(path.stat().st_blocks * 512 for path in gone.iterdir())
     cache.trim(max_bytes=cache.size() - size // 2, keep_newer_than=time.time() + 60)
     assert (kept.exists(), gone.exists()) == (True, False)
-

@@ -1,5 +1,7 @@
 """How a guest is started: from its snapshot, or by booting where that fails; and that the report says so."""
 
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import contextlib
@@ -37,7 +39,7 @@ class World:
 
     def run_session(self, plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionResult:
         cold = start is booted
-        assert cold or start == self.restored
+        assert cold or start == cast(Starting, self.restored)
         self.started.append(f"{'cold' if cold else 'warm'} {plan.kernel.name}")
         result = (self.cold if cold else self.warm).pop(0)
         if isinstance(result, Exception):

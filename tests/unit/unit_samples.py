@@ -14,9 +14,9 @@ from harness.architectures import ARCHITECTURES
 from harness.config.case import Case
 from harness.config.matrix import Deadlines, Settings
 from harness.debian.apt import PackageFile
+from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
 from harness.guest.protocol import Transcript
-from harness.guest.boot import GuestPlan
 from harness.judge.records import CaseRecord
 from harness.kernels.files import KernelFiles
 from harness.model import PackageInfo

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -202,11 +201,13 @@ def test_every_restored_guest_is_one_of_its_own(bench: Bench, name: str, tmp_pat
 
 def test_the_keys_of_one_run_do_not_open_the_guest_of_another(bench: Bench) -> None:
     plan = bench.plan(KERNEL, [], folder="foreign-keys")
-    with bench.snapshots(KERNEL).restored(plan) as qemu:
-        with pytest.raises(GuestConnectionError, match="another host key"), connected(
-            replace(plan, keys=make_keys()), qemu
-        ):
-            pass
+    other = replace(plan, keys=make_keys())
+    with (
+        bench.snapshots(KERNEL).restored(plan) as qemu,
+        pytest.raises(GuestConnectionError, match="another host key"),
+        connected(other, qemu),
+    ):
+        pass
 
 
 def test_a_kernel_without_a_network_card_is_restored_too(bench: Bench) -> None:
@@ -229,6 +230,6 @@ def test_another_architecture_is_restored_or_booted_with_a_notice(bench: Bench) 
 
 def test_no_snapshot_is_larger_than_what_the_guest_has_touched(bench: Bench, runs: Runs) -> None:
     for path in runs.rams_after:
-        stat = os.stat(path)
+        stat = path.stat()
         assert stat.st_size == bench.matrix.defaults.memory << 20
         assert stat.st_blocks * 512 < 150 << 20, "issue #5 allows 150 MB a kernel"

@@ -18,6 +18,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -201,4 +202,15 @@ def _greet(plan: GuestPlan, console: socket.socket, tty: Path) -> None:
         "authorized_key": plan.keys.authorized_key,
     }
     console.connect(str(tty))
+    threading.Thread(target=_drain, args=[console], name="console", daemon=True).start()
     console.sendall(json.dumps(words).encode() + b"\n")
+
+
+def _drain(console: socket.socket) -> None:
+    """Read what the guest says, until QEMU ends: it goes to the log all the same, but only as long as this is read.
+
+    QEMU writes byte by byte, of which an unread socket takes some 270; then the guest's console stands still.
+    """
+    with contextlib.suppress(OSError):
+        while console.recv(65536):
+            pass

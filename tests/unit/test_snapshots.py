@@ -42,6 +42,7 @@ class World:
         self.greetings: list[dict[str, Any]] = []
         self.monitor = object()
         self.folder = Path()
+        self.tty = socket.socket(socket.AF_UNIX)
         self.console = f"noise\n{STANDBY}\n"
         self.dies = False
         self.fails: dict[str, Exception] = {}
@@ -71,6 +72,7 @@ class World:
         with socket.socket(socket.AF_UNIX) as tty:
             tty.bind(str(spec.console_socket))
             tty.listen()
+            self.tty = tty
             self.live += 1
             try:
                 yield self
@@ -197,6 +199,16 @@ def test_the_connection_of_the_greeting_stays_open_as_long_as_the_guest(
     with snapshots.restored(plan):
         assert not world.greetings, "nobody has taken it yet, and still it is there when the block ends"
     assert len(world.greetings) == 1
+
+
+def test_the_console_of_a_restored_guest_never_stalls(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
+    """QEMU writes it byte by byte, and an unread socket takes some hundred of them: then the guest would stand still."""
+    with snapshots.restored(plan):
+        console, _ = world.tty.accept()
+        with console:
+            console.settimeout(5)
+            for _ in range(3000):
+                console.sendall(b".")
 
 
 # --- what belongs to the key ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import ROOT
+from projects import ROOT, guests, until
 
 from harness.architectures import ARCHITECTURES
 from harness.cache import Cache
@@ -114,7 +115,7 @@ def runs(bench: Bench) -> Runs:
         cold=cold_cells,
         first=first_cells,
         second=second_cells,
-        notices=[*cold.notices, *first.notices, *second.notices],
+        notices=[note for run in (cold, first, second) for note in (*run.notices, *run.problems)],
         boots=[cold.boots, first.boots, second.boots],
         seconds=second.seconds,
         rams_before=before,
@@ -210,9 +211,21 @@ def test_the_keys_of_one_run_do_not_open_the_guest_of_another(bench: Bench) -> N
         pass
 
 
+@pytest.mark.parametrize("name", [KERNEL, pytest.param(FOREIGN, marks=pytest.mark.nightly)])
+def test_a_restored_guest_may_say_much_on_its_console(bench: Bench, name: str, tmp_path: Path) -> None:
+    """As a kernel does that dies."""
+    with guest(bench, name, folder=f"talkative-{name}") as (plan, connection):
+        asked(connection, "seq 2000 >/dev/console; stty -F /dev/console echo", tmp_path)
+        connection.start("poweroff -f")
+        until(lambda: not guests(os.getpid()), seconds=20, what="the guest powers off")
+    text = (plan.folder / "console.log").read_text()
+    assert "\n1999\n2000\n" in text
+    assert "reboot: Power down" in text
+
+
 def test_a_kernel_without_a_network_card_is_restored_too(bench: Bench) -> None:
     run, cells = bench.run(SERIAL, [WORKS, REFUSED], warm=True, folder="serial")
-    assert run.notices == []
+    assert (run.notices, run.problems) == ([], [])
     assert {cell.start for cell in cells.values()} == {Start.WARM}
     assert [str(cells[case].verdict) for case in (WORKS, REFUSED)] == ["pass", "xfail"]
 
@@ -221,7 +234,7 @@ def test_a_kernel_without_a_network_card_is_restored_too(bench: Bench) -> None:
 def test_another_architecture_is_restored_or_booted_with_a_notice(bench: Bench) -> None:
     cold, cold_cells = bench.run(FOREIGN, [WORKS, REFUSED], warm=False, folder="foreign-cold")
     warm, warm_cells = bench.run(FOREIGN, [WORKS, REFUSED], warm=True, folder="foreign-warm")
-    assert cold.notices == []
+    assert (cold.notices, cold.problems, warm.problems) == ([], [], [])
     for case, cell in cold_cells.items():
         assert said(warm_cells[case]) == said(cell)
     starts = {cell.start for cell in warm_cells.values()}

@@ -185,12 +185,21 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
         with contextlib.ExitStack() as stack:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
-                load_state(qemu.monitor, snapshot.folder / STATE)
+                _load(qemu, snapshot.folder / STATE)
                 # Held open: what the guest has not read yet of a closed connection, QEMU forgets.
                 _greet(plan, stack.enter_context(socket.socket(socket.AF_UNIX)), folder / "tty")
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
             yield qemu
+
+
+def _load(qemu: QemuProcess, state: Path) -> None:
+    try:
+        load_state(qemu.monitor, state)
+    except QemuError as error:
+        qemu.wait(1)  # a QEMU that does not like the state ends, and only its last words say why
+        death = qemu.death()
+        raise QemuError(" ".join(death.describe().split()) if death else str(error)) from error
 
 
 def _greet(plan: GuestPlan, console: socket.socket, tty: Path) -> None:

@@ -336,7 +336,7 @@ def test_a_disk_that_is_full_when_the_guest_is_made(
     bench.cache = Cache().root
     done = bench.matrix(prefix=small_disk(bench.temporary, "2m"))
     assert done.code == 3, done.output
-    assert "the guest's initramfs cannot be written" in done.output
+    assert "the guest's kernel and initramfs cannot be written" in done.output
     assert "No space left on device" in done.output
     assert bench.report()["cells"][0]["outcome"] == "lost"
 

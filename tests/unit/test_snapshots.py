@@ -29,6 +29,7 @@ from harness.guest.keys import make_keys
 from harness.guest.snapshots import STANDBY, Snapshots
 from harness.image import cpio
 from harness.qemu.argv import GuestSpec
+from harness.qemu.process import Death
 
 RAM = b"\0" * 8192 + os.urandom(100) + b"\0" * 8192
 
@@ -45,11 +46,18 @@ class World:
         self.tty = socket.socket(socket.AF_UNIX)
         self.console = f"noise\n{STANDBY}\n"
         self.dies = False
+        self.ended: Death | None = None
         self.fails: dict[str, Exception] = {}
         self.live = 0
 
     def alive(self) -> bool:
         return not self.dies
+
+    def wait(self, seconds: float) -> bool:
+        return self.ended is not None
+
+    def death(self) -> Death | None:
+        return self.ended
 
     def console_text(self) -> str:
         return self.console
@@ -432,6 +440,17 @@ def test_a_snapshot_that_cannot_be_restored_is_removed(
     with pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot cannot be restored"):
         use(snapshots, plan)
     assert entries(cache) == []
+
+
+def test_what_qemu_said_of_a_state_that_it_does_not_like_is_told(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    """It ends, so its monitor knows nothing of the cause."""
+    snapshots.obtain(plan)
+    world.fails = {"load": QemuError("QEMU's monitor failed while query-migrate: disconnecting")}
+    world.ended = Death(reason=None, returncode=1, stderr="qemu: Not a migration stream\nqemu: load failed\n")
+    with pytest.raises(SnapshotError, match=r"cannot be restored: QEMU ended with exit code 1 .*: Not a migration str"):
+        use(snapshots, plan)
 
 
 def test_two_that_want_the_same_snapshot_make_it_once(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:

@@ -210,7 +210,7 @@ def test_the_connection_of_the_greeting_stays_open_as_long_as_the_guest(
 
 
 def test_the_console_of_a_restored_guest_never_stalls(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
-    """QEMU writes it byte by byte, and an unread socket takes some hundred of them: then the guest would stand still."""
+    """QEMU writes it byte by byte; an unread socket takes some hundred of them, and then the guest stands still."""
     with snapshots.restored(plan):
         console, _ = world.tty.accept()
         with console:

@@ -19,6 +19,7 @@ class Architecture:
     guest's name of a second serial port that is built into distribution kernels, or None where the machine has
     none. `network_device` is QEMU's device with its properties; `modules` are what the guest needs for it, by
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
+    `snapshots` says that QEMU can save and restore such a guest whole.
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix.
     """
 
@@ -38,6 +39,7 @@ class Architecture:
     modules: tuple[str, ...]
     cmdline: str
     silent_poweroff: bool
+    snapshots: bool
     clang_arch: str
     bpf_target: str
     byte_order: str
@@ -74,6 +76,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # QEMU has one time stamp counter for the whole machine, and its timers are wired: nothing to find out.
             cmdline="tsc=reliable no_timer_check",
             silent_poweroff=False,
+            snapshots=True,
             clang_arch="x86",
             bpf_target="bpfel",
             byte_order="little",
@@ -98,6 +101,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             silent_poweroff=False,
+            snapshots=True,
             clang_arch="arm64",
             bpf_target="bpfel",
             byte_order="little",
@@ -123,6 +127,9 @@ ARCHITECTURES: dict[str, Architecture] = {
             cmdline="",
             # QEMU 7.2, hw/misc/sifive_test.c: FINISHER_PASS is exit(0).
             silent_poweroff=True,
+            # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
+            # array in RISC-V mtimer VMState"): a restored guest waits for ever for the timer that was set last.
+            snapshots=False,
             clang_arch="riscv",
             bpf_target="bpfel",
             byte_order="little",
@@ -148,6 +155,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=("virtio_net",),
             cmdline="",
             silent_poweroff=False,
+            snapshots=True,
             clang_arch="s390",
             bpf_target="bpfeb",
             byte_order="big",
@@ -171,6 +179,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             silent_poweroff=False,
+            snapshots=True,
             clang_arch="powerpc",
             bpf_target="bpfel",
             byte_order="little",

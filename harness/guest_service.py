@@ -21,7 +21,7 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python3 -I does not
 import guest_agent
 
-FOLDER = "/run/bpfmatrix"
+FOLDER, CONSOLE = "/run/bpfmatrix", "/dev/console"
 STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
 """Written to the console when the guest waits for its greeting, and when all of it is in place."""
 
@@ -32,7 +32,7 @@ def main(*, standby):
     gc.collect()
     gc.freeze()  # children share these pages; nothing is gained by looking through them
     if standby:
-        with open("/dev/console", "r+b", buffering=0) as console:
+        with open(CONSOLE, "r+b", buffering=0) as console:
             greeted(json.loads(greeting(console)))
             console.write(f"{GREETED}\n".encode())
     with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it

@@ -157,7 +157,7 @@ def children(pid: int) -> list[int]:
 
 def guests(pid: int) -> list[int]:
     """Return the QEMU processes below `pid` that run a guest (not those that are asked for their version)."""
-    return [child for child in children(pid) if "qemu-system" in (argv := _argv(child))[0] and "-kernel" in argv]
+    return [child for child in children(pid) if "qemu-system" in (argv := _argv(child))[0] and "-mon" in argv]
 
 
 def alive(pid: int) -> bool:

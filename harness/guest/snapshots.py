@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cache import MANIFEST, Cache, digest, sha256_file
-from harness.errors import DeadlineError, GuestGoneError, QemuError, SnapshotError
+from harness.errors import CacheError, DeadlineError, GuestGoneError, QemuError, SnapshotError
 from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
 from harness.image import cpio
 from harness.process import find_tool, run
@@ -90,15 +90,19 @@ class Snapshots:
     def obtain(self, plan: GuestPlan) -> Snapshot:
         """Return the snapshot of a plan's guest, made now where there is none; raise SnapshotError."""
         key = self._key(plan)
-        with self._cache.lock(f"{KIND}-{key}"):
-            path = self._cache.root / KIND / key
-            found = _read(path)
-            if found is None:
-                with guest_folder(plan) as folder:
-                    found = self._make(plan, path, folder=folder)
-                self._cache.grown = True
-            self._cache.mark_used(path)
-            return found
+        path = self._cache.root / KIND / key
+        try:
+            with self._cache.lock(f"{KIND}-{key}"):
+                found = _read(path)
+                if found is None:
+                    with guest_folder(plan) as folder:
+                        found = self._make(plan, path, folder=folder)
+                    self._cache.grown = True
+                with self._cache.guarded(path):
+                    self._cache.mark_used(path)
+                return found
+        except (CacheError, DeadlineError, GuestGoneError, QemuError) as error:
+            raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
 
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
@@ -127,8 +131,6 @@ class Snapshots:
                 manifest: dict[str, Any] = {"files": files, "meta": {"slot": _slot(plan)}, "made": time.time()}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
                 scratch.rename(path)
-        except (QemuError, DeadlineError, GuestGoneError) as error:
-            raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return Snapshot(folder=path, files=files)
@@ -186,7 +188,7 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
         with contextlib.ExitStack() as stack:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
-                load_state(qemu.monitor, snapshot.folder / STATE)
+                _load(qemu, snapshot.folder / STATE)
                 if plan.serial:
                     # Before the guest says its SSH banner: a serial port keeps nothing for who comes later.
                     qemu.line = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -195,6 +197,15 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
             yield qemu
+
+
+def _load(qemu: QemuProcess, state: Path) -> None:
+    try:
+        load_state(qemu.monitor, state)
+    except QemuError as error:
+        qemu.wait(1)  # a QEMU that does not like the state ends, and only its last words say why
+        death = qemu.death()
+        raise QemuError(" ".join(death.describe().split()) if death else str(error)) from error
 
 
 def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
@@ -213,8 +224,7 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
         console.connect(str(tty))
         console.sendall(json.dumps(words).encode() + b"\n")
         heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
-        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.005):
-            raise SnapshotError(
-                f"{plan.kernel.name}: the restored guest gave no sign of life within {GREETING_SECONDS:g} s"
-            )
+        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.005) or GREETED not in qemu.console_text():
+            how = f"gave no sign of life within {GREETING_SECONDS:g} s" if qemu.alive() else "ended at once"
+            raise SnapshotError(f"{plan.kernel.name}: the restored guest {how}")
     qemu.listening = True

@@ -16,7 +16,8 @@ from harness.model import Start
 class Starter:
     """Runs sessions; a kernel whose snapshot has failed once is booted from then on.
 
-    Without `snapshots` all guests are booted. Safe to use from several threads.
+    Without `snapshots` all guests are booted, and always those of an architecture that QEMU cannot save whole.
+    Safe to use from several threads.
     """
 
     def __init__(self, snapshots: Snapshots | None) -> None:
@@ -25,12 +26,14 @@ class Starter:
         self._guard = threading.Lock()
 
     def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
-        """Run one guest over `cases`; raise what `run_session` raises."""
+        """Run one guest over `cases`; raise what `run_session` raises, and SnapshotError in a run that is ending."""
         notices = []
-        if self._snapshots is not None and plan.kernel.name not in self._failed:
+        if self._snapshots is not None and plan.kernel.arch.snapshots and plan.kernel.name not in self._failed:
             try:
                 result = run_session(plan, cases, start=self._snapshots.restored)
             except SnapshotError as error:
+                if plan.stopping.is_set():
+                    raise
                 notices.append(f"{error}; the guest was booted instead")
             else:
                 result.start = Start.WARM

@@ -7,6 +7,7 @@ root, time 0, inode numbers in the order of the entries, which are sorted by pat
 from __future__ import annotations
 
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -83,9 +84,14 @@ def read(data: bytes) -> Iterator[Node]:
     """Yield the entries of one archive as `archive` makes it; raise ValueError where it is none."""
     at = 0
     while data[at : at + 6] == b"070701":
-        fields = [int(data[at + 6 + index * 8 :][:8], 16) for index in range(13)]
+        header = bytes.fromhex(data[at + 6 : at + 110].decode("ascii"))
+        if len(header) != 52:
+            raise ValueError(f"the entry of a cpio archive at byte {at} is cut off")
+        fields = struct.unpack(">13I", header)
         mode, size, device, name_size = fields[1], fields[6], (fields[9], fields[10]), fields[11]
         start = at + 110 + name_size + -(110 + name_size) % 4
+        if len(data) < start + size:
+            raise ValueError(f"the entry of a cpio archive at byte {at} is cut off")
         path = data[at + 110 : at + 110 + name_size - 1].decode()
         if path == "TRAILER!!!":
             return

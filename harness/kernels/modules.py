@@ -87,14 +87,18 @@ def decompress(path: Path) -> bytes:
         if data.startswith(b"\x1f\x8b"):
             return gzip.decompress(data)
         if data.startswith(b"\x28\xb5\x2f\xfd"):
-            unpacking = zstandard.ZstdDecompressor().decompressobj()
-            plain = bytes(unpacking.decompress(data))
-            if not unpacking.eof:
-                raise FetchError(f"{path} cannot be decompressed: it ends too early")
-            return plain
+            return _zstd(data)
     except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError, zstandard.ZstdError) as error:
         raise FetchError(f"{path} cannot be decompressed: {error}") from error
     return data
+
+
+def _zstd(data: bytes) -> bytes:
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    unpacked = bytes(unpacker.decompress(data))
+    if not unpacker.eof:  # else what is there would pass for the whole
+        raise EOFError("the file ends before its data does")
+    return unpacked
 
 
 def plain_name(path: Path) -> str:

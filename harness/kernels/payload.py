@@ -18,6 +18,13 @@ import zstandard
 
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_BLOCK = 8 << 20
+_MEMORY = 1 << 30
+"""What unpacking may take; the largest dictionary of a kernel is 128 MiB (scripts/xz_wrap.sh)."""
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError, MemoryError),
+    *(zlib.error, lzma.LZMAError, zstandard.ZstdError, lz4.block.LZ4BlockError),
+)
+"""What the unpackers raise on data that is not what it should be."""
 _NOTE_PHYS32_ENTRY = 18
 """XEN_ELFNOTE_PHYS32_ENTRY (include/xen/interface/elfnote.h): the entry point of the PVH boot protocol."""
 _PT_NOTE = 4
@@ -57,11 +64,12 @@ def payload(data: bytes) -> bytes:
     unpack = next((how for magic, how in _PACKERS.items() if packed.startswith(magic)), None)
     if unpack is None:
         raise NoPayloadError(f"the payload is packed in an unknown way ({packed[:6].hex()})")
-    with contextlib.suppress(OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, zlib.error):
+    with contextlib.suppress(*_DAMAGED):
         kernel = unpack(packed)
-        if kernel.startswith(b"\x7fELF"):
+        # The last four bytes are the unpacked size, whoever packed it (arch/x86/boot/compressed/mkpiggy.c).
+        if kernel.startswith(b"\x7fELF") and len(kernel) == int.from_bytes(packed[-4:], "little"):
             return kernel
-    raise NoPayloadError("the payload cannot be unpacked to an ELF file")
+    raise NoPayloadError("the payload cannot be unpacked to a whole ELF file")
 
 
 def has_pvh_entry(elf: bytes) -> bool:
@@ -97,23 +105,12 @@ def _lz4(packed: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _zstd(packed: bytes) -> bytes:
-    try:
-        unpacking = zstandard.ZstdDecompressor().decompressobj()
-        kernel = bytes(unpacking.decompress(packed))
-    except zstandard.ZstdError as error:
-        raise ValueError(str(error)) from error
-    if not unpacking.eof:
-        raise ValueError("the data end too early")
-    return kernel
-
-
 _PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x28\xb5\x2f\xfd": _zstd,
+    b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
     _LZ4_LEGACY: _lz4,
     b"\x1f\x8b": lambda packed: zlib.decompressobj(31).decompress(packed),
-    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor().decompress(packed),
+    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=_MEMORY).decompress(packed),
     b"BZh": lambda packed: bz2.BZ2Decompressor().decompress(packed),
-    b"\x5d\0\0": lambda packed: lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(packed),
+    b"\x5d\0\0": lambda packed: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY).decompress(packed),
 }
 """By the magic of the packed data (arch/x86/boot/compressed/Makefile); an LZO kernel is started as it is."""

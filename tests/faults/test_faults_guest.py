@@ -1,6 +1,7 @@
 """Guests that die, fall silent or are not what they should be: each ends as what it is, and never green.
 
 Real QEMU, real kernels. The faults inside the guest come from an agent with a few lines more than the real one.
+What befalls restored guests and their snapshots is in test_faults_snapshots.py; here guests are booted.
 """
 
 from __future__ import annotations
@@ -14,17 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import FLAGSHIP, KERNEL, ROOT, alive, guests, until
+from faulty_guests import SERVICE, faulty, prepare, with_deadlines, with_program
+from projects import FLAGSHIP, KERNEL, alive, guests, until
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
 from harness.config.case import Case, load_case
-from harness.config.matrix import load_matrix
-from harness.guest import session
 from harness.guest.boot import GuestPlan
-from harness.guest.keys import make_keys
 from harness.model import CellResult, OutcomeKind, Stage, Verdict
-from harness.preparation import Preparation, Project
 from harness.runner import KernelRun, cells_of, run_kernel
 
 pytestmark = pytest.mark.vm
@@ -39,24 +35,6 @@ Boot = Callable[..., tuple[KernelRun, dict[str, CellResult]]]
 def cases() -> tuple[Case, ...]:
     flagship = load_case(FLAGSHIP)
     return tuple(flagship.model_copy(update={"id": name}) for name in NAMES)
-
-
-def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
-    """Return a plan for a kernel of the committed matrix, ready to boot."""
-    matrix = load_matrix(ROOT / "matrix.yaml")
-    preparation = Preparation(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
-    kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
-    arch = ARCHITECTURES[kernel.arch]
-    files = preparation.kernel(kernel, cases=cases)
-    return GuestPlan(
-        kernel=files,
-        settings=kernel.settings(matrix.defaults),
-        accel=preparation.accel(matrix.defaults.accel, files).name,
-        base=preparation.base(arch),
-        keys=make_keys(),
-        objects=preparation.objects(cases, arch),
-        folder=folder,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -74,33 +52,6 @@ def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     yield dataclasses.replace(prepared, folder=tmp_path / "kernel")
     assert not guests(os.getpid()), "a QEMU was left behind"
     assert not list(temporary.iterdir()), "a guest's temporary folder was left behind"
-
-
-@pytest.fixture
-def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Make the agent run a few lines at the trigger of the case `second`, in the process that is the case's own."""
-
-    def make(lines: str) -> None:
-        text = session.AGENT.read_text()
-        entry = 'if __name__ == "__main__":\n'
-        assert text.count(entry) == 1
-        body = "".join(f"        {line}\n" for line in lines.splitlines())
-        wrapped = (
-            "real_trigger = Case.do_trigger\n\n\ndef faulty_trigger(self, step):\n"
-            f'    if self._case["id"] == "second":\n{body}    return real_trigger(self, step)\n\n\n'
-            "Case.do_trigger = faulty_trigger\n\n\n"
-        )
-        agent = tmp_path / "faulty_agent.py"
-        agent.write_text(text.replace(entry, wrapped + entry))
-        monkeypatch.setattr(session, "AGENT", agent)
-
-    return make
-
-
-def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:
-    settings = plan.settings
-    deadlines = settings.deadlines.model_copy(update=seconds)
-    return dataclasses.replace(plan, settings=dataclasses.replace(settings, deadlines=deadlines))
 
 
 def judged(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> dict[str, CellResult]:
@@ -135,10 +86,8 @@ def assert_unharmed(cells: dict[str, CellResult], *names: str) -> None:
     assert {name: cells[name].verdict for name in names} == dict.fromkeys(names, Verdict.PASS)
 
 
-def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault('open("/proc/sysrq-trigger", "w").write("c")')
+def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, 'open("/proc/sysrq-trigger", "w").write("c")')
     plan = with_deadlines(plan, case=600.0)
     run, cells = boot(plan, cases)
     second = cells["second"]
@@ -153,11 +102,8 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(
 
 
 @pytest.mark.nightly
-def test_a_panic_is_a_crash_over_a_serial_port_too(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault('open("/proc/sysrq-trigger", "w").write("c")')
-    serial = prepare(WITHOUT_MODULES, cases, folder=plan.folder)
+def test_a_panic_is_a_crash_over_a_serial_port_too(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    serial = faulty(prepare(WITHOUT_MODULES, cases, folder=plan.folder), 'open("/proc/sysrq-trigger", "w").write("c")')
     assert serial.serial
     run, cells = boot(with_deadlines(serial, case=600.0), cases)
     assert cells["second"].outcome.kind == OutcomeKind.CRASHED
@@ -166,10 +112,10 @@ def test_a_panic_is_a_crash_over_a_serial_port_too(
     assert run.seconds["cases"] < 240, "a dead kernel must be noticed at once, not by a deadline"
 
 
-def test_a_complaint_of_the_kernel_is_misbehaviour_though_all_was_seen(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault('open("/dev/kmsg", "w").write("<4>WARNING: CPU: 0 PID: 1 at kernel/bpf/trampoline.c:1 here+0x1/0x2")')
+def test_a_complaint_of_the_kernel_is_misbehaviour_though_all_was_seen(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(
+        plan, 'open("/dev/kmsg", "w").write("<4>WARNING: CPU: 0 PID: 1 at kernel/bpf/trampoline.c:1 here+0x1/0x2")'
+    )
     run, cells = boot(plan, cases)
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.MISBEHAVES, Verdict.FAIL)
@@ -179,16 +125,16 @@ def test_a_complaint_of_the_kernel_is_misbehaviour_though_all_was_seen(
     assert run.boots == 1
 
 
-def test_a_silent_reset_is_a_crash(plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]) -> None:
-    fault('open("/proc/sysrq-trigger", "w").write("b")')
+def test_a_silent_reset_is_a_crash(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, 'open("/proc/sysrq-trigger", "w").write("b")')
     _, cells = boot(with_deadlines(plan, case=600.0), cases[1:2])
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
     assert "reset the machine without a word" in second.outcome.reason
 
 
-def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]) -> None:
-    fault("os.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)")
+def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, "os.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)")
     _, cells = boot(plan, cases[1:2])
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
@@ -196,10 +142,30 @@ def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case], fault: C
     assert second.outcome.console_tail
 
 
-def test_a_case_that_kills_its_own_process_is_lost_and_no_other(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault("ctypes.string_at(8)")
+DEAD = {
+    "at its first line": ("import ctypes\n", "raise SystemExit(3)\n"),
+    "when it is about to take the job": ("    head = json.loads(source.readline())\n", "    os.abort()\n"),
+    "while it takes the job": (
+        "        with open(path,",
+        "        source.close()\n        os.abort()\n        with open(path,",
+    ),
+    "before it answers": ("    guest_agent.serve(", "    os.abort()\n    guest_agent.serve("),
+}
+
+
+@pytest.mark.parametrize("when", DEAD)
+def test_a_service_that_dies_is_told_at_once(when: str, plan: GuestPlan, cases: Sequence[Case]) -> None:
+    old, new = DEAD[when]
+    plan = with_program(with_deadlines(plan, case=600.0), SERVICE, old=old, new=new)
+    run, cells = boot(plan, cases[:1])
+    first = cells["first"]
+    assert (first.outcome.kind, first.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "the agent ended without its completion marker" in first.outcome.reason
+    assert run.seconds["agent"] < 60, "it must be noticed at once, not by a deadline"
+
+
+def test_a_case_that_kills_its_own_process_is_lost_and_no_other(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, "ctypes.string_at(8)")
     run, cells = boot(plan, cases)
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
@@ -209,9 +175,9 @@ def test_a_case_that_kills_its_own_process_is_lost_and_no_other(
 
 
 def test_a_case_that_hangs_meets_its_deadline_in_the_guest_and_no_other_does(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
+    plan: GuestPlan, cases: Sequence[Case]
 ) -> None:
-    fault("time.sleep(3600)")
+    plan = faulty(plan, "time.sleep(3600)")
     cases = [cases[0], cases[1].model_copy(update={"deadline": 1.0}), cases[2]]
     run, cells = boot(plan, cases)
     second = cells["second"]
@@ -221,10 +187,8 @@ def test_a_case_that_hangs_meets_its_deadline_in_the_guest_and_no_other_does(
     assert run.boots == 1
 
 
-def test_words_that_are_no_protocol_are_lost(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault(r'os.write(1, b"\x1b[2J<script>all is well</script>\n")')
+def test_words_that_are_no_protocol_are_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, r'os.write(self._reporter.fd, b"\x1b[2J<script>all is well</script>\n")')
     _, cells = boot(plan, cases[1:2])
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
@@ -232,10 +196,8 @@ def test_words_that_are_no_protocol_are_lost(
     assert "\x1b" not in second.outcome.reason
 
 
-def test_a_killed_qemu_is_lost_and_its_signal_named(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault("time.sleep(3600)")
+def test_a_killed_qemu_is_lost_and_its_signal_named(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, "time.sleep(3600)")
     cells = boot_and(with_deadlines(plan, case=600.0), cases[1:2], lambda pid: os.kill(pid, signal.SIGKILL))
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
@@ -243,10 +205,8 @@ def test_a_killed_qemu_is_lost_and_its_signal_named(
     assert second.outcome.console_tail
 
 
-def test_a_stopped_qemu_meets_the_case_deadline(
-    plan: GuestPlan, cases: Sequence[Case], fault: Callable[[str], None]
-) -> None:
-    fault("time.sleep(3600)")
+def test_a_stopped_qemu_meets_the_case_deadline(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = faulty(plan, "time.sleep(3600)")
     cells = boot_and(with_deadlines(plan, case=5.0), cases[1:2], lambda pid: os.kill(pid, signal.SIGSTOP))
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)

@@ -141,6 +141,65 @@ def test_no_path_adds_an_option_of_its_own(name: str) -> None:
         assert [word.replace("\0", ",") for word in words] == ["file", "id=console", f"path={where}"]
 
 
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+RAM = Path("/snapshots/key/ram")
+
+
+@EACH
+@ACCELS
+@pytest.mark.parametrize("restored", [False, True])
+def test_the_memory_of_a_snapshots_guest_is_a_file(arch: Architecture, accel: str, restored: bool) -> None:
+    argv = qemu_argv(spec(arch, accel=accel, ram=RAM, restored=restored, memory=384))
+    assert value_of(argv, "-machine") == f"{arch.machine},memory-backend=ram"
+    # Private to a restored guest: whatever it writes, the next one finds the file as it was.
+    share = "off" if restored else "on"
+    assert value_of(argv, "-object") == f"memory-backend-file,id=ram,size=384M,mem-path={RAM},share={share}"
+    assert value_of(argv, "-m") == "384M"
+
+
+@EACH
+def test_a_guest_whose_memory_is_no_file_has_no_backend(arch: Architecture) -> None:
+    argv = qemu_argv(spec(arch))
+    assert "-object" not in argv
+    assert "-incoming" not in argv
+    assert value_of(argv, "-machine") == arch.machine
+
+
+@pytest.mark.parametrize(("arch", "accel", "way"), GUESTS, ids=lambda value: getattr(value, "name", value))
+def test_a_restored_guest_is_the_same_machine_without_a_kernel_of_its_own(
+    arch: Architecture, accel: str, way: str
+) -> None:
+    made = qemu_argv(spec(arch, accel=accel, way=way, ram=RAM))
+    restored = qemu_argv(spec(arch, accel=accel, way=way, ram=RAM, restored=True))
+    assert value_of(restored, "-incoming") == "defer"
+    for option in ("-kernel", "-initrd", "-append"):
+        assert option in made
+        assert option not in restored
+    kept = [word.replace("share=off", "share=on") for word in restored if word not in ("-incoming", "defer")]
+    at = made.index("-kernel")
+    assert kept == made[:at] + made[at + 6 :], "else QEMU does not take the state, or another machine wakes up"
+
+
+@EACH
+def test_the_host_may_write_to_a_console_that_is_a_socket(arch: Architecture) -> None:
+    argv = qemu_argv(spec(arch, console_socket=Path("/guest/tty")))
+    said = "socket,id=console,path=/guest/tty,server=on,wait=off,logfile=/guest/console"
+    assert said in values_of(argv, "-chardev")
+    assert not [word for word in argv if word.startswith("file,id=console")]
+
+
+def test_commas_in_the_paths_of_a_snapshot_are_doubled() -> None:
+    argv = qemu_argv(spec(ram=Path("/a,b/ram"), console_socket=Path("/c,d/tty"), console=Path("/c,d/console")))
+    assert value_of(argv, "-object").split(",share")[0].endswith(",mem-path=/a,,b/ram")
+    assert "socket,id=console,path=/c,,d/tty,server=on,wait=off,logfile=/c,,d/console" in values_of(argv, "-chardev")
+
+
+def test_a_guest_that_is_to_stand_by_is_told_so() -> None:
+    assert "bpfmatrix.standby" in kernel_cmdline(X86, serial=False, standby=True).split()
+    assert "bpfmatrix.standby" not in kernel_cmdline(X86, serial=False)
+
+
 @EACH
 def test_a_kernel_that_oopses_or_locks_up_ends_its_guest(arch: Architecture) -> None:
     words = kernel_cmdline(arch, serial=False).split()

@@ -8,14 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
-from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_OK
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest import connection as module
@@ -33,36 +32,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 0.1)
 
 
-class Files(paramiko.SFTPServerInterface):
-    """An SFTP service into a folder."""
-
-    root = Path()
-
-    def _path(self, path: str) -> Path:
-        return self.root / path.lstrip("/")
-
-    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
-        try:
-            self._path(path).mkdir()
-        except OSError:
-            return SFTP_FAILURE
-        return SFTP_OK
-
-    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
-        try:
-            return paramiko.SFTPAttributes.from_stat(self._path(path).stat())
-        except OSError:
-            return SFTP_NO_SUCH_FILE
-
-    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
-        handle = paramiko.SFTPHandle(flags)
-        try:
-            handle.writefile = self._path(path).open("wb")  # type: ignore[attr-defined]
-        except OSError:
-            return SFTP_NO_SUCH_FILE
-        return handle
-
-
 class Service(paramiko.ServerInterface):
     """What the guest lets the harness do."""
 
@@ -78,10 +47,6 @@ class Service(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
-
-    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
-        self.guest.hang_if("sftp")
-        return super().check_channel_subsystem_request(channel, name)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self.guest.hang_if("exec")
@@ -112,7 +77,6 @@ class Guest:
         self.program: Program = lambda channel: None
         self.hangs: set[str] = set()
         self.noise = b""
-        self.files: Path | None = None
         self._ended = threading.Event()
         self._held: list[socket.socket | paramiko.Transport] = []
         self.listener = socket.socket(family)
@@ -168,9 +132,6 @@ class Guest:
                 connection.sendall(self.noise)
                 transport = paramiko.Transport(connection)
                 transport.add_server_key(self.host)
-                if self.files is not None:
-                    handler = type("Files", (Files,), {"root": self.files})
-                    transport.set_subsystem_handler("sftp", paramiko.SFTPServer, handler)
                 self._held.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                     transport.start_server(event=threading.Event(), server=Service(self))
@@ -272,6 +233,43 @@ def test_the_client_offers_its_key_only_to_the_right_host() -> None:
         with pytest.raises(GuestConnectionError):
             reach(guest)
     assert offered == []
+
+
+def test_a_guest_that_tells_when_it_listens_is_tried_then_and_not_before() -> None:
+    told = threading.Event()
+    with Guest() as guest:
+        timer = threading.Timer(6 * TICK, told.set)
+        timer.start()
+        begun = time.monotonic()
+        found = connect(dial_port(guest.port), keys=KEYS, seconds=10, alive=lambda: True, listening=told.is_set)
+        found.close()
+        waited = time.monotonic() - begun
+    assert 6 * TICK <= waited < module.UNTOLD_SECONDS, "as soon as it has told"
+    assert guest.taken == ["ssh"], "no attempt was wasted"
+    assert 0 < found.handshake_seconds < waited - 5 * TICK, "the waiting is no part of the handshake"
+
+
+def test_a_guest_that_never_tells_is_tried_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNTOLD_SECONDS", 4 * TICK)
+    with Guest() as guest:
+        begun = time.monotonic()
+        connect(dial_port(guest.port), keys=KEYS, seconds=10, alive=lambda: True, listening=lambda: False).close()
+        assert time.monotonic() - begun >= 4 * TICK
+
+
+def test_a_qemu_that_dies_before_its_guest_listens_ends_the_waiting_at_once() -> None:
+    with Guest() as guest:
+        begun = time.monotonic()
+        with pytest.raises(GuestGoneError):
+            connect(
+                dial_port(guest.port),
+                keys=KEYS,
+                seconds=60,
+                alive=lambda: time.monotonic() - begun < 2 * TICK,
+                listening=lambda: False,
+            )
+        assert time.monotonic() - begun < module.UNTOLD_SECONDS
+        assert guest.taken == []
 
 
 def test_a_qemu_that_is_gone_ends_the_waiting_at_once() -> None:
@@ -435,6 +433,45 @@ def test_what_the_command_says_to_its_error_output_is_kept_apart(tmp_path: Path)
     assert (tmp_path / "errors").read_bytes() == b"Traceback\nError\n"
 
 
+def echoing(channel: paramiko.Channel) -> None:
+    """Read everything, as `cat` does, then write it back."""
+    data = b""
+    while chunk := channel.recv(65536):
+        data += chunk
+    channel.sendall(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"one\ntwo\n", os.urandom(3_000_000).replace(b"\n", b" ") + b"\nend\n"])
+def test_a_command_gets_its_data_to_the_end_before_its_lines_are_read(data: bytes, tmp_path: Path) -> None:
+    guest = Guest()
+    guest.program = echoing
+    with reached(guest) as connection:
+        lines = connection.lines("command", data=data, errors=tmp_path / "errors", timeout=lambda: 10.0)
+        assert list(lines) == data.split(b"\n")[:-1]
+
+
+def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PUSH_SECONDS", 0.3)
+    guest = Guest()
+    guest.program = lambda channel: time.sleep(3)  # it reads nothing, and the channel's window is soon full
+    with reached(guest) as connection:
+        begun = time.monotonic()
+        with pytest.raises(GuestConnectionError, match=r"no answer within 0.3 s while files were pushed"):
+            list(connection.lines("c", data=bytes(20_000_000), errors=tmp_path / "errors", timeout=lambda: 10.0))
+        assert time.monotonic() - begun < 5
+
+
+def test_a_command_that_ends_without_reading_its_data_is_told_by_its_output(tmp_path: Path) -> None:
+    """A guest whose service has died answers with nothing, whatever it is given."""
+    guest = Guest()
+    guest.program = sending()
+    with reached(guest) as connection, contextlib.suppress(GuestConnectionError):
+        lines = connection.lines("c", data=bytes(20_000_000), errors=tmp_path / "errors", timeout=lambda: 10.0)
+        assert list(lines) == []
+
+
 def test_a_long_silence_is_for_the_caller_to_judge(tmp_path: Path) -> None:
     waits = iter([TICK] * 3)
 
@@ -498,7 +535,7 @@ def test_a_command_on_a_connection_that_is_gone_is_told(tmp_path: Path) -> None:
             list(connection.lines("command", errors=tmp_path / "errors", timeout=lambda: 10.0))
 
 
-# --- starting, pushing ------------------------------------------------------------------------------------------------
+# --- starting ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_command_is_started_without_waiting_for_it() -> None:
@@ -521,51 +558,6 @@ def test_starting_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         connection.start("poweroff -f")  # on a connection that is closed by now
         assert time.monotonic() - begun < 3
     connection.close()
-
-
-def test_files_are_pushed_into_new_folders(tmp_path: Path) -> None:
-    guest = Guest()
-    guest.files = tmp_path
-    files = {
-        PurePosixPath("/run/bpfmatrix/agent.py"): b"#!/usr/bin/python3\n",
-        PurePosixPath("/run/bpfmatrix/case/target.o"): os.urandom(100_000),
-        PurePosixPath("/run/bpfmatrix/case/empty"): b"",
-    }
-    with reached(guest) as connection:
-        connection.push(files)
-        connection.push(files)  # the folders are there now
-    assert {
-        PurePosixPath("/", path.relative_to(tmp_path)): path.read_bytes()
-        for path in tmp_path.rglob("*")
-        if path.is_file()
-    } == files
-
-
-def test_a_guest_without_sftp_is_told() -> None:
-    with reached(Guest()) as connection, pytest.raises(GuestConnectionError, match="could not be pushed"):
-        connection.push({PurePosixPath("/run/x"): b""})
-
-
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    guest = Guest()
-    guest.files = tmp_path
-    (tmp_path / "run").write_text("a file where a folder should be")
-    with reached(guest) as connection, pytest.raises(GuestConnectionError, match="could not be pushed"):
-        connection.push({PurePosixPath("/run/x"): b""})
-
-
-def test_a_guest_that_hangs_while_files_are_pushed_does_not_hang_the_harness(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PUSH_SECONDS", 0.2)
-    guest = Guest()
-    guest.files = tmp_path
-    guest.hangs = {"sftp"}
-    with reached(guest) as connection:
-        begun = time.monotonic()
-        with pytest.raises(GuestConnectionError, match=r"no answer within 0.2 s while files were pushed"):
-            connection.push({PurePosixPath("/run/x"): b""})
-        assert time.monotonic() - begun < 3
 
 
 def test_close_never_fails() -> None:

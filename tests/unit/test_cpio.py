@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import stat
@@ -119,7 +120,7 @@ def test_one_archive_follows_the_other(tmp_path: Path) -> None:
     assert found["modules/00-virtio.ko"].data == b"\x7fELF"
     assert found["root/.ssh/authorized_keys"].data == b"ssh-ed25519 AAAA bpfmatrix\n"
     # dropbear takes neither a key nor a list of keys that others can read or write.
-    assert found["etc/dropbear/host_key"].mode == stat.S_IFREG | 0o600
+    assert found["etc/dropbear/dropbear_ed25519_host_key"].mode == stat.S_IFREG | 0o600
     assert found["root/.ssh/authorized_keys"].mode == stat.S_IFREG | 0o600
     assert found["root/.ssh"].mode == stat.S_IFDIR | 0o700
 
@@ -159,6 +160,58 @@ def test_the_committed_init_knows_what_the_harness_says_to_it() -> None:
         MARKER,
         GUEST_ADDRESS,
         "/modules/*.ko",
-        "/etc/dropbear/host_key",
+        "/etc/dropbear/dropbear_ed25519_host_key",
     ):
         assert word in text
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+NODES = st.builds(
+    Node,
+    path=PATHS.filter(lambda path: path != "TRAILER!!!"),
+    mode=st.integers(0, 2**32 - 1),
+    data=st.binary(max_size=40),
+    device=st.tuples(st.integers(0, 255), st.integers(0, 255)),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(NODES, max_size=6), st.binary(max_size=20))
+def test_what_was_written_is_read_back(nodes: list[Node], behind: bytes) -> None:
+    assert list(cpio.read(cpio.archive(nodes) + behind)) == sorted(nodes, key=lambda node: node.path)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2000))
+def test_an_archive_that_is_cut_off_is_told(cut: int) -> None:
+    whole = cpio.archive(SAMPLE)
+    end = whole.index(b"TRAILER!!!") + len(b"TRAILER!!!")
+    if cut >= end:
+        return
+    entries = sorted(SAMPLE, key=lambda node: node.path)
+    read: list[Node] = []
+    with pytest.raises(ValueError, match=r"cpio archive|utf-8|non-hexadecimal"):
+        read.extend(cpio.read(whole[:cut]))
+    assert read == entries[: len(read)], "no entry is cut off itself"
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=300), st.booleans(), st.dictionaries(st.integers(0, 700), st.integers(0, 255), max_size=5))
+def test_garbage_is_told(data: bytes, begin: bool, changes: dict[int, int]) -> None:
+    image = bytearray(cpio.archive(SAMPLE) if begin else data)
+    for place, byte in changes.items():
+        if place < len(image):
+            image[place] = byte
+    with contextlib.suppress(ValueError):
+        assert all(isinstance(node, Node) for node in cpio.read(bytes(image)))
+
+
+@pytest.mark.parametrize("field", ["-000006E", "+000006E", " 000006E", "0000_06E", "0x00006E"])
+def test_a_number_is_eight_hexadecimal_digits_and_nothing_else(field: str) -> None:
+    """A negative one would send the reader back to where it is, for ever."""
+    image = bytearray(cpio.archive([cpio.file("a", b"")]))
+    image[6 + 11 * 8 : 6 + 12 * 8] = field.encode()
+    with pytest.raises(ValueError, match=r"cut off|non-hexadecimal"):
+        list(cpio.read(bytes(image)))

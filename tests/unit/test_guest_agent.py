@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import ctypes
 import errno
 import importlib
 import json
@@ -31,7 +32,7 @@ from harness.cache import Cache
 from harness.config.case import load_case
 from harness.errors import AgentError
 from harness.guest.protocol import Transcript
-from harness.jobs import job_text
+from harness.jobs import job_of
 from harness.judge.outcome import outcome_of
 from harness.model import Outcome, OutcomeKind, Stage
 from harness.objects import ObjectBuilder
@@ -535,6 +536,9 @@ def test_the_host_follows_a_child_that_fails(pipe: Pipe) -> None:
 # --- a case with a kernel that is played ------------------------------------------------------------------------------
 
 
+VERIFIER = b"R1 type=ctx expected=fp\n\0"
+
+
 class Played:
     """Plays libbpf and a kernel: programs that are attached emit events when a connection is made."""
 
@@ -548,6 +552,8 @@ class Played:
         self.attached: set[str] = set()
         self.waiting: list[bytes] = []
         self.callbacks: tuple[Any, Any] = (None, None)
+        self.log = (ctypes.c_ubyte * 64)()
+        self.log_address = ctypes.addressof(self.log)
 
     def version(self) -> str:
         return "v0"
@@ -570,6 +576,7 @@ class Played:
 
     def call(self, name: str, *arguments: Any) -> int:
         if name == "bpf_object__load":
+            self.log[: len(VERIFIER)] = list(VERIFIER)
             self._may("load-target" if arguments[0] == 1 else "load-tracer")
         if name == "bpf_link__destroy":
             self.attached.discard(self.names[arguments[0] - 100])
@@ -624,7 +631,7 @@ def play(
 
     def run(kernel: Played) -> Transcript:
         paths = {name: PurePosixPath("/x") / name for name in ("target.bpf.c", "tracer.bpf.c")}
-        job = json.loads(job_text([(sample_case(), paths)], deadline=10))
+        job = job_of([(sample_case(), paths)], deadline=10)
         for each in job["cases"][0]["steps"]:
             if each["op"] == "observe":
                 each["seconds"] = 0.1
@@ -669,6 +676,7 @@ def test_a_refusal_is_carried_to_the_outcome(
     found = ended(play(Played(refuse={what: number})))
     assert (found.kind, found.stage, found.errno, found.errno_name) == (OutcomeKind.REFUSED, stage, number, name)
     assert f"libbpf: {what}: failed" in found.reason
+    assert found.log == ("R1 type=ctx expected=fp" if what.startswith("load") else "")
 
 
 def test_a_tracer_that_fires_after_its_end_is_noticed(play: Callable[[Played], Transcript]) -> None:

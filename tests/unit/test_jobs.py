@@ -8,7 +8,7 @@ import pytest
 from unit_samples import ROOT, check_golden, golden_lines, sample_case, steps_case
 
 from harness.config.case import load_case
-from harness.jobs import ATTACH_TYPES, OBSERVE_SECONDS, AgentStep, job_text, steps_of
+from harness.jobs import ATTACH_TYPES, OBSERVE_SECONDS, AgentStep, job_of, steps_of
 from harness.model import Stage
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
@@ -23,7 +23,7 @@ def ops(**changes: Any) -> list[str]:
 
 
 def test_golden_job() -> None:
-    job = json.loads(job_text([(sample_case(), PATHS)], deadline=30.0))
+    job = job_of([(sample_case(), PATHS)], deadline=30.0)
     check_golden("job.json", f"{json.dumps(job, indent=1)}\n")
 
 
@@ -106,14 +106,14 @@ def test_several_tail_calls_keep_their_slots() -> None:
 
 @pytest.mark.parametrize(("own", "wanted"), [(None, 30.0), (5.5, 5.5)])
 def test_the_deadline_is_the_cases_own_or_the_matrixs(own: float | None, wanted: float) -> None:
-    job = json.loads(job_text([(sample_case(deadline=own), PATHS)], deadline=30.0))
+    job = job_of([(sample_case(deadline=own), PATHS)], deadline=30.0)
     assert job["cases"][0]["deadline"] == wanted
 
 
 def test_sysctls_go_along() -> None:
-    job = json.loads(job_text([(sample_case(sysctls={"net.core.bpf_jit_enable": 0}), PATHS)], deadline=1))
+    job = job_of([(sample_case(sysctls={"net.core.bpf_jit_enable": 0}), PATHS)], deadline=1)
     assert job["cases"][0]["sysctls"] == {"net.core.bpf_jit_enable": 0}
-    assert json.loads(job_text([], deadline=1)) == {"cases": []}
+    assert job_of([], deadline=1) == {"cases": []}
 
 
 def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
@@ -136,7 +136,7 @@ def told(*steps: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
 
 
 def test_golden_job_of_spelled_out_steps() -> None:
-    job = json.loads(job_text([(steps_case(), PATHS)], deadline=30.0))
+    job = job_of([(steps_case(), PATHS)], deadline=30.0)
     check_golden("job-steps.json", f"{json.dumps(job, indent=1)}\n")
 
 

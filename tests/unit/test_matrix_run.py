@@ -34,6 +34,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.guest.boot import GuestPlan
+from harness.guest.starting import Starter
 from harness.judge.records import CaseRecord, Ending
 from harness.matrix_run import Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
 from harness.model import OutcomeKind, Report, Verdict
@@ -53,6 +54,7 @@ class World:
         self.folder = folder
         self.play: dict[str, Play] = {}
         self.run: list[str] = []
+        self.starters: list[Starter] = []
         (folder / "bpf/case").mkdir(parents=True)
         (folder / "vmlinuz").write_bytes(x86_image())
         case = sample_case().model_dump(mode="json", by_alias=True, exclude={"id", "folder"}, exclude_defaults=True)
@@ -70,7 +72,8 @@ class World:
     def project(self) -> Project:
         return Project(matrix_file=self.folder / "matrix.yaml")
 
-    def kernel(self, plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def kernel(self, plan: GuestPlan, cases: Sequence[Case], *, boot: Starter) -> KernelRun:
+        self.starters.append(boot)
         self.run.append(plan.kernel.name)
         return self.play.get(plan.kernel.name, good)(plan, cases)
 
@@ -97,6 +100,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
+    monkeypatch.setattr(Preparation, "programs", lambda self, arch: [])
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
     monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)
@@ -126,6 +130,12 @@ def test_a_run_in_which_all_is_as_expected(world: World) -> None:
     said = written(folder)
     assert [cell["outcome"] for cell in said["cells"]] == ["works"] * 3
     assert said["run"]["exit_code"] == EXIT_OK
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_guests_are_restored_from_snapshots_unless_the_run_is_cold(world: World, cold: bool) -> None:
+    world.start(cold=cold)
+    assert [starter._snapshots is None for starter in world.starters] == [cold] * 3
 
 
 def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:

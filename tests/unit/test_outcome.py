@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,7 @@ from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord, Ending
 from harness.judge.verdict import judge
 from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
-from harness.qemu.process import Death
+from harness.qemu.process import Death, QemuProcess
 from harness.runner import cells_of, run_kernel
 
 K = OutcomeKind
@@ -561,12 +561,16 @@ class FakeQemu:
     """A QEMU that ends as soon as the guest's connection is gone."""
 
     folder = Path()
+    peak_memory = 0.0
 
     def __init__(self, *, console: str, death: Death | None) -> None:
         self._console, self._death = console, death
 
     def alive(self) -> bool:
         return False
+
+    def note_memory(self) -> None:
+        self.peak_memory = 150.0
 
     def wait(self, seconds: float) -> bool:
         return True
@@ -584,13 +588,12 @@ class FakeConnection:
     def __init__(self, data: bytes, failure: Exception | None) -> None:
         self._data, self._failure = data, failure
 
-    def push(self, files: object) -> None:
-        pass
+    handshake_seconds = 0.0
 
     def start(self, command: str) -> None:
         pass
 
-    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+    def lines(self, command: str, *, data: bytes, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
         errors.write_bytes(b"")
         *whole, rest = self._data.split(b"\n")
         yield from whole
@@ -612,12 +615,13 @@ def session_of(
     """Run a session whose guest writes `data`."""
     death = Death(reason=reason, returncode=0, stderr="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "started", lambda plan: contextlib.nullcontext(FakeQemu(console=console, death=death)))
         connection = FakeConnection(data, failure)
         patch.setattr(session, "connected", lambda plan, qemu: contextlib.nullcontext(connection))
-        patch.setattr(session, "_files", lambda plan, cases: {})
+        patch.setattr(session, "_job", lambda plan, cases: b"")
         folder.mkdir(parents=True, exist_ok=True)
-        return run_session(guest_plan(folder.parent, folder=folder), cases or [sample_case()])
+        plan = guest_plan(folder.parent, folder=folder)
+        qemu = cast(QemuProcess, FakeQemu(console=console, death=death))
+        return run_session(plan, cases or [sample_case()], start=lambda plan: contextlib.nullcontext(qemu))
 
 
 def cell_of(folder: Path, data: bytes, **keys: Any) -> Outcome:
@@ -713,3 +717,19 @@ def test_the_agents_lines_are_kept_for_the_results(tmp_path: Path) -> None:
     session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
     assert (tmp_path / "r" / "agent.jsonl").read_bytes() == WHOLE
     assert encoded(golden_lines()) == WHOLE.splitlines()
+
+
+def test_the_phases_of_a_guest_and_its_memory_are_told(tmp_path: Path) -> None:
+    result = session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
+    assert list(result.seconds) == ["start", "boot", "connect", "agent", "cases", "shutdown"]
+    assert all(0 <= seconds < 5 for seconds in result.seconds.values())
+    assert result.memory == 150.0
+
+
+def test_a_guest_that_answers_with_nothing_is_told_at_once(tmp_path: Path) -> None:
+    """What images/init does where the service has died: whoever asks gets an empty answer."""
+    result = session_of(tmp_path / "r", b"", reason=None)
+    ending = result.records[CASE_ID].ending
+    assert ending is not None
+    assert ending.reason.startswith("the agent ended without its completion marker")
+    assert "cases" not in result.seconds, "a phase that was not reached is missing"

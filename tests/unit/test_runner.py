@@ -16,7 +16,7 @@ from harness.errors import FetchError, MirrorError, QemuError
 from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult
 from harness.judge.records import CaseRecord, Ending
-from harness.model import OutcomeKind, PackageInfo, Verdict
+from harness.model import OutcomeKind, PackageInfo, Start, Verdict
 from harness.runner import KernelRun, batches, cells_of, error_reason, kernel_result, run_kernel, unreached, version_of
 
 K = OutcomeKind
@@ -308,3 +308,32 @@ def test_a_kernel_that_could_not_be_run_has_a_cell_for_every_case(kind: OutcomeK
 )
 def test_an_error_becomes_a_reason(error: Any, words: str) -> None:
     assert error_reason(error) == words
+
+
+# --- how the guests were started, and what they took ------------------------------------------------------------------
+
+
+def test_every_cell_says_how_its_own_guest_was_started(tmp_path: Path) -> None:
+    """The first guest is restored and dies in `b`; the one for the rest is booted."""
+    guests = Guests(killers=["b"])
+    starts = [Start.WARM, Start.COLD]
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        result = guests(plan, pending)
+        result.start, result.memory = starts.pop(0), 100.0 + 50 * len(starts)
+        result.notices = [f"told with {result.start}"]
+        return result
+
+    plan, wanted = guest_plan(tmp_path), cases("a", "b", "c")
+    run = run_kernel(plan, wanted, boot=boot)
+    found = {cell.case: cell.start for cell in cells_of(plan, wanted, run)}
+    assert found == {"a": Start.WARM, "b": Start.WARM, "c": Start.COLD}
+    assert run.notices == ["told with warm", "told with cold"]
+    result = kernel_result(plan, run, qemu_version="7.2.9", fetch_seconds=0.0)
+    assert result.memory == 150.0, "the most that one of them took"
+    assert result.boots == 2
+
+
+def test_a_cell_that_never_had_a_guest_has_no_start(tmp_path: Path) -> None:
+    plan, wanted = guest_plan(tmp_path), cases("a")
+    assert [cell.start for cell in cells_of(plan, wanted, KernelRun())] == [None]

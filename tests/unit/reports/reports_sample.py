@@ -16,6 +16,7 @@ from harness.model import (
     Report,
     RunInfo,
     Stage,
+    Start,
     Verdict,
 )
 
@@ -71,15 +72,23 @@ def kernel(name: str, **more: Any) -> KernelResult:
             sha256="ab" * 32,
             suite="bookworm",
         ),
-        "seconds": {"boot": 3.25, "connect": 1.5, "agent": 0.125, "total": 6.5},
+        "seconds": {"start": 0.125, "boot": 3.25, "connect": 1.5, "agent": 0.125, "total": 6.5},
         "environment": {"uname": f"Linux {name}", "btf": True, "jit": 1, "lockdown": "none"},
         "boots": 1,
+        "memory": 171.5,
     }
     return KernelResult(name=name, **known | more)
 
 
 def cell(
-    kernel_name: str, case: str, *, verdict: Verdict, expectation: Expectation, outcome: Outcome, why: str
+    kernel_name: str,
+    case: str,
+    *,
+    verdict: Verdict,
+    expectation: Expectation,
+    outcome: Outcome,
+    why: str,
+    start: Start | None = None,
 ) -> CellResult:
     """Return a cell of `CASES`."""
     return CellResult(
@@ -90,6 +99,7 @@ def cell(
         expectation=expectation,
         verdict=verdict,
         verdict_reason=why,
+        start=start,
     )
 
 
@@ -139,7 +149,15 @@ def nasty_report() -> Report:
         seconds=0.5,
     )
     cells = (
-        cell("5.10", FLAGSHIP, verdict=Verdict.PASS, expectation=WORKS, outcome=PASSED, why="works"),
+        cell(
+            "5.10",
+            FLAGSHIP,
+            verdict=Verdict.PASS,
+            expectation=WORKS,
+            outcome=PASSED,
+            why="works",
+            start=Start.COLD,
+        ),
         cell("5.10", ODD, verdict=Verdict.XFAIL, expectation=REFUSED, outcome=refusal, why="refused as expected"),
         cell(
             "6.1",
@@ -260,5 +278,15 @@ def quiet_report() -> Report:
         ),
         kernels=(kernel("6.1"),),
         cases=CASES[:1],
-        cells=(cell("6.1", FLAGSHIP, verdict=Verdict.PASS, expectation=WORKS, outcome=PASSED, why="works"),),
+        cells=(
+            cell(
+                "6.1",
+                FLAGSHIP,
+                verdict=Verdict.PASS,
+                expectation=WORKS,
+                outcome=PASSED,
+                why="works",
+                start=Start.WARM,
+            ),
+        ),
     )

@@ -19,6 +19,7 @@ from harness.model import (
     Report,
     RunInfo,
     Stage,
+    Start,
     Verdict,
 )
 
@@ -65,6 +66,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         seconds=st.dictionaries(words, _seconds(), max_size=3),
         environment=st.dictionaries(words, values, max_size=3),
         boots=st.integers(0, 9),
+        memory=_seconds(),
         problems=lines,
         console_tail=lines,
     )
@@ -118,6 +120,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         verdict=chosen,
         verdict_reason=words,
         isolated=st.booleans(),
+        start=st.none() | st.sampled_from(Start),
     )
 
     @st.composite

@@ -119,6 +119,7 @@ def test_properties() -> None:
         "package.suite": "bookworm",
         "package.sha256": "ab" * 32,
         "boots": "1",
+        "seconds.start": "0.125",
         "seconds.boot": "3.250",
         "seconds.connect": "1.500",
         "seconds.agent": "0.125",

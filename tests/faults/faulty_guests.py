@@ -1,0 +1,66 @@
+"""Guests for tests of faults: plans for real kernels, and agents with a few lines more than the real one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from projects import ROOT
+
+from harness.architectures import ARCHITECTURES
+from harness.cache import Cache
+from harness.config.case import Case
+from harness.config.matrix import load_matrix
+from harness.guest.boot import GuestPlan
+from harness.guest.keys import make_keys
+from harness.image.programs import harness_programs, program_nodes
+from harness.preparation import Preparation, Project
+
+AGENT, SERVICE = "guest_agent.py", "guest_service.py"
+
+
+def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
+    """Return a plan for a kernel of the committed matrix, ready to boot."""
+    matrix = load_matrix(ROOT / "matrix.yaml")
+    preparation = Preparation(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
+    kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
+    arch = ARCHITECTURES[kernel.arch]
+    files = preparation.kernel(kernel, cases=cases)
+    return GuestPlan(
+        kernel=files,
+        settings=kernel.settings(matrix.defaults),
+        accel=preparation.accel(matrix.defaults.accel, files).name,
+        base=preparation.base(arch),
+        programs=preparation.programs(arch),
+        keys=make_keys(),
+        objects=preparation.objects(cases, arch),
+        folder=folder,
+    )
+
+
+def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:
+    settings = plan.settings
+    deadlines = settings.deadlines.model_copy(update=seconds)
+    return dataclasses.replace(plan, settings=dataclasses.replace(settings, deadlines=deadlines))
+
+
+def with_program(plan: GuestPlan, name: str, *, old: str, new: str) -> GuestPlan:
+    """Return the plan with one of the guest's own programs changed; `old` must be in it just once."""
+    programs = harness_programs()
+    text = programs[name].decode()
+    assert text.count(old) == 1, f"{name} has no single {old!r} any more; adapt this test"
+    changed = {**programs, name: text.replace(old, new).encode()}
+    return dataclasses.replace(plan, programs=program_nodes(changed, cache=Cache(), base=None))
+
+
+def faulty(plan: GuestPlan, lines: str) -> GuestPlan:
+    """Return the plan with an agent that runs some lines at the trigger of the case `second`, in its own process."""
+    entry = 'if __name__ == "__main__":\n'
+    body = "".join(f"        {line}\n" for line in lines.splitlines())
+    wrapped = (
+        "real_trigger = Case.do_trigger\n\n\ndef faulty_trigger(self, step):\n"
+        f'    if self._case["id"] == "second":\n{body}    return real_trigger(self, step)\n\n\n'
+        "Case.do_trigger = faulty_trigger\n\n\n"
+    )
+    return with_program(plan, AGENT, old=entry, new=wrapped + entry)

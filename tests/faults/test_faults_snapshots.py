@@ -1,0 +1,292 @@
+"""What befalls restored guests and their snapshots: the answers stay right, and the report says how they were got."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from faulty_guests import SERVICE, faulty, prepare, with_deadlines, with_program
+from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
+
+from harness.architectures import ARCHITECTURES
+from harness.cache import Cache
+from harness.config.case import Case, load_case
+from harness.guest.boot import GuestPlan
+from harness.guest.snapshots import Snapshots
+from harness.guest.starting import Starter
+from harness.model import CellResult, OutcomeKind, Start, Verdict
+from harness.qemu.accel import qemu_version
+from harness.runner import KernelRun, cells_of, run_kernel
+
+pytestmark = pytest.mark.vm
+
+GONE_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[Case, ...]:
+    flagship = load_case(FLAGSHIP)
+    return tuple(flagship.model_copy(update={"id": name}) for name in ("first", "second", "third"))
+
+
+@pytest.fixture(scope="module")
+def prepared(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> GuestPlan:
+    return prepare(KERNEL, cases, folder=tmp_path_factory.mktemp("unused"))
+
+
+@pytest.fixture(scope="module")
+def sound(prepared: GuestPlan, tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    """A cache with a sound snapshot of the kernel in it."""
+    cache = Cache(tmp_path_factory.mktemp("sound"))
+    snapshots_in(cache).obtain(dataclasses.replace(prepared, folder=tmp_path_factory.mktemp("making")))
+    return cache
+
+
+def snapshots_in(cache: Cache) -> Snapshots:
+    return Snapshots(cache, qemu_version=qemu_version(ARCHITECTURES["x86_64"]))
+
+
+@pytest.fixture
+def cache(sound: Cache, tmp_path: Path) -> Cache:
+    """A copy of that cache, to do harm to."""
+    shutil.copytree(sound.root, tmp_path / "cache", copy_function=copied)
+    return Cache(tmp_path / "cache")
+
+
+def copied(source: str, target: str) -> None:
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+
+
+@pytest.fixture
+def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
+    """The plan with a folder of its own; whatever the guest came to, nothing of it is left."""
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    yield dataclasses.replace(prepared, folder=tmp_path / "kernel")
+    assert not guests(os.getpid()), "a QEMU was left behind"
+    assert not list(temporary.iterdir()), "a guest's temporary folder was left behind"
+
+
+def run_on(plan: GuestPlan, cases: Sequence[Case], cache: Cache) -> tuple[KernelRun, dict[str, CellResult]]:
+    run = run_kernel(plan, cases, boot=Starter(snapshots_in(cache)))
+    return run, {cell.case: cell for cell in cells_of(plan, cases, run)}
+
+
+def entries(cache: Cache) -> list[Path]:
+    """Return what lies among the snapshots, half-made ones too."""
+    return list((cache.root / "snapshots").iterdir()) if (cache.root / "snapshots").is_dir() else []
+
+
+def assert_booted_instead(run: KernelRun, cells: dict[str, CellResult], words: str) -> None:
+    assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.COLD)}
+    (notice,) = run.notices
+    assert notice.startswith(f"{KERNEL}: ") and notice.endswith("; the guest was booted instead")
+    assert words in notice
+    assert (run.boots, run.problems) == (1, [])
+
+
+def test_a_sound_snapshot_is_restored(plan: GuestPlan, cases: Sequence[Case], cache: Cache) -> None:
+    """What the others start from: without harm there is no fault."""
+    run, cells = run_on(plan, cases, cache)
+    assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.WARM)}
+    assert run.notices == []
+    assert len(entries(cache)) == 1
+
+
+def a_flipped_bit(entry: Path) -> None:
+    """In a page of zeros: the guest itself does not notice, or much later."""
+    with (entry / "ram").open("r+b") as ram:
+        ram.seek(200 << 20)
+        assert ram.read(1) == b"\0"
+        ram.seek(200 << 20)
+        ram.write(b"\x01")
+
+
+def garbage_for_a_state(entry: Path) -> None:
+    (entry / "state").write_bytes(os.urandom(100_000))
+
+
+def half_a_state(entry: Path) -> None:
+    with (entry / "state").open("r+b") as state:
+        state.truncate((entry / "state").stat().st_size // 2)
+
+
+def half_a_memory(entry: Path) -> None:
+    with (entry / "ram").open("r+b") as ram:
+        ram.truncate(64 << 20)
+
+
+def no_memory_but_zeros(entry: Path) -> None:
+    size = (entry / "ram").stat().st_size
+    (entry / "ram").write_bytes(b"")
+    os.truncate(entry / "ram", size)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (a_flipped_bit, "the snapshot was damaged on disk; it was removed"),
+        (garbage_for_a_state, "the snapshot cannot be restored: QEMU ended with exit code 1"),
+        (half_a_state, "the snapshot cannot be restored: QEMU ended with exit code 1"),
+        (half_a_memory, "the snapshot"),
+        (no_memory_but_zeros, "the snapshot"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_damaged_snapshot_is_found_and_removed_and_the_kernel_booted(
+    harm: Callable[[Path], None], words: str, plan: GuestPlan, cases: Sequence[Case], cache: Cache
+) -> None:
+    (entry,) = entries(cache)
+    harm(entry)
+    # A guest that wakes up with a wrong memory does anything, and so nothing; it must not be waited for long.
+    run, cells = run_on(with_deadlines(plan, boot=20.0), cases, cache)
+    assert_booted_instead(run, cells, words)
+    assert entries(cache) == []
+
+
+def test_a_killed_qemu_of_a_restored_guest_is_lost_and_its_signal_named(
+    plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
+) -> None:
+    """The other cases get another guest, which is restored too."""
+    cache = Cache(tmp_path / "cache")
+    plan = faulty(with_deadlines(plan, case=600.0), "time.sleep(3600)")
+    snapshots_in(cache).obtain(plan)
+    lines = plan.folder / "agent.jsonl"
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(run_on, plan, cases, cache)
+
+        def in_the_case() -> bool:
+            assert not future.done(), f"the guest ended before it was harmed: {future.result()}"
+            return lines.exists() and b'"type": "case", "case": "second"' in lines.read_bytes()
+
+        until(in_the_case, what="the case `second` begins")
+        (qemu,) = guests(os.getpid())
+        os.kill(qemu, signal.SIGKILL)
+        run, cells = future.result(timeout=120)
+    second = cells["second"]
+    assert (second.outcome.kind, second.verdict, second.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.WARM)
+    assert "QEMU was killed by SIGKILL" in second.outcome.reason
+    assert [(cells[name].verdict, cells[name].start) for name in ("first", "third")] == [(Verdict.PASS, Start.WARM)] * 2
+    assert (run.boots, run.notices) == (2, [])
+
+
+def test_a_service_that_dies_before_it_stands_by_is_told_at_once(
+    plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), SERVICE, old="import ctypes\n", new="boom\n")
+    run, cells = run_on(plan, cases[:1], cache)
+    first = cells["first"]
+    assert (first.outcome.kind, first.verdict, first.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.COLD)
+    assert "the agent ended without its completion marker" in first.outcome.reason
+    assert "no snapshot could be made: QEMU ended while the guest was booting" in run.notices[0]
+    assert "boom" in (plan.folder / "console.log").read_text()
+    assert sum(run.seconds.values()) < 200, "it must be noticed at once, not by a deadline"
+    assert entries(cache) == []
+
+
+def test_a_service_that_cannot_be_greeted_is_told_at_once(
+    plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
+) -> None:
+    """It stands by, so there is a snapshot; but what is restored from it never comes up."""
+    cache = Cache(tmp_path / "cache")
+    plan = with_program(
+        with_deadlines(plan, boot=600.0),
+        SERVICE,
+        old='    entropy = bytes.fromhex(words["entropy"])\n',
+        new="    boom\n",
+    )
+    run, cells = run_on(plan, cases[:1], cache)
+    assert (cells["first"].verdict, cells["first"].start) == (Verdict.PASS, Start.COLD)
+    assert len(run.notices) == 1 and "gave no sign of life" in run.notices[0]
+
+
+# --- a whole run: a full disk, Ctrl-C ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> TemporaryProject:
+    project = TemporaryProject(tmp_path / "project")
+    project.case("works")
+    (project.folder / "temporary").mkdir()
+    return project
+
+
+def own_snapshots(tmp_path: Path) -> Path:
+    """A cache that shares with the user's all but the snapshots."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for path in Cache().root.iterdir():
+        if path.name not in ("snapshots", "locks"):
+            (folder / path.name).symlink_to(path)
+    (folder / "snapshots").mkdir()
+    return folder
+
+
+def environment_of(project: TemporaryProject, cache: Path) -> dict[str, str]:
+    return {"TMPDIR": str(project.folder / "temporary"), "BPFMATRIX_CACHE": str(cache)}
+
+
+def mounting() -> list[str]:
+    """Return what runs a command with the right to mount, for itself alone; skips where nothing does."""
+    for words in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        tried = subprocess.run([*words, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+        if tried.returncode == 0:
+            return words
+    pytest.skip("neither root nor a user namespace may mount here")
+
+
+@pytest.mark.parametrize("size", ["16m", "64k"])
+def test_a_disk_that_fills_up_while_a_snapshot_is_made(project: TemporaryProject, tmp_path: Path, size: str) -> None:
+    """The guest's memory outgrows the disk while it boots: QEMU dies by SIGBUS. The kernel is booted without."""
+    cache = own_snapshots(tmp_path)
+    left = tmp_path / "left"
+    script = (
+        f'mount -t tmpfs -o size={size} none {cache}/snapshots && "$@"; c=$?; find {cache}/snapshots >{left}; exit $c'
+    )
+    process = start(
+        *("matrix", "--matrix-file", project.matrix_file, "--jobs", "1"),
+        env=environment_of(project, cache),
+        prefix=[*mounting(), "sh", "-c", script, "sh"],
+    )
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    report = json.loads((project.folder / "results/latest/report.json").read_text())
+    assert [(cell["verdict"], cell["start"]) for cell in report["cells"]] == [("pass", "cold")]
+    (notice,) = report["run"]["notices"]
+    assert notice.startswith(f"{KERNEL}: no snapshot could be made: ")
+    assert notice.endswith("; the guest was booted instead")
+    assert left.read_text().splitlines() == [f"{cache}/snapshots"], "something half-made was left"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_while_a_snapshot_is_made_leaves_nothing(
+    project: TemporaryProject, tmp_path: Path, number: signal.Signals
+) -> None:
+    cache = own_snapshots(tmp_path)
+    process = start("matrix", "--matrix-file", project.matrix_file, "--jobs", "1", env=environment_of(project, cache))
+    try:
+        until(lambda: any(cache.glob("snapshots/.*/ram")) or process.poll() is not None, what="a snapshot is made")
+        pids = guests(process.pid)
+        assert pids
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        until(lambda: not any(map(alive, pids)), seconds=GONE_SECONDS, what=f"QEMU processes {pids} are gone")
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 3, output
+    assert "Traceback" not in output
+    assert list((cache / "snapshots").iterdir()) == []
+    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+    report = json.loads((project.folder / "results/latest/report.json").read_text())
+    assert [(cell["outcome"], cell["start"]) for cell in report["cells"]] == [("not-run", None)]

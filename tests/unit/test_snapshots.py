@@ -1,0 +1,474 @@
+"""Snapshots with a QEMU that is played: what is kept, when it is made anew, and that nothing half-made is left."""
+
+# ruff: noqa: ARG002, ARG005, PLR0917  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit_samples import guest_plan, kernel_files
+
+from harness.architectures import ARCHITECTURES
+from harness.cache import Cache
+from harness.config.matrix import Deadlines
+from harness.errors import QemuError, SnapshotError
+from harness.guest import snapshots as module
+from harness.guest.boot import GuestPlan
+from harness.guest.keys import make_keys
+from harness.guest.snapshots import STANDBY, Snapshots
+from harness.image import cpio
+from harness.qemu.argv import GuestSpec
+from harness.qemu.process import Death
+
+RAM = b"\0" * 8192 + os.urandom(100) + b"\0" * 8192
+
+
+class World:
+    """QEMU as the snapshots see it: guests that write their memory file, stand by, and take a greeting."""
+
+    def __init__(self) -> None:
+        self.specs: list[GuestSpec] = []
+        self.initrds: list[bytes] = []
+        self.greetings: list[dict[str, Any]] = []
+        self.monitor = object()
+        self.folder = Path()
+        self.tty = socket.socket(socket.AF_UNIX)
+        self.console = f"noise\n{STANDBY}\n"
+        self.dies = False
+        self.ended: Death | None = None
+        self.fails: dict[str, Exception] = {}
+        self.live = 0
+
+    def alive(self) -> bool:
+        return not self.dies
+
+    def wait(self, seconds: float) -> bool:
+        return self.ended is not None
+
+    def death(self) -> Death | None:
+        return self.ended
+
+    def console_text(self) -> str:
+        return self.console
+
+    @property
+    def made(self) -> int:
+        return sum(not spec.restored for spec in self.specs)
+
+    @contextlib.contextmanager
+    def running(
+        self, make_spec: Callable[[int], GuestSpec], *, folder: Path, stopping: threading.Event
+    ) -> Iterator[World]:
+        self._may("start")
+        spec = make_spec(7)
+        self.specs.append(spec)
+        assert spec.ram is not None and spec.console_socket is not None
+        if not spec.restored:
+            spec.ram.write_bytes(RAM)
+            self.initrds.append(spec.initrd.read_bytes())
+        with socket.socket(socket.AF_UNIX) as tty:
+            tty.bind(str(spec.console_socket))
+            tty.listen()
+            self.tty = tty
+            self.live += 1
+            try:
+                yield self
+            finally:
+                self.live -= 1
+                tty.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    self.greetings.append(json.loads(tty.accept()[0].recv(65536)))
+
+    def save_state(self, monitor: object, path: Path) -> None:
+        assert monitor is self.monitor
+        self._may("save")
+        path.write_bytes(b"the machine's state")
+
+    def load_state(self, monitor: object, path: Path) -> None:
+        self._may("load")
+        assert path.read_bytes() == b"the machine's state"
+
+    def _may(self, what: str) -> None:
+        if what in self.fails:
+            raise self.fails[what]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World()
+    for name in ("running", "save_state", "load_state"):
+        monkeypatch.setattr(module, name, getattr(world, name))
+    yield world
+    assert world.live == 0
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def snapshots(cache: Cache, world: World) -> Snapshots:
+    return Snapshots(cache, qemu_version="7.2.9")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> GuestPlan:
+    (tmp_path / "vmlinuz").write_bytes(b"a kernel")
+    (tmp_path / "base.cpio").write_bytes(b"the userland")
+    (tmp_path / "virtio.ko").write_bytes(b"a module")
+    return guest_plan(
+        tmp_path,
+        kernel=kernel_files(tmp_path, modules=(tmp_path / "virtio.ko",)),
+        programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"the agent")],
+    )
+
+
+def entries(cache: Cache) -> list[Path]:
+    return sorted((cache.root / "snapshots").glob("*")) if (cache.root / "snapshots").is_dir() else []
+
+
+def hidden(cache: Cache) -> list[Path]:
+    return list((cache.root / "snapshots").glob(".*"))
+
+
+def use(snapshots: Snapshots, plan: GuestPlan) -> None:
+    with snapshots.restored(plan):
+        pass
+
+
+# --- made once, then restored -----------------------------------------------------------------------------------------
+
+
+def test_a_guest_is_booted_once_and_restored_from_then_on(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    for _ in range(3):
+        use(snapshots, plan)
+    assert [spec.restored for spec in world.specs] == [False, True, True, True]
+    (entry,) = entries(cache)
+    assert {path.name for path in entry.iterdir()} == {"ram", "state", "manifest.json"}
+    assert world.specs[0].ram != entry / "ram", "it is not there before it is whole"
+    assert {spec.ram for spec in world.specs[1:]} == {entry / "ram"}
+    assert not hidden(cache)
+
+
+def test_the_guest_is_made_with_its_modules_and_programs_and_without_keys(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    use(snapshots, plan)
+    (initrd,) = world.initrds
+    assert initrd.startswith(b"the userland")
+    assert [node.path for node in cpio.read(initrd.removeprefix(b"the userland"))] == [
+        "modules/virtio.ko",
+        "usr/lib/bpfmatrix/agent.pyc",
+    ]
+    assert "bpfmatrix.standby" in world.specs[0].cmdline.split()
+
+
+def test_the_memorys_empty_pages_take_no_space(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
+    assert snapshots.obtain(plan).whole()
+    ram = entries(cache)[0] / "ram"
+    assert ram.read_bytes() == RAM
+    assert ram.stat().st_blocks * 512 < len(RAM)
+
+
+def test_every_guest_is_greeted_with_what_is_its_own(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
+    other = replace(plan, keys=make_keys())
+    begun = time.time()
+    for each in (plan, plan, other):
+        use(snapshots, each)
+    one, two, three = world.greetings
+    for greeting in world.greetings:
+        assert begun <= greeting["time"] <= time.time()
+        assert len(bytes.fromhex(greeting["entropy"])) >= 32
+    assert len({greeting["entropy"] for greeting in world.greetings}) == 3
+    assert bytes.fromhex(one["host_key"]) == plan.keys.host_key_file
+    assert one["authorized_key"] == two["authorized_key"] == plan.keys.authorized_key
+    assert bytes.fromhex(three["host_key"]) == other.keys.host_key_file
+    assert len(json.dumps(one)) < 4000, "a console takes lines of 4095 bytes (N_TTY_BUF_SIZE)"
+
+
+def test_the_connection_of_the_greeting_stays_open_as_long_as_the_guest(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    snapshots.obtain(plan)
+    with snapshots.restored(plan):
+        assert not world.greetings, "nobody has taken it yet, and still it is there when the block ends"
+    assert len(world.greetings) == 1
+
+
+def test_the_console_of_a_restored_guest_never_stalls(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
+    """QEMU writes it byte by byte; an unread socket takes some hundred of them, and then the guest stands still."""
+    with snapshots.restored(plan):
+        console, _ = world.tty.accept()
+        with console:
+            console.settimeout(5)
+            for _ in range(3000):
+                console.sendall(b".")
+
+
+# --- what belongs to the key ------------------------------------------------------------------------------------------
+
+
+def changed_kernel(plan: GuestPlan, **changes: Any) -> GuestPlan:
+    return replace(plan, kernel=replace(plan.kernel, **changes))
+
+
+def another_kernel(plan: GuestPlan) -> GuestPlan:
+    image = plan.kernel.image.with_name("vmlinuz-6.12")
+    image.write_bytes(b"another kernel")
+    return changed_kernel(plan, name="6.12-x86_64", image=image)
+
+
+def rewritten(name: str) -> Callable[[GuestPlan], GuestPlan]:
+    def change(plan: GuestPlan) -> GuestPlan:
+        (plan.base.parent / name).write_bytes(b"changed")
+        return plan
+
+    return change
+
+
+def settings_of(plan: GuestPlan, **changes: Any) -> GuestPlan:
+    return replace(plan, settings=replace(plan.settings, **changes))
+
+
+CHANGES: dict[str, Callable[[GuestPlan], GuestPlan]] = {
+    "kernel image": rewritten("vmlinuz"),
+    "userland": rewritten("base.cpio"),
+    "module": rewritten("virtio.ko"),
+    "fewer modules": lambda plan: changed_kernel(plan, modules=()),
+    "programs": lambda plan: replace(plan, programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"another")]),
+    "command line": lambda plan: replace(plan, cmdline="lockdown=confidentiality"),
+    "memory": lambda plan: settings_of(plan, memory=512),
+    "processors": lambda plan: settings_of(plan, cpus=2),
+    "accelerator": lambda plan: replace(plan, accel="kvm"),
+    "transport": lambda plan: changed_kernel(plan, has_network=False),
+    "architecture": lambda plan: changed_kernel(plan, arch=ARCHITECTURES["arm64"]),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_made_a_snapshot_belongs_to_its_key(
+    what: str, snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    use(snapshots, plan)
+    use(snapshots, CHANGES[what](plan))
+    assert world.made == 2
+
+
+def test_another_version_of_qemu_makes_another_snapshot(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    use(snapshots, plan)
+    use(Snapshots(cache, qemu_version="8.0.0"), plan)
+    assert world.made == 2
+    assert len(entries(cache)) == 1, "the other one cannot be restored any more"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: replace(plan, keys=make_keys()),
+        lambda plan: replace(plan, folder=plan.folder / "another"),
+        lambda plan: replace(plan, objects={"case": {}}),
+        lambda plan: settings_of(plan, deadlines=Deadlines(boot=7)),
+    ],
+    ids=["keys", "folder", "objects", "deadlines"],
+)
+def test_what_is_a_runs_own_does_not_belong_to_the_key(
+    change: Callable[[GuestPlan], GuestPlan], snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    use(snapshots, plan)
+    use(snapshots, change(plan))
+    assert world.made == 1
+
+
+# --- stale, damaged, half-made ----------------------------------------------------------------------------------------
+
+
+def test_a_stale_snapshot_of_the_same_kernel_and_command_line_goes(
+    snapshots: Snapshots, plan: GuestPlan, cache: Cache
+) -> None:
+    other_line = replace(plan, cmdline="lockdown=confidentiality")
+    other_kernel = another_kernel(plan)
+    for each in (plan, other_line, other_kernel):
+        use(snapshots, each)
+    before = set(entries(cache))
+    assert len(before) == 3
+    use(snapshots, replace(plan, programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"another")]))
+    after = set(entries(cache))
+    assert (len(after), len(before & after)) == (3, 2)
+    (gone,) = before - after
+    assert not gone.exists()
+    rest = {path.name for path in before & after}
+    assert rest == {Path(snapshots.obtain(each).folder).name for each in (other_line, other_kernel)}
+
+
+@pytest.mark.parametrize("name", ["ram", "state"])
+def test_a_damaged_file_is_found_while_the_guest_runs_and_removed(
+    name: str, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "load_state", lambda monitor, path: None)
+    use(snapshots, plan)
+    path = entries(cache)[0] / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    ran = []
+    wanted = pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot was damaged on disk; it was removed")
+    with wanted, snapshots.restored(plan):
+        ran.append(True)
+    assert ran, "it is looked at meanwhile, not before"
+    assert entries(cache) == []
+    use(snapshots, plan)
+    assert world.made == 2, "the next run makes another"
+
+
+def test_a_file_that_vanished_while_the_guest_ran_is_damage(
+    snapshots: Snapshots, plan: GuestPlan, cache: Cache
+) -> None:
+    found = snapshots.obtain(plan)
+    assert found.whole()
+    (found.folder / "state").unlink()
+    assert not found.whole()
+
+
+def test_an_error_of_the_guests_own_is_not_hidden_by_the_verification(snapshots: Snapshots, plan: GuestPlan) -> None:
+    with pytest.raises(ZeroDivisionError), snapshots.restored(plan):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda entry: (entry / "manifest.json").unlink(),
+        lambda entry: (entry / "manifest.json").write_text("{"),
+        lambda entry: (entry / "manifest.json").write_text("[]"),
+        lambda entry: (entry / "manifest.json").write_text('{"files": []}'),
+        lambda entry: (entry / "manifest.json").write_bytes(b"\xff\xfe"),
+        lambda entry: (entry / "ram").unlink(),
+        lambda entry: (entry / "state").unlink(),
+    ],
+)
+def test_an_entry_that_is_not_whole_is_made_anew(
+    spoil: Callable[[Path], object], snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    use(snapshots, plan)
+    spoil(entries(cache)[0])
+    use(snapshots, plan)
+    assert world.made == 2
+    assert (
+        json.loads((entries(cache)[0] / "manifest.json").read_text())["files"]["ram"] == hashlib.sha256(RAM).hexdigest()
+    )
+
+
+def test_the_unreadable_manifest_of_another_does_no_harm(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
+    for number, text in enumerate(("{", "[]", '{"meta": 1}', '{"meta": {}}')):
+        folder = cache.root / "snapshots" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(text)
+    use(snapshots, plan)
+    assert len(entries(cache)) == 5
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ({"start": QemuError("QEMU did not start")}, "QEMU did not start"),
+        ({"save": QemuError("QEMU failed at saving the guest's state: failed")}, "saving the guest's state"),
+    ],
+)
+def test_what_fails_while_a_snapshot_is_made_leaves_nothing_behind(
+    trouble: dict[str, Exception], words: str, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    world.fails = trouble
+    with pytest.raises(SnapshotError, match=f"6.1-x86_64: no snapshot could be made: .*{words}"):
+        use(snapshots, plan)
+    assert entries(cache) == hidden(cache) == []
+    world.fails = {}
+    use(snapshots, plan)
+    assert len(entries(cache)) == 1
+
+
+def test_a_guest_that_dies_before_it_stands_by_is_told_at_once(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    world.dies, world.console = True, "Traceback\n"
+    begun = time.monotonic()
+    with pytest.raises(SnapshotError, match="QEMU ended while the guest was booting"):
+        use(snapshots, settings_of(plan, deadlines=Deadlines(boot=60)))
+    assert time.monotonic() - begun < 10
+    assert entries(cache) == hidden(cache) == []
+
+
+def test_a_guest_that_never_stands_by_meets_the_boot_deadline(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    world.console = "still booting\n"
+    with pytest.raises(SnapshotError, match=r"the boot deadline of 0\.2 s passed while waiting for the guest to stand"):
+        use(snapshots, settings_of(plan, deadlines=Deadlines(boot=0.2)))
+    assert entries(cache) == hidden(cache) == []
+
+
+def test_a_cache_that_takes_no_snapshot_is_the_snapshots_trouble_and_not_the_runs(
+    snapshots: Snapshots, plan: GuestPlan, cache: Cache
+) -> None:
+    cache.root.mkdir()
+    (cache.root / "snapshots").write_text("a file where a folder should be")
+    with pytest.raises(SnapshotError, match=r"no snapshot could be made: cache: .* cannot be written"):
+        use(snapshots, plan)
+
+
+@pytest.mark.parametrize("error", [QemuError("QEMU failed at restoring the guest's state: failed"), OSError(111, "x")])
+def test_a_snapshot_that_cannot_be_restored_is_removed(
+    error: Exception, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    snapshots.obtain(plan)
+    world.fails = {"load": error}
+    with pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot cannot be restored"):
+        use(snapshots, plan)
+    assert entries(cache) == []
+
+
+def test_what_qemu_said_of_a_state_that_it_does_not_like_is_told(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    """It ends, so its monitor knows nothing of the cause."""
+    snapshots.obtain(plan)
+    world.fails = {"load": QemuError("QEMU's monitor failed while query-migrate: disconnecting")}
+    world.ended = Death(reason=None, returncode=1, stderr="qemu: Not a migration stream\nqemu: load failed\n")
+    with pytest.raises(SnapshotError, match=r"cannot be restored: QEMU ended with exit code 1 .*: Not a migration str"):
+        use(snapshots, plan)
+
+
+def test_two_that_want_the_same_snapshot_make_it_once(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
+    threads = [threading.Thread(target=snapshots.obtain, args=[plan]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert world.made == 1
+
+
+def test_a_snapshot_that_is_used_is_the_last_to_be_trimmed(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
+    other = another_kernel(plan)
+    kept = snapshots.obtain(plan).folder
+    gone = snapshots.obtain(other).folder
+    os.utime(kept, (1, 1))
+    os.utime(gone, (2, 2))
+    snapshots.obtain(plan)
+    size = sum(path.stat().st_blocks * 512 for path in gone.iterdir())
+    cache.trim(max_bytes=cache.size() - size // 2, keep_newer_than=time.time() + 60)
+    assert (kept.exists(), gone.exists()) == (True, False)

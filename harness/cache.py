@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import CacheError
 
+LIMIT_NOTE = "limit"
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
@@ -123,6 +124,17 @@ class Cache:
     def size(self) -> int:
         """Return the bytes that all entries take on disk."""
         return sum(_tree_bytes(path) for path in self.root.iterdir()) if self.root.is_dir() else 0
+
+    def keep_within(self, max_bytes: int, *, keep_newer_than: float) -> None:
+        """Trim where that may be needed: something was put in, or the limit is not that of the last time.
+
+        Looking through a large cache takes as long as a guest's start, so it is not done for nothing.
+        """
+        note = self.root / LIMIT_NOTE
+        if not self.grown and note.exists() and note.read_text() == str(max_bytes):
+            return
+        self.trim(max_bytes=max_bytes, keep_newer_than=keep_newer_than)
+        note.write_text(str(max_bytes))
 
     def trim(self, *, max_bytes: int, keep_newer_than: float) -> list[str]:
         """Drop entries, least recently used first, until at most `max_bytes` remain.

@@ -152,8 +152,7 @@ class MatrixRun:
         with contextlib.suppress(
             BpfmatrixError, OSError
         ):  # the run is over; a cache that is too large harms it no more
-            if self._cache.grown:
-                self._cache.trim(max_bytes=self._max_cache_bytes, keep_newer_than=self._started.timestamp())
+            self._cache.keep_within(self._max_cache_bytes, keep_newer_than=self._started.timestamp())
         return report, folder
 
     def _run_all(self, folder: Path) -> None:

@@ -428,4 +428,4 @@ def test_exit_code_of_the_matrix_decides(tmp_path: Path, code: int) -> None:
     done = bash(step, cwd=tmp_path, GITHUB_OUTPUT=str(output), ARCH="x86_64")
     assert done.returncode == code
     assert output.read_text() == f"code={code}\n"
-    assert (tmp_path / "arguments").read_text() == "matrix --arch x86_64\n"
+    assert (tmp_path / "arguments").read_text() == "matrix --cold --arch x86_64\n"

@@ -29,6 +29,7 @@ from harness.errors import CacheError, DeadlineError, GuestGoneError, QemuError,
 from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
 from harness.image import cpio
 from harness.process import find_tool, run
+from harness.qemu.accel import processor
 from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
 from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, save_state
@@ -107,7 +108,8 @@ class Snapshots:
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
         files = [sha256_file(plan.kernel.image), sha256_file(plan.base), digest(cpio.archive(common_nodes(plan)).hex())]
-        return digest(FORMAT, self._qemu_version, qemu_argv(spec), files)
+        host = processor() if plan.accel == "kvm" else ""  # `-cpu host` is whatever the host has
+        return digest(FORMAT, self._qemu_version, host, qemu_argv(spec), files)
 
     def _make(self, plan: GuestPlan, path: Path, *, folder: Path) -> Snapshot:
         self._drop_stale(plan)

@@ -121,9 +121,14 @@ def _remembered(arch: Architecture, *, cache: Cache, probe: Callable[[], tuple[b
         return found
 
 
-def _note(arch: Architecture, *, cache: Cache) -> Path:
+def processor() -> str:
+    """Return the model of the host's processor, empty where it does not say."""
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    key = digest(platform.release(), platform.version(), qemu_version(arch), cpu.group(1) if cpu else "")
+    return cpu.group(1) if cpu else ""
+
+
+def _note(arch: Architecture, *, cache: Cache) -> Path:
+    key = digest(platform.release(), platform.version(), qemu_version(arch), processor())
     return cache.folder("accel", arch.name) / f"{key}.json"
 
 

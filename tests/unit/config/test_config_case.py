@@ -160,3 +160,18 @@ def test_the_errors_of_all_cases_are_told(tmp_path: Path) -> None:
         load_cases(tmp_path / "matrix.yaml", GLOBS)
     assert "bpf/a/case.yaml:1: titel: unknown key" in str(caught.value)
     assert "evnts: unknown key" in str(caught.value)
+
+
+def test_only_the_cases_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / "bpf" / name).mkdir(parents=True)
+    (tmp_path / "bpf/bad/case.yaml").write_text("nonsense: 1\n")
+    (tmp_path / "bpf/good/target.bpf.c").touch()
+    (tmp_path / "bpf/good/case.yaml").write_text(
+        "title: t\ntarget: {object: target.bpf.c}\n"
+        "trigger: {kind: run, program: target.target, data: 64}\nobserve: {trace: [{kind: target}]}\n"
+    )
+    assert [case.id for case in load_cases(tmp_path / "matrix.yaml", GLOBS, only=["goo*"])] == ["good"]
+    for only in ([], ["bad"], ["good", "gone"]):  # what matches nothing is told beside what there is
+        with pytest.raises(ConfigError, match="nonsense"):
+            load_cases(tmp_path / "matrix.yaml", GLOBS, only=only)

@@ -27,3 +27,14 @@ def test_the_grid_replaces_the_one_before_and_nothing_else() -> None:
 def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(UsageError, match="no place for the grid"):
         page.insert("nothing", "grid")
+
+
+def test_a_large_grid_begins_with_counts_and_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = quiet_report()
+    assert "<details>" not in page.render(report)
+    monkeypatch.setattr(page, "FOLD_ABOVE", 0)
+    text = page.render(report)
+    assert text.index("| kernel |") < text.index("<details><summary>")
+    for kernel in report.kernels:
+        assert f"| {kernel.name} |" in text
+    assert text.count("<details>") == text.count("</details>") == len({kernel.arch for kernel in report.kernels})

@@ -28,6 +28,8 @@ LIMIT_NOTE = "limit"
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
+IN_USE_SECONDS = 3600.0
+"""How long after it was last used an entry is taken to be in use still."""
 ABANDONED_SECONDS = 86400.0
 """After this long nobody is making an entry any more: its temporary folder is a killed process's."""
 
@@ -128,12 +130,14 @@ class Cache:
     def keep_within(self, max_bytes: int, *, keep_newer_than: float) -> None:
         """Trim where that may be needed: something was put in, or the limit is not that of the last time.
 
-        Looking through a large cache takes as long as a guest's start, so it is not done for nothing.
+        Looking through a large cache takes as long as a guest's start, so it is not done for nothing. What was used
+        after `keep_newer_than` (seconds since the epoch) stays, and so does what was used within the last hour:
+        another run may be under way with it.
         """
         note = self.root / LIMIT_NOTE
         if not self.grown and note.exists() and note.read_text() == str(max_bytes):
             return
-        self.trim(max_bytes=max_bytes, keep_newer_than=keep_newer_than)
+        self.trim(max_bytes=max_bytes, keep_newer_than=min(keep_newer_than, time.time() - IN_USE_SECONDS))
         note.write_text(str(max_bytes))
 
     def trim(self, *, max_bytes: int, keep_newer_than: float) -> list[str]:

@@ -390,3 +390,18 @@ def test_the_hash_of_a_file(tmp_path: Path) -> None:
     assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(FileNotFoundError):
         sha256_file(tmp_path / "none")
+
+
+def test_what_another_run_has_just_used_stays(cache: Cache) -> None:
+    entries = {age: cache.entry("kernels", f"age-{age}", lambda folder: {}) for age in (10, 7200)}
+    for age, entry in entries.items():
+        os.utime(entry.path, (time.time() - age,) * 2)
+    cache.keep_within(0, keep_newer_than=time.time())
+    assert entries[10].path.exists()
+    assert not entries[7200].path.exists()
+    cache.grown = False
+    os.utime(entries[10].path, (0, 0))
+    cache.keep_within(0, keep_newer_than=time.time())
+    assert entries[10].path.exists(), "nothing was put in, and the limit is the same: nobody looks"
+    cache.keep_within(1, keep_newer_than=time.time())
+    assert not entries[10].path.exists(), "another limit holds at once"

@@ -166,6 +166,46 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
 
 @task(
     help={
+        "kernel": "The kernel to measure (default: the host architecture's 6.1, else its first).",
+        "rounds": "How often each thing is measured, in turns (default: 5).",
+        "matrix_kernels": "The kernels of the matrix at 1 and 2 jobs, as a pattern (default: all of the architecture).",
+        "quick": "Measure once, without the matrix.",
+        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
+        "output": "Folder for bench.json, bench.md and phases.svg (default: results/bench-TIME).",
+        "page": "A page that has the marks for the tables, such as docs/performance.md; the plot goes beside it.",
+        "matrix_file": "The matrix file (default: matrix.yaml).",
+    }
+)
+def bench(
+    _context: Context,
+    kernel: str = "",
+    rounds: int = 5,
+    matrix_kernels: str = "*",
+    quick: bool = False,
+    accel: str = "",
+    output: str = "",
+    page: str = "",
+    matrix_file: str = "matrix.yaml",
+) -> None:
+    """Measure what a cell costs, against a bare boot of its kernel."""
+    from harness.bench import command
+
+    with _errors_told():
+        code = command.bench(
+            matrix_file=Path(matrix_file),
+            kernel=kernel or None,
+            rounds=rounds,
+            matrix_kernels=matrix_kernels,
+            quick=quick,
+            accel=accel or None,
+            output=Path(output) if output else None,
+            page_file=Path(page) if page else None,
+        )
+    sys.exit(code)
+
+
+@task(
+    help={
         "vm": "Also boot real guests (default: yes; --no-vm leaves them out).",
         "nightly": "Also run the tests that are left to the nightly workflow.",
         "only": "Only tests whose name matches this pytest expression.",

@@ -64,7 +64,7 @@ def matrix(
     console = make_console()
     print_grid(report, console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
-    console.print(f"reports: {_shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
+    console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
     return report.run.exit_code
 
 
@@ -123,7 +123,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
         write_lock(project.lock_file, Lock(kernels=pinned, images=images))
     except OSError as error:
         raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
-    console.print(f"{_shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
+    console.print(f"{shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
 
 
 def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
@@ -159,7 +159,7 @@ def clean(*, results: Path | None) -> None:
                 path.unlink()
             elif path.is_dir():
                 shutil.rmtree(path)
-        print(f"{_shown(results)}: emptied")
+        print(f"{shown(results)}: emptied")
 
 
 def schema(folder: Path) -> None:
@@ -197,7 +197,8 @@ def test(context: Context, *, root: Path, vm: bool, nightly: bool, only: str) ->
     os.execv(sys.executable, [sys.executable, *words])
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Return a path for a message: from the current folder where it lies below that."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:

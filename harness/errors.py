@@ -116,5 +116,9 @@ class ReportError(BpfmatrixError):
     """A report cannot be written (a full disk, permissions), or its renderer failed."""
 
 
+class BenchError(BpfmatrixError):
+    """A measurement of `invoke bench` cannot be made."""
+
+
 class InterruptedRunError(BpfmatrixError):
     """Ctrl-C or SIGTERM ended the run; the reports say what was known by then."""

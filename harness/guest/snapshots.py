@@ -105,6 +105,10 @@ class Snapshots:
         except (CacheError, DeadlineError, GuestGoneError, QemuError) as error:
             raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
 
+    def kept(self, plan: GuestPlan) -> Snapshot | None:
+        """Return the snapshot of a plan's guest where there is one; never makes any."""
+        return _read(self._cache.root / KIND / self._key(plan))
+
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
         files = [sha256_file(plan.kernel.image), sha256_file(plan.base), digest(cpio.archive(common_nodes(plan)).hex())]

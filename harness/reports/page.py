@@ -1,4 +1,4 @@
-"""The grid of a run as a documentation page shows it: a table per architecture, cases by kernels, a sign per cell."""
+"""Parts of documentation pages that are made anew, between marks; and the grid of a run as such a page shows it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from harness.reports.markdown import escape
 
 FOLD_ABOVE = 20
 """With more cases than this a table is folded."""
-BEGIN, END = "<!-- grid: begin -->", "<!-- grid: end -->"
+GRID, BENCH = "grid", "bench"
+"""The parts that a page may have a place for."""
 
 
 def render(report: Report) -> str:
@@ -49,8 +50,14 @@ def _counts(report: Report) -> str:
     return "\n".join(rows)
 
 
-def insert(text: str, grid: str) -> str:
-    """Return `text` with what stands between its two marks replaced by `grid`; raise UsageError without marks."""
-    if BEGIN not in text or END not in text:
-        raise UsageError(f"the page has no place for the grid: put the lines {BEGIN} and {END} into it")
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{grid}\n{END}", text, flags=re.DOTALL)
+def marks(part: str) -> tuple[str, str]:
+    """Return the two lines between which a page has its place for `part`."""
+    return f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+
+
+def insert(text: str, made: str, *, part: str = GRID) -> str:
+    """Return `text` with what stands between the marks of `part` replaced by `made`; raise UsageError without marks."""
+    begin, end = marks(part)
+    if begin not in text or end not in text:
+        raise UsageError(f"the page has no place for the {part}: put the lines {begin} and {end} into it")
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{made}\n{end}", text, flags=re.DOTALL)

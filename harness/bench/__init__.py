@@ -1,0 +1,1 @@
+"""`invoke bench`: what a cell costs, against a bare boot of the same kernel, pair by pair."""

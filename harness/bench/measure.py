@@ -1,0 +1,370 @@
+"""Measuring: guests and processes in turns, so that what slows the host down slows all of them. The thin edge."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__, process
+from harness.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.bench.floor import floor
+from harness.bench.project import generic, make_project, multiply
+from harness.bench.samples import (
+    CaseSamples,
+    Facts,
+    KernelSize,
+    MatrixSamples,
+    Measurements,
+    RunSample,
+    Sizes,
+    VirtmeSamples,
+    run_sample,
+)
+from harness.bench.virtme import find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
+from harness.cache import MANIFEST, Cache
+from harness.config.case import Case, load_cases
+from harness.config.matrix import DebianKernel, Kernel
+from harness.debian.lock import Lock, LockedKernel
+from harness.errors import BenchError, BpfmatrixError, UsageError
+from harness.guest.boot import GuestPlan
+from harness.guest.keys import make_keys
+from harness.guest.snapshots import KIND, Snapshots
+from harness.kernels.debian import DebianSource
+from harness.matrix_run import Options, host_facts, load_plan
+from harness.model import Report, Start
+from harness.preparation import Preparation, Project, debian_request
+from harness.qemu.accel import Accel, qemu_version
+from harness.reports.json_report import parse
+
+SEED = "kprobe-fentry-fexit"
+SIMPLE = "xdp"
+"""A simple case: two objects, a test run, no connection."""
+COUNTS, QUICK_COUNTS = (1, 10, 30), (1, 10)
+JOBS = (1, 2)
+ROOT = Path(__file__).resolve().parents[2]
+"""Where tasks.py lies."""
+PROCESS_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What `invoke bench` is asked for. Without `matrix_kernels` the matrix is not measured."""
+
+    project: Project
+    kernel: str | None = None
+    rounds: int = 5
+    matrix_kernels: str | None = "*"
+    counts: Sequence[int] = COUNTS
+    accel: str | None = None
+    command: str = ""
+
+
+def choose_kernel(kernels: Sequence[Kernel], *, host: Architecture | None) -> Kernel:
+    """Return the kernel to measure where none is named: 6.1 of the host's architecture, else its first, else any."""
+    own = [kernel for kernel in kernels if host is not None and kernel.arch == host.name] or list(kernels)
+    return next((kernel for kernel in own if kernel.name.startswith("6.1-")), own[0])
+
+
+class Bench:
+    """One run of `invoke bench`. `scratch` is an empty folder; `say` is told what is being done, a line at a time."""
+
+    def __init__(self, wanted: Wanted, *, cache: Cache, scratch: Path, say: Callable[[str], None]) -> None:
+        self._wanted, self._cache, self._scratch, self._say = wanted, cache, scratch, say
+        self._matrix, plan = load_plan(Options(project=wanted.project, arches=["all"], cases=[SEED]))
+        self._kernel = self._named(plan.kernels)
+        self._arch = ARCHITECTURES[self._kernel.arch]
+        (self._seed,) = plan.cases
+        self._preparation = Preparation(wanted.project, self._matrix, cache=cache)
+        self._keys = make_keys()
+        self._notes: dict[str, str] = {}
+        self._vng_problems: list[str] = []
+
+    def run(self) -> Measurements:
+        """Measure everything that is asked for.
+
+        Raises BenchError where a measurement cannot be made, and whatever obtaining kernel and image raises.
+        """
+        begun, started = time.monotonic(), datetime.now(UTC)
+        self._say(f"{self._kernel.name}: preparing (kernel, image, objects, snapshot)")
+        guest = self._plan(self._kernel)
+        # Two runs that do not count: afterwards everything is in the cache, and the snapshot is made.
+        for start in Start:
+            last = self._report(self._wanted.project, [self._kernel.name], [SEED], start=start)[0]
+        floors, cold, warm = self._rounds(guest)
+        added = self._added()
+        virtme = self._virtme()
+        matrix = self._whole_matrix()
+        measured = matrix.kernels if matrix is not None else (self._kernel.name,)
+        accel = self._accel(guest)
+        return Measurements(
+            facts=Facts(
+                started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                seconds=round(time.monotonic() - begun, 1),
+                version=__version__,
+                command=self._wanted.command,
+                host=host_facts(),
+                qemu=qemu_version(self._arch),
+                accel=accel.name,
+                accel_reason=accel.reason,
+                kernel=self._kernel.name,
+                release=last.kernels[0].release,
+                kernel_version=last.kernels[0].version,
+                memory=guest.settings.memory,
+                cpus=guest.settings.cpus,
+                case=SEED,
+                rounds=self._wanted.rounds,
+            ),
+            floor=floors,
+            cold=cold,
+            warm=warm,
+            sizes=self._sizes(measured),
+            virtme=virtme,
+            matrix=matrix,
+            added=added,
+            notes=self._notes,
+            other_problems=tuple(dict.fromkeys(self._vng_problems)),
+        )
+
+    def _named(self, kernels: Sequence[Kernel]) -> Kernel:
+        if self._wanted.kernel is None:
+            return choose_kernel(kernels, host=host_architecture())
+        found = next((kernel for kernel in kernels if kernel.name == self._wanted.kernel), None)
+        if found is None:
+            names = ", ".join(kernel.name for kernel in kernels)
+            raise UsageError(f'--kernel: the matrix has no kernel "{self._wanted.kernel}" (there are: {names})')
+        return found
+
+    def _rounds(self, guest: GuestPlan) -> tuple[tuple[float, ...], tuple[RunSample, ...], tuple[RunSample, ...]]:
+        floors: list[float] = []
+        runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
+        for number in range(self._wanted.rounds):
+            floors.append(round(floor(guest), 4))
+            for start, samples in runs.items():
+                samples.append(self._sample(self._wanted.project, [self._kernel.name], [SEED], start=start))
+            words = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
+            self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {words}")
+        return tuple(floors), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
+
+    def _added(self) -> CaseSamples | None:
+        cases = load_cases(self._wanted.project.matrix_file, self._matrix.cases, only=[SIMPLE])
+        simple = next((case for case in cases if case.id == SIMPLE), None)
+        if simple is None:
+            self._notes["added_case"] = f"the matrix has no case {SIMPLE}"
+            return None
+        project = self._project(
+            self._scratch / "copies", kernel=self._kernel, lock=self._preparation.lock, case=self._seed
+        )
+        ids = multiply(project, simple, count=max(self._wanted.counts))
+        names = [self._kernel.name]
+        self._sample(project, names, ids, start=Start.WARM)  # builds the objects; does not count
+        rounds = []
+        for number in range(self._wanted.rounds):
+            points = [
+                (count, self._sample(project, names, ids[:count], start=Start.WARM)) for count in self._wanted.counts
+            ]
+            rounds.append(tuple(points))
+            words = ", ".join(f"{count} in {sample.run:.2f} s" for count, sample in points)
+            self._say(f"added cases, round {number + 1} of {self._wanted.rounds}: {words}")
+        return CaseSamples(case=SIMPLE, rounds=tuple(rounds))
+
+    def _virtme(self) -> VirtmeSamples | None:
+        found, why = find_virtme()
+        kernel = generic(self._kernel)
+        if found is not None and (kernel is None or self._arch != host_architecture()):
+            found, why = None, f"{self._kernel.name} is no kernel of Debian's for this host's architecture"
+        if found is None or kernel is None:
+            self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), why)
+            return None
+        self._say(f"virtme-ng {found.version}: preparing {kernel.package} of {kernel.suite}")
+        try:
+            locked = self._resolved(kernel)
+        except BpfmatrixError as error:
+            self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), f"{kernel.package}: {error}")
+            return None
+        lock = self._preparation.lock
+        lock = lock.model_copy(update={"kernels": {**lock.kernels, kernel.name: locked}})
+        project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
+        runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
+        for start in runs:
+            report, _ = self._report(project, [kernel.name], [SEED], start=start)
+        release = report.kernels[0].release
+        tree = kernel_tree(locked.packages, release=release, cache=self._cache, mirrors=self._preparation.mirrors())
+        shared = self._scratch / "vng"
+        shared.mkdir()
+        base = self._preparation.base(self._arch)
+        write_busybox(base, shared / "busybox")
+        objects = self._preparation.objects([self._seed], self._arch)[SEED]
+        settings = kernel.settings(self._matrix.defaults)
+        write_job(self._seed, objects=objects, deadline=settings.deadlines.case, path=shared / "job.json")
+        argv = vng_argv(
+            found.program,
+            kernel=tree / f"boot/vmlinuz-{release}",
+            busybox=shared / "busybox",
+            job=shared / "job.json",
+            folder=shared,
+            kvm=self._accel(self._plan(self._kernel)).name == "kvm",
+            cpus=settings.cpus,
+        )
+        seconds: list[float] = []
+        for number in range(self._wanted.rounds):
+            for start, samples in runs.items():
+                samples.append(self._sample(project, [kernel.name], [SEED], start=start))
+            took, problem = run_vng(argv, case=self._seed, folder=shared)
+            seconds.append(round(took, 4))
+            self._vng_problems += [problem] if problem else []
+            words = ", ".join(f"{start} {samples[-1].process:.2f} s" for start, samples in runs.items())
+            self._say(f"virtme-ng, round {number + 1} of {self._wanted.rounds}: {took:.2f} s, {words}")
+        return VirtmeSamples(
+            version=found.version,
+            kernel=kernel.name,
+            release=release,
+            command=" ".join(argv),
+            seconds=tuple(seconds),
+            cold=tuple(runs[Start.COLD]),
+            warm=tuple(runs[Start.WARM]),
+        )
+
+    def _whole_matrix(self) -> MatrixSamples | None:
+        if self._wanted.matrix_kernels is None:
+            self._note(("jobs2_over_ideal",), "the matrix was left out (--quick)")
+            return None
+        plan = load_plan(
+            Options(
+                project=self._wanted.project,
+                kernels=[self._wanted.matrix_kernels],
+                arches=[self._kernel.arch],
+                cases=[SEED],
+            )
+        )[1]
+        names = [kernel.name for kernel in plan.kernels]
+        self._say(f"matrix: {len(names)} kernels; preparing those that are not in the cache")
+        project = self._wanted.project
+        self._report(project, names, [SEED], start=Start.WARM)  # does not count
+        runs: dict[Start, dict[int, list[RunSample]]] = {start: {jobs: [] for jobs in JOBS} for start in Start}
+        for number in range(self._wanted.rounds):
+            for start, by_jobs in runs.items():
+                for jobs, samples in by_jobs.items():
+                    samples.append(self._sample(project, names, [SEED], start=start, jobs=jobs))
+                words = ", ".join(f"{jobs} at once {samples[-1].run:.1f} s" for jobs, samples in by_jobs.items())
+                self._say(f"matrix, round {number + 1} of {self._wanted.rounds}, {start}: {words}")
+        return MatrixSamples(
+            kernels=tuple(names),
+            runs={
+                start: {jobs: tuple(samples) for jobs, samples in by_jobs.items()} for start, by_jobs in runs.items()
+            },
+        )
+
+    def _sample(
+        self, project: Project, kernels: Sequence[str], cases: Sequence[str], *, start: Start, jobs: int = 1
+    ) -> RunSample:
+        begun = time.time()
+        report, seconds = self._report(project, kernels, cases, start=start, jobs=jobs)
+        sample = run_sample(report, process=seconds, start=start)
+        if start is Start.WARM and snapshot_made_since(self._cache, begun):
+            note = "a snapshot was made during a warm run; does another process use the same cache?"
+            sample = replace(sample, notes=(*sample.notes, note))
+        return sample
+
+    def _report(
+        self, project: Project, kernels: Sequence[str], cases: Sequence[str], *, start: Start, jobs: int = 1
+    ) -> tuple[Report, float]:
+        """Run `invoke matrix` as a process of its own; return its report and the seconds that it took."""
+        with tempfile.TemporaryDirectory(prefix="run-", dir=self._scratch) as name:
+            argv = [
+                *(sys.executable, "-m", "invoke", "matrix", "--matrix-file", str(project.matrix_file.absolute())),
+                *(word for kernel in kernels for word in ("--kernel", kernel)),
+                *(word for case in cases for word in ("--case", case)),
+                *("--jobs", str(jobs), "--results", name),
+                *(["--accel", self._wanted.accel] if self._wanted.accel else []),
+                *(["--cold"] if start is Start.COLD else []),
+            ]
+            environment = {**os.environ, "BPFMATRIX_CACHE": str(self._cache.root)}
+            begun = time.monotonic()
+            done = process.run(argv, cwd=ROOT, env=environment, timeout=PROCESS_SECONDS)
+            seconds = time.monotonic() - begun
+            report = Path(name) / "latest/report.json"
+            if not report.exists():
+                words = (done.stderr or done.stdout).strip()
+                raise BenchError(f"a run left no report (exit code {done.returncode}): {' '.join(argv[2:])}\n{words}")
+            return parse(report.read_text(encoding="utf-8"), name=str(report)), seconds
+
+    def _project(self, folder: Path, *, kernel: Kernel, lock: Lock, case: Case) -> Project:
+        like = self._wanted.project
+        return make_project(folder, like=like, matrix=self._matrix, kernels=[kernel], lock=lock, cases=[case])
+
+    def _resolved(self, kernel: DebianKernel) -> LockedKernel:
+        request = debian_request(kernel)
+        return DebianSource(cache=self._cache, mirrors=self._preparation.mirrors).resolve(request)
+
+    def _plan(self, kernel: Kernel) -> GuestPlan:
+        """Return what a guest of the kernel is started from, as matrix_run.py does."""
+        arch = ARCHITECTURES[kernel.arch]
+        files = self._preparation.kernel(kernel, cases=[self._seed])
+        wanted = self._wanted.accel or self._matrix.defaults.accel
+        return GuestPlan(
+            kernel=files,
+            settings=kernel.settings(self._matrix.defaults),
+            accel=self._preparation.accel(wanted, files).name,
+            base=self._preparation.base(arch),
+            programs=self._preparation.programs(arch),
+            keys=self._keys,
+            objects={},
+            folder=Path(),
+            cmdline=kernel.cmdline,
+        )
+
+    def _accel(self, guest: GuestPlan) -> Accel:
+        return self._preparation.accel(self._wanted.accel or self._matrix.defaults.accel, guest.kernel)
+
+    def _sizes(self, names: Sequence[str]) -> Sizes:
+        snapshots = Snapshots(self._cache, qemu_version=qemu_version(self._arch))
+        lock = self._preparation.lock
+        image = lock.images.get(self._arch.debian)
+        kernels = []
+        for kernel in self._matrix.kernels:
+            if kernel.name not in names:
+                continue
+            guest = self._plan(kernel)
+            snapshot = snapshots.kept(guest)
+            entry = guest.kernel.image.parent if isinstance(kernel, DebianKernel) else None
+            pinned = lock.kernels.get(kernel.name)
+            kernels.append(
+                KernelSize(
+                    name=kernel.name,
+                    disk=None if entry is None else allocated(entry),
+                    modules=sum(allocated(path) for path in guest.kernel.modules),
+                    snapshot=None if snapshot is None else allocated(snapshot.folder),
+                    downloaded=None if pinned is None else sum(package.size for package in pinned.packages),
+                )
+            )
+        return Sizes(
+            image=self._preparation.base(self._arch).stat().st_size,
+            image_downloaded=None if image is None else sum(package.size for package in image.packages),
+            kernels=tuple(kernels),
+        )
+
+    def _note(self, ratios: Sequence[str], why: str) -> None:
+        self._notes.update(dict.fromkeys(ratios, why))
+        self._say(f"not measured: {', '.join(ratios)}: {why}")
+
+
+def snapshot_made_since(cache: Cache, begun: float) -> bool:
+    """Say whether the cache has a snapshot that was made after `begun` (seconds since the epoch)."""
+    for manifest in cache.root.glob(f"{KIND}/*/{MANIFEST}"):
+        with contextlib.suppress(OSError):  # another process may have removed it just now
+            if manifest.stat().st_mtime >= begun:
+                return True
+    return False
+
+
+def allocated(path: Path) -> int:
+    """Return the bytes that a file, or all files below a folder, take on disk; holes take none."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_blocks * 512 for file in files)

@@ -1,0 +1,44 @@
+"""The floor's initramfs, and a floor that is not reached."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.bench.floor import floor_ramdisk
+from harness.image import cpio
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_it_has_what_init_takes_until_it_powers_off_and_no_more() -> None:
+    base = cpio.archive(
+        [
+            cpio.link("bin", "usr/bin"),
+            cpio.folder("dev"),
+            cpio.character_device("dev/console", major=5, minor=1),
+            cpio.file("init", b"#!/bin/busybox sh\n", executable=True),
+            cpio.folder("proc"),
+            cpio.folder("sys"),
+            cpio.folder("usr"),
+            cpio.folder("usr/bin"),
+            cpio.file("usr/bin/busybox", b"busybox", executable=True),
+            cpio.file("usr/bin/python3.13", b"python", executable=True),
+        ]
+    )
+    kept = {node.path: node for node in cpio.read(floor_ramdisk(base))}
+    assert sorted(kept) == ["bin", "dev", "dev/console", "init", "proc", "usr", "usr/bin", "usr/bin/busybox"]
+    assert (kept["usr/bin/busybox"].data, kept["usr/bin/busybox"].mode & 0o777) == (b"busybox", 0o755)
+    assert kept["dev/console"].device == (5, 1)
+
+
+def test_init_mounts_nothing_else_and_calls_nothing_but_busybox_before() -> None:
+    """What the floor's initramfs lacks must not be needed there."""
+    text = (ROOT / "images/init").read_text()
+    before = text[: text.index("bpfmatrix.floor)")]
+    mounts = re.findall(r"^\$bb mount .* (/\S+)$", before, re.MULTILINE)
+    assert mounts == ["/dev", "/proc"]
+    assert text.startswith("#!/bin/busybox sh")
+    assert re.findall(r"^bb=(\S+)$", before, re.MULTILINE) == ["/usr/bin/busybox"]
+    commands = re.findall(r"^(?!bb=|export|exec|read|serial=|standby=|for|do|\s|#|$)(\S+)", before, re.MULTILINE)
+    assert set(commands) == {"$bb"}

@@ -393,7 +393,7 @@ def test_the_hash_of_a_file(tmp_path: Path) -> None:
 
 
 def test_what_another_run_has_just_used_stays(cache: Cache) -> None:
-    entries = {age: cache.entry("kernels", f"age-{age}", lambda folder: {}) for age in (10, 7200)}
+    entries = {age: cache.entry("kernels", f"age-{age}", lambda _folder: {}) for age in (10, 7200)}
     for age, entry in entries.items():
         os.utime(entry.path, (time.time() - age,) * 2)
     cache.keep_within(0, keep_newer_than=time.time())

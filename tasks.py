@@ -77,6 +77,43 @@ def matrix(
     sys.exit(code)
 
 
+@task(
+    iterable=["kernel", "arch", "case"],
+    help={
+        **_FILTERS,
+        "case": "Only cases whose id matches this pattern (repeatable; at least one is needed).",
+        "results": "Folder for the results; the last 20 runs are kept (default: results/ beside matrix.yaml).",
+        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
+        "jobs": "How many guests run at once (default: as cores and memory allow).",
+        "matrix_file": "The matrix file (default: matrix.yaml).",
+    },
+)
+def watch(
+    _context: Context,
+    kernel: list[str],
+    arch: list[str],
+    case: list[str],
+    results: str = "",
+    accel: str = "",
+    jobs: int = 0,
+    matrix_file: str = "matrix.yaml",
+) -> None:
+    """Run the cases on the kernels, and again after every save, until Ctrl-C."""
+    from harness import commands
+
+    with _errors_told():
+        code = commands.watch(
+            matrix_file=Path(matrix_file),
+            kernels=kernel,
+            arches=arch,
+            cases=case,
+            results=Path(results) if results else None,
+            accel=accel or None,
+            jobs=jobs,
+        )
+    sys.exit(code)
+
+
 @task(iterable=["arch"], help={"arch": _FILTERS["arch"], "matrix_file": "The matrix file (default: matrix.yaml)."})
 def kernels(_context: Context, arch: list[str], matrix_file: str = "matrix.yaml") -> None:
     """List the kernels of the matrix and what the lock pins them to."""

@@ -13,6 +13,7 @@ from invoke.exceptions import Exit
 from rich.table import Table
 
 from harness import doctor as examination
+from harness import watch as watching
 from harness.architectures import ARCHITECTURES, host_architecture
 from harness.cache import Cache
 from harness.config.case import load_cases
@@ -45,10 +46,7 @@ def matrix(
     cold: bool,
 ) -> int:
     """Run the matrix, show the grid, and return the exit code."""
-    if accel is not None and accel not in ACCELS:
-        raise UsageError(f'--accel takes {", ".join(ACCELS)}; got "{accel}"')
-    if jobs < 0:
-        raise UsageError(f"--jobs takes a number of at least 1; got {jobs}")
+    _check_words(accel=accel, jobs=jobs)
     options = Options(
         project=Project(matrix_file=matrix_file),
         kernels=kernels,
@@ -66,6 +64,32 @@ def matrix(
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
     return report.run.exit_code
+
+
+def watch(
+    *,
+    matrix_file: Path,
+    kernels: Sequence[str],
+    arches: Sequence[str],
+    cases: Sequence[str],
+    results: Path | None,
+    accel: str | None,
+    jobs: int,
+) -> int:
+    """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
+    _check_words(accel=accel, jobs=jobs)
+    if not cases:
+        raise UsageError("watch needs --case: the case that you work at, or a pattern of several; see `invoke cases`")
+    options = Options(
+        project=Project(matrix_file=matrix_file),
+        kernels=kernels,
+        arches=arches,
+        cases=cases,
+        results=results,
+        accel=accel,
+        jobs=jobs or None,
+    )
+    return watching.watch(options)
 
 
 def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
@@ -195,6 +219,13 @@ def test(context: Context, *, root: Path, vm: bool, nightly: bool, only: str) ->
     words += ["-k", only] if only else []
     os.chdir(root)
     os.execv(sys.executable, [sys.executable, *words])
+
+
+def _check_words(*, accel: str | None, jobs: int) -> None:
+    if accel is not None and accel not in ACCELS:
+        raise UsageError(f'--accel takes {", ".join(ACCELS)}; got "{accel}"')
+    if jobs < 0:
+        raise UsageError(f"--jobs takes a number of at least 1; got {jobs}")
 
 
 def shown(path: Path) -> str:

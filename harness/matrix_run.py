@@ -100,17 +100,32 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report,
 
 
 class MatrixRun:
-    """One run in progress."""
+    """One run in progress. `preparation`, `keys` and `progress` may be those of a run before it.
 
-    def __init__(self, options: Options, matrix: Matrix, plan: Plan, *, cache: Cache) -> None:
+    `folder` is the run's folder once there is one; `interrupted` says at the end what has interrupted it, if anything.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        matrix: Matrix,
+        plan: Plan,
+        *,
+        cache: Cache,
+        preparation: Preparation | None = None,
+        keys: RunKeys | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self._options = options
         self._matrix = matrix
         self._plan = plan
         self._cache = cache
         self._accel = options.accel or matrix.defaults.accel
-        self._preparation = Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
-        self._progress = Progress([kernel.name for kernel in plan.kernels])
-        self._keys: RunKeys = make_keys()
+        self._preparation = preparation or Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
+        self._progress = progress or Progress([kernel.name for kernel in plan.kernels])
+        self._keys: RunKeys = keys or make_keys()
+        self._objects: dict[str, Mapping[str, Mapping[str, Path]]] = {}
+        self._notices: list[str] = []
         self._outputs: dict[str, KernelOutput] = {}
         self._stopping = threading.Event()
         self._accels: dict[str, Accel] = {}
@@ -118,11 +133,16 @@ class MatrixRun:
         self._allow = AllowList(entries=matrix.known_splats, today=self._started.date())
         self.jobs = options.jobs or auto_jobs(matrix, plan)
         self._max_cache_bytes = max_cache_bytes(os.environ)
+        self.folder: Path | None = None
+        self.interrupted = ""
 
     def check(self) -> None:
-        """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels."""
+        """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels.
+
+        What is compiled here is what all kernels get, whatever is saved while they run.
+        """
         for name in sorted({kernel.arch for kernel in self._plan.kernels}):
-            self._preparation.objects(self._plan.cases, ARCHITECTURES[name])
+            self._objects[name] = self._preparation.objects(self._plan.cases, ARCHITECTURES[name])
             qemu_version(ARCHITECTURES[name])
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
@@ -131,22 +151,21 @@ class MatrixRun:
     def run(self) -> tuple[Report, Path]:
         """Run all kernels, then write the reports."""
         results = self._options.results or self._options.project.folder / "results"
-        folder = make_run_directory(results, now=self._started)
+        self.folder = folder = make_run_directory(results, now=self._started)
         begun = time.monotonic()
-        interrupted = ""
         try:
-            with self._progress.shown(), _signals_as_errors():
+            with self._progress.shown(), signals_as_errors():
                 try:
                     for notice in expiry_notices(self._allow, file=self._options.project.matrix_file.name):
-                        self._preparation.note(notice)
+                        self._notices.append(notice)
                         self._progress.note(notice, style="bold red")
                     self._run_all(folder)
                 except (KeyboardInterrupt, InterruptedRunError) as error:
-                    interrupted = str(error) or "Ctrl-C"
+                    self.interrupted = str(error) or "Ctrl-C"
                     self._stopping.set()
                     end_all()
         finally:
-            report = self._report(seconds=time.monotonic() - begun, run_id=folder.name, interrupted=interrupted)
+            report = self._report(seconds=time.monotonic() - begun, run_id=folder.name)
             write(report, directory=folder)
             point_latest(results, folder)
         with contextlib.suppress(
@@ -224,7 +243,7 @@ class MatrixRun:
             base=base,
             programs=self._preparation.programs(arch),
             keys=self._keys,
-            objects=self._preparation.objects(self._plan.cases, arch),
+            objects=self._objects[arch.name],
             folder=folder,
             cmdline=kernel.cmdline,
             stopping=self._stopping,
@@ -233,7 +252,7 @@ class MatrixRun:
         self._progress.state(kernel.name, "running")
         run = run_kernel(plan, self._plan.cases, boot=self._starter(arch))
         for notice in run.notices:
-            self._preparation.note(notice)
+            self._notices.append(notice)
             self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
         return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run, allow=self._allow))
@@ -243,7 +262,8 @@ class MatrixRun:
             return Starter(None)
         return Starter(Snapshots(self._cache, qemu_version=qemu_version(arch)))
 
-    def _report(self, *, seconds: float, run_id: str, interrupted: str) -> Report:
+    def _report(self, *, seconds: float, run_id: str) -> Report:
+        interrupted = self.interrupted
         kernels: list[KernelResult] = []
         cells: list[CellResult] = []
         for kernel in self._plan.kernels:
@@ -274,7 +294,7 @@ class MatrixRun:
             jobs=self.jobs,
             complete=complete,
             exit_code=0,
-            notices=(*notices, *self._preparation.notices),
+            notices=(*notices, *self._preparation.notices, *self._notices),
         )
         cases = tuple((case.id, case.title) for case in self._plan.cases)
         report = Report(run=info, kernels=tuple(kernels), cases=cases, cells=tuple(cells))
@@ -326,23 +346,26 @@ def _with_exit_code(report: Report) -> Report:
 
 
 @contextlib.contextmanager
-def _signals_as_errors() -> Iterator[None]:
+def signals_as_errors() -> Iterator[list[str]]:
     """Turn signals that end a run into errors for the duration of the block (main thread only).
 
     SIGINT, too: a shell starts its background jobs with that signal ignored, and then Python does not handle it.
+    Gives a list to which the names of those that came are added, for whoever may have missed the error.
     """
+    came: list[str] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield came
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(signal.Signals(number).name)
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise InterruptedRunError(signal.Signals(number).name)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -51,8 +51,8 @@ def make_plan(
     Raises UsageError where a filter names what does not exist or where no cell is left.
     """
     _check_arches(arches, matrix)
-    named = _matching("kernel", kernel_globs, [kernel.name for kernel in matrix.kernels])
-    wanted_cases = _matching("case", case_globs, [case.id for case in cases])
+    named = matching("kernel", kernel_globs, [kernel.name for kernel in matrix.kernels])
+    wanted_cases = matching("case", case_globs, [case.id for case in cases])
     if ALL in arches or (not arches and kernel_globs):
         wanted_arches = frozenset(ARCHITECTURES)
     else:
@@ -67,8 +67,11 @@ def make_plan(
     return Plan(kernels=kernels, cases=kept, cells=cells)
 
 
-def _matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset[str]:
-    """Return those of `names` that any of `globs` matches, or all without globs."""
+def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset[str]:
+    """Return those of `names` that any of `globs` matches, or all without globs.
+
+    `what` says what they are names of. Raises UsageError where one of `globs` matches nothing.
+    """
     kept: set[str] = set()
     problems = []
     for pattern in globs:

@@ -59,7 +59,11 @@ class Project:
 
 
 class Preparation:
-    """Obtains what a run needs, each thing once. Safe to use from several threads."""
+    """Obtains what a run needs, each thing once. Safe to use from several threads.
+
+    Several runs in a row may share one. Kernels hold the modules of all cases for which they were asked so far, so
+    that one snapshot of a guest serves every choice of them.
+    """
 
     def __init__(self, project: Project, matrix: Matrix, *, cache: Cache, locked_only: bool = False) -> None:
         self.cache = cache
@@ -70,11 +74,12 @@ class Preparation:
         self._guard = threading.RLock()
         self._debian = DebianSource(cache=cache, mirrors=self.mirrors, locked_only=locked_only)
         self._objects = ObjectBuilder(cache=cache, include=project.include)
-        self._kernels: dict[tuple[str, ...], KernelFiles] = {}
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
         self._programs: list[cpio.Node] | None = None
+        self._modules: set[str] = set()
+        self._kernels: dict[tuple[DebianKernel, tuple[str, ...]], KernelFiles] = {}
         self.notices: list[str] = []
 
     @functools.cached_property
@@ -105,7 +110,8 @@ class Preparation:
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland of the guest image for an architecture."""
         with self._guard:
-            if arch.name not in self._bases:
+            known = self._bases.get(arch.name)
+            if known is None or not self._still_there(known.parent):
                 self._bases[arch.name] = self._build_base(arch)
             return self._bases[arch.name]
 
@@ -118,20 +124,28 @@ class Preparation:
             return self._programs
 
     def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:
-        """Return the files of one kernel of the matrix, fetched now where they are not in the cache."""
-        modules = sorted({*ARCHITECTURES[kernel.arch].modules, *(name for case in cases for name in case.modules)})
-        with self._guard:
-            own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
-        with own:
-            key = (kernel.name, *modules)
-            if key not in self._kernels:
-                self._kernels[key] = self._obtain(kernel, modules=modules)
-            return self._kernels[key]
+        """Return the files of one kernel of the matrix, fetched now where they are not in the cache.
 
-    def _obtain(self, kernel: Kernel, *, modules: Sequence[str]) -> KernelFiles:
+        Called for the same kernel from several threads, it obtains it once.
+        """
         arch = ARCHITECTURES[kernel.arch]
-        if isinstance(kernel, PathKernel):
+        with self._guard:
+            self._modules.update(module for case in cases for module in case.modules)
+            modules = sorted({*arch.modules, *self._modules})
+            own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
+        if isinstance(kernel, PathKernel):  # built anew at any time, so looked at anew
             return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules)
+        key = (kernel, tuple(modules))
+        with own:
+            files = self._kernels.get(key)
+            if files is None or not self._still_there(files.image.parent):
+                files = self._kernels[key] = self._debian_kernel(kernel, modules=modules)
+        if files.notice and files.notice not in self.notices:
+            self.note(files.notice)
+        return files
+
+    def _debian_kernel(self, kernel: DebianKernel, *, modules: Sequence[str]) -> KernelFiles:
+        arch = ARCHITECTURES[kernel.arch]
         request = debian_request(kernel)
         pinned = self.lock.kernels.get(kernel.name)
         if pinned is not None and not pinned.answers(
@@ -141,15 +155,21 @@ class Preparation:
             architecture=arch.debian,
         ):
             pinned = None
-        files = self._debian.obtain(request, pinned=pinned, modules=modules)
-        if files.notice:
-            self.note(files.notice)
-        return files
+        return self._debian.obtain(request, pinned=pinned, modules=modules)
+
+    def _still_there(self, entry: Path) -> bool:
+        """Say whether what was obtained earlier is still in the cache, and keep it there; another run may trim it."""
+        try:
+            self.cache.mark_used(entry)
+        except OSError:
+            return False
+        return True
 
     def note(self, text: str) -> None:
-        """Remember something that the report must say loudly."""
+        """Remember something that the reports of all runs with this preparation must say loudly."""
         with self._guard:
-            self.notices.append(text)
+            if text not in self.notices:
+                self.notices.append(text)
 
     def accel(self, wanted: str, files: KernelFiles) -> Accel:
         """Return the accelerator for guests of this kernel's architecture, probed with this kernel."""

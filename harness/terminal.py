@@ -72,7 +72,7 @@ class Progress:
             self._states[kernel] = (f"{seconds:.1f} s", time.monotonic())
         if self._live is None:
             # The release is the guest's word, which may hold anything.
-            line = f"{kernel:<20} {printable(release):<32} {seconds:6.1f} s  {summary(cells)}"
+            line = f"{kernel:<20} {printable(release):<32} {seconds:6.1f} s  {self._summary(cells)}"
             self._console.print(line, markup=False)
         for cell in cells:
             if cell.verdict in UNEXPECTED or cell.verdict == Verdict.ERROR:
@@ -80,8 +80,11 @@ class Progress:
 
     def note(self, text: str, *, style: str = "yellow") -> None:
         """Say something that belongs to no cell, in full."""
-        with self._guard:
-            self._console.print(Text(printable(text), style=style), soft_wrap=True)
+        # Without the guard: whoever draws the table has the console and waits for the guard.
+        self._console.print(Text(printable(text), style=style), soft_wrap=True)
+
+    def _summary(self, cells: Sequence[CellResult]) -> str:
+        return summary(cells)
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))
@@ -89,11 +92,14 @@ class Progress:
             table.add_column(heading)
         with self._guard:
             for kernel in self._kernels:
-                state, since = self._states.get(kernel, ("waiting", time.monotonic()))
-                cells = self._cells.get(kernel)
-                age = "" if cells is not None or state == "waiting" else f" {time.monotonic() - since:.0f} s"
-                table.add_row(kernel, f"{state}{age}", verdict_text(cells or []))
+                table.add_row(kernel, self._at(kernel), verdict_text(self._cells.get(kernel) or []))
         return table
+
+    def _at(self, kernel: str) -> str:
+        """Return what a kernel is at, and for how long; the guard is held."""
+        state, since = self._states.get(kernel, ("waiting", time.monotonic()))
+        busy = kernel not in self._cells and state != "waiting"
+        return f"{state} {time.monotonic() - since:.0f} s" if busy else state
 
 
 def printable(text: str) -> str:

@@ -271,27 +271,13 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str]
     sources is passed over. Raises ConfigError, with the errors of all cases, where a case or a list of rules
     is wrong, a glob finds no case, or two folders have the same name.
     """
-    errors: list[str] = []
-    folders: dict[tuple[Path, str], Path] = {}
-    for pattern in globs:
-        try:
-            found = _case_folders(matrix_path.parent, pattern)
-        except (ValueError, RuntimeError, OSError) as error:
-            errors.append(f'{shown(matrix_path)}: cases: "{pattern}" cannot be looked up: {error}')
-            continue
-        if not found:
-            errors.append(
-                f'{shown(matrix_path)}: cases: no folder with a {CASE_FILE} matches "{pattern}" '
-                f"in {shown(matrix_path.parent.absolute())}"
-            )
-        for folder in found:  # several globs may find the same one, on different ways
-            folders.setdefault((folder.resolve(), folder.name), folder)
-    names = {name for _, name in folders}
+    folders, errors = find_folders(matrix_path, globs)
+    names = {folder.name for folder in folders}
     if only and all(any(fnmatchcase(name, pattern) for name in names) for pattern in only):
-        folders = {key: value for key, value in folders.items() if any(fnmatchcase(key[1], each) for each in only)}
+        folders = [folder for folder in folders if any(fnmatchcase(folder.name, each) for each in only)]
     cases: dict[str, Case] = {}
     shared: dict[Path, SharedRules | None] = {}
-    for folder in folders.values():
+    for folder in folders:
         parent = folder.absolute().parent
         if parent not in shared:
             try:
@@ -313,6 +299,26 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str]
     if errors:
         raise ConfigError("\n".join(errors))
     return tuple(cases[key] for key in sorted(cases))
+
+
+def find_folders(matrix_path: Path, globs: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Return the folders of cases that match `globs`, each once, and a sentence per glob that finds none."""
+    errors: list[str] = []
+    folders: dict[tuple[Path, str], Path] = {}
+    for pattern in globs:
+        try:
+            found = _case_folders(matrix_path.parent, pattern)
+        except (ValueError, RuntimeError, OSError) as error:
+            errors.append(f'{shown(matrix_path)}: cases: "{pattern}" cannot be looked up: {error}')
+            continue
+        if not found:
+            errors.append(
+                f'{shown(matrix_path)}: cases: no folder with a {CASE_FILE} matches "{pattern}" '
+                f"in {shown(matrix_path.parent.absolute())}"
+            )
+        for folder in found:  # several globs may find the same one, on different ways
+            folders.setdefault((folder.resolve(), folder.name), folder)
+    return list(folders.values()), errors
 
 
 def _case_folders(start: Path, pattern: str) -> list[Path]:

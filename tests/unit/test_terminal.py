@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import Any
 
 import pytest
@@ -150,3 +151,14 @@ def test_a_wide_grid_counts() -> None:
     shown, out = console()
     print_grid(report(*[cell(Verdict.PASS, case=f"c{number}") for number in range(WIDE + 1)]), console=shown)
     assert out.getvalue().splitlines()[1].split() == ["6.1", "6.1.0", str(WIDE + 1), "pass"]
+
+
+def test_a_note_does_not_wait_for_the_table_that_is_being_drawn() -> None:
+    """Whoever draws the table has the console already: a note that held the table meanwhile would wait for ever."""
+    shown, out = console()
+    progress = Progress(["6.1"], console=shown)
+    with progress._guard:
+        note = threading.Thread(target=progress.note, args=("a notice",), daemon=True)
+        note.start()
+        note.join(timeout=10)
+    assert out.getvalue() == "a notice\n"

@@ -27,7 +27,7 @@ from harness.bench.samples import (
     VirtmeSamples,
     run_sample,
 )
-from harness.bench.virtme import find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
+from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
 from harness.cache import MANIFEST, Cache
 from harness.config.case import Case, load_cases
 from harness.config.matrix import DebianKernel, Kernel
@@ -178,16 +178,18 @@ class Bench:
         found, why = find_virtme()
         kernel = generic(self._kernel)
         if found is not None and (kernel is None or self._arch != host_architecture()):
-            found, why = None, f"{self._kernel.name} is no kernel of Debian's for this host's architecture"
-        if found is None or kernel is None:
-            self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), why)
-            return None
+            why = f"{self._kernel.name} is no kernel of Debian's for this host's architecture"
+        elif found is not None and kernel is not None:
+            try:
+                return self._beside_virtme(found, kernel)
+            except BpfmatrixError as error:  # a peer that does not work here must not cost what else was measured
+                why = str(error)
+        self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), why)
+        return None
+
+    def _beside_virtme(self, found: Virtme, kernel: DebianKernel) -> VirtmeSamples:
         self._say(f"virtme-ng {found.version}: preparing {kernel.package} of {kernel.suite}")
-        try:
-            locked = self._resolved(kernel)
-        except BpfmatrixError as error:
-            self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), f"{kernel.package}: {error}")
-            return None
+        locked = self._resolved(kernel)
         lock = self._preparation.lock
         lock = lock.model_copy(update={"kernels": {**lock.kernels, kernel.name: locked}})
         project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
@@ -195,6 +197,8 @@ class Bench:
         for start in runs:
             report, _ = self._report(project, [kernel.name], [SEED], start=start)
         release = report.kernels[0].release
+        if not release:
+            raise BenchError(f"{kernel.name} was not run: {report.cells[0].outcome.reason}")
         tree = kernel_tree(locked.packages, release=release, cache=self._cache, mirrors=self._preparation.mirrors())
         shared = self._scratch / "vng"
         shared.mkdir()

@@ -144,7 +144,7 @@ def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
 
 DEAD = {
     "at its first line": ("import ctypes\n", "raise SystemExit(3)\n"),
-    "when it is about to take the job": ("    head = json.loads(source.readline())\n", "    os.abort()\n"),
+    "when it is about to take the job": ("    head, start = json.loads(line), 0\n", "    os.abort()\n"),
     "while it takes the job": (
         "        with open(path,",
         "        source.close()\n        os.abort()\n        with open(path,",

@@ -179,7 +179,9 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             silent_poweroff=False,
-            snapshots=True,
+            # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
+            # nothing else of them is trusted either.
+            snapshots=False,
             clang_arch="powerpc",
             bpf_target="bpfel",
             byte_order="little",

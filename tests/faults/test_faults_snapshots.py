@@ -207,7 +207,7 @@ def test_a_service_that_cannot_be_greeted_is_told_at_once(
     )
     run, cells = run_on(plan, cases[:1], cache)
     assert (cells["first"].verdict, cells["first"].start) == (Verdict.PASS, Start.COLD)
-    assert len(run.notices) == 1 and "gave no sign of life" in run.notices[0]
+    assert len(run.notices) == 1 and "ended at once" in run.notices[0]
 
 
 # --- a whole run: a full disk, Ctrl-C ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.model import CellResult, Report
 from harness.reports import grid, wording
 
-PHASES = ("fetch", "boot", "connect", "push", "agent", "cases", "shutdown", "total")
+PHASES = ("fetch", "start", "boot", "connect", "push", "agent", "cases", "shutdown", "total")
 """The phases of a kernel, in their order; a column is left out where no kernel has it."""
 
 MOST_CASES = 5

@@ -30,6 +30,9 @@ EVENT_LIMIT = 4096
 TRACE_LIMIT = 128
 KMSG_LIMIT = 400
 PERF_PAGES = 8
+HELD_BYTES = 1024 * 1024
+HELD_SECONDS = 0.1
+STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
@@ -45,6 +48,7 @@ KINDS = {
     **{9: "body", 10: "fentry-2", 11: "fexit-2", 12: "fexit-3"},
 }
 HAS_RETVAL, HAS_CONNECTION, HAS_VALUE = 1, 2, 4
+HEAD = struct.Struct("=QQQ")
 
 
 def errno_name(number):
@@ -63,30 +67,59 @@ class Refused(Exception):
 class Reporter:
     """Writes the protocol's lines; each carries its running number, so that a lost line is noticed.
 
-    The number lies in memory that child processes share, so that it goes on after a child that was killed.
+    A write is dear in an emulated guest: it wakes two processes and sends an encrypted packet. So lines are held
+    back and written together. They and their number lie in memory that child processes share: what one that was
+    killed has not written, its parent writes. Where the whole guest dies, they die with it; so every step is
+    announced on the console before it begins, which costs a twentieth.
     """
 
-    def __init__(self, fd):
-        self.fd, self._count, self._held = fd, mmap.mmap(-1, 8), []
+    def __init__(self, fd, console=-1):
+        self.fd, self._console, self._flushed = fd, console, time.monotonic()
+        # How many lines there were; how many bytes are held back, and how many of them are written; the bytes.
+        self._shared = mmap.mmap(-1, HEAD.size + HELD_BYTES)
 
     @property
     def lines(self):
-        """How many lines were written whole."""
-        return int.from_bytes(self._count[:8], "little")
+        """How many lines there were, those held back included."""
+        return HEAD.unpack_from(self._shared)[0]
+
+    def mark(self, case, index):
+        """Write to the console which step of which case begins; a console that takes nothing does not matter."""
+        if self._console >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._console, f"{STEP_MARK}{case} {index}\n".encode())
 
     def hold(self, kind, **fields):
-        """Keep one line back, to be written with the next that is sent: each write is dear in an emulated guest."""
-        self._held.append({"n": self.lines + len(self._held) + 1, "type": kind, **fields})
+        """Keep one line back, to be written with a later one; at once where they are many, or wait for long."""
+        number, held, written = HEAD.unpack_from(self._shared)
+        line = (json.dumps({"n": number + 1, "type": kind, **fields}) + "\n").encode()
+        if held + len(line) > HELD_BYTES:
+            self.flush()
+            held = written = 0
+        if len(line) > HELD_BYTES:
+            HEAD.pack_into(self._shared, 0, number + 1, 0, 0)
+            while line:
+                line = line[os.write(self.fd, line) :]
+            return
+        self._shared[HEAD.size + held : HEAD.size + held + len(line)] = line
+        HEAD.pack_into(self._shared, 0, number + 1, held + len(line), written)
+        if time.monotonic() - self._flushed > HELD_SECONDS:
+            self.flush()
 
     def send(self, kind, **fields):
-        """Write one line, and those held back before it, whole, whatever the pipe takes at once."""
+        """Write one line, and those held back before it."""
         self.hold(kind, **fields)
-        number = self._held[-1]["n"]
-        data = "".join(json.dumps(line) + "\n" for line in self._held).encode()
-        self._held.clear()
-        while data:
-            data = data[os.write(self.fd, data) :]
-        self._count[:8] = number.to_bytes(8, "little")
+        self.flush()
+
+    def flush(self):
+        """Write the lines that are held back, in pieces that a pipe takes whole or not at all."""
+        number, held, written = HEAD.unpack_from(self._shared)
+        while written < held:
+            end = min(held, written + select.PIPE_BUF)
+            written += os.write(self.fd, self._shared[HEAD.size + written : HEAD.size + end])
+            HEAD.pack_into(self._shared, 0, number, held, written)
+        HEAD.pack_into(self._shared, 0, number, 0, 0)
+        self._flushed = time.monotonic()
 
 
 # --- libbpf ------------------------------------------------------------------------------------------------
@@ -553,6 +586,7 @@ class Case:
         """Execute the steps in order, until one fails that was not to; report each."""
         for index, step in enumerate(self._case["steps"]):
             self._lib.messages.clear()
+            self._reporter.mark(self._case["id"], index)
             start = time.monotonic()
             report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
             if "phase" in step:
@@ -567,7 +601,9 @@ class Case:
                 report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
                 report.update(detail=f"{type(error).__name__}: {error}")
             report["seconds"] = round(time.monotonic() - start, 6)
-            self._reporter.send("step", case=self._case["id"], **report)
+            self._reporter.hold("step", case=self._case["id"], **report)
+            if self._case.get("alone"):
+                self._reporter.flush()  # it may well kill the guest, and what it showed until then is its answer
             if not report["ok"] and not step.get("go_on"):
                 return
 
@@ -945,8 +981,6 @@ def run_child(reporter, lib, case):
         os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
     os.close(watch)
-    if os.WIFSIGNALED(status):
-        os.write(reporter.fd, b"\n")  # it may have died in the middle of a line
     return {
         "complete": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
         "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
@@ -958,7 +992,7 @@ def run_case(reporter, lib, log, case):
     """Run one case with its sysctls set, and report its end with the kernel's new messages."""
     start = time.monotonic()
     log.read()
-    reporter.send("case", case=case["id"])
+    reporter.send("case", case=case["id"])  # with the end of the case before
     changed, end = {}, None
     try:
         for name, value in case.get("sysctls", {}).items():
@@ -976,15 +1010,23 @@ def run_case(reporter, lib, log, case):
             with contextlib.suppress(OSError):  # some can only be tightened (kernel.unprivileged_bpf_disabled=1)
                 set_sysctl(name, value)
     seconds = round(time.monotonic() - start, 6)
-    reporter.send("case-end", case=case["id"], seconds=seconds, kernel_log=log.read(), **end)
+    reporter.hold("case-end", case=case["id"], seconds=seconds, kernel_log=log.read(), **end)
+
+
+def open_console():
+    """Return a file descriptor of the console that never makes a writer wait, or -1 where there is none."""
+    try:
+        return os.open("/dev/console", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return -1
 
 
 def serve(job, *, lib, fd):
     """Run all cases of a job and write the protocol's lines to `fd`; the last one says how many there were."""
-    reporter = Reporter(fd)
+    reporter = Reporter(fd, console=open_console())
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     log = KernelLog()
-    reporter.send("hello", protocol=PROTOCOL, environment=environment(lib), kernel_log=log.read())
+    reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), kernel_log=log.read())
     for case in job["cases"]:
         run_case(reporter, lib, log, case)
     reporter.send("done", cases=len(job["cases"]), lines=reporter.lines + 1)

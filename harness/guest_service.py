@@ -9,6 +9,7 @@ anything listens on its network.
 docs/agent-protocol.md describes what it reads and writes. Standard library only.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -38,6 +39,23 @@ def main(*, standby):
     with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it
         job = receive(source)
     guest_agent.serve(job, lib=lib, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
+
+
+def quicken_btf(path="/sys/kernel/btf/vmlinux", copy=f"{FOLDER}/vmlinux.btf"):
+    """Put a copy in memory in the place of the kernel's BTF: the same bytes, but read in one piece.
+
+    libbpf reads all of it for every object with relocations, and sysfs gives a page at a time (kernfs_fop_read_iter(),
+    fs/kernfs/file.c): a thousand system calls. Raises OSError where the kernel has none, or it cannot be done.
+    """
+    with open(path, "rb") as source:
+        data = source.read()
+    with open(copy, "wb") as file:
+        file.write(data)
+    os.chmod(copy, 0o444)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_void_p]
+    if libc.mount(copy.encode(), path.encode(), None, 0x1000, None) != 0:  # MS_BIND
+        raise OSError(ctypes.get_errno(), "mount")
 
 
 def receive(source):
@@ -90,4 +108,6 @@ def greeted(words):
 
 
 if __name__ == "__main__":
+    with contextlib.suppress(OSError):  # it is only ever faster
+        quicken_btf()
     main(standby="standby" in sys.argv[1:])

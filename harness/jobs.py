@@ -86,6 +86,7 @@ def job_of(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadlin
         {
             "id": case.id,
             "deadline": case.deadline or deadline,
+            "alone": case.alone,
             "sysctls": dict(case.sysctls),
             "steps": [step.job() for step in steps_of(case, paths=paths)],
         }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * The few kernel types that the cases use: what a full vmlinux.h would hold, without its 100,000 lines.
- * All accesses are relocated by libbpf to the layout of the running kernel (CO-RE), so only names and types of
- * the members matter here, neither their order nor what is left out.
+ * Accesses to the kernel's own structures are relocated by libbpf to the layout of the running kernel (CO-RE), so
+ * only names and types of their members matter here, neither their order nor what is left out. libbpf reads all of
+ * the kernel's BTF for that, so what user space knows the layout of is not relocated.
  */
 #ifndef BPFMATRIX_KERNEL_H
 #define BPFMATRIX_KERNEL_H
@@ -81,12 +82,11 @@ enum xdp_action {
 	XDP_TX = 3,
 };
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
 /*
  * A kprobe's context. The kernel passes its `struct pt_regs`; what a BPF program may name is
  * `bpf_user_pt_regs_t`, which is another structure on some architectures
- * (include/uapi/asm-generic/bpf_perf_event.h, arch/<arch>/include/uapi/asm/bpf_perf_event.h).
+ * (include/uapi/asm-generic/bpf_perf_event.h, arch/<arch>/include/uapi/asm/bpf_perf_event.h). Both are laid out as
+ * user space knows them (arch/<arch>/include/uapi/asm/ptrace.h), so nothing is relocated: here order counts.
  */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
@@ -153,6 +153,9 @@ typedef struct user_pt_regs bpf_user_pt_regs_t;
 #else
 #error "kernel.h has no pt_regs for this architecture"
 #endif
+
+/* From here on accesses are relocated to the layout of the running kernel. */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
 	union {

@@ -7,7 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.guest.boot import GuestPlan, booted, connected
 from harness.guest.connection import Connection
 from harness.guest.protocol import Transcript
 from harness.jobs import job_of
-from harness.judge.records import TAIL_LINES, CaseRecord, Ending, ending_of
+from harness.judge.records import CaseRecord, Ending, console_tail, ending_of
 from harness.kernels.files import KernelFiles
 from harness.model import Start
 from harness.qemu.process import QemuProcess, wait_until
@@ -93,7 +93,7 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
         except BpfmatrixError as error:
             ending = _ending(error, qemu)
         watch.switch("")
-        result.console_tail = tuple(qemu.console_text().splitlines()[-TAIL_LINES:])
+        result.console_tail = console_tail(qemu.console_text().splitlines())
         result.memory = qemu.peak_memory
     result.environment = transcript.environment
     _collect(result, transcript, cases, ending)
@@ -165,13 +165,15 @@ def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
         # A kernel that panics takes a moment to reset the machine after its last word to us.
         qemu.wait(SETTLE)
     death = qemu.death()
-    return ending_of(
+    ending = ending_of(
         what=str(failure),
         console=qemu.console_text(),
         qemu_reason=death.reason if death else None,
         qemu_gone=death is not None,
         qemu_words=death.describe() if death else "",
     )
+    # What a wrong kernel was doing meanwhile does not matter.
+    return replace(ending, step=None) if isinstance(failure, WrongKernelError) else ending
 
 
 def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case], ending: Ending | None) -> None:

@@ -15,7 +15,7 @@ from harness.jobs import AgentStep, steps_of
 from harness.judge.kernel_log import find_splats
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, weigh
 from harness.judge.observation import differences, side_of, trace_differences
-from harness.judge.records import CaseRecord
+from harness.judge.records import CaseRecord, Ending
 from harness.model import Outcome, OutcomeKind, Stage
 
 REFUSABLE = frozenset({"load", "load-raw", "set-attach-target", "tail-call", "attach"})
@@ -30,10 +30,11 @@ def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALL
     `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`.
     """
     if record.ending is not None:
+        step = _unfinished(case, record, record.ending)
         return Outcome(
             kind=record.ending.kind,
-            reason=record.ending.reason,
-            stage=_last_stage(record),
+            reason=record.ending.reason + (f", in the step {step.op} {step.what}".rstrip() if step else ""),
+            stage=step.stage if step else _last_stage(record),
             events=_events(record),
             console_tail=record.ending.console_tail,
         )
@@ -207,6 +208,15 @@ def _lost(reason: str, record: CaseRecord, *, stage: Stage | None = None) -> Out
         stage=stage or _last_stage(record),
         seconds=(record.end or {}).get("seconds"),
     )
+
+
+def _unfinished(case: Case, record: CaseRecord, ending: Ending) -> AgentStep | None:
+    """Return the step of a case that had begun when its guest ended, if it is known and was not reported."""
+    if ending.step is None or ending.step[0] != case.id:
+        return None
+    steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
+    index = ending.step[1]
+    return steps[index] if len(record.steps) <= index < len(steps) else None
 
 
 def _last_stage(record: CaseRecord) -> Stage:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,13 +93,28 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan
     run, cells = boot(plan, cases)
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
-    assert second.outcome.reason == "the kernel died: Kernel panic - not syncing: sysrq triggered crash"
-    assert second.outcome.stage == Stage.ATTACH_TARGET, "the last stage that was reported"
+    words = "the kernel died: Kernel panic - not syncing: sysrq triggered crash, in the step trigger tcp-connect"
+    assert second.outcome.reason == words
+    assert second.outcome.stage == Stage.TRIGGER, "of the step that had begun, as the console tells"
     assert "Kernel Offset: " in second.outcome.console_tail[-1], "the last words of a dying kernel"
     assert_unharmed(cells, "first", "third")
     assert (run.boots, run.problems) == (2, [])
     assert run.seconds["cases"] < 120, "a dead kernel must be noticed at once, not by a deadline"
     assert "sysrq triggered crash" in (plan.folder / "console.log").read_text()
+
+
+def test_the_copy_that_libbpf_reads_is_the_kernels_own_btf(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    """What guest_service.quicken_btf() mounts over it holds the same bytes as what lies beneath."""
+    plan = faulty(
+        plan,
+        """\
+path = "/sys/kernel/btf/vmlinux"
+copy = open(path, "rb").read()
+own = ctypes.CDLL(None).umount2(path.encode(), 2) == 0 and open(path, "rb").read()
+raise RuntimeError(f"{len(copy)} bytes, the same: {copy == own}")""",
+    )
+    _, cells = boot(plan, cases[1:2])
+    assert re.fullmatch(r"RuntimeError: \d{7} bytes, the same: True", cells["second"].outcome.reason)
 
 
 @pytest.mark.nightly

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import struct
@@ -34,6 +35,7 @@ from harness.errors import AgentError
 from harness.guest.protocol import Transcript
 from harness.jobs import job_of
 from harness.judge.outcome import outcome_of
+from harness.judge.records import STEP_MARK
 from harness.model import Outcome, OutcomeKind, Stage
 from harness.objects import ObjectBuilder
 
@@ -285,6 +287,67 @@ def test_a_line_is_whole_whatever_the_pipe_takes_at_once(
     ]
 
 
+def test_lines_that_are_held_back_come_with_the_next_that_is_sent(pipe: Pipe) -> None:
+    reporter = agent.Reporter(pipe.writing)
+    reporter.hold("event", number=1)
+    reporter.hold("event", number=2)
+    assert (pipe.text(), reporter.lines) == (b"", 2)
+    reporter.send("step")
+    assert [(line["n"], line["type"]) for line in pipe.lines()] == [(1, "event"), (2, "event"), (3, "step")]
+    reporter.send("done")
+    assert [line["n"] for line in pipe.lines()] == [4], "no line comes twice"
+
+
+def test_no_line_waits_for_long(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    reporter = agent.Reporter(pipe.writing)
+    monkeypatch.setattr(agent, "HELD_SECONDS", 0.0)
+    reporter.hold("event")
+    assert len(pipe.lines()) == 1
+
+
+def test_lines_are_held_back_as_long_as_there_is_room(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "HELD_BYTES", 100)
+    monkeypatch.setattr(agent, "HELD_SECONDS", 60.0)
+    reporter = agent.Reporter(pipe.writing)
+    reporter.hold("a", text="x" * 30)
+    assert pipe.text() == b""
+    reporter.hold("b", text="x" * 30)
+    assert [line["type"] for line in pipe.lines()] == ["a"]
+    reporter.hold("c", text="x" * 300)
+    assert [(line["n"], line["type"]) for line in pipe.lines()] == [(2, "b"), (3, "c")], "too long to keep"
+    reporter.send("d")
+    assert [line["n"] for line in pipe.lines()] == [4]
+
+
+def test_a_pipe_gets_pieces_that_it_takes_whole_or_not_at_all(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    sizes: list[int] = []
+
+    def noted(fd: int, data: bytes) -> int:
+        sizes.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", noted)
+    agent.Reporter(pipe.writing).send("step", log="x" * 20_000)
+    assert max(sizes) == select.PIPE_BUF
+    assert len(pipe.lines()[0]["log"]) == 20_000
+
+
+def test_each_step_is_announced_on_the_console(tmp_path: Path, pipe: Pipe) -> None:
+    with (tmp_path / "console").open("wb") as console:
+        reporter = agent.Reporter(pipe.writing, console=console.fileno())
+        reporter.mark("xdp", 12)
+    assert STEP_MARK.fullmatch((tmp_path / "console").read_text().rstrip("\n"))
+    assert (tmp_path / "console").read_text() == "bpfmatrix: step xdp 12\n"
+    assert pipe.text() == b""
+
+
+def test_a_console_that_takes_nothing_does_no_harm(pipe: Pipe) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        agent.Reporter(pipe.writing, console=full.fileno()).mark("xdp", 1)
+    agent.Reporter(pipe.writing).mark("xdp", 1)
+
+
 class Records:
     """Stands for /dev/kmsg: one record a read, then nothing for now."""
 
@@ -412,6 +475,11 @@ def hanging(reporter: Any) -> None:
     time.sleep(60)
 
 
+def holding(reporter: Any) -> None:
+    reporter.hold("event", case=CASE_ID, phase="p", ours=True, event={"kind": "kept"})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def cut(reporter: Any) -> None:
     os.write(reporter.fd, b'{"n": 99, "type": "st')
     os.kill(os.getpid(), signal.SIGKILL)
@@ -460,6 +528,13 @@ def test_a_child_that_fails_says_why(pipe: Pipe, behave: Callable[[Any], None], 
 def test_a_child_that_is_killed_is_never_complete(pipe: Pipe, behave: Callable[[Any], None], name: str) -> None:
     end, _ = child(pipe, behave)
     assert end == {"complete": False, "signal": name, "timed_out": False}
+
+
+def test_what_a_killed_child_has_held_back_is_not_lost(pipe: Pipe) -> None:
+    _, reporter = child(pipe, holding)
+    assert [line["type"] for line in pipe.lines()] == ["step"]
+    reporter.send("done")
+    assert [(line["n"], line["type"]) for line in pipe.lines()] == [(2, "event"), (3, "done")]
 
 
 def test_a_child_that_hangs_is_ended_at_its_deadline(pipe: Pipe) -> None:
@@ -712,7 +787,9 @@ def case_with(
 
     monkeypatch.setattr(agent, "set_sysctl", set_sysctl)
     monkeypatch.setattr(agent, "run_child", run)
-    agent.run_case(agent.Reporter(pipe.writing), None, Quiet(), {"id": "c", "deadline": 1, "sysctls": sysctls})
+    reporter = agent.Reporter(pipe.writing)
+    agent.run_case(reporter, None, Quiet(), {"id": "c", "deadline": 1, "sysctls": sysctls})
+    reporter.flush()
     return done, pipe.lines()[-1]
 
 
@@ -736,7 +813,9 @@ def test_a_sysctl_that_cannot_be_set_ends_the_case_before_it_begins(
 
 def test_a_sysctl_that_does_not_exist_is_told_by_its_errno(pipe: Pipe) -> None:
     case = {"id": "c", "deadline": 1, "sysctls": {"kernel.no_such_sysctl": 1}}
-    agent.run_case(agent.Reporter(pipe.writing), None, Quiet(), case)
+    reporter = agent.Reporter(pipe.writing)
+    agent.run_case(reporter, None, Quiet(), case)
+    reporter.flush()
     wanted = {"sysctl": "kernel.no_such_sysctl", "value": 1, "errno_name": "ENOENT", "missing": True}
     assert pipe.lines()[-1]["precondition"] == wanted
 

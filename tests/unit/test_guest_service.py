@@ -178,3 +178,9 @@ def test_only_the_objects_of_the_cases_that_run_are_sent(sent: tuple[bytes, dict
     assert {
         PurePosixPath(path).parent.name for path, _ in json.loads(zlib.decompress(data).partition(b"\n")[0])["files"]
     } == {"second"}
+
+
+def test_a_kernel_without_btf_has_none_to_quicken(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        service.quicken_btf(path=str(tmp_path / "none"), copy=str(tmp_path / "copy"))
+    assert not (tmp_path / "copy").exists()

@@ -149,6 +149,26 @@ def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> N
     assert judge(found, WORKS)[0] == {K.CRASHED: Verdict.FAIL, K.LOST: Verdict.ERROR}[kind]
 
 
+@pytest.mark.parametrize(
+    ("reported", "step", "stage", "words"),
+    [
+        (3, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
+        (5, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
+        (6, (CASE_ID, 5), Stage.LOAD_TRACER, ""),
+        (3, ("another", 5), Stage.LOAD_TARGET, ""),
+        (3, (CASE_ID, 999), Stage.LOAD_TARGET, ""),
+        (3, None, Stage.LOAD_TARGET, ""),
+        (0, (CASE_ID, 0), Stage.OPEN, ", in the step open target"),
+    ],
+)
+def test_an_ending_is_in_the_step_that_had_begun_but_was_not_reported(
+    reported: int, step: tuple[str, int] | None, stage: Stage, words: str
+) -> None:
+    ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=step)
+    found = outcome_of(sample_case(), CaseRecord(steps=record_of(golden_lines()).steps[:reported], ending=ending))
+    assert (found.stage, found.reason) == (stage, f"the kernel died: Oops{words}")
+
+
 def test_every_outcome_that_a_record_can_have_is_reached() -> None:
     made = {row[2] for row in TABLE} | {K.CRASHED, K.LOST}
     assert made == set(K) - {K.NOT_RUN}  # that one is of cells whose kernel never started

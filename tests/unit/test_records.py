@@ -65,6 +65,22 @@ def test_the_tail_is_the_end_of_the_console() -> None:
     assert ending.console_tail == tuple(lines[-TAIL_LINES:])
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_step_that_began_last_is_known_from_the_console(end: str) -> None:
+    lines = ["bpfmatrix: step xdp 3", "[    1.5] some words", "bpfmatrix: step sk-lookup 12", PANIC.splitlines()[0], ""]
+    ending = ending_of(what="w", console=end.join(lines), qemu_reason="guest-reset", qemu_gone=True)
+    assert ending.step == ("sk-lookup", 12)
+    assert not [line for line in ending.console_tail if "bpfmatrix: step" in line], "the guest's own words are wanted"
+    assert "[    1.5] some words" in ending.console_tail
+
+
+@pytest.mark.parametrize(
+    "line", ["", "bpfmatrix: step xdp", "bpfmatrix: step xdp 1[ 1.0] x", "x bpfmatrix: step xdp 1"]
+)
+def test_what_is_no_mark_of_a_step_tells_no_step(line: str) -> None:
+    assert ending_of(what="w", console=f"{line}\n", qemu_reason=None, qemu_gone=False).step is None
+
+
 @settings(deadline=None)
 @given(st.text(), st.sampled_from([None, "guest-reset", "guest-shutdown", "x"]), st.booleans())
 def test_no_ending_is_a_good_one(console: str, reason: str | None, gone: bool) -> None:

@@ -535,15 +535,8 @@ def trigger_call(case, step):
         with mmap.mmap(-1, 16 * mmap.PAGESIZE) as memory:
             for page in range(16):
                 memory[page * mmap.PAGESIZE] = 1
-    elif name == "unix-connect":
-        for one in socket.socketpair():
-            one.close()
-    elif name == "netlink-error":
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
-            # RTM_NEWLINK for a device that does not exist: answered with an error and its explanation.
-            link.sendto(struct.pack("=IHHII BxHiII", 32, 16, 5, 1, 0, 0, 0, 9999, 0, 0), (0, 0))
-            link.settimeout(1)
-            link.recv(4096)
+    elif name == "rename-task":
+        libc.prctl(15, b"renamed", 0, 0, 0)  # PR_SET_NAME
 
 
 def trigger_read_iterator(case, step):
@@ -792,24 +785,30 @@ class Case:
         fd = os.open("/proc/self/ns/net", os.O_RDONLY)
         return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_netns", program, fd))
 
-    def attach_xdp(self, program):
-        """Attach to the loopback device."""
-        index = socket.if_nametoindex("lo")
-        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_xdp", program, index))
-
-    def attach_tcx(self, program):
-        """Attach to the loopback device of a network namespace of this process's own."""
+    def own_loopback(self):
+        """Move this process into a network namespace of its own; return the index of its loopback device, now up."""
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
             raise OSError(ctypes.get_errno(), "unshare")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
             # struct ifreq: name, flags (IFF_UP); SIOCSIFFLAGS
             libc.ioctl(link.fileno(), 0x8914, struct.pack("=16sH22x", b"lo", 1))
-        index = socket.if_nametoindex("lo")
+        return socket.if_nametoindex("lo")
+
+    def attach_xdp(self, program):
+        """Attach to the loopback device of a network namespace of this process's own."""
+        index = self.own_loopback()
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_xdp", program, index))
+
+    def attach_tcx(self, program):
+        """Attach to the loopback device of a network namespace of this process's own."""
+        index = self.own_loopback()
         return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_tcx", program, index, None))
 
     def attach_netfilter(self, program):
-        """Attach to NF_INET_LOCAL_OUT of IPv4 (struct bpf_netfilter_opts: pf, hooknum, priority, flags)."""
+        """Attach to IPv4's NF_INET_LOCAL_OUT in a network namespace of this process's own."""
+        self.own_loopback()
+        # struct bpf_netfilter_opts: pf, hooknum, priority, flags
         made = options((U32, socket.AF_INET), (U32, 3), (ctypes.c_int32, -128), (U32, 0))
         return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_netfilter", program, ctypes.byref(made)))
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* Run on a packet of 64 bytes by BPF_PROG_TEST_RUN; 1 lets it pass. */
+/* Run by BPF_PROG_TEST_RUN, and attached to a hook; 1 lets a packet pass. */
 #include "trace.h"
 
 SEC("netfilter")

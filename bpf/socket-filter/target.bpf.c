@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* Run on a packet by BPF_PROG_TEST_RUN: without its Ethernet header, 50 bytes of 64. */
+/* Run by BPF_PROG_TEST_RUN, and attached to a socket. */
 #include "trace.h"
 
 SEC("socket")

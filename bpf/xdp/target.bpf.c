@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* Run on a packet of 64 bytes by BPF_PROG_TEST_RUN. */
+/* Run by BPF_PROG_TEST_RUN, and attached to a device. */
 #include "trace.h"
 
 SEC("xdp")

@@ -103,8 +103,7 @@ class CallTrigger(Model):
         "socket-send",
         "udp-loopback",
         "touch-memory",
-        "unix-connect",
-        "netlink-error",
+        "rename-task",
     ] = Field(
         description="Which one: a system call (prctl with the unknown option 23456), a function of libc (labs, for "
         "uprobes), a datagram sent to a filtered socket or over the loopback device, page faults, ..."

@@ -78,7 +78,7 @@ def has_pvh_entry(elf: bytes) -> bool:
         return False
     headers, size, count = (int.from_bytes(elf[at : at + n], "little") for at, n in ((32, 8), (54, 2), (56, 2)))
     for index in range(count):
-        header = elf[headers + index * size :][:56]
+        header = elf[headers + index * size : headers + index * size + 56]
         if int.from_bytes(header[:4], "little") != _PT_NOTE:
             continue
         offset, length = int.from_bytes(header[8:16], "little"), int.from_bytes(header[32:40], "little")

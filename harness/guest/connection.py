@@ -21,6 +21,8 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refuse
 
 LINE_LIMIT = 4 * 1024 * 1024
 FIRST_BANNER_SECONDS = 0.2
+TOLD_BANNER_SECONDS = 2.0
+"""How long a guest that has told that it listens is waited for: its banner comes, but it may be busy."""
 UNTOLD_SECONDS = 1.0
 """After how long a guest is tried that has not told that it listens."""
 PUSH_SECONDS = 60.0
@@ -192,7 +194,8 @@ def connect(
         # A socket opened before the guest listened may stay silent for ever, so give up on it soon; but later
         # and later, for a guest that is merely slow to say its banner.
         patience *= 1.15
-        return _handshake(dial, keys=keys, seconds=left, banner=min(patience, left), compress=compress)
+        banner = max(patience, TOLD_BANNER_SECONDS) if listening() else patience
+        return _handshake(dial, keys=keys, seconds=left, banner=min(banner, left), compress=compress)
 
     retrying = Retrying(retry=retry_if_exception_type(_NOT_YET), stop=stop_after_delay(seconds), wait=wait_fixed(0.03))
     try:

@@ -203,11 +203,27 @@ def test_patience_with_a_silent_socket_grows_up_to_what_is_left(monkeypatch: pyt
 
     monkeypatch.setattr(module, "_handshake", handshake)
     monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 1.0)
-    assert connect(dial_port(1), keys=KEYS, seconds=2.0, alive=lambda: True) is there
+    monkeypatch.setattr(module, "UNTOLD_SECONDS", 0.0)
+    assert connect(dial_port(1), keys=KEYS, seconds=2.0, alive=lambda: True, listening=lambda: False) is there
     banners = [banner for banner, _ in asked]
     assert banners[:4] == pytest.approx([1.15, 1.15**2, 1.15**3, 1.15**4])
     assert all(banner <= left <= 2.0 for banner, left in asked)
     assert banners[-1] == asked[-1][1], "no longer than the deadline leaves"
+
+
+def test_a_guest_that_has_told_that_it_listens_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy guest that is given up too soon costs a second handshake, which keeps it busier still."""
+    asked: list[float] = []
+
+    def handshake(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+        asked.append(banner)
+        return Connection(paramiko.Transport(socket.socketpair()[0]))
+
+    monkeypatch.setattr(module, "_handshake", handshake)
+    for seconds in (60.0, 0.5):
+        connect(dial_port(1), keys=KEYS, seconds=seconds, alive=lambda: True, listening=lambda: True)
+    assert asked[0] == module.TOLD_BANNER_SECONDS
+    assert asked[1] <= 0.5, "no longer than the deadline leaves"
 
 
 def test_another_host_key_is_told_at_once() -> None:

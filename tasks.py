@@ -13,6 +13,10 @@ from invoke.tasks import task
 
 ROOT = Path(__file__).resolve().parent
 
+# Invoke forbids bytecode files to all that it runs, and then the harness is compiled anew at every start. What the
+# user says (python -B, PYTHONDONTWRITEBYTECODE) still holds.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
 
 @contextmanager
 def _errors_told() -> Iterator[None]:

@@ -12,9 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from debian.deb822 import Packages
-from debian.debian_support import Version
-
 from harness.cache import Cache
 from harness.debian.mirrors import Mirrors, archive_of
 from harness.errors import FetchError, MirrorError, PackageGoneError
@@ -137,6 +134,10 @@ class Apt:
 
 def parse_stanzas(text: str) -> dict[str, Stanza]:
     """Read the output of `apt-cache show`: name -> its newest stanza."""
+    # Dear, and most runs find everything in the cache.
+    from debian.deb822 import Packages  # noqa: PLC0415
+    from debian.debian_support import Version  # noqa: PLC0415
+
     found: dict[str, Stanza] = {}
     for paragraph in Packages.iter_paragraphs(text.splitlines(keepends=True), use_apt_pkg=False):
         if "Filename" not in paragraph or "SHA256" not in paragraph:

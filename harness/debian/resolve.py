@@ -6,8 +6,6 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from debian.debian_support import Version
-
 from harness.debian.apt import Apt, PackageFile, Stanza
 from harness.debian.lock import LockedImage, LockedKernel
 from harness.errors import PackageGoneError
@@ -20,6 +18,8 @@ _NOT_BOOTABLE = re.compile(r"-(dbg|unsigned)$")
 
 def newest(stanzas: Iterable[Stanza], *, version: str | None) -> Stanza | None:
     """Return the stanza with the highest version, or the one with exactly `version`; None where none is."""
+    from debian.debian_support import Version  # noqa: PLC0415  (dear, and most runs have a lock)
+
     fitting = [s for s in stanzas if version is None or s.package.version == version]
     return max(fitting, key=lambda s: Version(s.package.version), default=None)
 

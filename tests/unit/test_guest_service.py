@@ -25,6 +25,8 @@ from harness.guest import session, snapshots
 from harness.guest.protocol import Transcript
 
 service: Any = importlib.import_module("harness.guest_service")
+# It puts its own folder first, where the guest has nothing else; here harness/debian would stand before python-debian.
+sys.path.remove(str(ROOT / "harness"))
 
 
 def test_it_needs_nothing_but_the_standard_library_and_the_agent() -> None:

@@ -1,4 +1,7 @@
-"""SSH into a guest: waiting for it the right way, pushing files, running a program and reading its lines."""
+"""SSH into a guest: waiting for it the right way, pushing files, running a program and reading its lines.
+
+paramiko and tenacity are imported where a connection is made: they are dear, and a guest starts without them.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import paramiko
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from typing import TYPE_CHECKING
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest.keys import RunKeys
+
+if TYPE_CHECKING:
+    import paramiko
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refused attempt of a booting guest
 
@@ -29,7 +33,6 @@ PUSH_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 """How long a guest may take to answer that it starts a command; how long the command runs is another matter."""
 _CHUNK = 65536
-_NOT_YET = (OSError, EOFError, paramiko.SSHException)
 
 Dial = Callable[[float], socket.socket]
 """Opens a fresh connection to the guest, taking at most so many seconds."""
@@ -76,6 +79,13 @@ def dial_serial(path: Path, *, opened: socket.socket | None = None) -> Dial:
     return dial
 
 
+def _not_yet() -> tuple[type[Exception], ...]:
+    """Return what a connection that does not come about raises, or one that breaks."""
+    from paramiko import SSHException
+
+    return OSError, EOFError, SSHException
+
+
 class Connection:
     """One SSH connection into a guest."""
 
@@ -97,7 +107,7 @@ class Connection:
         timer.start()
         try:
             yield
-        except _NOT_YET as error:
+        except _not_yet() as error:
             if not late.is_set():
                 raise
             raise GuestConnectionError(f"the guest gave no answer within {seconds:g} s while {doing}") from error
@@ -138,13 +148,13 @@ class Connection:
                     yield rest
                 while error_text := channel.recv_stderr(_CHUNK):
                     log.write(error_text)
-        except _NOT_YET as error:
+        except _not_yet() as error:
             raise GuestConnectionError(f"the connection to the guest broke: {error}") from error
 
     def start(self, command: str) -> None:
         """Start a command without waiting for anything; a broken connection does not matter."""
         with (
-            contextlib.suppress(*_NOT_YET, GuestConnectionError),
+            contextlib.suppress(*_not_yet(), GuestConnectionError),
             self._within(ANSWER_SECONDS, "a command was started in it"),
         ):
             self._transport.open_session(timeout=5).exec_command(command)
@@ -182,6 +192,8 @@ def connect(
     QEMU is no longer `alive`, DeadlineError (boot) when the time is up, GuestConnectionError where the guest
     shows another host key than the one it was given.
     """
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
     start = time.monotonic()
     patience = FIRST_BANNER_SECONDS
 
@@ -197,7 +209,9 @@ def connect(
         banner = max(patience, TOLD_BANNER_SECONDS) if listening() else patience
         return _handshake(dial, keys=keys, seconds=left, banner=min(banner, left), compress=compress)
 
-    retrying = Retrying(retry=retry_if_exception_type(_NOT_YET), stop=stop_after_delay(seconds), wait=wait_fixed(0.03))
+    retrying = Retrying(
+        retry=retry_if_exception_type(_not_yet()), stop=stop_after_delay(seconds), wait=wait_fixed(0.03)
+    )
     try:
         return retrying(attempt)
     except RetryError as error:
@@ -211,6 +225,8 @@ def _await(condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+    import paramiko
+
     connection = dial(seconds)
     begun = time.monotonic()
     transport = paramiko.Transport(connection)

@@ -5,31 +5,45 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+if TYPE_CHECKING:
+    import paramiko
 
 
 @dataclass(frozen=True)
 class RunKeys:
     """Both key pairs of a run. Only `host_key_file` and `authorized_key` go into the guest."""
 
-    client: paramiko.PKey
-    host: paramiko.PKey
+    client_key: Ed25519PrivateKey
+    host_key: Ed25519PrivateKey
     host_key_file: bytes
     authorized_key: str
+
+    @cached_property
+    def client(self) -> paramiko.PKey:
+        """The client's key as paramiko has it."""
+        return _paramiko_key(self.client_key)
+
+    @cached_property
+    def host(self) -> paramiko.PKey:
+        """The guest's host key as paramiko has it."""
+        return _paramiko_key(self.host_key)
 
 
 def make_keys() -> RunKeys:
     """Make fresh keys; nothing is written to disk."""
-    host = Ed25519PrivateKey.generate()
-    client = _paramiko_key(Ed25519PrivateKey.generate())
+    host, client = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    public = client.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return RunKeys(
-        client=client,
-        host=_paramiko_key(host),
+        client_key=client,
+        host_key=host,
         host_key_file=dropbear_private_key(host),
-        authorized_key=f"{client.get_name()} {client.get_base64()} bpfmatrix",
+        authorized_key=f"{public.decode()} bpfmatrix",
     )
 
 
@@ -47,6 +61,8 @@ def dropbear_private_key(key: Ed25519PrivateKey) -> bytes:
 
 
 def _paramiko_key(key: Ed25519PrivateKey) -> paramiko.PKey:
+    import paramiko  # noqa: PLC0415  (dear, and a guest starts without it)
+
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     ).decode()

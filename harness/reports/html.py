@@ -6,7 +6,10 @@ from harness.model import Report
 from harness.reports import view
 from harness.reports.templating import template
 
+PAGE = template("report.html.j2", autoescape=True)
+"""Compiled with the import, which comes while guests run."""
+
 
 def render(report: Report) -> str:
     """Return report.html for `report`: no script, no other file, everything from a guest escaped."""
-    return template("report.html.j2", autoescape=True).render(v=view.build(report))
+    return PAGE.render(v=view.build(report))

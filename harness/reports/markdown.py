@@ -24,8 +24,7 @@ _BACKTICKS = re.compile("`+")
 
 def render(report: Report) -> str:
     """Return report.md for `report`; nothing that a guest wrote acts as Markdown or HTML in it."""
-    page = template("report.md.j2", autoescape=False, filters=(("md", escape), ("fence", fence)))
-    return page.render(v=view.build(report, limit=_limit(report)))
+    return PAGE.render(v=view.build(report, limit=_limit(report)))
 
 
 def escape(text: str) -> str:
@@ -41,6 +40,10 @@ def fence(text: str) -> str:
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     bar = "`" * max(3, longest + 1)
     return f"{bar}text\n{text.rstrip()}\n{bar}"
+
+
+PAGE = template("report.md.j2", autoescape=False, filters=(("md", escape), ("fence", fence)))
+"""Compiled with the import, which comes while guests run."""
 
 
 def _limit(report: Report) -> int:

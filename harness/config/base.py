@@ -117,6 +117,7 @@ class Model(BaseModel):
         alias_generator=lambda name: name.replace("_", "-"),
         allow_inf_nan=False,
         regex_engine="rust-regex",
+        defer_build=True,  # few of them are validated by themselves, and a case that is run needs but its own
     )
 
 

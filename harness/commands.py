@@ -1,4 +1,7 @@
-"""What the tasks do, one function a task: from the command line's words to the harness, and back to the terminal."""
+"""What the tasks do, one function a task: from the command line's words to the harness, and back to the terminal.
+
+Each imports what it needs by itself: all of it together takes longer to load than a guest to be restored.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invoke.context import Context
-from invoke.exceptions import Exit
-from rich.table import Table
-
-from harness import doctor as examination
-from harness import watch as watching
-from harness.architectures import ARCHITECTURES, host_architecture
-from harness.cache import Cache
-from harness.config.case import load_cases
-from harness.config.matrix import DebianKernel, load_matrix
-from harness.config.schema import write_schemas
-from harness.debian.lock import Lock, write_lock
 from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, UsageError
-from harness.guest.interactive import interactive_shell
-from harness.kernels.debian import DebianSource
-from harness.matrix_run import Options, load_plan, run_matrix
-from harness.preparation import Preparation, Project, debian_request
-from harness.reports import page
-from harness.reports.grid import headline
-from harness.reports.json_report import parse
-from harness.terminal import make_console, print_grid
+
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 ACCELS = ("auto", "kvm", "tcg")
 
@@ -47,6 +34,9 @@ def matrix(
 ) -> int:
     """Run the matrix, show the grid, and return the exit code."""
     _check_words(accel=accel, jobs=jobs)
+    from harness.matrix_run import Options, run_matrix
+    from harness.preparation import Project
+
     options = Options(
         project=Project(matrix_file=matrix_file),
         kernels=kernels,
@@ -59,6 +49,9 @@ def matrix(
         cold=cold,
     )
     report, folder = run_matrix(options)
+    from harness.reports.grid import headline
+    from harness.terminal import make_console, print_grid
+
     console = make_console()
     print_grid(report, console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
@@ -77,6 +70,10 @@ def watch(
     jobs: int,
 ) -> int:
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
+    from harness import watch as watching
+    from harness.matrix_run import Options
+    from harness.preparation import Project
+
     _check_words(accel=accel, jobs=jobs)
     if not cases:
         raise UsageError("watch needs --case: the case that you work at, or a pattern of several; see `invoke cases`")
@@ -94,6 +91,13 @@ def watch(
 
 def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
     """List the kernels of the matrix."""
+    from rich.table import Table
+
+    from harness.cache import Cache
+    from harness.config.matrix import DebianKernel, load_matrix
+    from harness.preparation import Preparation, Project
+    from harness.terminal import make_console
+
     project = Project(matrix_file=matrix_file)
     loaded = load_matrix(matrix_file)
     pinned = Preparation(project, loaded, cache=Cache()).lock.kernels
@@ -112,6 +116,12 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
 
 def cases(*, matrix_file: Path) -> None:
     """List the cases."""
+    from rich.table import Table
+
+    from harness.config.case import load_cases
+    from harness.config.matrix import load_matrix
+    from harness.terminal import make_console
+
     loaded = load_matrix(matrix_file)
     table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
     for case in load_cases(matrix_file, loaded.cases):
@@ -121,6 +131,15 @@ def cases(*, matrix_file: Path) -> None:
 
 def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     """Resolve the kernels (all, or those that match) and the guest images, and write matrix.lock."""
+    from harness.architectures import ARCHITECTURES, host_architecture
+    from harness.cache import Cache
+    from harness.config.matrix import DebianKernel
+    from harness.debian.lock import Lock, write_lock
+    from harness.kernels.debian import DebianSource
+    from harness.matrix_run import Options, load_plan
+    from harness.preparation import Preparation, Project, debian_request
+    from harness.terminal import make_console
+
     project = Project(matrix_file=matrix_file)
     options = Options(project=project, kernels=kernels, arches=["all"])
     loaded, plan = load_plan(options)
@@ -152,6 +171,11 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
 
 def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     """Boot one kernel and connect the terminal to a shell in it; return the shell's exit code."""
+    from harness.cache import Cache
+    from harness.guest.interactive import interactive_shell
+    from harness.matrix_run import Options, load_plan
+    from harness.preparation import Preparation, Project
+
     options = Options(project=Project(matrix_file=matrix_file), kernels=[kernel], accel=accel)
     loaded, plan = load_plan(options)
     if len(plan.kernels) != 1:
@@ -163,8 +187,11 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
 
 def doctor(*, matrix_file: Path) -> int:
     """Print what the host offers; return 3 where something that every run needs is lacking."""
+    from harness.doctor import examine
+    from harness.terminal import make_console
+
     console = make_console()
-    findings = examination.examine(matrix_file)
+    findings = examine(matrix_file)
     for finding in findings:
         console.print(f"{finding.sign} {finding.subject:<12} {finding.text}", markup=False)
         if finding.advice:
@@ -174,6 +201,8 @@ def doctor(*, matrix_file: Path) -> int:
 
 def clean(*, results: Path | None) -> None:
     """Empty the cache, and remove earlier results where `results` names their folder."""
+    from harness.cache import Cache
+
     cache = Cache()
     size = cache.clear()
     print(f"{cache.root}: {size / 2**20:.0f} MiB removed")
@@ -188,11 +217,16 @@ def clean(*, results: Path | None) -> None:
 
 def schema(folder: Path) -> None:
     """Write the JSON Schemas."""
+    from harness.config.schema import write_schemas
+
     write_schemas(folder)
 
 
 def grid(path: Path, *, report: Path) -> None:
     """Replace the grid in a page by that of a run; raise UsageError where one of the files cannot be read."""
+    from harness.reports import page
+    from harness.reports.json_report import parse
+
     try:
         found, text = report.read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
     except OSError as error:
@@ -202,6 +236,8 @@ def grid(path: Path, *, report: Path) -> None:
 
 def lint(context: Context, *, root: Path) -> None:
     """Run ruff and mypy."""
+    from invoke.exceptions import Exit
+
     tools = Path(sys.executable).parent
     with context.cd(str(root)):
         for command in ("ruff check .", "ruff format --check .", "mypy"):

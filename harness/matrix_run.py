@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import importlib
 import os
 import platform
 import shlex
@@ -34,8 +35,8 @@ from harness.plan import Plan, make_plan
 from harness.preparation import Preparation, Project
 from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
+from harness.reports.folder import make_run_directory, point_latest
 from harness.reports.grid import exit_code
-from harness.reports.writer import make_run_directory, point_latest, write
 from harness.runner import cells_of, error_reason, kernel_result, run_kernel, unreached
 from harness.schedule import last_seconds, longest_first
 from harness.terminal import Progress
@@ -45,6 +46,10 @@ QEMU_OVERHEAD_MIB = 200
 STOP_SECONDS = 5.0
 """How long an interrupted run waits for its threads: a guest is gone at once, but a fetch may take its time, and
 the reports must not wait for it."""
+
+LATER = ("paramiko", "tenacity", "harness.reports.writer")
+"""Modules that no guest needs in order to start, in the order of their use: they are imported while the first starts.
+Where one is missing or broken the run ends at once, as with any other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +170,8 @@ class MatrixRun:
                     self._stopping.set()
                     end_all()
         finally:
+            from harness.reports.writer import write  # noqa: PLC0415  (LATER)
+
             report = self._report(seconds=time.monotonic() - begun, run_id=folder.name)
             write(report, directory=folder)
             point_latest(results, folder)
@@ -180,9 +187,10 @@ class MatrixRun:
         futures: list[concurrent.futures.Future[None]] = []
         try:
             order = longest_first(self._plan.kernels, last_seconds(folder.parent))
+            imported = ahead.submit(_import_later)
             ahead.submit(self._fetch_ahead, order)
             futures += [pool.submit(self._one, kernel, folder) for kernel in order]
-            waiting = set(futures)
+            waiting = {imported, *futures}
             while waiting:  # in short steps, so that signals are seen at once
                 done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
                 for future in done:
@@ -339,6 +347,11 @@ def host_facts() -> dict[str, str]:
         "cpus": str(len(os.sched_getaffinity(0))),
         "python": platform.python_version(),
     }
+
+
+def _import_later() -> None:
+    for name in LATER:
+        importlib.import_module(name)
 
 
 def _with_exit_code(report: Report) -> Report:

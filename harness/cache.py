@@ -53,6 +53,32 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_state(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written or replaced: inode, size and times; raise OSError."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def sha256_known(path: Path) -> str:
+    """Return the sha256 of a file without reading it again, where it was hashed here and has its state since then.
+
+    For keys, which say what something is made of. Whether an entry is whole is always looked at. Raises OSError.
+    """
+    state, hashed = _hashed.get(path, ((), ""))
+    return hashed if state == file_state(path) else _sha256_noted(path)
+
+
+_hashed: dict[Path, tuple[tuple[int, ...], str]] = {}
+"""The files that this process has hashed: their state before that, and the sha256."""
+
+
+def _sha256_noted(path: Path) -> str:
+    state = file_state(path)
+    hashed = sha256_file(path)
+    _hashed[path] = (state, hashed)
+    return hashed
+
+
 def digest(*parts: Any) -> str:
     """Return a short stable key (24 hex digits) of JSON-serializable parts."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
@@ -217,7 +243,7 @@ def verified(path: Path) -> dict[str, Any] | None:
         present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {MANIFEST}
         if present != set(files):
             return None
-        if any(sha256_file(path / name) != wanted for name, wanted in files.items()):
+        if any(_sha256_noted(path / name) != wanted for name, wanted in files.items()):
             return None
         meta: dict[str, Any] = manifest["meta"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cache import MANIFEST, Cache, digest, sha256_file
+from harness.cache import MANIFEST, Cache, digest, sha256_file, sha256_known
 from harness.errors import CacheError, DeadlineError, GuestGoneError, QemuError, SnapshotError
 from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
 from harness.image import cpio
@@ -111,7 +111,11 @@ class Snapshots:
 
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
-        files = [sha256_file(plan.kernel.image), sha256_file(plan.base), digest(cpio.archive(common_nodes(plan)).hex())]
+        files = [
+            sha256_known(plan.kernel.image),
+            sha256_known(plan.base),
+            digest(cpio.archive(common_nodes(plan)).hex()),
+        ]
         host = processor() if plan.accel == "kvm" else ""  # `-cpu host` is whatever the host has
         return digest(FORMAT, self._qemu_version, host, qemu_argv(spec), files)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.cache import Cache, digest, sha256_file
+from harness.cache import Cache, digest, sha256_known
 from harness.errors import ImageError
 from harness.image import cpio
 from harness.process import run
@@ -53,7 +53,7 @@ def _compiled(programs: Mapping[str, bytes], *, cache: Cache, base: Path) -> dic
                 (folder / program).unlink()
         return {}
 
-    key = digest(FORMAT, sha256_file(base), sorted((name, source.decode()) for name, source in programs.items()))
+    key = digest(FORMAT, sha256_known(base), sorted((name, source.decode()) for name, source in programs.items()))
     entry = cache.entry("programs", key, make)
     return {f"{name}c": (entry.path / f"{name}c").read_bytes() for name in programs}
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import cache as cache_module
-from harness.cache import ABANDONED_SECONDS, MANIFEST, Cache, default_root, digest, sha256_file, verified
+from harness.cache import ABANDONED_SECONDS, MANIFEST, Cache, default_root, digest, sha256_file, sha256_known, verified
 from harness.errors import EXIT_HARNESS, CacheError, FetchError
 
 Maker = Callable[[Path], dict[str, Any]]
@@ -390,6 +390,39 @@ def test_the_hash_of_a_file(tmp_path: Path) -> None:
     assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(FileNotFoundError):
         sha256_file(tmp_path / "none")
+
+
+def test_a_known_hash_holds_until_the_file_is_touched(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return sha256_file(path)
+
+    monkeypatch.setattr(cache_module, "sha256_file", counted)
+
+    def make(folder: Path) -> dict[str, Any]:
+        (folder / "file").write_bytes(b"bytes")
+        return {}
+
+    path = cache.entry("kind", "key", make).path / "file"
+    cache.entry("kind", "key", make)
+    read.clear()
+    assert sha256_known(path) == sha256_file(path)
+    assert read == []  # since it was verified
+    cache.entry("kind", "key", make)
+    assert read == [path]  # a use looks at the bytes every time
+
+    path.write_bytes(b"other")
+    assert sha256_known(path) == sha256_file(path)
+    at = path.stat()
+    time.sleep(0.05)  # the kernel stamps files by its coarse clock
+    path.write_bytes(b"third")
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))  # the time of the change itself cannot be set
+    assert sha256_known(path) == sha256_file(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        sha256_known(path)
 
 
 def test_what_another_run_has_just_used_stays(cache: Cache) -> None:

@@ -33,7 +33,7 @@ from harness.judge.known_splats import AllowList, expiry_notices
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
 from harness.preparation import Preparation, Project
-from harness.qemu.accel import Accel, qemu_version
+from harness.qemu.accel import Accel, forget_versions, qemu_version
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory, point_latest
 from harness.reports.grid import exit_code
@@ -49,7 +49,7 @@ the reports must not wait for it."""
 
 LATER = ("paramiko", "tenacity", "harness.reports.writer")
 """Modules that no guest needs in order to start, in the order of their use: they are imported while the first starts.
-Where one is missing or broken the run ends at once, as with any other."""
+Where one is missing or broken the run ends at once, as with any other that lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +133,8 @@ class MatrixRun:
         self._notices: list[str] = []
         self._outputs: dict[str, KernelOutput] = {}
         self._stopping = threading.Event()
+        self._prepared = threading.Event()
+        """Set once a guest has all that it needs to start."""
         self._accels: dict[str, Accel] = {}
         self._started = datetime.now(UTC)
         self._allow = AllowList(entries=matrix.known_splats, today=self._started.date())
@@ -146,9 +148,14 @@ class MatrixRun:
 
         What is compiled here is what all kernels get, whatever is saved while they run.
         """
-        for name in sorted({kernel.arch for kernel in self._plan.kernels}):
-            self._objects[name] = self._preparation.objects(self._plan.cases, ARCHITECTURES[name])
-            qemu_version(ARCHITECTURES[name])
+        forget_versions()
+        arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in self._plan.kernels})]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:  # one program is waited for like two
+            versions = [beside.submit(qemu_version, arch) for arch in arches]
+            for arch in arches:
+                self._objects[arch.name] = self._preparation.objects(self._plan.cases, arch)
+            for version in versions:
+                version.result()
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
                 self._preparation.kernel(kernel, cases=self._plan.cases)
@@ -184,10 +191,11 @@ class MatrixRun:
     def _run_all(self, folder: Path) -> None:
         pool = concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="guest")
         ahead = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch")
+        later = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
         futures: list[concurrent.futures.Future[None]] = []
         try:
             order = longest_first(self._plan.kernels, last_seconds(folder.parent))
-            imported = ahead.submit(_import_later)
+            imported = later.submit(self._import_later)
             ahead.submit(self._fetch_ahead, order)
             futures += [pool.submit(self._one, kernel, folder) for kernel in order]
             waiting = {imported, *futures}
@@ -197,8 +205,10 @@ class MatrixRun:
                     future.result()
         finally:
             self._stopping.set()
+            self._prepared.set()
             end_all()
             process.end_all()
+            later.shutdown(wait=False)
             ahead.shutdown(wait=False, cancel_futures=True)
             pool.shutdown(wait=False, cancel_futures=True)
             begun = [future for future in futures if not future.cancelled()]  # the others never end
@@ -211,6 +221,12 @@ class MatrixRun:
                 return
             with contextlib.suppress(BpfmatrixError, OSError):
                 self._preparation.kernel(kernel, cases=self._plan.cases)
+
+    def _import_later(self) -> None:
+        """Import the modules of `LATER` once a guest starts: before, they would hold up what it starts with."""
+        self._prepared.wait()
+        for name in LATER:
+            importlib.import_module(name)
 
     def _one(self, kernel: Kernel, folder: Path) -> None:
         if self._stopping.is_set():
@@ -229,6 +245,8 @@ class MatrixRun:
                 reason=error_reason(error),
             )
             output = KernelOutput(result=result, cells=cells)
+        finally:
+            self._prepared.set()
         if self._stopping.is_set():
             return  # what came after the interruption is not to be trusted
         self._outputs[kernel.name] = output
@@ -258,6 +276,7 @@ class MatrixRun:
         )
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
+        self._prepared.set()
         run = run_kernel(plan, self._plan.cases, boot=self._starter(arch))
         for notice in run.notices:
             self._notices.append(notice)
@@ -347,11 +366,6 @@ def host_facts() -> dict[str, str]:
         "cpus": str(len(os.sched_getaffinity(0))),
         "python": platform.python_version(),
     }
-
-
-def _import_later() -> None:
-    for name in LATER:
-        importlib.import_module(name)
 
 
 def _with_exit_code(report: Report) -> Report:

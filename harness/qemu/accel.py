@@ -7,6 +7,7 @@ QEMU and processor are the same.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -37,8 +38,21 @@ class Accel:
 
 
 def qemu_version(arch: Architecture) -> str:
-    """Return the version of an architecture's QEMU; raise MissingToolError where it is not installed."""
+    """Return the version of an architecture's QEMU, asked once (`forget_versions`).
+
+    Raises MissingToolError where it is not installed.
+    """
     program = find_tool(arch.qemu, package=arch.qemu_package, purpose=f"boot {arch.name} kernels")
+    return _version(program)
+
+
+def forget_versions() -> None:
+    """Let `qemu_version` ask every QEMU anew: each run does, and then asks once."""
+    _version.cache_clear()
+
+
+@functools.cache
+def _version(program: str) -> str:
     match = re.search(r"version (\S+)(?: \((.*)\))?", run([program, "--version"]).stdout)
     return "unknown" if match is None else (match.group(2) or match.group(1))
 

@@ -15,7 +15,17 @@ from harness.architectures import ARCHITECTURES
 from harness.cache import Cache
 from harness.errors import EXIT_HARNESS, MissingToolError, QemuError
 from harness.qemu import accel
-from harness.qemu.accel import MARKER, PROBE_SECONDS, Accel, as_dict, boot_probe, choose, qemu_version, remembered
+from harness.qemu.accel import (
+    MARKER,
+    PROBE_SECONDS,
+    Accel,
+    as_dict,
+    boot_probe,
+    choose,
+    forget_versions,
+    qemu_version,
+    remembered,
+)
 from harness.qemu.argv import GuestSpec
 
 WORKS = (True, "a probe guest reached its init under KVM")
@@ -220,7 +230,10 @@ def test_qemus_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "something else": "unknown",
     }.items():
         said.write_text(text)
+        forget_versions()
         assert qemu_version(X86) == version
+    said.write_text("QEMU emulator version 10.0.0")
+    assert qemu_version(X86) == "unknown"  # a run asks once
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     with pytest.raises(MissingToolError, match=X86.qemu_package):
         qemu_version(ARCHITECTURES["x86_64"])

@@ -138,6 +138,39 @@ def test_guests_are_restored_from_snapshots_unless_the_run_is_cold(world: World,
     assert [starter._snapshots is None for starter in world.starters] == [cold] * 3
 
 
+def test_a_module_that_is_missing_ends_the_run_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is loaded while guests start is as much needed as what is loaded before."""
+
+    def until_told(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        assert plan.stopping.wait(20), "nobody ended this guest"
+        return good(plan, cases)
+
+    world.play["first"] = until_told
+    monkeypatch.setattr(matrix_run, "LATER", ("no_such_module_as_this",))
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_as_this"):
+        world.start()
+    assert world.run == ["first"]
+    said = written((world.folder / "results/latest").resolve())
+    assert [cell["verdict"] for cell in said["cells"]] == ["not-run"] * 3
+
+
+def test_nothing_is_loaded_for_later_before_a_guest_has_all_that_it_needs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("importlib.import_module", done.append)
+
+    def base(self: Preparation, arch: object) -> Path:
+        time.sleep(0.2)
+        assert done == []
+        return world.folder / "base.cpio"
+
+    monkeypatch.setattr(Preparation, "base", base)
+    report, _ = world.start(kernels=["first"])
+    assert cells(report) == {"first": Verdict.PASS}
+    assert done == list(matrix_run.LATER)
+
+
 def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:
     world.play["second"] = crashed
     report, _ = world.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import importlib
 import os
 import platform
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from harness import __version__, process
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
@@ -39,7 +41,9 @@ from harness.reports.folder import make_run_directory, point_latest
 from harness.reports.grid import exit_code
 from harness.runner import cells_of, error_reason, kernel_result, run_kernel, unreached
 from harness.schedule import last_seconds, longest_first
-from harness.terminal import Progress
+
+if TYPE_CHECKING:
+    from harness.terminal import Progress
 
 QEMU_OVERHEAD_MIB = 200
 """Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
@@ -127,8 +131,7 @@ class MatrixRun:
         self._cache = cache
         self._accel = options.accel or matrix.defaults.accel
         self._preparation = preparation or Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
-        self._progress = progress or Progress([kernel.name for kernel in plan.kernels])
-        self._keys: RunKeys = keys or make_keys()
+        self._given = progress, keys
         self._objects: dict[str, Mapping[str, Mapping[str, Path]]] = {}
         self._notices: list[str] = []
         self._outputs: dict[str, KernelOutput] = {}
@@ -143,6 +146,16 @@ class MatrixRun:
         self.folder: Path | None = None
         self.interrupted = ""
 
+    @functools.cached_property
+    def _progress(self) -> Progress:
+        from harness.terminal import Progress  # noqa: PLC0415  (check)
+
+        return self._given[0] or Progress([kernel.name for kernel in self._plan.kernels])
+
+    @functools.cached_property
+    def _keys(self) -> RunKeys:
+        return self._given[1] or make_keys()
+
     def check(self) -> None:
         """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels.
 
@@ -150,12 +163,15 @@ class MatrixRun:
         """
         forget_versions()
         arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in self._plan.kernels})]
-        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as beside:  # one program is waited for like two
+        with concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefix="check") as beside:
+            # While one program is waited for, another can be, and what is loaded then costs nothing.
             versions = [beside.submit(qemu_version, arch) for arch in arches]
+            made = beside.submit(lambda: (self._progress, self._keys))
             for arch in arches:
                 self._objects[arch.name] = self._preparation.objects(self._plan.cases, arch)
             for version in versions:
                 version.result()
+            made.result()
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
                 self._preparation.kernel(kernel, cases=self._plan.cases)

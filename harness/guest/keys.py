@@ -1,4 +1,7 @@
-"""SSH keys that live for one run: the guest's host key and the client's key, both Ed25519."""
+"""SSH keys that live for one run: the guest's host key and the client's key, both Ed25519.
+
+cryptography and paramiko are imported where they are used: by then there is something to wait for.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 if TYPE_CHECKING:
     import paramiko
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class RunKeys:
 
 def make_keys() -> RunKeys:
     """Make fresh keys; nothing is written to disk."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     host, client = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     public = client.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return RunKeys(
@@ -53,6 +57,8 @@ def dropbear_private_key(key: Ed25519PrivateKey) -> bytes:
     Two length-prefixed strings: the type's name, then seed and public key (dropbear, src/ed25519.c,
     buf_put_ed25519_priv_key).
     """
+    from cryptography.hazmat.primitives import serialization
+
     raw = serialization.Encoding.Raw
     seed = key.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
     public = key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
@@ -61,7 +67,8 @@ def dropbear_private_key(key: Ed25519PrivateKey) -> bytes:
 
 
 def _paramiko_key(key: Ed25519PrivateKey) -> paramiko.PKey:
-    import paramiko  # noqa: PLC0415  (dear, and a guest starts without it)
+    import paramiko
+    from cryptography.hazmat.primitives import serialization
 
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()

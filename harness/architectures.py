@@ -65,7 +65,9 @@ ARCHITECTURES: dict[str, Architecture] = {
             # calls the helper without gen_update_cc_op()), so EFLAGS may hold an operand. An interrupt that comes
             # just then returns with it, and the guest dies of a double fault in its allocator: seen once while 6.12
             # booted. Kernels do without the instruction where it is absent.
-            tcg_cpu="max,cx16=off",
+            # A processor with ERMS or FSRM is said to copy and clear memory fastest by `rep movsb`, and kernels and
+            # libc believe it (arch/x86/lib/memcpy_64.S, clear_page_64.S); TCG goes byte by byte.
+            tcg_cpu="max,cx16=off,erms=off,fsrm=off",
             kvm_hosts=("x86_64",),
             console="ttyS0",
             console_args=_SERIAL,

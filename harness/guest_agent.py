@@ -17,7 +17,6 @@ import mmap
 import os
 import resource
 import select
-import signal
 import socket
 import struct
 import sys
@@ -34,6 +33,7 @@ HELD_BYTES = 1024 * 1024
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
+KILLED = 9
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
 # where Python prefers the C library's alias.
@@ -961,6 +961,13 @@ def set_sysctl(name, value):
     return before
 
 
+def signal_name(number):
+    """Return the name of a signal."""
+    import signal  # noqa: PLC0415  (a twentieth of the agent's start, and hardly ever needed)
+
+    return signal.Signals(number).name
+
+
 def run_child(reporter, lib, case):
     """Run a case in a child process; return how that ended."""
     sys.stdout.flush()
@@ -977,12 +984,12 @@ def run_child(reporter, lib, case):
     watch = os.pidfd_open(pid)
     timed_out = not select.select([watch], [], [], case["deadline"])[0]
     if timed_out:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, KILLED)
     status = os.waitpid(pid, 0)[1]
     os.close(watch)
     return {
         "complete": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
-        "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
+        "signal": signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
         "timed_out": timed_out,
     }
 

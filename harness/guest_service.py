@@ -9,7 +9,6 @@ anything listens on its network.
 docs/agent-protocol.md describes what it reads and writes. Standard library only.
 """
 
-import contextlib
 import ctypes
 import gc
 import json
@@ -25,44 +24,19 @@ import guest_agent
 FOLDER, CONSOLE = "/run/bpfmatrix", "/dev/console"
 STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
 """Written to the console when the guest waits for its greeting, and when all of it is in place."""
-BTF = "/sys/kernel/btf/vmlinux"
-FEW = 2
-"""For so many cases a copy of the kernel's BTF takes longer than it saves."""
 
 
 def main(*, standby):
     """Load the agent, take a greeting where the guest stands by, then one job."""
     lib = guest_agent.Libbpf()
-    gc.collect()
     gc.freeze()  # children share these pages; nothing is gained by looking through them
     if standby:
-        quicken_btf()
         with open(CONSOLE, "r+b", buffering=0) as console:
             greeted(json.loads(greeting(console)))
             console.write(f"{GREETED}\n".encode())
     with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it
         job = receive(source)
-    if not standby and len(job["cases"]) > FEW:
-        quicken_btf()
     guest_agent.serve(job, lib=lib, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
-
-
-def quicken_btf():
-    """Put a copy in memory in the place of the kernel's BTF, where there is any: the same bytes, read in one piece.
-
-    libbpf reads all of it for every object with relocations, and sysfs gives a page at a time (kernfs_fop_read_iter(),
-    fs/kernfs/file.c): a thousand system calls.
-    """
-    copy = f"{FOLDER}/vmlinux.btf"
-    with contextlib.suppress(OSError):  # it is only ever faster
-        with open(BTF, "rb") as source:
-            data = source.read()
-        with open(copy, "wb") as file:
-            file.write(data)
-        os.chmod(copy, 0o444)
-        libc = ctypes.CDLL(None)
-        libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_void_p]
-        libc.mount(copy.encode(), BTF.encode(), None, 0x1000, None)  # MS_BIND
 
 
 def receive(source):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,20 +100,6 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan
     assert (run.boots, run.problems) == (2, [])
     assert run.seconds["cases"] < 120, "a dead kernel must be noticed at once, not by a deadline"
     assert "sysrq triggered crash" in (plan.folder / "console.log").read_text()
-
-
-def test_the_copy_that_libbpf_reads_is_the_kernels_own_btf(plan: GuestPlan, cases: Sequence[Case]) -> None:
-    """What guest_service.quicken_btf() mounts over it holds the same bytes as what lies beneath."""
-    plan = faulty(
-        plan,
-        """\
-path = "/sys/kernel/btf/vmlinux"
-copy = open(path, "rb").read()
-own = ctypes.CDLL(None).umount2(path.encode(), 2) == 0 and open(path, "rb").read()
-raise RuntimeError(f"{len(copy)} bytes, the same: {copy == own}")""",
-    )
-    _, cells = boot(plan, cases)
-    assert re.fullmatch(r"RuntimeError: \d{7} bytes, the same: True", cells["second"].outcome.reason)
 
 
 @pytest.mark.nightly

@@ -112,9 +112,6 @@ def fifos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("in", "out", "go"):
         os.mkfifo(folder / name)
     monkeypatch.setattr(service, "FOLDER", str(folder))
-    monkeypatch.setattr(
-        service, "BTF", str(folder / "none")
-    )  # nor is anything to be mounted over the tests' own kernel's
     monkeypatch.setattr(service.gc, "freeze", lambda: None)  # of the tests' own process, it would be for ever
     return folder
 
@@ -183,10 +180,3 @@ def test_only_the_objects_of_the_cases_that_run_are_sent(sent: tuple[bytes, dict
     assert {
         PurePosixPath(path).parent.name for path, _ in json.loads(zlib.decompress(data).partition(b"\n")[0])["files"]
     } == {"second"}
-
-
-def test_a_kernel_without_btf_has_none_to_quicken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "BTF", str(tmp_path / "none"))
-    monkeypatch.setattr(service, "FOLDER", str(tmp_path))
-    service.quicken_btf()
-    assert not list(tmp_path.iterdir())

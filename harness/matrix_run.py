@@ -9,16 +9,14 @@ import importlib
 import os
 import platform
 import shlex
-import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness import __version__, process
@@ -41,6 +39,7 @@ from harness.reports.folder import make_run_directory, point_latest
 from harness.reports.grid import exit_code
 from harness.runner import cells_of, error_reason, kernel_result, run_kernel, unreached
 from harness.schedule import last_seconds, longest_first
+from harness.signals import signals_as_errors
 
 if TYPE_CHECKING:
     from harness.terminal import Progress
@@ -386,29 +385,3 @@ def host_facts() -> dict[str, str]:
 
 def _with_exit_code(report: Report) -> Report:
     return replace(report, run=replace(report.run, exit_code=exit_code(report)))
-
-
-@contextlib.contextmanager
-def signals_as_errors() -> Iterator[list[str]]:
-    """Turn signals that end a run into errors for the duration of the block (main thread only).
-
-    SIGINT, too: a shell starts its background jobs with that signal ignored, and then Python does not handle it.
-    Gives a list to which the names of those that came are added, for whoever may have missed the error.
-    """
-    came: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(signal.Signals(number).name)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise InterruptedRunError(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

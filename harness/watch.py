@@ -30,12 +30,13 @@ from harness.errors import (
     ObjectFileError,
 )
 from harness.guest.keys import make_keys
-from harness.matrix_run import MatrixRun, Options, load_plan, signals_as_errors
+from harness.matrix_run import MatrixRun, Options, load_plan
 from harness.model import Report
 from harness.plan import matching
 from harness.preparation import Preparation, Project
 from harness.reports.grid import exit_meaning, headline
 from harness.runner import error_reason
+from harness.signals import signals_as_errors
 from harness.watch_screen import WatchScreen, named
 
 INTERVAL = 0.2

@@ -11,7 +11,7 @@ import pytest
 from bench_sample import golden, measurements, quick_measurements
 
 from harness.bench import pages
-from harness.bench.document import RATIOS, build
+from harness.bench.document import RATIOS, build, parse, render
 from harness.bench.samples import PHASES
 from harness.reports import page
 
@@ -49,6 +49,17 @@ def test_every_table_is_whole(document: dict[str, Any]) -> None:
     for block in pages.table(document).split("\n\n"):
         widths = {line.count("|") for line in block.splitlines() if line.startswith("|")}
         assert len(widths) <= 1, block
+
+
+def test_a_document_of_before_a_phase_was_measured_can_still_be_drawn(document: dict[str, Any]) -> None:
+    older = parse(render(document))
+    for start in ("cold", "warm"):
+        older[start]["phases"].pop("start", None)
+    text, picture = pages.table(older, plot="phases.svg"), pages.plot(older)
+    assert pages.MEANINGS["start"] in pages.table(document)
+    assert pages.MEANINGS["start"] not in text
+    assert "start:" not in picture
+    ET.fromstring(picture)
 
 
 def test_problems_are_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from harness.config.case import Case
@@ -26,8 +27,12 @@ class Starter:
         self._guard = threading.Lock()
 
     def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
-        """Run one guest over `cases`; raise what `run_session` raises, and SnapshotError in a run that is ending."""
+        """Run one guest over `cases`; raise what `run_session` raises, and SnapshotError in a run that is ending.
+
+        What a snapshot that failed has cost counts as `start`.
+        """
         notices = []
+        begun = time.monotonic()
         if self._snapshots is not None and plan.kernel.arch.snapshots and plan.kernel.name not in self._failed:
             try:
                 result = run_session(plan, cases, start=self._snapshots.restored)
@@ -44,7 +49,10 @@ class Starter:
                 )
             with self._guard:
                 self._failed.add(plan.kernel.name)
+        failed = time.monotonic() - begun
         result = run_session(plan, cases)
         result.start = Start.COLD
+        if notices:
+            result.seconds["start"] = result.seconds.get("start", 0.0) + failed
         result.notices += notices
         return result

@@ -73,6 +73,7 @@ def test_a_guest_is_restored(world: World, plan: GuestPlan) -> None:
     world.warm = [answered()]
     result = world.starter()(plan, CASES)
     assert (world.started, result.start, result.notices) == (["warm 6.1-x86_64"], Start.WARM, [])
+    assert result.seconds == {}
 
 
 def test_without_snapshots_every_guest_is_booted(world: World, plan: GuestPlan) -> None:
@@ -89,6 +90,7 @@ def test_where_the_snapshot_fails_the_guest_is_booted_and_the_report_says_so(wor
     assert world.started == ["warm 6.1-x86_64", "cold 6.1-x86_64"]
     assert result.start == Start.COLD
     assert result.notices == [f"{DAMAGED}; the guest was booted instead"]
+    assert list(result.seconds) == ["start"], "what the snapshot has cost is counted"
 
 
 def test_what_failed_once_is_not_tried_again_for_that_kernel(world: World, plan: GuestPlan) -> None:

@@ -135,7 +135,7 @@ def test_a_silent_reset_is_a_crash(plan: GuestPlan, cases: Sequence[Case]) -> No
 
 
 def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
-    plan = faulty(plan, "os.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)")
+    plan = faulty(plan, "os.kill(os.getppid(), 9)\nos._exit(0)")
     _, cells = boot(plan, cases[1:2])
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)

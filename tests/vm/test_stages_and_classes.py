@@ -93,15 +93,13 @@ OWN = {
         replace={"target.bpf.c": ("__attribute__((noinline)) int stub", "static __attribute__((noinline)) int stub")},
     ),
     "freplace-traced-function": Own(base="freplace-fentry-exclusive", change=ends_with_its_first_refusal),
-    "helper-of-tracers": Own(
-        base="xdp", replace={"target.bpf.c": ("\treturn XDP_PASS", "\treturn bpf_get_func_ip(ctx)")}
-    ),
+    "helper-of-tracers": Own(base="tc", replace={"target.bpf.c": ("\treturn 7", "\treturn bpf_get_func_ip(ctx)")}),
     "no-probe-here": Own(base="kprobe-direct", replace={"target.bpf.c": ("kprobe/tcp_connect", "kprobe/notify_die")}),
-    "not-an-object": Own(base="xdp", change=has_no_object),
+    "not-an-object": Own(base="tc", change=has_no_object),
     "return-out-of-range": Own(base="cgroup-skb", replace={"target.bpf.c": ("return 3", "return 7")}),
-    "wrong-control": Own(base="xdp", change=wants("control")),
-    "wrong-look": Own(base="xdp", change=wants("observe")),
-    "wrong-retval": Own(base="xdp", change=returns_another),
+    "wrong-control": Own(base="tc", change=wants("control")),
+    "wrong-look": Own(base="tc", change=wants("observe")),
+    "wrong-retval": Own(base="tc", change=returns_another),
 }
 
 

@@ -33,7 +33,7 @@ HELD_BYTES = 1024 * 1024
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
-KILLED = 9
+SIGKILL = 9
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
 # where Python prefers the C library's alias.
@@ -48,7 +48,7 @@ KINDS = {
     **{9: "body", 10: "fentry-2", 11: "fexit-2", 12: "fexit-3"},
 }
 HAS_RETVAL, HAS_CONNECTION, HAS_VALUE = 1, 2, 4
-HEAD = struct.Struct("=QQQ")
+HELD_HEAD = struct.Struct("=QQQ")
 
 
 def errno_name(number):
@@ -76,12 +76,12 @@ class Reporter:
     def __init__(self, fd, console=-1):
         self.fd, self._console, self._flushed = fd, console, time.monotonic()
         # How many lines there were; how many bytes are held back, and how many of them are written; the bytes.
-        self._shared = mmap.mmap(-1, HEAD.size + HELD_BYTES)
+        self._shared = mmap.mmap(-1, HELD_HEAD.size + HELD_BYTES)
 
     @property
     def lines(self):
         """How many lines there were, those held back included."""
-        return HEAD.unpack_from(self._shared)[0]
+        return HELD_HEAD.unpack_from(self._shared)[0]
 
     def mark(self, case, index):
         """Write to the console which step of which case begins; a console that takes nothing does not matter."""
@@ -91,18 +91,18 @@ class Reporter:
 
     def hold(self, kind, **fields):
         """Keep one line back, to be written with a later one; at once where they are many, or wait for long."""
-        number, held, written = HEAD.unpack_from(self._shared)
+        number, held, written = HELD_HEAD.unpack_from(self._shared)
         line = (json.dumps({"n": number + 1, "type": kind, **fields}) + "\n").encode()
         if held + len(line) > HELD_BYTES:
             self.flush()
             held = written = 0
         if len(line) > HELD_BYTES:
-            HEAD.pack_into(self._shared, 0, number + 1, 0, 0)
+            HELD_HEAD.pack_into(self._shared, 0, number + 1, 0, 0)
             while line:
                 line = line[os.write(self.fd, line) :]
             return
-        self._shared[HEAD.size + held : HEAD.size + held + len(line)] = line
-        HEAD.pack_into(self._shared, 0, number + 1, held + len(line), written)
+        self._shared[HELD_HEAD.size + held : HELD_HEAD.size + held + len(line)] = line
+        HELD_HEAD.pack_into(self._shared, 0, number + 1, held + len(line), written)
         if time.monotonic() - self._flushed > HELD_SECONDS:
             self.flush()
 
@@ -113,12 +113,12 @@ class Reporter:
 
     def flush(self):
         """Write the lines that are held back, in pieces that a pipe takes whole or not at all."""
-        number, held, written = HEAD.unpack_from(self._shared)
+        number, held, written = HELD_HEAD.unpack_from(self._shared)
         while written < held:
             end = min(held, written + select.PIPE_BUF)
-            written += os.write(self.fd, self._shared[HEAD.size + written : HEAD.size + end])
-            HEAD.pack_into(self._shared, 0, number, held, written)
-        HEAD.pack_into(self._shared, 0, number, 0, 0)
+            written += os.write(self.fd, self._shared[HELD_HEAD.size + written : HELD_HEAD.size + end])
+            HELD_HEAD.pack_into(self._shared, 0, number, held, written)
+        HELD_HEAD.pack_into(self._shared, 0, number, 0, 0)
         self._flushed = time.monotonic()
 
 
@@ -984,7 +984,7 @@ def run_child(reporter, lib, case):
     watch = os.pidfd_open(pid)
     timed_out = not select.select([watch], [], [], case["deadline"])[0]
     if timed_out:
-        os.kill(pid, KILLED)
+        os.kill(pid, SIGKILL)
     status = os.waitpid(pid, 0)[1]
     os.close(watch)
     return {

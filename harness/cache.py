@@ -8,6 +8,7 @@ half-written; a file that no longer has its hash makes the whole entry be made a
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ LIMIT_NOTE = "limit"
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
+SPARSE_BLOCK = 64 * 1024
 IN_USE_SECONDS = 3600.0
 """How long after it was last used an entry is taken to be in use still."""
 ABANDONED_SECONDS = 86400.0
@@ -53,29 +55,64 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_sparse(path: Path) -> str:
+    """Return a sha256 of what is in a file with large holes, as hex digits; raise OSError where it cannot be read.
+
+    It covers the file's size, and number and bytes of every block of SPARSE_BLOCK that is not all zeros; so it does
+    not depend on where the holes are, but what is in none need not be read.
+    """
+    zeros = bytes(SPARSE_BLOCK)
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        found = hashlib.sha256(str(size).encode())
+        block = memoryview(bytearray(SPARSE_BLOCK))
+        offset = 0
+        while (offset := _next_data(file.fileno(), offset, size)) < size:
+            number = offset // SPARSE_BLOCK
+            offset = number * SPARSE_BLOCK
+            file.seek(offset)
+            length = file.readinto(block)
+            if block[:length] != zeros[:length]:
+                found.update(number.to_bytes(8, "little"))
+                found.update(block[:length])
+            offset += SPARSE_BLOCK
+    return found.hexdigest()
+
+
+def _next_data(fd: int, offset: int, size: int) -> int:
+    """Return where the next bytes are that are in no hole (lseek(2), SEEK_DATA), `size` after the last."""
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
+
+
 def file_state(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is written or replaced: inode, size and times; raise OSError."""
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def sha256_known(path: Path) -> str:
+def sha256_known(path: Path, *, sparse: bool = False) -> str:
     """Return the sha256 of a file without reading it again, where it was hashed here and has its state since then.
 
-    For keys, which say what something is made of. Whether an entry is whole is always looked at. Raises OSError.
+    `sparse` takes sha256_sparse(). For keys, which say what something is made of, and for what one run uses many
+    times; whether an entry is whole is always looked at. Raises OSError.
     """
-    state, hashed = _hashed.get(path, ((), ""))
-    return hashed if state == file_state(path) else _sha256_noted(path)
+    state, hashed = _hashed.get((path, sparse), ((), ""))
+    return hashed if state == file_state(path) else _sha256_noted(path, sparse=sparse)
 
 
-_hashed: dict[Path, tuple[tuple[int, ...], str]] = {}
-"""The files that this process has hashed: their state before that, and the sha256."""
+_hashed: dict[tuple[Path, bool], tuple[tuple[int, ...], str]] = {}
+"""The files that this process has hashed, and whether as sparse ones: their state before that, and the sha256."""
 
 
-def _sha256_noted(path: Path) -> str:
+def _sha256_noted(path: Path, *, sparse: bool = False) -> str:
     state = file_state(path)
-    hashed = sha256_file(path)
-    _hashed[path] = (state, hashed)
+    hashed = sha256_sparse(path) if sparse else sha256_file(path)
+    _hashed[path, sparse] = (state, hashed)
     return hashed
 
 

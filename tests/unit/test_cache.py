@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import cache as cache_module
-from harness.cache import ABANDONED_SECONDS, MANIFEST, Cache, default_root, digest, sha256_file, sha256_known, verified
+from harness.cache import (
+    ABANDONED_SECONDS,
+    MANIFEST,
+    SPARSE_BLOCK,
+    Cache,
+    default_root,
+    digest,
+    sha256_file,
+    sha256_known,
+    sha256_sparse,
+    verified,
+)
 from harness.errors import EXIT_HARNESS, CacheError, FetchError
 
 Maker = Callable[[Path], dict[str, Any]]
@@ -390,6 +402,63 @@ def test_the_hash_of_a_file(tmp_path: Path) -> None:
     assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(FileNotFoundError):
         sha256_file(tmp_path / "none")
+
+
+def sparse(path: Path, size: int, **parts: bytes) -> str:
+    """Write a file of holes with `parts` at the offsets that their names end with; return its hash."""
+    path.unlink(missing_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+        for name, data in parts.items():
+            file.seek(int(name[1:]))
+            file.write(data)
+    return sha256_sparse(path)
+
+
+def test_the_hash_of_a_sparse_file_does_not_depend_on_its_holes(tmp_path: Path) -> None:
+    size, path = 10 * SPARSE_BLOCK + 100, tmp_path / "f"
+    few = sparse(path, size, _70000=b"abc", _655300=b"end")
+    assert few == sparse(path, size, _0=bytes(65536), _70000=b"abc" + bytes(200000), _655300=b"end")
+    path.write_bytes(path.read_bytes())
+    assert sha256_sparse(path) == few, "without any holes"
+
+
+def test_the_hash_of_a_sparse_file_changes_with_every_byte_and_with_its_size(tmp_path: Path) -> None:
+    size, path = 10 * SPARSE_BLOCK + 100, tmp_path / "f"
+    variants = [
+        sparse(path, size),
+        sparse(path, size + 1),
+        sparse(path, 0),
+        sparse(path, size, _0=b"a"),
+        sparse(path, size, _1=b"a"),
+        sparse(path, size, _65536=b"a"),
+        sparse(path, size, _131072=b"a"),
+        sparse(path, size, _65536=b"a", _131072=b"a"),
+        sparse(path, size, _655459=b"a"),
+        sparse(path, size, _655458=b"a"),
+    ]
+    assert len(set(variants)) == len(variants)
+    with pytest.raises(FileNotFoundError):
+        sha256_sparse(tmp_path / "none")
+
+
+@given(st.lists(st.tuples(st.integers(0, 400_000), st.binary(min_size=1, max_size=9)), max_size=6))
+def test_the_hash_of_a_sparse_file_is_that_of_its_bytes(parts: list[tuple[int, bytes]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        holes, plain = Path(folder) / "holes", Path(folder) / "plain"
+        data = bytearray(420_000)
+        with holes.open("wb") as file:
+            file.truncate(len(data))
+            for offset, part in parts:
+                file.seek(offset)
+                file.write(part)
+                data[offset : offset + len(part)] = part
+        plain.write_bytes(data)
+        assert sha256_sparse(holes) == sha256_sparse(plain)
+        changed = bytearray(data)
+        changed[len(data) // 2] ^= 1
+        plain.write_bytes(changed)
+        assert sha256_sparse(holes) != sha256_sparse(plain)
 
 
 def test_a_known_hash_holds_until_the_file_is_touched(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

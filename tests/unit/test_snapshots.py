@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -19,8 +18,9 @@ from typing import Any
 import pytest
 from unit_samples import guest_plan, kernel_files
 
+from harness import cache as cache_module
 from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
+from harness.cache import Cache, sha256_sparse
 from harness.config.matrix import Deadlines
 from harness.errors import QemuError, SnapshotError
 from harness.guest import snapshots as module
@@ -356,6 +356,27 @@ def test_a_file_that_vanished_while_the_guest_ran_is_damage(
     assert not found.whole()
 
 
+def test_what_was_looked_at_is_not_read_again_until_it_is_written_to(
+    snapshots: Snapshots, plan: GuestPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return sha256_sparse(path)
+
+    monkeypatch.setattr(cache_module, "sha256_sparse", counted)
+    found = snapshots.obtain(plan)
+    assert found.whole()
+    assert sorted(read) == ["ram", "state"]
+    assert found.whole()
+    assert len(read) == 2
+    with (found.folder / "ram").open("r+b") as file:
+        file.write(b"?")
+    assert not found.whole()
+    assert sorted(read[2:]) in (["ram"], ["ram", "state"])
+
+
 def test_an_error_of_the_guests_own_is_not_hidden_by_the_verification(snapshots: Snapshots, plan: GuestPlan) -> None:
     with pytest.raises(ZeroDivisionError), snapshots.restored(plan):
         raise ZeroDivisionError
@@ -380,8 +401,8 @@ def test_an_entry_that_is_not_whole_is_made_anew(
     spoil(entries(cache)[0])
     use(snapshots, plan)
     assert world.made == 2
-    assert (
-        json.loads((entries(cache)[0] / "manifest.json").read_text())["files"]["ram"] == hashlib.sha256(RAM).hexdigest()
+    assert json.loads((entries(cache)[0] / "manifest.json").read_text())["files"]["ram"] == sha256_sparse(
+        entries(cache)[0] / "ram"
     )
 
 

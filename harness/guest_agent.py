@@ -893,9 +893,14 @@ class KernelLog:
 
     def __init__(self):
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        self._early = self._new()  # there is more time now than when a restored guest goes on
 
     def read(self):
-        """Return new messages as `<level> text`, at most KMSG_LIMIT of them."""
+        """Return new messages as `<level> text`; of those that have come at once, at most KMSG_LIMIT."""
+        early, self._early = self._early, []
+        return early + self._new()
+
+    def _new(self):
         lines: list[str] = []
         while True:
             if len(lines) >= KMSG_LIMIT:
@@ -915,10 +920,15 @@ class KernelLog:
 def read_text(path):
     """Return a small file's text without white space at its ends, or None where it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
         return None
+    try:
+        return os.read(fd, TEXT_LIMIT).decode(errors="replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def environment(lib):
@@ -1027,11 +1037,10 @@ def open_console():
         return -1
 
 
-def serve(job, *, lib, fd):
+def serve(job, *, lib, log, fd):
     """Run all cases of a job and write the protocol's lines to `fd`; the last one says how many there were."""
     reporter = Reporter(fd, console=open_console())
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    log = KernelLog()
     reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), kernel_log=log.read())
     for case in job["cases"]:
         run_case(reporter, lib, log, case)
@@ -1041,7 +1050,7 @@ def serve(job, *, lib, fd):
 def main(path):
     """Run all cases of the job file `path`, reporting to standard output."""
     with open(path, encoding="utf-8") as file:
-        serve(json.load(file), lib=Libbpf(), fd=os.dup(1))
+        serve(json.load(file), lib=Libbpf(), log=KernelLog(), fd=os.dup(1))
 
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
         console.connect(str(tty))
         console.sendall(json.dumps(words).encode() + b"\n")
         heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
-        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.005) or GREETED not in qemu.console_text():
+        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.002) or GREETED not in qemu.console_text():
             how = f"gave no sign of life within {GREETING_SECONDS:g} s" if qemu.alive() else "ended at once"
             raise SnapshotError(f"{plan.kernel.name}: the restored guest {how}")
     qemu.listening = True

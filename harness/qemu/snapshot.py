@@ -43,4 +43,4 @@ def _finish(monitor: Monitor, doing: str) -> None:
             return
         if found.get("status") not in _RUNNING or time.monotonic() > end:
             raise QemuError(f"QEMU failed at {doing}: {found.get('status')} {found.get('error-desc', '')}".rstrip())
-        time.sleep(0.005)
+        time.sleep(0.002)

@@ -393,13 +393,21 @@ def test_kernel_messages_keep_their_level_and_text(monkeypatch: pytest.MonkeyPat
     assert log.read() == ["<6> later"]
 
 
+def test_messages_of_before_a_snapshot_come_before_those_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, source = kernel_log(monkeypatch, b"6,1,1,-;boots\n", b"6,2,1,-;stands by\n")
+    assert source.records == [], "they are read at once"
+    source.records.append(b"4,3,1,-;restored\n")
+    assert log.read() == ["<6> boots", "<6> stands by", "<4> restored"]
+    assert log.read() == []
+
+
 def test_messages_that_were_overwritten_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     log, _ = kernel_log(monkeypatch, b"6,1,1,-;one\n", BrokenPipeError(), b"6,9,1,-;nine\n")
     assert log.read() == ["<6> one", "<4> [messages lost]", "<6> nine"]
 
 
 def test_a_flood_of_messages_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    log, source = kernel_log(monkeypatch, *[b"6,1,1,-;x\n"] * (agent.KMSG_LIMIT + 50))
+    log, source = kernel_log(monkeypatch)
 
     def seek(fd: int, offset: int, whence: int) -> int:
         assert (fd, offset, whence) == (99, 0, os.SEEK_END)
@@ -407,6 +415,7 @@ def test_a_flood_of_messages_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0
 
     monkeypatch.setattr(os, "lseek", seek)
+    source.records = [b"6,1,1,-;x\n"] * (agent.KMSG_LIMIT + 50)
     assert log.read() == ["<6> x"] * agent.KMSG_LIMIT + ["<4> [more messages left out]"]
     source.records.append(b"6,2,1,-;of the next case\n")
     assert log.read() == ["<6> of the next case"]

@@ -1,6 +1,6 @@
 """The guest's service as a module on the host: it takes what the session sends, and gives the agent its job."""
 
-# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import os
+import struct
 import sys
 import tempfile
 import threading
@@ -152,24 +153,111 @@ def test_a_job_through_the_pipes_and_its_lines_back(
     assert transcript.environment["libbpf"] == "v0"
 
 
-def test_a_guest_that_stands_by_is_greeted_before_it_takes_a_job(fifos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Places:
+    """Stands for the places that a greeting's words go to; `order` has what befell them."""
+
+    def __init__(self, order: list[Any]) -> None:
+        self.order = order
+        order.append("places")
+
+    def fill(self, words: dict[str, Any]) -> None:
+        self.order.append(words)
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_guest_that_stands_by_is_greeted_before_it_takes_a_job(
+    gate: bool, fifos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order: list[Any] = []
-    monkeypatch.setattr(service.guest_agent, "Libbpf", lambda: order.append("libbpf"))
+    agent = service.guest_agent
+
+    def greeting(console: Any) -> bytes:
+        order.append("standing by")
+        return b'{"time": 1}\n'
+
+    monkeypatch.setattr(agent, "Libbpf", lambda: order.append("libbpf"))
+    monkeypatch.setattr(agent, "KernelLog", lambda: order.append("log"))
+    monkeypatch.setattr(service, "Places", lambda: Places(order))
     console = fifos / "console"
     console.touch()
     monkeypatch.setattr(service, "CONSOLE", str(console))
-    monkeypatch.setattr(service, "greeting", lambda console: b'{"time": 1}\n')
-    monkeypatch.setattr(service, "greeted", order.append)
+    monkeypatch.setattr(service, "greeting", greeting)
     monkeypatch.setattr(service, "receive", lambda source: order.append("receive"))
-    monkeypatch.setattr(service.guest_agent, "serve", lambda job, *, lib, fd: os.close(fd))
-    thread = threading.Thread(target=service.main, kwargs={"standby": True}, daemon=True)
+    monkeypatch.setattr(agent, "serve", lambda job, *, lib, log, fd: os.close(fd))
+    thread = threading.Thread(target=service.main, kwargs={"standby": True, "gate": gate}, daemon=True)
     thread.start()
+    if gate:
+        assert (fifos / "go").read_bytes() == b"go\n"
     with (fifos / "in").open("wb"):
         pass
     with (fifos / "out").open("rb"):
         thread.join(10)
-    assert order == ["libbpf", {"time": 1}, "receive"], "libbpf is loaded before the snapshot is taken"
+    before = order.index("standing by")
+    assert set(order[:before]) == {"libbpf", "log", "places"}, "all of that is in the snapshot"
+    assert order[before + 1 :] == [{"time": 1}, "receive"]
     assert console.read_text() == f"{service.GREETED}\n" == f"{snapshots.GREETED}\n"
+
+
+class Libc:
+    """Stands for the C library: keeps what ioctl(2) is given, and returns `result`."""
+
+    def __init__(self, result: int = 0) -> None:
+        self.calls: list[tuple[int, bytes | None]] = []
+        self.result = result
+
+    def ioctl(self, fd: int, request: Any, argument: bytes | None) -> int:
+        self.calls.append((request.value, argument))
+        return self.result
+
+
+WORDS: dict[str, Any] = {
+    "time": 1.5,
+    "entropy": "00ff" * 32,
+    "host_key": b"dropbear's file".hex(),
+    "authorized_key": "ssh-ed25519 A b",
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(service, "HOST_KEY", str(tmp_path / "host"))
+    monkeypatch.setattr(service, "AUTHORIZED_KEYS", str(tmp_path / "ssh/authorized"))
+    return tmp_path
+
+
+def test_a_greeting_makes_a_guest_one_of_its_own(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[tuple[int, float]] = []
+    monkeypatch.setattr(service.time, "clock_settime", lambda clock, value: times.append((clock, value)))
+    place = service.Places()
+    assert (places / "host").read_bytes() == b"", "images/init takes an empty one for none"
+    place._libc = libc = Libc()
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    place.fill(WORDS)
+    assert times == [(service.time.CLOCK_REALTIME, 1.5)]
+    # RNDADDENTROPY with 512 bits in 64 bytes, then RNDRESEEDCRNG (include/uapi/linux/random.h)
+    entropy = bytes.fromhex(WORDS["entropy"])
+    assert [argument for _, argument in libc.calls] == [struct.pack("=ii", 512, 64) + entropy, None]
+    assert [request & 0xFF for request, _ in libc.calls] == [3, 7]
+    assert (places / "host").read_bytes() == b"dropbear's file"
+    assert (places / "ssh/authorized").read_text() == "ssh-ed25519 A b\n"
+    assert {path.stat().st_mode & 0o777 for path in (places / "host", places / "ssh/authorized")} == {0o600}
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before - 3
+
+
+def test_a_guest_whose_random_numbers_cannot_be_its_own_ends(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.time, "clock_settime", lambda clock, value: None)
+    place = service.Places()
+    place._libc = Libc(result=-1)
+    with pytest.raises(OSError, match="random numbers cannot be made its own"):
+        place.fill(WORDS)
+    assert (places / "host").read_bytes() == b"", "and has no keys"
+
+
+def test_a_write_goes_on_until_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.write
+    monkeypatch.setattr(service.os, "write", lambda fd, data: really(fd, data[:3]))
+    service.write(os.open(tmp_path / "f", os.O_WRONLY | os.O_CREAT), b"0123456789")
+    assert (tmp_path / "f").read_bytes() == b"0123456789"
 
 
 def test_only_the_objects_of_the_cases_that_run_are_sent(sent: tuple[bytes, dict[str, bytes]], tmp_path: Path) -> None:

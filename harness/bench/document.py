@@ -45,7 +45,8 @@ def build(found: Measurements) -> dict[str, Any]:
         "warm": _runs(found.warm),
         "virtme_ng": None if found.virtme is None else _virtme(found.virtme),
         "matrix": None if found.matrix is None else _matrix(found.matrix),
-        "added_case": None if found.added is None else _added(found.added),
+        "added_case": _added(found.added[0]) if found.added else None,
+        "added_cases": [_added(case) for case in found.added],
         "sizes": asdict(found.sizes) | {"kernels": [asdict(kernel) for kernel in found.sizes.kernels]},
     }
 

@@ -202,7 +202,7 @@ class Measurements:
     sizes: Sizes
     virtme: VirtmeSamples | None = None
     matrix: MatrixSamples | None = None
-    added: CaseSamples | None = None
+    added: tuple[CaseSamples, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     other_problems: tuple[str, ...] = ()
 
@@ -215,5 +215,4 @@ class Measurements:
             for by_jobs in self.matrix.runs.values():
                 for samples in by_jobs.values():
                     yield from samples
-        if self.added is not None:
-            yield from (sample for points in self.added.rounds for _, sample in points)
+        yield from (sample for added in self.added for points in added.rounds for _, sample in points)

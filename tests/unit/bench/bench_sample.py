@@ -186,7 +186,7 @@ def measurements() -> Measurements:
             warm=tuple(sample(Start.WARM, slower=each) for each in slower),
         ),
         matrix=MatrixSamples(kernels=("6.1-x86_64", "6.2-x86_64", "6.3-x86_64", "6.4-x86_64"), runs=matrix),
-        added=CaseSamples(case="xdp", rounds=points),
+        added=tuple(CaseSamples(case=case, rounds=points) for case in ("subprog-global", "xdp")),
     )
 
 
@@ -202,6 +202,6 @@ def quick_measurements() -> Measurements:
         warm=(sample(Start.WARM, outcome=OutcomeKind.REFUSED, boots=2),),
         virtme=None,
         matrix=None,
-        added=None,
+        added=(),
         notes={"virtme_ng_over_cold": why, "virtme_ng_over_warm": why, "jobs2_over_ideal": "the matrix was left out"},
     )

@@ -83,8 +83,8 @@ def test_things_are_measured_in_turns(tmp_path: Path, monkeypatch: pytest.Monkey
     assert bench.done == [
         *("cold 1x1 /1", "warm 1x1 /1"),  # these do not count
         *("floor", "cold 1x1 /1", "warm 1x1 /1") * 2,
-        "warm 1x10 /1",  # builds the objects
-        *("warm 1x1 /1", "warm 1x10 /1") * 2,
+        # of each simple case; the first builds the objects
+        *("warm 1x10 /1", *("warm 1x1 /1", "warm 1x10 /1") * 2) * len(measure.SIMPLE),
         f"warm {count}x1 /1",  # makes the snapshots
         *(f"cold {count}x1 /1", f"cold {count}x1 /2", f"warm {count}x1 /1", f"warm {count}x1 /2") * 2,
     ]
@@ -96,7 +96,16 @@ def test_without_the_matrix_and_a_peer_the_rest_is_measured(tmp_path: Path, monk
     assert (found.matrix, found.virtme) == (None, None)
     assert found.notes["virtme_ng_over_cold"] == found.notes["virtme_ng_over_warm"] == "not there"
     assert "left out" in found.notes["jobs2_over_ideal"]
-    assert found.added is not None
+    assert [case.case for case in found.added] == ["subprog-global", "xdp"]
+
+
+def test_a_matrix_without_the_simple_cases_is_measured_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "SIMPLE", ("xdp", "no-such-case"))
+    found = played(tmp_path, monkeypatch).run()
+    assert [case.case for case in found.added] == ["xdp"]
+    assert found.notes["added_case"] == "the matrix has no case no-such-case"
 
 
 @pytest.mark.parametrize("error", [MirrorError("no mirror"), BenchError("no answer")])

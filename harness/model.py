@@ -77,7 +77,7 @@ class Outcome:
 
     `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the
     verifier's own text; `events` are the decoded records of the trigger's own connections in the order in
-    which they were emitted; `refusal` is the class of a refusal (judge/refusals.py; `unclassified` where no row
+    which they were emitted; `refusal` is the class of a refusal (refusals.py; `unclassified` where no row
     explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log, `allowed_splats`
     says which of them are allowed, and why; `console_tail` holds the last lines of the console where the guest died
     or gave no answer.

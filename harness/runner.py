@@ -14,9 +14,9 @@ from harness.guest.session import SessionResult, run_session
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
-from harness.judge.refusals import classified
 from harness.judge.verdict import judge
 from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Start
+from harness.refusals import classified
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
 

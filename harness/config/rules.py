@@ -25,8 +25,8 @@ from harness.config.steps import Regex, as_list
 from harness.config.versions import parse_ranges
 from harness.config.yaml_source import Loc, quoted, shown
 from harness.errors import ConfigError
-from harness.judge.refusals import NAMES
 from harness.model import OutcomeKind, Stage
+from harness.refusals import NAMES
 
 SHARED_FILE = "expectations.yaml"
 """Stands beside the folders of the cases that share it."""
@@ -90,7 +90,7 @@ class _RuleKeys(Model):
     stage: Stage | None = Field(default=None, description="The stage at which the kernel refuses.")
     errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
     refusal: RefusalClass | None = Field(
-        default=None, description="The class of the refusal (harness/judge/refusals.py), such as target-not-jited."
+        default=None, description="The class of the refusal (harness/refusals.py), such as target-not-jited."
     )
     message: Regex | None = Field(
         default=None, description="A regular expression that the verifier's log of the refusal must match."

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import GOLDEN
 
-from harness.judge.refusals import NAMES, TABLE, UNCLASSIFIED, classified, find
 from harness.judge.verdict import judge
 from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
+from harness.refusals import NAMES, TABLE, UNCLASSIFIED, classified, find
 
 ROWS: list[dict[str, Any]] = json.loads((GOLDEN / "refusals.json").read_text())
 COUNTED = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0"

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from projects import ROOT, TemporaryProject
 
-from harness.judge.refusals import NAMES, TABLE, UNCLASSIFIED
 from harness.matrix_run import Options, run_matrix
 from harness.model import OutcomeKind, Report, Stage
 from harness.preparation import Project
+from harness.refusals import NAMES, TABLE, UNCLASSIFIED
 
 pytestmark = pytest.mark.vm
 

@@ -147,8 +147,8 @@ DEAD = {
     "at its first line": ("import ctypes\n", "raise SystemExit(3)\n"),
     "when it is about to take the job": ("    head, start = json.loads(line), 0\n", "    os.abort()\n"),
     "while it takes the job": (
-        "        with open(path,",
-        "        source.close()\n        os.abort()\n        with open(path,",
+        "        write(os.open(path,",
+        "        source.close()\n        os.abort()\n        write(os.open(path,",
     ),
     "before it answers": ("    guest_agent.serve(", "    os.abort()\n    guest_agent.serve("),
 }

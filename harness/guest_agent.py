@@ -33,6 +33,7 @@ HELD_BYTES = 1024 * 1024
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
+FOLIO_BYTES = 64 * 1024
 SIGKILL = 9
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
@@ -532,9 +533,10 @@ def trigger_call(case, step):
     elif name == "touch-memory":
         for fd in case.perf_events:  # let each fire once (PERF_EVENT_IOC_REFRESH)
             libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 2)), ctypes.c_ulong(1))
-        with mmap.mmap(-1, 16 * mmap.PAGESIZE) as memory:
-            for page in range(16):
-                memory[page * mmap.PAGESIZE] = 1
+        # A fault may bring 64 KiB at once: as one page, or as 16 (images/init). So each step is into fresh memory.
+        with mmap.mmap(-1, 16 * FOLIO_BYTES) as memory:
+            for start in range(0, len(memory), FOLIO_BYTES):
+                memory[start] = 1
     elif name == "rename-task":
         libc.prctl(15, b"renamed", 0, 0, 0)  # PR_SET_NAME
 

@@ -46,7 +46,7 @@ from harness.reports.json_report import parse
 SEED = "kprobe-fentry-fexit"
 SIMPLE = ("subprog-global", "xdp")
 """Simple cases: two objects, a test run, no connection. The first is of the simplest kind (a third of the suite's cases
-cost less on 6.1); the second also has an object that libbpf relocates, reading all of the kernel's BTF, and a device."""
+cost less on 6.1); the second also has an object that libbpf relocates, which reads the kernel's BTF, and a device."""
 COUNTS, QUICK_COUNTS = (1, 10, 30), (1, 10)
 JOBS = (1, 2)
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,6 +20,7 @@ class Architecture:
     none. `network_device` is QEMU's device with its properties; `modules` are what the guest needs for it, by
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
+    `cmdline` is what its kernels are told, `tcg_cmdline` what those in an emulated machine are told as well.
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix.
     """
 
@@ -38,6 +39,7 @@ class Architecture:
     network_device: str
     modules: tuple[str, ...]
     cmdline: str
+    tcg_cmdline: str
     silent_poweroff: bool
     snapshots: bool
     clang_arch: str
@@ -77,6 +79,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             # QEMU has one time stamp counter for the whole machine, and its timers are wired: nothing to find out.
             cmdline="tsc=reliable no_timer_check",
+            # To find out how fast the local APIC's timer runs, a kernel watches it for 0.1 s (arch/x86/kernel/apic/
+            # apic.c, calibrate_APIC_clock()), unless it has the TSC deadline mode, which TCG lacks; the HPET's rate is
+            # known, and it is as good a timer.
+            tcg_cmdline="nolapic_timer",
             silent_poweroff=False,
             snapshots=True,
             clang_arch="x86",
@@ -103,6 +109,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             network_device="virtio-net-pci,romfile=",
             modules=_PCI_MODULES,
             cmdline="",
+            tcg_cmdline="",
             silent_poweroff=False,
             snapshots=True,
             clang_arch="arm64",
@@ -128,6 +135,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             network_device="virtio-net-pci,romfile=",
             modules=_PCI_MODULES,
             cmdline="",
+            tcg_cmdline="",
             # QEMU 7.2, hw/misc/sifive_test.c: FINISHER_PASS is exit(0).
             silent_poweroff=True,
             # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
@@ -157,6 +165,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             network_device="virtio-net-ccw",
             modules=("virtio_net",),
             cmdline="",
+            tcg_cmdline="",
             silent_poweroff=False,
             snapshots=True,
             clang_arch="s390",
@@ -181,6 +190,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             network_device="virtio-net-pci,romfile=",
             modules=_PCI_MODULES,
             cmdline="",
+            tcg_cmdline="",
             silent_poweroff=False,
             # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
             # nothing else of them is trusted either.

@@ -71,7 +71,7 @@ def guest_spec(plan: GuestPlan, *, folder: Path, monitor_fd: int) -> GuestSpec:
         cpus=plan.settings.cpus,
         kernel=plan.kernel.image,
         initrd=folder / "initrd",
-        cmdline=kernel_cmdline(plan.kernel.arch, serial=plan.serial, extra=plan.cmdline),
+        cmdline=kernel_cmdline(plan.kernel.arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline),
         console=folder / "console",
         monitor_fd=monitor_fd,
         network=not plan.serial,

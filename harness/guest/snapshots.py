@@ -174,7 +174,8 @@ def _read(path: Path) -> Snapshot | None:
 
 
 def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored: bool) -> GuestSpec:
-    cmdline = kernel_cmdline(plan.kernel.arch, serial=plan.serial, extra=plan.cmdline, standby=True)
+    arch = plan.kernel.arch
+    cmdline = kernel_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, standby=True)
     return replace(
         guest_spec(plan, folder=folder, monitor_fd=monitor_fd),
         cmdline=cmdline,

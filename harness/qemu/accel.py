@@ -21,12 +21,12 @@ from harness.architectures import Architecture
 from harness.cache import Cache, digest
 from harness.errors import QemuError
 from harness.process import find_tool, run
-from harness.qemu.argv import GuestSpec, kernel_cmdline
+from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
 from harness.qemu.process import running
 
 PROBE_SECONDS = 5.0
 MARKER = "bpfmatrix: reached init"
-"""What images/init writes to the console under `bpfmatrix.floor`."""
+"""What images/init writes to the console under FLOOR."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def boot_probe(arch: Architecture, *, kernel: Path, base: Path) -> tuple[bool, s
                 cpus=1,
                 kernel=kernel,
                 initrd=base,
-                cmdline=kernel_cmdline(arch, serial=False, floor=True),
+                cmdline=kernel_cmdline(arch, accel="kvm", serial=False, extra=FLOOR),
                 console=folder / "console",
                 monitor_fd=monitor_fd,
                 network=False,

@@ -40,9 +40,11 @@ class GuestSpec:
     restored: bool = False
 
 
-def kernel_cmdline(
-    arch: Architecture, *, serial: bool, extra: str = "", floor: bool = False, standby: bool = False
-) -> str:
+FLOOR = "bpfmatrix.floor"
+"""Tells images/init to power off at once."""
+
+
+def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str = "", standby: bool = False) -> str:
     """Return the guest kernel's command line.
 
     A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
@@ -66,8 +68,8 @@ def kernel_cmdline(
         "cryptomgr.notests",
         "rcupdate.rcu_expedited=1",
         arch.cmdline,
+        arch.tcg_cmdline if accel == "tcg" else "",
         f"bpfmatrix.serial={arch.spare_serial}" if serial else "",
-        "bpfmatrix.floor" if floor else "",
         "bpfmatrix.standby" if standby else "",
         extra,
     ]

@@ -8,7 +8,7 @@ import pytest
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.kernels.files import looks_like_kernel
 
-MAY_BE_EMPTY = {"cmdline", "spare_serial", "serial_args"}
+MAY_BE_EMPTY = {"cmdline", "tcg_cmdline", "spare_serial", "serial_args"}
 EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
 
 

@@ -10,7 +10,7 @@ from unit_samples import GOLDEN, X86, check_golden
 
 from harness.architectures import ARCHITECTURES, Architecture
 from harness.errors import QemuError
-from harness.qemu.argv import GUEST_ADDRESS, GuestSpec, kernel_cmdline, qemu_argv
+from harness.qemu.argv import FLOOR, GUEST_ADDRESS, GuestSpec, kernel_cmdline, qemu_argv
 
 WAYS = ("network", "serial", "neither")
 EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
@@ -25,7 +25,7 @@ def spec(arch: Architecture = X86, *, accel: str = "tcg", way: str = "network", 
         "cpus": 2,
         "kernel": Path("/cache/vmlinuz"),
         "initrd": Path("/guest/initrd"),
-        "cmdline": kernel_cmdline(arch, serial=way == "serial", floor=way == "neither"),
+        "cmdline": kernel_cmdline(arch, accel=accel, serial=way == "serial", extra=FLOOR if way == "neither" else ""),
         "console": Path("/guest/console"),
         "monitor_fd": 7,
         "network": way == "network",
@@ -68,7 +68,7 @@ def test_a_machine_without_a_spare_serial_port_cannot_be_asked_for_one() -> None
     assert without, "every architecture has one: this test has lost its point"
     for arch in without:
         with pytest.raises(QemuError, match=f"{arch.name} guests have no spare serial port"):
-            kernel_cmdline(arch, serial=True)
+            kernel_cmdline(arch, accel="tcg", serial=True)
 
 
 @EACH
@@ -196,18 +196,24 @@ def test_commas_in_the_paths_of_a_snapshot_are_doubled() -> None:
 
 
 def test_a_guest_that_is_to_stand_by_is_told_so() -> None:
-    assert "bpfmatrix.standby" in kernel_cmdline(X86, serial=False, standby=True).split()
-    assert "bpfmatrix.standby" not in kernel_cmdline(X86, serial=False)
+    assert "bpfmatrix.standby" in kernel_cmdline(X86, accel="tcg", serial=False, standby=True).split()
+    assert "bpfmatrix.standby" not in kernel_cmdline(X86, accel="tcg", serial=False)
+
+
+def test_what_only_an_emulated_machine_needs_is_not_said_under_kvm() -> None:
+    said = {accel: kernel_cmdline(X86, accel=accel, serial=False).split() for accel in ("tcg", "kvm")}
+    assert set(said["tcg"]) - set(said["kvm"]) == {"nolapic_timer"}
+    assert set(said["kvm"]) <= set(said["tcg"])
 
 
 @EACH
 def test_a_kernel_that_oopses_or_locks_up_ends_its_guest(arch: Architecture) -> None:
-    words = kernel_cmdline(arch, serial=False).split()
+    words = kernel_cmdline(arch, accel="tcg", serial=False).split()
     assert {"oops=panic", "panic=-1", "softlockup_panic=1", f"console={arch.console}"} <= set(words)
     assert not [word for word in words if word.startswith("bpfmatrix.")]
 
 
 def test_the_users_own_parameters_come_last() -> None:
-    line = kernel_cmdline(X86, serial=True, extra="kasan=off loglevel=7", floor=True)
-    assert line.endswith("bpfmatrix.serial=ttyS1 bpfmatrix.floor kasan=off loglevel=7")
+    line = kernel_cmdline(X86, accel="tcg", serial=True, extra="kasan=off loglevel=7", standby=True)
+    assert line.endswith("bpfmatrix.serial=ttyS1 bpfmatrix.standby kasan=off loglevel=7")
     assert "  " not in line

@@ -150,13 +150,13 @@ def test_the_committed_init_is_a_shell_script(shell: list[str]) -> None:
 
 def test_the_committed_init_knows_what_the_harness_says_to_it() -> None:
     from harness.qemu.accel import MARKER
-    from harness.qemu.argv import GUEST_ADDRESS
+    from harness.qemu.argv import FLOOR, GUEST_ADDRESS
 
     text = INIT.read_text()
     assert text.startswith("#!/bin/busybox sh\n")
     for word in (
         "bpfmatrix.serial=",
-        "bpfmatrix.floor",
+        FLOOR,
         MARKER,
         GUEST_ADDRESS,
         "/modules/*.ko",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.bench.floor import floor_ramdisk
+import pytest
+
+from harness.architectures import ARCHITECTURES
+from harness.bench.floor import floor_cmdline, floor_ramdisk
 from harness.image import cpio
+from harness.qemu.argv import kernel_cmdline
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -36,9 +40,16 @@ def test_init_mounts_nothing_else_and_calls_nothing_but_busybox_before() -> None
     """What the floor's initramfs lacks must not be needed there."""
     text = (ROOT / "images/init").read_text()
     before = text[: text.index("bpfmatrix.floor)")]
-    mounts = re.findall(r"^\$bb mount .* (/\S+)$", before, re.MULTILINE)
-    assert mounts == ["/dev", "/proc"]
+    assert re.findall(r"^/usr/bin/busybox mount .* (/\S+)$", before, re.MULTILINE) == ["/proc"]
     assert text.startswith("#!/bin/busybox sh")
-    assert re.findall(r"^bb=(\S+)$", before, re.MULTILINE) == ["/usr/bin/busybox"]
-    commands = re.findall(r"^(?!bb=|export|exec|read|serial=|standby=|for|do|\s|#|$)(\S+)", before, re.MULTILINE)
-    assert set(commands) == {"$bb"}
+    commands = re.findall(r"^(?!export|read|serial=|standby=|for|do|\s|#|$)(\S+)", before, re.MULTILINE)
+    assert commands == ["/usr/bin/busybox"]
+
+
+@pytest.mark.parametrize("accel", ["tcg", "kvm"])
+def test_the_floor_has_debians_own_command_line_and_the_tuned_one_ours(accel: str) -> None:
+    x86 = ARCHITECTURES["x86_64"]
+    shipped = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", tuned=False)
+    assert shipped == "console=ttyS0 quiet panic=-1 kasan=off bpfmatrix.floor"
+    tuned = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", tuned=True)
+    assert tuned == kernel_cmdline(x86, accel=accel, serial=False, extra="kasan=off bpfmatrix.floor")

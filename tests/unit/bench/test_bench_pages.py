@@ -11,7 +11,7 @@ import pytest
 from bench_sample import golden, measurements, quick_measurements
 
 from harness.bench import pages
-from harness.bench.document import RATIOS, build, parse, render
+from harness.bench.document import RATIOS, TUNED, build, parse, render
 from harness.bench.samples import PHASES
 from harness.reports import page
 
@@ -31,7 +31,7 @@ def test_golden() -> None:
 
 
 def test_every_ratio_and_phase_has_its_words_and_colour() -> None:
-    assert set(pages.RATIOS) == set(RATIOS)
+    assert set(pages.RATIOS) == {*RATIOS, *TUNED}
     assert set(pages.COLOURS) == set(pages.MEANINGS) == {"floor", *PHASES}
     assert len(set(pages.COLOURS.values())) == len(pages.COLOURS)
 
@@ -39,8 +39,8 @@ def test_every_ratio_and_phase_has_its_words_and_colour() -> None:
 def test_the_tables_name_what_was_measured_and_nothing_else(document: dict[str, Any]) -> None:
     text = pages.table(document)
     for name, words in pages.RATIOS.items():
-        assert (f"| {words} |" in text) == (document["ratios"][name] is not None)
-        assert (f"`{name}`" in text) == (document["ratios"][name] is None)
+        assert (f"| {words} |" in text) == (document["ratio_spreads"][name] is not None)
+        assert (f"`{name}`" in text) == (document["ratio_spreads"][name] is None)
     assert "phases.svg" not in text
     assert "None" not in text
 

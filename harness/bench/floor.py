@@ -44,9 +44,9 @@ def floor_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str, t
 def floor(plan: GuestPlan, *, tuned: bool = False) -> float:
     """Boot the kernel of a plan up to its init and return the seconds from QEMU's start to its end.
 
-    The kernel is started as it is, by the machine's firmware and its own decompressor; `tuned`: with our guests'
-    command line. Raises BenchError where the init is not reached before the boot deadline, QemuError where QEMU does
-    not start.
+    The kernel is started as it is, by the machine's firmware and its own decompressor, in a QEMU that has its memory as
+    it likes it (harness/qemu/pages.py); `tuned`: command line and memory are as our guests have them. Raises BenchError
+    where the init is not reached before the boot deadline, QemuError where QEMU does not start.
     """
     with tempfile.TemporaryDirectory(prefix="bpfmatrix-floor-") as name:
         folder = Path(name)
@@ -58,7 +58,7 @@ def floor(plan: GuestPlan, *, tuned: bool = False) -> float:
             return replace(guest_spec(plan, folder=folder, monitor_fd=monitor_fd), cmdline=cmdline)
 
         begun = time.monotonic()
-        with running(spec, folder=folder, stopping=plan.stopping) as qemu:
+        with running(spec, folder=folder, stopping=plan.stopping, huge_pages=not tuned) as qemu:
             wait_until(lambda: not qemu.alive(), seconds=plan.settings.deadlines.boot, step=0.005)
             seconds = time.monotonic() - begun
             if qemu.alive() or MARKER not in qemu.console_text():

@@ -16,6 +16,7 @@ from harness.errors import QemuError
 from harness.process import find_tool
 from harness.qemu.argv import GuestSpec, qemu_argv
 from harness.qemu.monitor import Monitor
+from harness.qemu.pages import no_huge_pages
 
 STDERR = "qemu.stderr"
 
@@ -113,14 +114,18 @@ class QemuProcess:
 
 @contextlib.contextmanager
 def running(
-    make_spec: Callable[[int], GuestSpec], *, folder: Path, stopping: threading.Event | None = None
+    make_spec: Callable[[int], GuestSpec],
+    *,
+    folder: Path,
+    stopping: threading.Event | None = None,
+    huge_pages: bool = False,
 ) -> Iterator[QemuProcess]:
     """Run QEMU for the duration of the block; it is gone afterwards, however the block is left.
 
-    `make_spec` gets the file descriptor of the monitor's socket. `folder` takes QEMU's error output. QEMU
-    also dies with the thread that started it (PR_SET_PDEATHSIG, set by setpriv), so that not even SIGKILL of
-    the harness leaves it behind. Raises QemuError where QEMU does not start, or `stopping` was set before it
-    was known to `end_all`.
+    `make_spec` gets the file descriptor of the monitor's socket. `folder` takes QEMU's error output. An emulating
+    QEMU has `huge_pages` only where they are asked for (harness/qemu/pages.py). QEMU also dies with the thread that
+    started it (PR_SET_PDEATHSIG, set by setpriv), so that not even SIGKILL of the harness leaves it behind. Raises
+    QemuError where QEMU does not start, or `stopping` was set before it was known to `end_all`.
     """
     setpriv = find_tool("setpriv", package="util-linux", purpose="tie QEMU's life to the harness")
     ours, theirs = socket.socketpair()
@@ -129,7 +134,8 @@ def running(
             spec = make_spec(theirs.fileno())
             argv = qemu_argv(spec)
             argv[0] = find_tool(argv[0], package=spec.arch.qemu_package, purpose=f"boot {spec.arch.name} kernels")
-            with (folder / STDERR).open("wb") as errors:
+            pages = no_huge_pages() if spec.accel == "tcg" and not huge_pages else contextlib.nullcontext()
+            with (folder / STDERR).open("wb") as errors, pages:
                 process = subprocess.Popen(
                     [setpriv, "--pdeathsig", "KILL", "--", *argv],
                     stdin=subprocess.DEVNULL,

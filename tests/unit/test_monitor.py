@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,22 @@ def test_a_guest_that_resets_itself(fake: Any, tmp_path: Path) -> None:
         assert qemu.console_text().startswith("last ")
 
 
+def huge_pages_of(pid: int | str) -> str:
+    """Whether a process has transparent huge pages: "1" or "0", as Documentation/filesystems/proc.rst has it."""
+    return Path(f"/proc/{pid}/status").read_text().partition("THP_enabled:")[2].split()[0]
+
+
+@pytest.mark.skipif(huge_pages_of("self") != "1", reason="this host has no transparent huge pages")
+@pytest.mark.parametrize(("accel", "wanted", "has"), [("tcg", False, "0"), ("tcg", True, "1"), ("kvm", False, "1")])
+def test_an_emulating_qemu_does_without_huge_pages(
+    accel: str, wanted: bool, has: str, fake: Any, tmp_path: Path
+) -> None:
+    make = fake("greet()\ntime.sleep(60)")
+    with running(lambda fd: replace(make(fd), accel=accel), folder=tmp_path, huge_pages=wanted) as qemu:
+        assert huge_pages_of(qemu.pid) == has
+        assert huge_pages_of("self") == "1", "the harness keeps them"
+
+
 def test_a_qemu_that_runs_has_no_death_and_is_ended_with_the_block(fake: Any, tmp_path: Path) -> None:
     spec = fake("greet()\ntime.sleep(60)")
     with running(spec, folder=tmp_path) as qemu:
@@ -368,6 +385,7 @@ def test_all_guests_can_be_ended_at_once(fake: Any, tmp_path: Path) -> None:
 
 PARENT = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from harness.qemu.process import running
 sys.path.insert(0, {tests!r})

@@ -91,6 +91,7 @@ class Connection:
 
     def __init__(self, transport: paramiko.Transport, *, seconds: float = 0.0) -> None:
         self._transport = transport
+        self._held: paramiko.Channel | None = None
         self.handshake_seconds = seconds
 
     @contextlib.contextmanager
@@ -114,21 +115,33 @@ class Connection:
         finally:
             timer.cancel()
 
-    def lines(self, command: str, *, data: bytes = b"", errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+    def lines(
+        self,
+        command: str,
+        *,
+        data: bytes = b"",
+        errors: Path,
+        timeout: Callable[[], float],
+        hold: bool = False,
+    ) -> Iterator[bytes]:
         """Run a command, give it `data` to read, and yield the lines of its output, without their ends.
 
         `timeout` is asked before every wait and says how many seconds are left; it raises where none are. What
-        the command writes to its error output goes to the file `errors`. Raises
-        GuestConnectionError where the connection breaks.
+        the command writes to its error output goes to the file `errors`. With `hold` its input stays open behind
+        `data`, for release(); it must close its outputs itself. Raises GuestConnectionError where the connection
+        breaks.
         """
         try:
             channel = self._transport.open_session(timeout=10)
-            with channel, errors.open("wb") as log:
+            if hold:
+                self._held = channel
+            with contextlib.nullcontext() if hold else channel, errors.open("wb") as log:
                 with self._within(ANSWER_SECONDS, "a command was started in it"):
                     channel.exec_command(command)
                 with self._within(PUSH_SECONDS, "files were pushed"):
                     channel.sendall(data)
-                    channel.shutdown_write()
+                    if not hold:
+                        channel.shutdown_write()
                 rest = b""
                 while True:
                     channel.settimeout(timeout())
@@ -151,13 +164,11 @@ class Connection:
         except _not_yet() as error:
             raise GuestConnectionError(f"the connection to the guest broke: {error}") from error
 
-    def start(self, command: str) -> None:
-        """Start a command without waiting for anything; a broken connection does not matter."""
-        with (
-            contextlib.suppress(*_not_yet(), GuestConnectionError),
-            self._within(ANSWER_SECONDS, "a command was started in it"),
-        ):
-            self._transport.open_session(timeout=5).exec_command(command)
+    def release(self) -> None:
+        """Give the command that is held, if one is, an empty line; a broken connection does not matter."""
+        if self._held is not None:
+            with contextlib.suppress(*_not_yet()):
+                self._held.sendall(b"\n")
 
     def shell(self, *, columns: int, lines: int) -> paramiko.Channel:
         """Start a shell and return its channel; on a terminal of this size, or on none where it is 0."""

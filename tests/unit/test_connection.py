@@ -551,29 +551,70 @@ def test_a_command_on_a_connection_that_is_gone_is_told(tmp_path: Path) -> None:
             list(connection.lines("command", errors=tmp_path / "errors", timeout=lambda: 10.0))
 
 
-# --- starting ---------------------------------------------------------------------------------------------------------
+# --- a command that is held -------------------------------------------------------------------------------------------
 
 
-def test_a_command_is_started_without_waiting_for_it() -> None:
+def held(guest: Guest) -> list[bytes]:
+    """Let the guest's command echo four bytes, close its output, and read on; what it reads is put into the list."""
+    more: list[bytes] = []
+
+    def program(channel: paramiko.Channel) -> None:
+        channel.sendall(channel.recv(4))
+        channel.shutdown_write()
+        more.append(channel.recv(100))
+
+    guest.program = program
+    return more
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 5
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_a_held_command_ends_its_output_and_goes_on_until_it_is_released(tmp_path: Path) -> None:
     guest = Guest()
-    guest.program = sending(pause=1)
+    more = held(guest)
     with reached(guest) as connection:
-        begun = time.monotonic()
-        connection.start("poweroff -f")
-        assert guest.commands == ["poweroff -f"]
-        assert time.monotonic() - begun < 0.9
+        lines = connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True)
+        assert list(lines) == [b"1", b"2"]
+        time.sleep(2 * TICK)
+        assert more == [], "its input is still open"
+        connection.release()
+        until(lambda: more)
+        assert more == [b"\n"]
 
 
-def test_starting_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+def test_a_held_command_can_tell_its_release_from_the_end_of_the_connection(tmp_path: Path) -> None:
     guest = Guest()
-    guest.hangs = {"exec"}
+    more = held(guest)
     with reached(guest) as connection:
-        begun = time.monotonic()
-        connection.start("poweroff -f")
-        connection.start("poweroff -f")  # on a connection that is closed by now
-        assert time.monotonic() - begun < 3
-    connection.close()
+        list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
+        connection.close()
+        until(lambda: more)
+        assert more == [b""]
+
+
+def test_a_command_that_is_not_held_is_at_the_end_of_its_input_at_once(tmp_path: Path) -> None:
+    guest = Guest()
+    more = held(guest)
+    with reached(guest) as connection:
+        assert list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "e", timeout=lambda: 10.0)) == [b"1", b"2"]
+        until(lambda: more)
+        assert more == [b""]
+
+
+def test_releasing_never_fails(tmp_path: Path) -> None:
+    guest = Guest()
+    held(guest)
+    with reached(guest) as connection:
+        connection.release()  # nothing is held
+        list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
+        guest.drop()
+        connection.close()
+        connection.release()
 
 
 def test_close_never_fails() -> None:

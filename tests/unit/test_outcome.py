@@ -610,10 +610,13 @@ class FakeConnection:
 
     handshake_seconds = 0.0
 
-    def start(self, command: str) -> None:
+    def release(self) -> None:
         pass
 
-    def lines(self, command: str, *, data: bytes, errors: Path, timeout: Callable[[], float]) -> Iterator[bytes]:
+    def lines(
+        self, command: str, *, data: bytes, errors: Path, timeout: Callable[[], float], hold: bool
+    ) -> Iterator[bytes]:
+        assert hold
         errors.write_bytes(b"")
         *whole, rest = self._data.split(b"\n")
         yield from whole

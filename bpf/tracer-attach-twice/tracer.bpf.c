@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* A plain tracer of the target. */
+/* A plain tracer of the target, and another one. */
 #include "trace.h"
 
 SEC("fentry/target")
 int BPF_PROG(fentry, struct sk_buff *skb)
 {
 	trace_kind(EVENT_FENTRY);
+	return 0;
+}
+
+SEC("fentry/target")
+int BPF_PROG(other, struct sk_buff *skb)
+{
+	trace_kind(EVENT_FENTRY_2);
 	return 0;
 }
 

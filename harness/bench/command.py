@@ -49,7 +49,8 @@ def bench(
         command=shlex.join(["bpfmatrix", *sys.argv[1:]]),
     )
     console = make_console()
-    text = None if page_file is None else _page_with_place(page_file)
+    if page_file is not None:
+        _page_with_place(page_file)
     with tempfile.TemporaryDirectory(prefix="bpfmatrix-bench-") as scratch:
         measuring = Bench(
             wanted, cache=Cache(), scratch=Path(scratch), say=lambda words: console.print(words, markup=False)
@@ -60,7 +61,8 @@ def bench(
     (folder / "bench.json").write_text(render(document), encoding="utf-8")
     (folder / "bench.md").write_text(f"{pages.table(document, plot='phases.svg')}\n", encoding="utf-8")
     (folder / "phases.svg").write_text(pages.plot(document), encoding="utf-8")
-    if page_file is not None and text is not None:
+    if page_file is not None:
+        text = _page_with_place(page_file)  # somebody may have written on it meanwhile
         picture = page_file.with_suffix(".svg")
         picture.write_text(pages.plot(document), encoding="utf-8")
         page_file.write_text(

@@ -94,6 +94,21 @@ def test_a_page_gets_the_tables_and_the_plot_beside_it(tmp_path: Path, played: t
     assert (tmp_path / "performance.svg").read_text() == (tmp_path / "out/phases.svg").read_text()
 
 
+def test_what_is_written_on_the_page_while_it_measures_stays(
+    tmp_path: Path, played: type[Played], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- bench: begin -->\n<!-- bench: end -->\n")
+
+    def run(_: Played) -> Measurements:
+        page.write_text("written meanwhile\n<!-- bench: begin -->\n<!-- bench: end -->\n")
+        return played.found
+
+    monkeypatch.setattr(played, "run", run)
+    bench(tmp_path, page_file=page)
+    assert page.read_text().startswith("written meanwhile\n<!-- bench: begin -->\nKernel 6.1-x86_64")
+
+
 @pytest.mark.parametrize("text", [None, "no marks"])
 def test_a_page_without_a_place_is_refused_before_anything_is_measured(
     text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -179,12 +179,20 @@ PROTOTYPES = {
 }
 
 
+# glibc's malloc.h: M_MMAP_THRESHOLD (at most 32 MB) and M_TRIM_THRESHOLD, in bytes.
+MALLOC = {-3: 32 * 1024 * 1024, -1: 1024 * 1024 * 1024}
+
+
 class Libbpf:
     """libbpf.so.1 with declared types. Failures raise Refused with the errno that libbpf gives."""
 
     def __init__(self):
         self._lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
         self._libc = ctypes.CDLL(None)
+        # For every object with relocations libbpf takes 10 MB, and gives them back after the load. The next one in the
+        # same process may have the same pages: fresh ones are most of what a load costs where a page fault is dear.
+        for parameter, value in MALLOC.items():
+            self._libc.mallopt(parameter, value)
         self._libc.vsnprintf.argtypes = [POINTER, SIZE, TEXT, POINTER]
         self._libc.vsnprintf.restype = INT
         for name, (result, arguments) in PROTOTYPES.items():

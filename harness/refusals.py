@@ -168,14 +168,6 @@ TABLE: tuple[Refusal, ...] = (
         "Return a value from the range that the program type allows.",
     ),
     _row(
-        "no-session",
-        _LOAD,
-        "EOPNOTSUPP",
-        r"JIT does not support fsession",
-        "kernel/bpf/verifier.c bpf_check_attach_target()",
-        "This architecture's JIT has no fsession yet.",
-    ),
-    _row(
         "kernel-without-btf",
         _LOAD,
         "ESRCH",

@@ -51,7 +51,6 @@ UNSEEN = [
     ("load-tracer", "EINVAL", f"Cannot replace static functions\n{COUNTED}", "static-function"),
     ("load-tracer", "EINVAL", f"Cannot extend fentry/fexit\n{COUNTED}", "recursion-rule"),
     ("attach-tracer", "EINVAL", "return type INT of new() doesn't match type PTR of old()", "prototype-mismatch"),
-    ("load-tracer", "EOPNOTSUPP", f"JIT does not support fsession\n{COUNTED}", "no-session"),
     ("load-target", "EINVAL", f"f is not modifiable\n{COUNTED}", "fmod-ret"),
 ]
 

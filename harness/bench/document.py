@@ -27,8 +27,8 @@ RATIOS = (
     "jobs2_over_ideal",
 )
 """The keys of `ratios`, always all of them."""
-TUNED = ("cold_over_floor_tuned", "warm_over_floor_tuned")
-"""Only in `ratio_spreads`: against a floor that has our guests' command line."""
+SHIPPED = ("cold_over_floor_shipped", "warm_over_floor_shipped")
+"""Only in `ratio_spreads`: against a floor that has none of our settings."""
 
 
 def build(found: Measurements) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def build(found: Measurements) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "ratios": {name: None if spreads[name] is None else spreads[name].median for name in RATIOS},
-        "ratio_spreads": {name: _spread(spreads[name]) for name in (*RATIOS, *TUNED)},
+        "ratio_spreads": {name: _spread(spreads[name]) for name in (*RATIOS, *SHIPPED)},
         "notes": dict(found.notes),
         "problems": _told([found.other_problems, *(sample.problems for sample in found.samples())]),
         "remarks": _told(sample.notes for sample in found.samples()),
         **asdict(found.facts),
         "floor": _spread(spread(found.floor)),
-        "floor_tuned": _spread(spread(found.floor_tuned)),
+        "floor_shipped": _spread(spread(found.floor_shipped)),
         "cold": _runs(found.cold),
         "warm": _runs(found.warm),
         "virtme_ng": None if found.virtme is None else _virtme(found.virtme),
@@ -72,11 +72,11 @@ def parse(text: str, *, name: str = "bench.json") -> dict[str, Any]:
 
 def _ratios(found: Measurements) -> dict[str, Any]:
     cold, warm = [sample.run for sample in found.cold], [sample.run for sample in found.warm]
-    spreads: dict[str, Spread | None] = dict.fromkeys((*RATIOS, *TUNED))
+    spreads: dict[str, Spread | None] = dict.fromkeys((*RATIOS, *SHIPPED))
     spreads["cold_over_floor"] = ratios(cold, found.floor)
     spreads["warm_over_floor"] = ratios(warm, found.floor)
-    spreads["cold_over_floor_tuned"] = ratios(cold, found.floor_tuned)
-    spreads["warm_over_floor_tuned"] = ratios(warm, found.floor_tuned)
+    spreads["cold_over_floor_shipped"] = ratios(cold, found.floor_shipped)
+    spreads["warm_over_floor_shipped"] = ratios(warm, found.floor_shipped)
     spreads["process_cold_over_floor"] = ratios([sample.process for sample in found.cold], found.floor)
     spreads["process_warm_over_floor"] = ratios([sample.process for sample in found.warm], found.floor)
     if found.virtme is not None:

@@ -1,7 +1,7 @@
 """The floor: a kernel booted as it was shipped, in the machine that cold runs have, up to an init that powers off.
 
-What we tell our kernels so that they boot faster is a way to be faster than that; so the floor has the command line
-that Debian's boot loader gives. Beside it the same is measured with our own.
+It has our guests' command line and memory. Beside it the same is measured with neither, as Debian's boot loader and
+QEMU have them by themselves: what our settings bring shows only against that.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ def floor_ramdisk(base: bytes) -> bytes:
     return cpio.archive(node for node in cpio.read(base) if node.path in _NEEDED)
 
 
-def floor_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str, tuned: bool) -> str:
-    """Return the floor's command line: Debian's own, or where `tuned` that of our guests.
+def floor_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str, shipped: bool) -> str:
+    """Return the floor's command line: that of our guests, or where `shipped` Debian's own.
 
     Debian's GRUB says `quiet` (GRUB_CMDLINE_LINUX_DEFAULT); the console and the way to end are needed anyhow.
     """
-    if tuned:
+    if not shipped:
         return kernel_cmdline(arch, accel=accel, serial=serial, extra=f"{extra} {FLOOR}".strip())
     return " ".join(word for word in (f"console={arch.console}", "quiet", "panic=-1", extra, FLOOR) if word)
 
 
-def floor(plan: GuestPlan, *, tuned: bool = False) -> float:
+def floor(plan: GuestPlan, *, shipped: bool = False) -> float:
     """Boot the kernel of a plan up to its init and return the seconds from QEMU's start to its end.
 
-    The kernel is started as it is, by the machine's firmware and its own decompressor, in a QEMU that has its memory as
-    it likes it (harness/qemu/pages.py); `tuned`: command line and memory are as our guests have them. Raises BenchError
-    where the init is not reached before the boot deadline, QemuError where QEMU does not start.
+    The kernel is started as it is, by the machine's firmware and its own decompressor; `shipped`: also with Debian's
+    command line, and in a QEMU that has huge pages where it likes (harness/qemu/pages.py). Raises BenchError where the
+    init is not reached before the boot deadline, QemuError where QEMU does not start.
     """
     with tempfile.TemporaryDirectory(prefix="bpfmatrix-floor-") as name:
         folder = Path(name)
         (folder / "initrd").write_bytes(floor_ramdisk(plan.base.read_bytes()))
         arch = plan.kernel.arch
-        cmdline = floor_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, tuned=tuned)
+        cmdline = floor_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, shipped=shipped)
 
         def spec(monitor_fd: int) -> GuestSpec:
             return replace(guest_spec(plan, folder=folder, monitor_fd=monitor_fd), cmdline=cmdline)
 
         begun = time.monotonic()
-        with running(spec, folder=folder, stopping=plan.stopping, huge_pages=not tuned) as qemu:
+        with running(spec, folder=folder, stopping=plan.stopping, huge_pages=shipped) as qemu:
             wait_until(lambda: not qemu.alive(), seconds=plan.settings.deadlines.boot, step=0.005)
             seconds = time.monotonic() - begun
             if qemu.alive() or MARKER not in qemu.console_text():

@@ -98,7 +98,7 @@ class Bench:
         # Two runs that do not count: afterwards everything is in the cache, and the snapshot is made.
         for start in Start:
             last = self._report(self._wanted.project, [self._kernel.name], [SEED], start=start)[0]
-        floors, tuned, cold, warm = self._rounds(guest)
+        floors, shipped, cold, warm = self._rounds(guest)
         added = tuple(self._added(name) for name in self._simple())
         virtme = self._virtme()
         matrix = self._whole_matrix()
@@ -123,7 +123,7 @@ class Bench:
                 rounds=self._wanted.rounds,
             ),
             floor=floors,
-            floor_tuned=tuned,
+            floor_shipped=shipped,
             cold=cold,
             warm=warm,
             sizes=self._sizes(measured),
@@ -147,16 +147,16 @@ class Bench:
         self, guest: GuestPlan
     ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[RunSample, ...], tuple[RunSample, ...]]:
         floors: list[float] = []
-        tuned: list[float] = []
+        shipped: list[float] = []
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
         for number in range(self._wanted.rounds):
             floors.append(round(floor(guest), 4))
             for start, samples in runs.items():
                 samples.append(self._sample(self._wanted.project, [self._kernel.name], [SEED], start=start))
-            tuned.append(round(floor(guest, tuned=True), 4))
+            shipped.append(round(floor(guest, shipped=True), 4))
             words = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
             self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {words}")
-        return tuple(floors), tuple(tuned), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
+        return tuple(floors), tuple(shipped), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
 
     def _simple(self) -> list[str]:
         cases = load_cases(self._wanted.project.matrix_file, self._matrix.cases)

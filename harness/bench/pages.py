@@ -20,8 +20,8 @@ RATIOS = {
     "process_warm_over_floor": "warm, whole process / floor",
     "virtme_ng_over_cold": "virtme-ng / cold, whole processes, same generic kernel",
     "virtme_ng_over_warm": "virtme-ng / warm, whole processes, same generic kernel",
-    "cold_over_floor_tuned": "cold run / floor with our kernel command line",
-    "warm_over_floor_tuned": "warm run / floor with our kernel command line",
+    "cold_over_floor_shipped": "cold run / floor without our settings",
+    "warm_over_floor_shipped": "warm run / floor without our settings",
     "jobs2_over_ideal": "matrix: wall time × 2 jobs / sum of single times (warm)",
 }
 
@@ -41,7 +41,7 @@ COLOURS = {
 """The colour of each phase in the plot."""
 
 MEANINGS = {
-    "floor": "the kernel as shipped, with Debian's command line, power-off at its init",
+    "floor": "the kernel as shipped, power-off at its init",
     "fetch": "kernel, image and objects taken from the cache",
     "start": "cold: initramfs written, kernel unpacked, QEMU started; warm: QEMU started, snapshot restored, greeting",
     "kernel": "firmware and kernel, up to init",

@@ -192,13 +192,13 @@ class Facts:
 class Measurements:
     """All that `invoke bench` has measured. What is None was not; `notes` says why, by the name of the ratio.
 
-    `floor` and `floor_tuned` are seconds, with Debian's command line and with ours. `other_problems` are outcomes other
+    `floor` and `floor_shipped` are seconds, with our guests' settings and without. `other_problems` are outcomes other
     than `works` that no run of ours had (virtme-ng's).
     """
 
     facts: Facts
     floor: tuple[float, ...]
-    floor_tuned: tuple[float, ...]
+    floor_shipped: tuple[float, ...]
     cold: tuple[RunSample, ...]
     warm: tuple[RunSample, ...]
     sizes: Sizes

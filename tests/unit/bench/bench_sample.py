@@ -164,7 +164,7 @@ def measurements() -> Measurements:
     return Measurements(
         facts=FACTS,
         floor=(2.0, 2.25, 2.0),
-        floor_tuned=(1.75, 2.0, 1.875),
+        floor_shipped=(1.75, 2.0, 1.875),
         cold=cold,
         warm=warm,
         sizes=Sizes(
@@ -199,7 +199,7 @@ def quick_measurements() -> Measurements:
         whole,
         facts=replace(FACTS, rounds=1),
         floor=whole.floor[:1],
-        floor_tuned=whole.floor_tuned[:1],
+        floor_shipped=whole.floor_shipped[:1],
         cold=whole.cold[:1],
         warm=(sample(Start.WARM, outcome=OutcomeKind.REFUSED, boots=2),),
         virtme=None,

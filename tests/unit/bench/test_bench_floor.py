@@ -47,9 +47,9 @@ def test_init_mounts_nothing_else_and_calls_nothing_but_busybox_before() -> None
 
 
 @pytest.mark.parametrize("accel", ["tcg", "kvm"])
-def test_the_floor_has_debians_own_command_line_and_the_tuned_one_ours(accel: str) -> None:
+def test_the_floor_has_our_command_line_and_the_shipped_one_debians(accel: str) -> None:
     x86 = ARCHITECTURES["x86_64"]
-    shipped = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", tuned=False)
+    shipped = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", shipped=True)
     assert shipped == "console=ttyS0 quiet panic=-1 kasan=off bpfmatrix.floor"
-    tuned = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", tuned=True)
-    assert tuned == kernel_cmdline(x86, accel=accel, serial=False, extra="kasan=off bpfmatrix.floor")
+    ours = floor_cmdline(x86, accel=accel, serial=False, extra="kasan=off", shipped=False)
+    assert ours == kernel_cmdline(x86, accel=accel, serial=False, extra="kasan=off bpfmatrix.floor")

@@ -59,8 +59,8 @@ def played(folder: Path, monkeypatch: pytest.MonkeyPatch, **wanted: Any) -> Play
     done: list[str] = []
     said: list[str] = []
 
-    def floor(_plan: GuestPlan, *, tuned: bool = False) -> float:
-        done.append("floor tuned" if tuned else "floor")
+    def floor(_plan: GuestPlan, *, shipped: bool = False) -> float:
+        done.append("floor shipped" if shipped else "floor")
         return 2.0
 
     monkeypatch.setattr(measure, "floor", floor)
@@ -82,13 +82,13 @@ def test_things_are_measured_in_turns(tmp_path: Path, monkeypatch: pytest.Monkey
     assert count > 1
     assert bench.done == [
         *("cold 1x1 /1", "warm 1x1 /1"),  # these do not count
-        *("floor", "cold 1x1 /1", "warm 1x1 /1", "floor tuned") * 2,
+        *("floor", "cold 1x1 /1", "warm 1x1 /1", "floor shipped") * 2,
         # of each simple case; the first builds the objects
         *("warm 1x10 /1", *("warm 1x1 /1", "warm 1x10 /1") * 2) * len(measure.SIMPLE),
         f"warm {count}x1 /1",  # makes the snapshots
         *(f"cold {count}x1 /1", f"cold {count}x1 /2", f"warm {count}x1 /1", f"warm {count}x1 /2") * 2,
     ]
-    assert [len(samples) for samples in (found.floor, found.floor_tuned, found.cold, found.warm)] == [2] * 4
+    assert [len(samples) for samples in (found.floor, found.floor_shipped, found.cold, found.warm)] == [2] * 4
 
 
 def test_without_the_matrix_and_a_peer_the_rest_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bench_sample import golden, measurements, quick_measurements
 
 from harness.bench import pages
-from harness.bench.document import RATIOS, TUNED, build, parse, render
+from harness.bench.document import RATIOS, SHIPPED, build, parse, render
 from harness.bench.samples import PHASES
 from harness.reports import page
 
@@ -31,7 +31,7 @@ def test_golden() -> None:
 
 
 def test_every_ratio_and_phase_has_its_words_and_colour() -> None:
-    assert set(pages.RATIOS) == {*RATIOS, *TUNED}
+    assert set(pages.RATIOS) == {*RATIOS, *SHIPPED}
     assert set(pages.COLOURS) == set(pages.MEANINGS) == {"floor", *PHASES}
     assert len(set(pages.COLOURS.values())) == len(pages.COLOURS)
 

@@ -1,59 +1,116 @@
 #!/usr/bin/python3
-"""What waits for work in the guest: images/init starts it, it loads the agent and takes the job that comes over SSH.
+"""What waits for work in the guest: images/init starts it, and it takes the agent and the job that come over SSH.
 
 Python and libbpf take longer to load in an emulated guest than most cases take to run. So that happens while the
 harness is still connecting; or, in a guest whose state is kept as a snapshot, once for all the runs that are
-restored from it. Such a guest gets what must be its run's own (keys, entropy, the time) over its console, before
-anything listens on its network.
+restored from it, and the agent with it. Such a guest gets what must be its run's own (keys, entropy, the time) over
+its console, before anybody can log in.
 
 docs/agent-protocol.md describes what it reads and writes. Standard library only.
 """
 
+# ruff: noqa: F401  (what the agent imports is loaded here, before it comes)
+
+import contextlib
 import ctypes
+import errno
+import functools
 import gc
 import json
+import marshal
+import mmap
 import os
+import resource
+import select
+import socket
 import struct
 import sys
 import time
+import types
 import zlib
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python3 -I does not
-import guest_agent
 
 FOLDER, CONSOLE = "/run/bpfmatrix", "/dev/console"
 HOST_KEY, AUTHORIZED_KEYS = "/etc/dropbear/dropbear_ed25519_host_key", "/root/.ssh/authorized_keys"
 STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
 """Written to the console when the guest waits for its greeting, and when all of it is in place."""
+# _IOW('R', 3, int [2]) and _IO('R', 7) (include/uapi/linux/random.h); ppc64le has bits of its own for that.
+RNDADDENTROPY, RNDRESEEDCRNG = {"ppc64le": (0x80085203, 0x20005207)}.get(os.uname().machine, (0x40085203, 0x5207))
 
 
 def main(*, standby, gate=False):
-    """Load the agent, take a greeting where the guest stands by, then one job; with a `gate`, let init go on before."""
-    lib, log = guest_agent.Libbpf(), guest_agent.KernelLog()
-    gc.freeze()  # children share these pages; nothing is gained by looking through them
+    """Take the agent and a job, and let the one do the other.
+
+    Where the guest stands by, the agent comes first and by itself; then the guest stands by once more, for its job.
+    """
+    ctypes.CDLL("libbpf.so.1")  # stays loaded
     if standby:
-        places = Places()
-        with open(CONSOLE, "r+b", buffering=0) as console:
-            places.fill(json.loads(greeting(console)))
-            if gate:
-                with open(f"{FOLDER}/go", "wb") as file:
-                    file.write(b"go\n")
-            console.write(f"{GREETED}\n".encode())
-    with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness's command opens it
-        job = receive(source)
-    guest_agent.serve(job, lib=lib, log=log, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
+        stand_by(Places(), gate=gate, last=False)
+        code, _ = receive()
+        places = Places()  # and no keys any more: a guest that does not get further is powered off by init
+        serve = load(code)
+        wait_until_alone()
+        stand_by(places, gate=gate, last=True)
+        _, job = receive()
+    else:
+        code, job = receive()
+        serve = load(code)
+    serve(job, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
 
 
-def receive(source):
-    """Read a line of JSON and the files that it announces, zlib's stream of both; write the files, return the job."""
-    line, _, data = zlib.decompress(source.read()).partition(b"\n")
-    head, start = json.loads(line), 0
+def stand_by(places, *, gate, last):
+    """Wait for a greeting. With a `gate` let init serve the serial port then: once, or for good the `last` time."""
+    gc.freeze()  # children share these pages; nothing is gained by looking through them
+    with open(CONSOLE, "r+b", buffering=0) as console:
+        places.fill(json.loads(greeting(console)))
+        if gate:
+            with open(f"{FOLDER}/go", "wb") as file:
+                if last:
+                    os.unlink(f"{FOLDER}/go")
+                file.write(b"go\n")
+        console.write(f"{GREETED}\n".encode())
+
+
+def receive():
+    """Take one parcel, and return the agent's code and the job that were in it; nothing for what was not."""
+    with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness opens it
+        return unpack(source.read())
+
+
+def unpack(parcel):
+    """Read a line of JSON, the agent and the files that it announces, zlib's stream of all; write the files."""
+    line, _, data = zlib.decompress(parcel).partition(b"\n")
+    head = json.loads(line)
+    start = head["agent"]
     for path, size in head["files"]:
         if not os.path.isdir(os.path.dirname(path)):
             os.makedirs(os.path.dirname(path))
         write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), data[start : start + size])
         start += size
-    return head["job"]
+    return data[: head["agent"]], head["job"]
+
+
+def load(code):
+    """Load the agent, and libbpf for it; return what runs a job: bytecode as it lies in a .pyc file, or else source."""
+    agent = types.ModuleType("guest_agent")
+    # A .pyc file's first four bytes are the magic number of its Python, which ends with these two; then come twelve
+    # that say what it was made of (importlib/_bootstrap_external.py).
+    exec(marshal.loads(code[16:]) if code[2:4] == b"\r\n" else code, agent.__dict__)
+    return functools.partial(agent.serve, lib=agent.Libbpf(), log=agent.KernelLog())
+
+
+def wait_until_alone():
+    """Wait until SSH serves nobody: until of its processes only the one is left that listens."""
+    while sum(name_of(pid) == "dropbear" for pid in os.listdir("/proc") if pid.isdigit()) > 1:
+        time.sleep(0.005)
+
+
+def name_of(pid):
+    """Return the name of a process, or nothing where it has ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def write(fd, data):
@@ -83,8 +140,6 @@ class Places:
         )
         self._random = os.open("/dev/urandom", os.O_WRONLY)
         self._libc = ctypes.CDLL(None, use_errno=True)
-        # RNDADDENTROPY and RNDRESEEDCRNG (include/uapi/linux/random.h)
-        self._add, self._reseed = guest_agent.ioctl_request("R", 3, size=8), guest_agent.ioctl_request("R", 7)
 
     def fill(self, words):
         """Make this guest one of its own: its time, its entropy, its SSH keys."""
@@ -92,7 +147,7 @@ class Places:
         entropy = bytes.fromhex(words["entropy"])
         # struct rand_pool_info: the entropy in bits, the size in bytes, the bytes. Then let the generator take it up.
         pool = struct.pack("=ii", len(entropy) * 8, len(entropy)) + entropy
-        for request, argument in ((self._add, pool), (self._reseed, None)):
+        for request, argument in ((RNDADDENTROPY, pool), (RNDRESEEDCRNG, None)):
             if self._libc.ioctl(self._random, ctypes.c_ulong(request), argument) != 0:
                 raise OSError(ctypes.get_errno(), f"the guest's random numbers cannot be made its own ({request:#x})")
         os.close(self._random)

@@ -17,9 +17,8 @@ from harness.debian.lock import Lock, LockedImage, read_lock
 from harness.debian.mirrors import Mirrors, find_mirrors
 from harness.debian.resolve import resolve_image
 from harness.errors import PackageGoneError
-from harness.image import cpio
 from harness.image.contents import Contents, read_contents
-from harness.image.programs import harness_programs, program_nodes
+from harness.image.programs import GuestPrograms, guest_programs, harness_programs
 from harness.image.userland import UserlandParts, build_userland
 from harness.kernels import path as path_source
 from harness.kernels.debian import DebianRequest, DebianSource
@@ -77,7 +76,7 @@ class Preparation:
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
-        self._programs: list[cpio.Node] | None = None
+        self._programs: GuestPrograms | None = None
         self._modules: set[str] = set()
         self._kernels: dict[tuple[DebianKernel, tuple[str, ...]], KernelFiles] = {}
         self.notices: list[str] = []
@@ -115,12 +114,12 @@ class Preparation:
                 self._bases[arch.name] = self._build_base(arch)
             return self._bases[arch.name]
 
-    def programs(self, arch: Architecture) -> list[cpio.Node]:
-        """Return the initramfs entries of what runs the cases in guests of `arch`."""
+    def programs(self, arch: Architecture) -> GuestPrograms:
+        """Return what runs the cases in guests of `arch`."""
         base = self.base(host_architecture() or arch)
         with self._guard:
             if self._programs is None:
-                self._programs = program_nodes(harness_programs(), cache=self.cache, base=base)
+                self._programs = guest_programs(harness_programs(), cache=self.cache, base=base)
             return self._programs
 
     def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:

@@ -15,6 +15,7 @@ from harness.errors import QemuError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
 from harness.guest.keys import RunKeys
 from harness.image import cpio
+from harness.image.programs import GuestPrograms
 from harness.image.ramdisk import key_nodes, module_nodes, write_ramdisk
 from harness.kernels.files import KernelFiles
 from harness.kernels.payload import direct_image
@@ -29,8 +30,8 @@ LISTENING = "Not backgrounding"
 class GuestPlan:
     """What is needed to start one guest.
 
-    `base` is the shared userland; `programs` are the entries of what runs the cases in the guest; `objects` maps
-    case id to files. Once `stopping` is set no guest starts any more; the guests of a run share it.
+    `base` is the shared userland; `programs` is what runs the cases in the guest; `objects` maps case id to files.
+    Once `stopping` is set no guest starts any more; the guests of a run share it.
     """
 
     kernel: KernelFiles
@@ -40,7 +41,7 @@ class GuestPlan:
     keys: RunKeys
     objects: Mapping[str, Mapping[str, Path]]
     folder: Path
-    programs: Sequence[cpio.Node] = ()
+    programs: GuestPrograms = field(default_factory=GuestPrograms)
     cmdline: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -114,7 +115,7 @@ def boot_files(plan: GuestPlan, *, folder: Path, more: Sequence[cpio.Node]) -> P
 
 def common_nodes(plan: GuestPlan) -> list[cpio.Node]:
     """Return the initramfs entries that every guest of this plan has on top of the userland."""
-    return [*module_nodes(plan.kernel.modules), *plan.programs]
+    return [*module_nodes(plan.kernel.modules), *plan.programs.nodes]
 
 
 @contextlib.contextmanager

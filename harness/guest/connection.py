@@ -39,8 +39,14 @@ Dial = Callable[[float], socket.socket]
 
 
 def dial_port(port: int) -> Dial:
-    """Return a function that opens a fresh connection to a port of 127.0.0.1."""
-    return lambda seconds: socket.create_connection(("127.0.0.1", port), timeout=min(seconds, 5))
+    """Return a function that opens a fresh connection to a port of 127.0.0.1, on which no packet waits for others."""
+
+    def dial(seconds: float) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=min(seconds, 5))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    return dial
 
 
 def dial_serial(path: Path, *, opened: socket.socket | None = None) -> Dial:
@@ -115,21 +121,29 @@ class Connection:
         finally:
             timer.cancel()
 
-    def lines(
-        self,
-        command: str,
-        *,
-        data: bytes = b"",
-        errors: Path,
-        timeout: Callable[[], float],
-        hold: bool = False,
-    ) -> Iterator[bytes]:
-        """Run a command, give it `data` to read, and yield the lines of its output, without their ends.
+    def push(self, data: bytes, path: str) -> None:
+        """Write `data` to a pipe of the guest by SFTP, to its end; raise GuestConnectionError where that fails."""
+        from paramiko import SFTPClient, SFTPError
+
+        try:
+            with self._within(PUSH_SECONDS, "files were pushed"):
+                channel = self._transport.open_session(timeout=10)
+                channel.invoke_subsystem("sftp")
+                # OpenSSH's server seeks before it writes (sftp-server.c, process_write()), which a pipe refuses; but
+                # not in a file that was opened to append.
+                with SFTPClient(channel) as client, client.open(path, "a") as pipe:
+                    pipe.write(data)
+        except SFTPError as error:
+            raise GuestConnectionError(f"the guest's SFTP service does not keep to its protocol: {error}") from error
+        except _not_yet() as error:
+            raise GuestConnectionError(f"the guest did not take what was pushed: {error}") from error
+
+    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float], hold: bool = False) -> Iterator[bytes]:
+        """Run a command and yield the lines of its output, without their ends.
 
         `timeout` is asked before every wait and says how many seconds are left; it raises where none are. What
-        the command writes to its error output goes to the file `errors`. With `hold` its input stays open behind
-        `data`, for release(); it must close its outputs itself. Raises GuestConnectionError where the connection
-        breaks.
+        the command writes to its error output goes to the file `errors`. With `hold` its input stays open, for
+        release(); it must close its outputs itself. Raises GuestConnectionError where the connection breaks.
         """
         try:
             channel = self._transport.open_session(timeout=10)
@@ -138,10 +152,8 @@ class Connection:
             with contextlib.nullcontext() if hold else channel, errors.open("wb") as log:
                 with self._within(ANSWER_SECONDS, "a command was started in it"):
                     channel.exec_command(command)
-                with self._within(PUSH_SECONDS, "files were pushed"):
-                    channel.sendall(data)
-                    if not hold:
-                        channel.shutdown_write()
+                if not hold:
+                    channel.shutdown_write()
                 rest = b""
                 while True:
                     channel.settimeout(timeout())
@@ -169,6 +181,20 @@ class Connection:
         if self._held is not None:
             with contextlib.suppress(*_not_yet()):
                 self._held.sendall(b"\n")
+
+    def leave(self) -> None:
+        """Have the guest end this connection; raise GuestConnectionError where it does not answer.
+
+        Over a serial port it would not notice that it is closed. The connection's process in the guest is the parent
+        of the commands that it runs; this one waits for a line, so that the answer to it comes before the end.
+        """
+        try:
+            channel = self._transport.open_session(timeout=10)
+            with self._within(ANSWER_SECONDS, "it was told to end the connection"):
+                channel.exec_command("read -r _; kill $PPID")
+                channel.sendall(b"\n")
+        except _not_yet() as error:
+            raise GuestConnectionError(f"the connection to the guest broke: {error}") from error
 
     def shell(self, *, columns: int, lines: int) -> paramiko.Channel:
         """Start a shell and return its channel; on a terminal of this size, or on none where it is 0."""

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.config.case import Case
 from harness.errors import AgentError, BpfmatrixError, DeadlineError, WrongKernelError
 from harness.guest.boot import GuestPlan, booted, connected
 from harness.guest.connection import Connection
+from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.guest.protocol import Transcript
-from harness.jobs import job_of
 from harness.judge.records import CaseRecord, Ending, console_tail, ending_of
 from harness.kernels.files import KernelFiles
 from harness.model import Start
 from harness.qemu.process import QemuProcess, wait_until
 
-IN_GUEST = PurePosixPath("/run/bpfmatrix")
-AGENT_COMMAND = (
-    f"dd bs={{size}} count=1 iflag=fullblock status=none of={IN_GUEST}/in; "
-    f"dd bs=64k status=none if={IN_GUEST}/out; "
-    "exec >&- 2>&-; read -r _ && exec poweroff -f"
-)
-"""Hands a job of so many bytes to what waits for it in the guest (harness/guest_service.py), brings its lines back, and
-powers off when it is given one more line; not where the connection just ends.
+AGENT_COMMAND = f"dd bs=64k status=none if={IN_GUEST}/out; exec >&- 2>&-; read -r _ && exec poweroff -f"
+"""Runs the agent: brings the lines of what waits in the guest (harness/guest_service.py), and powers off when it is
+given a line; not where the connection just ends.
 
-One command for all, and dd, which busybox's shell does in a copy of itself: in an emulated guest a program takes 10 ms
+One command for both, and dd, which busybox's shell does in a copy of itself: in an emulated guest a program takes 10 ms
 to start.
 """
 GRACE = 5.0
@@ -95,7 +88,7 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
                 watch.switch("agent")
                 result.seconds["connect"] = connection.handshake_seconds
                 result.seconds["boot"] -= connection.handshake_seconds
-                _run_agent(plan, connection, cases, transcript, watch=watch)
+                _run_agent(plan, qemu, connection, cases, transcript, watch=watch)
                 watch.switch("shutdown")
                 _power_off(plan, qemu, connection, result)
             ending = None
@@ -110,9 +103,18 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
 
 
 def _run_agent(
-    plan: GuestPlan, connection: Connection, cases: Sequence[Case], transcript: Transcript, *, watch: Stopwatch
+    plan: GuestPlan,
+    qemu: QemuProcess,
+    connection: Connection,
+    cases: Sequence[Case],
+    transcript: Transcript,
+    *,
+    watch: Stopwatch,
 ) -> None:
-    """Hand over the job and read the agent's lines to the end; raise what keeps it from being complete."""
+    """Push the job, and the agent where the guest has none yet; read the agent's lines to the end.
+
+    Raises what keeps them from being complete.
+    """
     deadlines = {case.id: case.deadline or plan.settings.deadlines.case for case in cases}
     begun = time.monotonic()
 
@@ -126,10 +128,9 @@ def _run_agent(
         return remaining
 
     errors = plan.folder / "agent.stderr"
+    connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS)
     with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
-        job = _job(plan, cases)
-        command = AGENT_COMMAND.format(size=len(job))
-        for line in connection.lines(command, data=job, errors=errors, timeout=left, hold=True):
+        for line in connection.lines(AGENT_COMMAND, errors=errors, timeout=left, hold=True):
             log.write(line + b"\n")
             record = transcript.feed(line)
             if record is None:
@@ -199,19 +200,6 @@ def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case
         result.records.update({case.id: transcript.record(case.id, ending) for case in cases})
     else:
         result.problems.append(f"after {list(result.records)[-1]}: {ending.reason}")
-
-
-def _job(plan: GuestPlan, cases: Sequence[Case]) -> bytes:
-    """Return what the guest's service reads: a line of JSON, then the files that it announces, all through zlib."""
-    files: dict[PurePosixPath, bytes] = {}
-    jobs = []
-    for case in cases:
-        paths = {name: IN_GUEST / case.id / f"{name}.o" for name in plan.objects[case.id]}
-        files.update({paths[name]: path.read_bytes() for name, path in plan.objects[case.id].items()})
-        jobs.append((case, paths))
-    job = job_of(jobs, deadline=plan.settings.deadlines.case)
-    head = {"files": [(str(path), len(data)) for path, data in files.items()], "job": job}
-    return zlib.compress(b"".join([json.dumps(head).encode(), b"\n", *files.values()]))
 
 
 def _read(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 A snapshot is two files: the guest's memory, and the state of the rest of its machine. A restored guest maps the
 memory privately, so that nothing it does comes back to the file, and every run begins with the same bytes. What
-must be a run's own (SSH keys, entropy, the time) is given to it over its console before anything listens on its
-network (harness/guest_service.py, `greeted`).
+must be a run's own (SSH keys, entropy, the time) is given to it over its console before anybody can log in
+(harness/guest_service.py, `stand_by`). The guest of which the snapshot is made is greeted in the same way, once before:
+the agent is pushed to it, and it forgets the keys.
 
 Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is looked at
 while the guest already runs; its results count only if they are.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
@@ -25,8 +27,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.cache import MANIFEST, Cache, digest, sha256_known, sha256_sparse
-from harness.errors import CacheError, DeadlineError, GuestGoneError, QemuError, SnapshotError
-from harness.guest.boot import GuestPlan, boot_files, common_nodes, guest_folder, guest_spec
+from harness.errors import (
+    CacheError,
+    DeadlineError,
+    GuestConnectionError,
+    GuestGoneError,
+    QemuError,
+    SnapshotError,
+)
+from harness.guest.boot import GuestPlan, boot_files, common_nodes, connected, guest_folder, guest_spec
+from harness.guest.keys import make_keys
+from harness.guest.parcel import PARCELS, agent_parcel
 from harness.image import cpio
 from harness.process import find_tool, run
 from harness.qemu.accel import processor
@@ -35,7 +46,7 @@ from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, save_state
 
 KIND = "snapshots"
-FORMAT = 2
+FORMAT = 3
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when the guest waits for its greeting."""
@@ -106,7 +117,7 @@ class Snapshots:
                 with self._cache.guarded(path):
                     self._cache.mark_used(path)
                 return found
-        except (CacheError, DeadlineError, GuestGoneError, QemuError) as error:
+        except (CacheError, DeadlineError, GuestConnectionError, GuestGoneError, QemuError) as error:
             raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
 
     def kept(self, plan: GuestPlan) -> Snapshot | None:
@@ -119,6 +130,7 @@ class Snapshots:
             sha256_known(plan.kernel.image),
             sha256_known(plan.base),
             digest(cpio.archive(common_nodes(plan)).hex()),
+            hashlib.sha256(plan.programs.agent).hexdigest(),
         ]
         host = processor() if plan.accel == "kvm" else ""  # `-cpu host` is whatever the host has
         return digest(FORMAT, self._qemu_version, host, qemu_argv(spec), files)
@@ -137,7 +149,8 @@ class Snapshots:
                 return replace(made, kernel=image)
 
             with running(spec, folder=folder, stopping=plan.stopping) as qemu:
-                _await_standby(plan, qemu)
+                _await_standby(plan, qemu, times=1)
+                _push_agent(plan, qemu)
                 save_state(qemu.monitor, scratch / STATE)
             run([find_tool("fallocate", package="util-linux", purpose="keep snapshots small"), "-d", scratch / RAM])
             with self._cache.guarded(path):
@@ -185,12 +198,25 @@ def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored
     )
 
 
-def _await_standby(plan: GuestPlan, qemu: QemuProcess) -> None:
+def _await_standby(plan: GuestPlan, qemu: QemuProcess, *, times: int) -> None:
     seconds = plan.settings.deadlines.boot
-    if not wait_until(lambda: STANDBY in qemu.console_text() or not qemu.alive(), seconds=seconds, step=0.01):
+    standing = lambda: qemu.console_text().count(STANDBY) >= times or not qemu.alive()  # noqa: E731
+    if not wait_until(standing, seconds=seconds, step=0.01):
         raise DeadlineError("boot", seconds, "waiting for the guest to stand by")
     if not qemu.alive():
         raise GuestGoneError("QEMU ended while the guest was booting")
+
+
+def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
+    """Push the agent to a guest that stands by, and wait until it does so again, with the agent and alone.
+
+    The keys are for this alone: what a snapshot holds opens nothing.
+    """
+    plan = replace(plan, keys=make_keys())
+    with _greeted(plan, qemu), connected(plan, qemu) as connection:
+        connection.push(agent_parcel(plan), PARCELS)
+        connection.leave()
+        _await_standby(plan, qemu, times=2)
 
 
 @contextlib.contextmanager
@@ -204,13 +230,10 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
                 _load(qemu, snapshot.folder / STATE)
-                if plan.serial:
-                    # Before the guest says its SSH banner: a serial port keeps nothing for who comes later.
-                    qemu.line = stack.enter_context(socket.socket(socket.AF_UNIX))
-                    qemu.line.connect(str(folder / "ssh"))
-                _greet(plan, qemu, folder / "tty")
+                stack.enter_context(_greeted(plan, qemu))
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error
+            qemu.listening = qemu.has_agent = True
             yield qemu
 
 
@@ -223,8 +246,25 @@ def _load(qemu: QemuProcess, state: Path) -> None:
         raise QemuError(" ".join(death.describe().split()) if death else str(error)) from error
 
 
+@contextlib.contextmanager
+def _greeted(plan: GuestPlan, qemu: QemuProcess) -> Iterator[None]:
+    """Greet a guest that stands by, and hold the line on which it will serve SSH, where that is a serial port.
+
+    That is opened before the guest says its SSH banner: a serial port keeps nothing for who comes later.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            if plan.serial:
+                qemu.line = stack.enter_context(socket.socket(socket.AF_UNIX))
+                qemu.line.connect(str(qemu.folder / "ssh"))
+            _greet(plan, qemu, qemu.folder / "tty")
+        except OSError as error:
+            raise QemuError(f"QEMU does not take what is for its guest: {error}") from error
+        yield
+
+
 def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
-    """Tell a restored guest what is its own: the time, entropy, and the run's keys.
+    """Tell a guest what is its own: the time, entropy, and the run's keys.
 
     The connection lasts until the guest has it all: what a guest has not read yet of a closed connection QEMU
     forgets, and one that is left open unread stops the guest's console after some hundred characters.
@@ -241,5 +281,4 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
         heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
         if not wait_until(heard, seconds=GREETING_SECONDS, step=0.002) or GREETED not in qemu.console_text():
             how = f"gave no sign of life within {GREETING_SECONDS:g} s" if qemu.alive() else "ended at once"
-            raise SnapshotError(f"{plan.kernel.name}: the restored guest {how}")
-    qemu.listening = True
+            raise SnapshotError(f"{plan.kernel.name}: the guest, when it was greeted, {how}")

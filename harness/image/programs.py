@@ -1,6 +1,7 @@
 """What of bpfmatrix itself goes into a guest: the service and the agent, as bytecode of the guest's own Python.
 
 Compiling them takes an emulated guest longer than most cases; so the image's interpreter does it once, on the host.
+The service lies in the initramfs; the agent is pushed to it (harness/guest/parcel.py).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from harness.process import run
 
 FOLDER = "usr/lib/bpfmatrix"
 """Where the programs lie in the guest; images/init starts the service from there."""
+AGENT, SERVICE = "guest_agent.py", "guest_service.py"
 FORMAT = 1
 _COMPILE = (
     "import py_compile, sys; [py_compile.compile(name, cfile=name + 'c', dfile=name.rpartition('/')[2], doraise=True, "
@@ -25,20 +28,35 @@ _COMPILE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuestPrograms:
+    """What runs the cases in a guest: the initramfs entries of the service, and the agent that is pushed to it.
+
+    Both are bytecode as it lies in a .pyc file, or else source.
+    """
+
+    nodes: tuple[cpio.Node, ...] = ()
+    agent: bytes = b""
+
+
 def harness_programs() -> dict[str, bytes]:
     """Return the programs that run in guests: file name -> source."""
     folder = Path(__file__).resolve().parent.parent
-    return {name: (folder / name).read_bytes() for name in ("guest_agent.py", "guest_service.py")}
+    return {name: (folder / name).read_bytes() for name in (AGENT, SERVICE)}
 
 
-def program_nodes(programs: Mapping[str, bytes], *, cache: Cache, base: Path | None) -> list[cpio.Node]:
-    """Return the initramfs entries of some programs, compiled by the Python of `base`.
+def guest_programs(sources: Mapping[str, bytes], *, cache: Cache, base: Path | None) -> GuestPrograms:
+    """Return what goes into guests of the programs `sources` (AGENT, SERVICE), compiled by the Python of `base`.
 
     `base` is the userland for the host's own architecture (bytecode does not depend on it); without it, the sources
     go into the guest. Raises ImageError where a program does not compile.
     """
-    files = dict(programs) if base is None else _compiled(programs, cache=cache, base=base)
-    return [cpio.folder(FOLDER), *(cpio.file(f"{FOLDER}/{name}", data) for name, data in sorted(files.items()))]
+    if base is None:
+        made, service = dict(sources), SERVICE
+    else:
+        made, service = _compiled(sources, cache=cache, base=base), f"{SERVICE}c"
+    nodes = (cpio.folder(FOLDER), cpio.file(f"{FOLDER}/{service}", made[SERVICE]))
+    return GuestPrograms(nodes=nodes, agent=made[AGENT])
 
 
 def _compiled(programs: Mapping[str, bytes], *, cache: Cache, base: Path) -> dict[str, bytes]:
@@ -55,7 +73,7 @@ def _compiled(programs: Mapping[str, bytes], *, cache: Cache, base: Path) -> dic
 
     key = digest(FORMAT, sha256_known(base), sorted((name, source.decode()) for name, source in programs.items()))
     entry = cache.entry("programs", key, make)
-    return {f"{name}c": (entry.path / f"{name}c").read_bytes() for name in programs}
+    return {name: (entry.path / f"{name}c").read_bytes() for name in programs}
 
 
 def _unpack(base: Path, root: Path) -> None:

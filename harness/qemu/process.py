@@ -62,6 +62,8 @@ class QemuProcess:
         self.peak_memory = 0.0
         self.listening = False
         """Whether the guest is known to serve SSH; who finds out sets it."""
+        self.has_agent = False
+        """Whether the agent has been pushed to the guest already, as it is in a restored one."""
         self.line: socket.socket | None = None
         """A connection to the guest's spare serial port that somebody has opened already."""
 

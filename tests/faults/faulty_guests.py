@@ -14,10 +14,10 @@ from harness.config.case import Case
 from harness.config.matrix import load_matrix
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
-from harness.image.programs import harness_programs, program_nodes
+from harness.image.programs import AGENT, SERVICE, guest_programs, harness_programs
 from harness.preparation import Preparation, Project
 
-AGENT, SERVICE = "guest_agent.py", "guest_service.py"
+__all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_program"]
 
 
 def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
@@ -47,11 +47,11 @@ def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:
 
 def with_program(plan: GuestPlan, name: str, *, old: str, new: str) -> GuestPlan:
     """Return the plan with one of the guest's own programs changed; `old` must be in it just once."""
-    programs = harness_programs()
-    text = programs[name].decode()
+    sources = harness_programs()
+    text = sources[name].decode()
     assert text.count(old) == 1, f"{name} has no single {old!r} any more; adapt this test"
-    changed = {**programs, name: text.replace(old, new).encode()}
-    return dataclasses.replace(plan, programs=program_nodes(changed, cache=Cache(), base=None))
+    changed = {**sources, name: text.replace(old, new).encode()}
+    return dataclasses.replace(plan, programs=guest_programs(changed, cache=Cache(), base=None))
 
 
 def faulty(plan: GuestPlan, lines: str) -> GuestPlan:

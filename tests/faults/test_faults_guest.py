@@ -145,12 +145,10 @@ def test_a_killed_agent_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
 
 DEAD = {
     "at its first line": ("import ctypes\n", "raise SystemExit(3)\n"),
-    "when it is about to take the job": ("    head, start = json.loads(line), 0\n", "    os.abort()\n"),
-    "while it takes the job": (
-        "        write(os.open(path,",
-        "        source.close()\n        os.abort()\n        write(os.open(path,",
-    ),
-    "before it answers": ("    guest_agent.serve(", "    os.abort()\n    guest_agent.serve("),
+    "when it is about to take the job": ('    start = head["agent"]\n', "    os.abort()\n"),
+    "while it takes the job": ("        write(os.open(path,", "        os.abort()\n        write(os.open(path,"),
+    "when it loads the agent": ("    agent = types.", "    os.abort()\n    agent = types."),
+    "before it answers": ("    serve(job,", "    os.abort()\n    serve(job,"),
 }
 
 

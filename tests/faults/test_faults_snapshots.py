@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faulty_guests import SERVICE, faulty, prepare, with_deadlines, with_program
+from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_program
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
 from harness.architectures import ARCHITECTURES
@@ -190,6 +190,19 @@ def test_a_service_that_dies_before_it_stands_by_is_told_at_once(
     assert "the agent ended without its completion marker" in first.outcome.reason
     assert "no snapshot could be made: QEMU ended while the guest was booting" in run.notices[0]
     assert "boom" in (plan.folder / "console.log").read_text()
+    assert sum(run.seconds.values()) < 200, "it must be noticed at once, not by a deadline"
+    assert entries(cache) == []
+
+
+def test_an_agent_that_cannot_be_loaded_is_told_at_once(plan: GuestPlan, cases: Sequence[Case], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), AGENT, old="import contextlib\n", new="boom\n")
+    run, cells = run_on(plan, cases[:1], cache)
+    first = cells["first"]
+    assert (first.outcome.kind, first.verdict, first.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.COLD)
+    assert "the agent ended without its completion marker" in first.outcome.reason
+    assert "no snapshot could be made: QEMU ended while the guest was booting" in run.notices[0]
+    assert "NameError: name 'boom' is not defined" in (plan.folder / "console.log").read_text()
     assert sum(run.seconds.values()) < 200, "it must be noticed at once, not by a deadline"
     assert entries(cache) == []
 

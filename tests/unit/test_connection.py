@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_OK
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest import connection as module
@@ -77,6 +79,8 @@ class Guest:
         self.program: Program = lambda channel: None
         self.hangs: set[str] = set()
         self.noise = b""
+        self.sftp, self.pushed, self.closed = True, bytearray(), False
+        self.write_result = int(SFTP_OK)
         self._ended = threading.Event()
         self._held: list[socket.socket | paramiko.Transport] = []
         self.listener = socket.socket(family)
@@ -132,6 +136,8 @@ class Guest:
                 connection.sendall(self.noise)
                 transport = paramiko.Transport(connection)
                 transport.add_server_key(self.host)
+                if self.sftp:
+                    transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
                 self._held.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                     transport.start_server(event=threading.Event(), server=Service(self))
@@ -449,43 +455,94 @@ def test_what_the_command_says_to_its_error_output_is_kept_apart(tmp_path: Path)
     assert (tmp_path / "errors").read_bytes() == b"Traceback\nError\n"
 
 
-def echoing(channel: paramiko.Channel) -> None:
-    """Read everything, as `cat` does, then write it back."""
-    data = b""
-    while chunk := channel.recv(65536):
-        data += chunk
-    channel.sendall(data)
+# --- pushing ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [b"", b"one\ntwo\n", os.urandom(3_000_000).replace(b"\n", b" ") + b"\nend\n"])
-def test_a_command_gets_its_data_to_the_end_before_its_lines_are_read(data: bytes, tmp_path: Path) -> None:
+class Pipe(paramiko.SFTPHandle):
+    """A pipe of the guest: what is pushed into it, piece by piece."""
+
+    def __init__(self, guest: Guest, flags: int) -> None:
+        super().__init__(flags)
+        self.guest = guest
+
+    def stat(self) -> paramiko.SFTPAttributes:
+        found = paramiko.SFTPAttributes()
+        found.st_size = 0
+        return found
+
+    def write(self, offset: int, data: Any) -> int:
+        self.guest.hang_if("write")
+        self.guest.pushed += data
+        return self.guest.write_result
+
+    def close(self) -> None:
+        self.guest.closed = True
+
+
+class Files(paramiko.SFTPServerInterface):
+    """The guest's sftp-server; it knows one pipe."""
+
+    def __init__(self, server: Service, *words: object) -> None:
+        super().__init__(server, *words)
+        self.guest = server.guest
+
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        if path != "/pipe":
+            return int(SFTP_NO_SUCH_FILE)
+        # sftp-server.c, process_write(): one that is not appended to is sought in, which a pipe does not allow.
+        return Pipe(self.guest, flags) if flags & os.O_APPEND else int(SFTP_FAILURE)
+
+
+@pytest.mark.parametrize("data", [b"", b"one\ntwo\n", os.urandom(3_000_000)], ids=len)
+def test_what_is_pushed_arrives_to_the_end(data: bytes) -> None:
     guest = Guest()
-    guest.program = echoing
     with reached(guest) as connection:
-        lines = connection.lines("command", data=data, errors=tmp_path / "errors", timeout=lambda: 10.0)
-        assert list(lines) == data.split(b"\n")[:-1]
+        connection.push(data, "/pipe")
+        assert guest.closed, "whoever reads the pipe is at its end"
+        assert bytes(guest.pushed) == data
 
 
-def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PUSH_SECONDS", 0.3)
     guest = Guest()
-    guest.program = lambda channel: time.sleep(3)  # it reads nothing, and the channel's window is soon full
+    guest.hangs.add("write")
     with reached(guest) as connection:
         begun = time.monotonic()
         with pytest.raises(GuestConnectionError, match=r"no answer within 0.3 s while files were pushed"):
-            list(connection.lines("c", data=bytes(20_000_000), errors=tmp_path / "errors", timeout=lambda: 10.0))
+            connection.push(bytes(20_000_000), "/pipe")
         assert time.monotonic() - begun < 5
 
 
-def test_a_command_that_ends_without_reading_its_data_is_told_by_its_output(tmp_path: Path) -> None:
-    """A guest whose service has died answers with nothing, whatever it is given."""
+def test_a_guest_that_fails_to_write_is_told() -> None:
     guest = Guest()
-    guest.program = sending()
-    with reached(guest) as connection, contextlib.suppress(GuestConnectionError):
-        lines = connection.lines("c", data=bytes(20_000_000), errors=tmp_path / "errors", timeout=lambda: 10.0)
-        assert list(lines) == []
+    guest.write_result = int(SFTP_FAILURE)
+    with reached(guest) as connection, pytest.raises(GuestConnectionError, match="did not take what was pushed"):
+        connection.push(bytes(1_000_000), "/pipe")
+
+
+def test_a_guest_without_the_pipe_is_told() -> None:
+    with (
+        reached(Guest()) as connection,
+        pytest.raises(GuestConnectionError, match=r"did not take .*: .*[Nn]o such file"),
+    ):
+        connection.push(b"data", "/other")
+
+
+def test_a_guest_without_sftp_is_told() -> None:
+    guest = Guest()
+    guest.sftp = False
+    with reached(guest) as connection, pytest.raises(GuestConnectionError, match="did not take what was pushed"):
+        connection.push(b"data", "/pipe")
+
+
+def test_a_guest_that_dies_while_it_is_pushed_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    guest = Guest()
+    monkeypatch.setattr(Pipe, "write", lambda pipe, offset, data: pipe.guest.drop())
+    with reached(guest) as connection, pytest.raises(GuestConnectionError):
+        connection.push(bytes(20_000_000), "/pipe")
+
+
+# --- a command's time -------------------------------------------------------------------------------------------------
 
 
 def test_a_long_silence_is_for_the_caller_to_judge(tmp_path: Path) -> None:
@@ -555,11 +612,11 @@ def test_a_command_on_a_connection_that_is_gone_is_told(tmp_path: Path) -> None:
 
 
 def held(guest: Guest) -> list[bytes]:
-    """Let the guest's command echo four bytes, close its output, and read on; what it reads is put into the list."""
+    """Let the guest's command say two lines, close its output, and read; what it reads is put into the list."""
     more: list[bytes] = []
 
     def program(channel: paramiko.Channel) -> None:
-        channel.sendall(channel.recv(4))
+        channel.sendall(b"1\n2\n")
         channel.shutdown_write()
         more.append(channel.recv(100))
 
@@ -578,7 +635,7 @@ def test_a_held_command_ends_its_output_and_goes_on_until_it_is_released(tmp_pat
     guest = Guest()
     more = held(guest)
     with reached(guest) as connection:
-        lines = connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True)
+        lines = connection.lines("c", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True)
         assert list(lines) == [b"1", b"2"]
         time.sleep(2 * TICK)
         assert more == [], "its input is still open"
@@ -591,7 +648,7 @@ def test_a_held_command_can_tell_its_release_from_the_end_of_the_connection(tmp_
     guest = Guest()
     more = held(guest)
     with reached(guest) as connection:
-        list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
+        list(connection.lines("c", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
         connection.close()
         until(lambda: more)
         assert more == [b""]
@@ -601,7 +658,7 @@ def test_a_command_that_is_not_held_is_at_the_end_of_its_input_at_once(tmp_path:
     guest = Guest()
     more = held(guest)
     with reached(guest) as connection:
-        assert list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "e", timeout=lambda: 10.0)) == [b"1", b"2"]
+        assert list(connection.lines("c", errors=tmp_path / "e", timeout=lambda: 10.0)) == [b"1", b"2"]
         until(lambda: more)
         assert more == [b""]
 
@@ -611,10 +668,46 @@ def test_releasing_never_fails(tmp_path: Path) -> None:
     held(guest)
     with reached(guest) as connection:
         connection.release()  # nothing is held
-        list(connection.lines("c", data=b"1\n2\n", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
+        list(connection.lines("c", errors=tmp_path / "errors", timeout=lambda: 10.0, hold=True))
         guest.drop()
         connection.close()
         connection.release()
+
+
+# --- leaving ----------------------------------------------------------------------------------------------------------
+
+
+def test_leaving_has_the_guest_end_the_connection_after_its_answer() -> None:
+    guest = Guest()
+    read: list[bytes] = []
+
+    def program(channel: paramiko.Channel) -> None:
+        read.append(channel.recv(100))
+        guest.drop()
+
+    guest.program = program
+    with reached(guest) as connection:
+        connection.leave()
+        until(lambda: read)
+        assert read == [b"\n"]
+        assert guest.commands == ["read -r _; kill $PPID"]
+
+
+def test_leaving_a_guest_that_is_gone_is_told() -> None:
+    guest = Guest()
+    with reached(guest) as connection:
+        guest.drop()
+        with pytest.raises(GuestConnectionError, match="the connection to the guest broke"):
+            connection.leave()
+
+
+def test_leaving_a_guest_that_hangs_does_not_hang_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    guest = Guest()
+    guest.hangs = {"exec"}
+    told = pytest.raises(GuestConnectionError, match=r"no answer within 0.2 s while it was told to end")
+    with reached(guest) as connection, told:
+        connection.leave()
 
 
 def test_close_never_fails() -> None:

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
-import io
 import json
 import os
+import py_compile
 import struct
 import sys
 import tempfile
 import threading
+import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,26 +25,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT, guest_plan, sample_case
 
-from harness.guest import session, snapshots
-from harness.guest.protocol import Transcript
+from harness.guest import parcel, session, snapshots
+from harness.guest.protocol import PROTOCOL, Transcript
+from harness.image.programs import GuestPrograms
 
 service: Any = importlib.import_module("harness.guest_service")
-# It puts its own folder first, where the guest has nothing else; here harness/debian would stand before python-debian.
-sys.path.remove(str(ROOT / "harness"))
+AGENT = b"# the agent, in whatever form\n"
 
 
-def test_it_needs_nothing_but_the_standard_library_and_the_agent() -> None:
-    tree = ast.parse((ROOT / "harness/guest_service.py").read_text())
-    found = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    found |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert found - set(sys.stdlib_module_names) == {"guest_agent"}
+def imports_of(name: str, *, top: bool = False) -> set[str]:
+    """Return what a program of the guest imports; with `top` only what it imports before it does anything."""
+    tree = ast.parse((ROOT / "harness" / name).read_text())
+    nodes = list(tree.body if top else ast.walk(tree))
+    found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    return found | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
+    assert imports_of("guest_service.py") <= set(sys.stdlib_module_names)
+
+
+def test_what_the_agent_imports_is_loaded_before_it_comes() -> None:
+    assert imports_of("guest_agent.py", top=True) <= imports_of("guest_service.py", top=True)
 
 
 def test_host_and_guest_mean_the_same_places_and_words() -> None:
-    assert str(session.IN_GUEST) == service.FOLDER
-    assert f"{service.FOLDER}/in" in session.AGENT_COMMAND
+    assert str(parcel.IN_GUEST) == service.FOLDER
+    assert f"{service.FOLDER}/in" == parcel.PARCELS
     assert f"{service.FOLDER}/out" in session.AGENT_COMMAND
     assert snapshots.STANDBY == service.STANDBY
+    assert snapshots.GREETED == service.GREETED
     init = (ROOT / "images/init").read_text()
     for name in ("in", "out", "go"):
         assert f"{service.FOLDER}/{name}" in init
@@ -50,8 +63,8 @@ def test_host_and_guest_mean_the_same_places_and_words() -> None:
 
 @pytest.fixture
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, dict[str, bytes]]:
-    """What a session with two cases sends, and the files that it has to bring; they go below tmp_path."""
-    monkeypatch.setattr(session, "IN_GUEST", PurePosixPath(tmp_path / "guest"))
+    """What a session with two cases pushes, and the files that it has to bring; they go below tmp_path."""
+    monkeypatch.setattr(parcel, "IN_GUEST", PurePosixPath(tmp_path / "guest"))
     objects: dict[str, dict[str, Path]] = {}
     files: dict[str, bytes] = {}
     for case in ("first", "second"):
@@ -60,15 +73,14 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, dict[s
             path.write_bytes(data)
             objects.setdefault(case, {})[name] = path
             files[str(tmp_path / "guest" / case / f"{name}.o")] = data
-    plan = guest_plan(tmp_path, objects=objects)
-    return session._job(plan, [sample_case(id=case) for case in objects]), files
+    plan = guest_plan(tmp_path, objects=objects, programs=GuestPrograms(agent=AGENT))
+    return parcel.job_parcel(plan, [sample_case(id=case) for case in objects], agent=True), files
 
 
-def test_the_service_takes_what_the_session_sends(sent: tuple[bytes, dict[str, bytes]]) -> None:
+def test_the_service_takes_what_the_session_pushes(sent: tuple[bytes, dict[str, bytes]]) -> None:
     data, files = sent
-    stream = io.BytesIO(data)
-    job = service.receive(stream)
-    assert stream.read() == b"", "nothing is left over"
+    agent, job = service.unpack(data)
+    assert agent == AGENT
     assert {path: Path(path).read_bytes() for path in files} == files
     assert [case["id"] for case in job["cases"]] == ["first", "second"]
     opened = {step["path"] for case in job["cases"] for step in case["steps"] if step["op"] == "open"}
@@ -79,31 +91,99 @@ def test_the_first_line_is_json_and_says_what_follows(sent: tuple[bytes, dict[st
     data, files = sent
     line, _, rest = zlib.decompress(data).partition(b"\n")
     head = json.loads(line)
-    assert set(head) == {"files", "job"}
+    assert set(head) == {"agent", "files", "job"}
+    assert head["agent"] == len(AGENT)
     assert head["files"] == [[path, len(content)] for path, content in files.items()]
-    assert rest == b"".join(files.values())
+    assert rest == AGENT + b"".join(files.values())
+
+
+def test_the_agent_goes_by_itself_or_with_a_job_or_is_there_already(tmp_path: Path) -> None:
+    plan = guest_plan(tmp_path, programs=GuestPrograms(agent=AGENT))
+    assert service.unpack(parcel.agent_parcel(plan)) == (AGENT, None)
+    for agent in (True, False):
+        code, job = service.unpack(parcel.job_parcel(plan, [], agent=agent))
+        assert (code, job["cases"]) == (AGENT if agent else b"", [])
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.binary(max_size=300), max_size=5), st.text())
-def test_any_files_and_any_job(contents: list[bytes], word: str) -> None:
+@given(st.binary(max_size=300), st.lists(st.binary(max_size=300), max_size=5), st.text())
+def test_any_agent_any_files_and_any_job(agent: bytes, contents: list[bytes], word: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         files = [(f"{name}/{number}/x.o", content) for number, content in enumerate(contents)]
-        head = {"files": [(path, len(content)) for path, content in files], "job": {"cases": [word]}}
-        data = json.dumps(head).encode() + b"\n" + b"".join(contents)
-        assert service.receive(io.BytesIO(zlib.compress(data))) == {"cases": [word]}
+        head = {
+            "agent": len(agent),
+            "files": [(path, len(content)) for path, content in files],
+            "job": {"cases": [word]},
+        }
+        data = json.dumps(head).encode() + b"\n" + agent + b"".join(contents)
+        assert service.unpack(zlib.compress(data)) == (agent, {"cases": [word]})
         assert [Path(path).read_bytes() for path, _ in files] == contents
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]\n", b'{"files": []}\n', b'{"files": [["x"]], "job": {}}\n'])
-def test_what_is_no_job_ends_the_service(data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]\n", b'{"agent": 0, "files": []}\n', b'{"agent": 0, "files": [["x"]], "job": {}}\n']
+)
+def test_what_is_no_parcel_ends_the_service(data: bytes) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
-        service.receive(io.BytesIO(zlib.compress(data)))
+        service.unpack(zlib.compress(data))
 
 
 def test_what_was_cut_short_ends_the_service(sent: tuple[bytes, dict[str, bytes]]) -> None:
     with pytest.raises(zlib.error):
-        service.receive(io.BytesIO(sent[0][:-5]))
+        service.unpack(sent[0][:-5])
+
+
+class Anything:
+    """A library that has everything."""
+
+    def __getattr__(self, name: str) -> Anything:
+        return self
+
+    def __call__(self, *arguments: Any) -> Anything:
+        return self
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_agent_is_loaded_from_source_and_from_bytecode(
+    compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (ROOT / "harness/guest_agent.py").read_bytes()
+    if compiled:
+        (tmp_path / "agent.py").write_bytes(source)
+        source = Path(str(py_compile.compile(str(tmp_path / "agent.py"), doraise=True))).read_bytes()
+    real: Any = importlib.import_module("harness.guest_agent")
+    monkeypatch.setattr(service.ctypes, "CDLL", lambda name, use_errno=False: Anything())
+    monkeypatch.setattr(service.os, "open", lambda path, flags: 99)
+    monkeypatch.setattr(service.os, "read", lambda fd, size: exec("raise BlockingIOError"))
+    serve = service.load(source)
+    assert serve.func.__name__ == "serve"
+    assert serve.func.__globals__["PROTOCOL"] == PROTOCOL
+    assert serve.func is not real.serve, "it is the one that came"
+    assert {name: type(value).__name__ for name, value in serve.keywords.items()} == {
+        "lib": "Libbpf",
+        "log": "KernelLog",
+    }
+
+
+def test_the_service_is_alone_when_ssh_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"1": "init", "7": "dropbear", "8": "dropbear", "9": ""}
+    monkeypatch.setattr(service.os, "listdir", lambda path: [*names, "self", "cpuinfo"])
+    monkeypatch.setattr(service, "name_of", lambda pid: names[pid])
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            del names["8"]
+
+    monkeypatch.setattr(service.time, "sleep", sleep)
+    service.wait_until_alone()
+    assert len(slept) == 3
+
+
+def test_the_name_of_a_process() -> None:
+    assert service.name_of(os.getpid()) == Path("/proc/self/comm").read_text().strip()
+    assert service.name_of(0) == ""
 
 
 @pytest.fixture
@@ -134,10 +214,16 @@ class Quiet:
 def test_a_job_through_the_pipes_and_its_lines_back(
     fifos: Path, sent: tuple[bytes, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As AGENT_COMMAND does it: all into one pipe, then all out of the other."""
-    agent = service.guest_agent
-    monkeypatch.setattr(agent, "Libbpf", Lib)
-    monkeypatch.setattr(agent, "KernelLog", Quiet)
+    """As the session does it: all into one pipe, then all out of the other."""
+    agent: Any = importlib.import_module("harness.guest_agent")
+    loaded: list[bytes] = []
+
+    def load(code: bytes) -> Callable[..., None]:
+        loaded.append(code)
+        return functools.partial(agent.serve, lib=Lib(), log=Quiet())
+
+    monkeypatch.setattr(service, "load", load)
+    monkeypatch.setattr(service.ctypes, "CDLL", lambda name: None)
     monkeypatch.setattr(agent, "run_case", lambda reporter, lib, log, case: reporter.send("case", case=case["id"]))
     monkeypatch.setattr(agent.resource, "setrlimit", lambda *words: None)
     thread = threading.Thread(target=service.main, kwargs={"standby": False}, daemon=True)
@@ -147,10 +233,18 @@ def test_a_job_through_the_pipes_and_its_lines_back(
     with (fifos / "out").open("rb") as lines:
         said = [json.loads(lines.readline()) for _ in range(4)]  # the end comes only with the process's own
         thread.join(10)
+    assert loaded == [AGENT]
     assert [line["type"] for line in said] == ["hello", "case", "case", "done"]
     transcript = Transcript()
     transcript.feed(json.dumps(said[0]).encode())
     assert transcript.environment["libbpf"] == "v0"
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.002)
+    assert condition()
 
 
 class Places:
@@ -158,44 +252,56 @@ class Places:
 
     def __init__(self, order: list[Any]) -> None:
         self.order = order
-        order.append("places")
+        order.append("no keys")
 
     def fill(self, words: dict[str, Any]) -> None:
         self.order.append(words)
 
 
 @pytest.mark.parametrize("gate", [False, True])
-def test_a_guest_that_stands_by_is_greeted_before_it_takes_a_job(
-    gate: bool, fifos: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_guest_that_stands_by_takes_the_agent_then_stands_by_again_and_takes_a_job(
+    gate: bool, fifos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[Any] = []
-    agent = service.guest_agent
+    greetings = iter([b'{"time": 1}\n', b'{"time": 2}\n'])
 
     def greeting(console: Any) -> bytes:
         order.append("standing by")
-        return b'{"time": 1}\n'
+        return next(greetings)
 
-    monkeypatch.setattr(agent, "Libbpf", lambda: order.append("libbpf"))
-    monkeypatch.setattr(agent, "KernelLog", lambda: order.append("log"))
+    def serve(job: Any, *, fd: int) -> None:
+        order.append(job)
+        os.close(fd)
+
+    def load(code: bytes) -> Callable[..., None]:
+        order.append(code)
+        return serve
+
+    monkeypatch.setattr(service.ctypes, "CDLL", order.append)
+    monkeypatch.setattr(service, "load", load)
     monkeypatch.setattr(service, "Places", lambda: Places(order))
+    monkeypatch.setattr(service, "wait_until_alone", lambda: order.append("alone"))
     console = fifos / "console"
     console.touch()
     monkeypatch.setattr(service, "CONSOLE", str(console))
     monkeypatch.setattr(service, "greeting", greeting)
-    monkeypatch.setattr(service, "receive", lambda source: order.append("receive"))
-    monkeypatch.setattr(agent, "serve", lambda job, *, lib, log, fd: os.close(fd))
+    plan = guest_plan(tmp_path, programs=GuestPrograms(agent=AGENT))
     thread = threading.Thread(target=service.main, kwargs={"standby": True, "gate": gate}, daemon=True)
     thread.start()
-    if gate:
-        assert (fifos / "go").read_bytes() == b"go\n"
-    with (fifos / "in").open("wb"):
-        pass
+    for number, data in enumerate((parcel.agent_parcel(plan), parcel.job_parcel(plan, [], agent=False))):
+        until(lambda: order.count("standing by") > number)  # noqa: B023
+        if gate:
+            assert (fifos / "go").read_bytes() == b"go\n"
+        (fifos / "in").write_bytes(data)
+        assert (fifos / "go").exists() == (number == 0 or not gate), "from the last greeting on, init need not ask"
     with (fifos / "out").open("rb"):
         thread.join(10)
-    before = order.index("standing by")
-    assert set(order[:before]) == {"libbpf", "log", "places"}, "all of that is in the snapshot"
-    assert order[before + 1 :] == [{"time": 1}, "receive"]
-    assert console.read_text() == f"{service.GREETED}\n" == f"{snapshots.GREETED}\n"
+    assert order == [
+        *("libbpf.so.1", "no keys", "standing by", {"time": 1}),
+        *("no keys", AGENT, "alone", "standing by", {"time": 2}),
+        {"cases": []},
+    ]
+    assert console.read_text().count(f"{service.GREETED}\n") == 1, "written twice from the start of the file"
 
 
 class Libc:
@@ -264,7 +370,7 @@ def test_only_the_objects_of_the_cases_that_run_are_sent(sent: tuple[bytes, dict
     paths = {case: {"target.bpf.c": tmp_path / f"{case}-target.bpf.c"} for case in ("first", "second")}
     for objects in paths.values():
         objects["tracer.bpf.c"] = tmp_path / "first-tracer.bpf.c"
-    data = session._job(guest_plan(tmp_path, objects=paths), [sample_case(id="second")])
+    data = parcel.job_parcel(guest_plan(tmp_path, objects=paths), [sample_case(id="second")], agent=False)
     assert {
         PurePosixPath(path).parent.name for path, _ in json.loads(zlib.decompress(data).partition(b"\n")[0])["files"]
     } == {"second"}

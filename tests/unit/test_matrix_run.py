@@ -35,6 +35,7 @@ from harness.errors import (
 )
 from harness.guest.boot import GuestPlan
 from harness.guest.starting import Starter
+from harness.image.programs import GuestPrograms
 from harness.judge.records import CaseRecord, Ending
 from harness.matrix_run import Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
 from harness.model import OutcomeKind, Report, Verdict
@@ -100,7 +101,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
-    monkeypatch.setattr(Preparation, "programs", lambda self, arch: [])
+    monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
     monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)

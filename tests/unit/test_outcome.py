@@ -582,6 +582,7 @@ class FakeQemu:
 
     folder = Path()
     peak_memory = 0.0
+    has_agent = False
 
     def __init__(self, *, console: str, death: Death | None) -> None:
         self._console, self._death = console, death
@@ -603,7 +604,7 @@ class FakeQemu:
 
 
 class FakeConnection:
-    """Gives some bytes as lines, as Connection.lines() does, then ends or breaks."""
+    """Takes a parcel, and gives some bytes as lines, as Connection does; then ends or breaks."""
 
     def __init__(self, data: bytes, failure: Exception | None) -> None:
         self._data, self._failure = data, failure
@@ -613,9 +614,10 @@ class FakeConnection:
     def release(self) -> None:
         pass
 
-    def lines(
-        self, command: str, *, data: bytes, errors: Path, timeout: Callable[[], float], hold: bool
-    ) -> Iterator[bytes]:
+    def push(self, data: bytes, path: str) -> None:
+        self.pushed = (data, path)
+
+    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float], hold: bool) -> Iterator[bytes]:
         assert hold
         errors.write_bytes(b"")
         *whole, rest = self._data.split(b"\n")
@@ -640,7 +642,7 @@ def session_of(
     with pytest.MonkeyPatch.context() as patch:
         connection = FakeConnection(data, failure)
         patch.setattr(session, "connected", lambda plan, qemu: contextlib.nullcontext(connection))
-        patch.setattr(session, "_job", lambda plan, cases: b"")
+        patch.setattr(session, "job_parcel", lambda plan, cases, agent: b"")
         folder.mkdir(parents=True, exist_ok=True)
         plan = guest_plan(folder.parent, folder=folder)
         qemu = cast(QemuProcess, FakeQemu(console=console, death=death))

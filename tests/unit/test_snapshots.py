@@ -22,15 +22,18 @@ from harness import cache as cache_module
 from harness.architectures import ARCHITECTURES
 from harness.cache import Cache, sha256_sparse
 from harness.config.matrix import Deadlines
-from harness.errors import QemuError, SnapshotError
+from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError, QemuError, SnapshotError
 from harness.guest import snapshots as module
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
+from harness.guest.parcel import PARCELS, agent_parcel
 from harness.guest.snapshots import GREETED, STANDBY, Snapshots
 from harness.image import cpio
+from harness.image.programs import GuestPrograms
 from harness.qemu.argv import GuestSpec
 from harness.qemu.process import Death
 
+PROGRAMS = GuestPrograms(nodes=(cpio.file("usr/lib/bpfmatrix/service.pyc", b"the service"),), agent=b"the agent")
 RAM = b"\0" * 8192 + os.urandom(100) + b"\0" * 8192
 
 
@@ -41,11 +44,14 @@ class World:
         self.specs: list[GuestSpec] = []
         self.initrds: list[bytes] = []
         self.greetings: list[dict[str, Any]] = []
+        self.greeted_to_be_made: list[dict[str, Any]] = []
+        self.pushed: list[tuple[bytes, str]] = []
+        self.left: list[GuestSpec] = []
         self.monitor = object()
         self.folder = Path()
         self.tty = socket.socket(socket.AF_UNIX)
         self.console = f"noise\n{STANDBY}\n"
-        self.dies, self.deaf, self.listening = False, False, False
+        self.dies, self.deaf, self.listening, self.has_agent = False, False, False, False
         self.line: socket.socket | None = None
         self.ended: Death | None = None
         self.fails: dict[str, Exception] = {}
@@ -61,14 +67,35 @@ class World:
         return self.ended
 
     def console_text(self) -> str:
-        return f"{self.console}{GREETED}\n" if self._heard() else self.console
+        again = f"{STANDBY}\n" if self.specs and self.specs[-1] in self.left else ""
+        return f"{self.console}{GREETED}\n{again}" if self._heard() else self.console
 
     def _heard(self) -> bool:
         """Take the greeting that has come, if one has; a guest that is deaf takes none."""
-        if not self.deaf and self.specs and self.specs[-1].restored and len(self.greetings) < self.restored:
-            self.tty.settimeout(5)
-            self.greetings.append(json.loads(self.tty.accept()[0].recv(65536)))
-        return bool(self.greetings) and len(self.greetings) == self.restored
+        if not self.specs:
+            return False
+        taken = self.greetings if self.specs[-1].restored else self.greeted_to_be_made
+        wanted = self.restored if self.specs[-1].restored else self.made
+        if not self.deaf and len(taken) < wanted:
+            self.tty.settimeout(5 if self.specs[-1].restored else 0.01)
+            with contextlib.suppress(TimeoutError):
+                taken.append(json.loads(self.tty.accept()[0].recv(65536)))
+        return bool(taken) and len(taken) == wanted
+
+    @contextlib.contextmanager
+    def connected(self, plan: GuestPlan, qemu: World) -> Iterator[World]:
+        assert qemu is self
+        assert plan.keys.host_key_file.hex() == self.greeted_to_be_made[-1]["host_key"]
+        self._may("connect")
+        yield self
+
+    def push(self, data: bytes, path: str) -> None:
+        self._may("push")
+        self.pushed.append((data, path))
+
+    def leave(self) -> None:
+        assert self.pushed
+        self.left.append(self.specs[-1])
 
     @property
     def restored(self) -> int:
@@ -83,6 +110,7 @@ class World:
         self, make_spec: Callable[[int], GuestSpec], *, folder: Path, stopping: threading.Event
     ) -> Iterator[World]:
         self._may("start")
+        self.folder = folder
         spec = make_spec(7)
         self.specs.append(spec)
         assert spec.ram is not None and spec.console_socket is not None
@@ -119,7 +147,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World()
-    for name in ("running", "save_state", "load_state"):
+    for name in ("running", "save_state", "load_state", "connected"):
         monkeypatch.setattr(module, name, getattr(world, name))
     yield world
     assert world.live == 0
@@ -143,7 +171,7 @@ def plan(tmp_path: Path) -> GuestPlan:
     return guest_plan(
         tmp_path,
         kernel=kernel_files(tmp_path, modules=(tmp_path / "virtio.ko",)),
-        programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"the agent")],
+        programs=PROGRAMS,
     )
 
 
@@ -184,9 +212,30 @@ def test_the_guest_is_made_with_its_modules_and_programs_and_without_keys(
     assert initrd.startswith(b"the userland")
     assert [node.path for node in cpio.read(initrd.removeprefix(b"the userland"))] == [
         "modules/virtio.ko",
-        "usr/lib/bpfmatrix/agent.pyc",
+        "usr/lib/bpfmatrix/service.pyc",
     ]
     assert "bpfmatrix.standby" in world.specs[0].cmdline.split()
+
+
+def test_the_agent_is_pushed_before_the_snapshot_is_made_and_never_again(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    for _ in range(2):
+        with snapshots.restored(plan) as qemu:
+            assert qemu.has_agent
+    assert world.pushed == [(agent_parcel(plan), PARCELS)]
+    assert world.left == world.specs[:1]
+
+
+def test_the_keys_with_which_a_snapshot_is_made_are_no_runs(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    use(snapshots, plan)
+    (made,) = world.greeted_to_be_made
+    (own,) = world.greetings
+    assert own["host_key"] == plan.keys.host_key_file.hex()
+    assert own["authorized_key"] == plan.keys.authorized_key
+    assert not {made["host_key"], made["authorized_key"], made["entropy"]} & set(own.values())
 
 
 def test_the_memorys_empty_pages_take_no_space(snapshots: Snapshots, plan: GuestPlan, cache: Cache) -> None:
@@ -260,7 +309,8 @@ CHANGES: dict[str, Callable[[GuestPlan], GuestPlan]] = {
     "userland": rewritten("base.cpio"),
     "module": rewritten("virtio.ko"),
     "fewer modules": lambda plan: changed_kernel(plan, modules=()),
-    "programs": lambda plan: replace(plan, programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"another")]),
+    "service": lambda plan: replace(plan, programs=replace(PROGRAMS, nodes=())),
+    "agent": lambda plan: replace(plan, programs=replace(PROGRAMS, agent=b"another")),
     "command line": lambda plan: replace(plan, cmdline="lockdown=confidentiality"),
     "memory": lambda plan: settings_of(plan, memory=512),
     "processors": lambda plan: settings_of(plan, cpus=2),
@@ -318,7 +368,7 @@ def test_a_stale_snapshot_of_the_same_kernel_and_command_line_goes(
         use(snapshots, each)
     before = set(entries(cache))
     assert len(before) == 3
-    use(snapshots, replace(plan, programs=[cpio.file("usr/lib/bpfmatrix/agent.pyc", b"another")]))
+    use(snapshots, replace(plan, programs=replace(PROGRAMS, agent=b"another")))
     after = set(entries(cache))
     assert (len(after), len(before & after)) == (3, 2)
     (gone,) = before - after
@@ -419,6 +469,9 @@ def test_the_unreadable_manifest_of_another_does_no_harm(snapshots: Snapshots, p
     ("trouble", "words"),
     [
         ({"start": QemuError("QEMU did not start")}, "QEMU did not start"),
+        ({"connect": DeadlineError("boot", 9, "waiting for SSH")}, "the boot deadline of 9 s passed"),
+        ({"push": GuestConnectionError("the guest did not take what was pushed")}, "did not take what was pushed"),
+        ({"push": GuestGoneError("QEMU ended")}, "QEMU ended"),
         ({"save": QemuError("QEMU failed at saving the guest's state: failed")}, "saving the guest's state"),
     ],
 )

@@ -37,6 +37,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.guest.boot import GuestPlan
+from harness.image.programs import GuestPrograms
 from harness.matrix_run import Options
 from harness.model import (
     CellResult,
@@ -614,7 +615,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
 
     monkeypatch.setattr(Preparation, "__init__", made)
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
-    monkeypatch.setattr(Preparation, "programs", lambda self, arch: [])
+    monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {case.id: {} for case in cases})
     monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")

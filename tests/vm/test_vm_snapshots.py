@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
 from harness.guest.boot import GuestPlan, connected
 from harness.guest.keys import make_keys
+from harness.guest.parcel import PARCELS, job_parcel
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.model import CellResult, Start
@@ -198,6 +200,19 @@ def test_every_restored_guest_is_one_of_its_own(bench: Bench, name: str, tmp_pat
     assert one_entropy != other_entropy
     assert abs(one_uptime - other_uptime) < 15, "both went on from the same moment"
     assert bench.rams() == rams
+
+
+@pytest.mark.parametrize("name", [KERNEL, SERIAL])
+def test_a_restored_guest_has_the_agent_and_nobody_is_connected_but_we(bench: Bench, name: str, tmp_path: Path) -> None:
+    """The agent was pushed over a connection of its own, before the snapshot; that is over."""
+    with guest(bench, name, folder=f"alone-{name}") as (_, connection):
+        (processes,) = asked(connection, "pidof dropbear", tmp_path)
+        assert len(processes.split()) == 2, "the one that listens, and ours"
+        assert asked(connection, "ls /usr/lib/bpfmatrix", tmp_path) == ["guest_service.pyc"], "it came by SFTP alone"
+        plan = bench.plan(name, [], folder="empty-job")
+        connection.push(job_parcel(plan, [], agent=False), PARCELS)
+        lines = asked(connection, "cat /run/bpfmatrix/out", tmp_path)
+    assert [json.loads(line)["type"] for line in lines] == ["hello", "done"]
 
 
 def test_the_keys_of_one_run_do_not_open_the_guest_of_another(bench: Bench) -> None:

@@ -1,0 +1,43 @@
+"""What is pushed to a guest: the agent, the objects of its cases, and the job, in one piece.
+
+docs/agent-protocol.md describes it; harness/guest_service.py takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from harness.config.case import Case
+from harness.guest.boot import GuestPlan
+from harness.jobs import job_of
+
+IN_GUEST = PurePosixPath("/run/bpfmatrix")
+PARCELS = str(IN_GUEST / "in")
+"""The pipe in the guest that takes parcels."""
+
+
+def agent_parcel(plan: GuestPlan) -> bytes:
+    """Return the agent alone, for a guest that shall have it before there is a job."""
+    return _packed(plan.programs.agent, files={}, job=None)
+
+
+def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
+    """Return a job with its objects, and with the `agent` for a guest that has none yet."""
+    files: dict[PurePosixPath, bytes] = {}
+    jobs = []
+    for case in cases:
+        paths = {name: IN_GUEST / case.id / f"{name}.o" for name in plan.objects[case.id]}
+        files.update({paths[name]: path.read_bytes() for name, path in plan.objects[case.id].items()})
+        jobs.append((case, paths))
+    job = job_of(jobs, deadline=plan.settings.deadlines.case)
+    return _packed(plan.programs.agent if agent else b"", files=files, job=job)
+
+
+def _packed(agent: bytes, *, files: Mapping[PurePosixPath, bytes], job: Mapping[str, Any] | None) -> bytes:
+    """Return a line of JSON, then the agent and the files that it announces, all through zlib."""
+    head = {"agent": len(agent), "files": [(str(path), len(data)) for path, data in files.items()], "job": job}
+    return zlib.compress(b"".join([json.dumps(head).encode(), b"\n", agent, *files.values()]))

@@ -14,6 +14,7 @@ PHASES = (
     "kernel",
     "userland",
     "connect",
+    "push",
     "agent",
     "cases",
     "shutdown",
@@ -90,7 +91,8 @@ def _phases(seconds: Mapping[str, float], environment: Mapping[str, Any], *, sta
     boot = seconds.get("boot", 0.0)
     at_init, at_hello = _seconds(environment.get("init_uptime")), _seconds(environment.get("uptime"))
     if start is Start.COLD and at_init is not None and at_hello is not None:
-        before_kernel = boot + seconds.get("connect", 0.0) + seconds.get("agent", 0.0) - at_hello
+        between = sum(seconds.get(name, 0.0) for name in ("connect", "push", "agent"))
+        before_kernel = boot + between - at_hello
         phases["kernel"] = min(boot, max(0.0, before_kernel + at_init))
     phases["userland"] = boot - phases.get("kernel", 0.0)
     return phases

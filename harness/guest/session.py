@@ -85,7 +85,7 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
             with ExitStack() as stack:
                 watch.switch("boot")
                 connection = stack.enter_context(connected(plan, qemu))
-                watch.switch("agent")
+                watch.switch("push")
                 result.seconds["connect"] = connection.handshake_seconds
                 result.seconds["boot"] -= connection.handshake_seconds
                 _run_agent(plan, qemu, connection, cases, transcript, watch=watch)
@@ -129,6 +129,7 @@ def _run_agent(
 
     errors = plan.folder / "agent.stderr"
     connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS)
+    watch.switch("agent")
     with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
         for line in connection.lines(AGENT_COMMAND, errors=errors, timeout=left, hold=True):
             log.write(line + b"\n")

@@ -746,7 +746,7 @@ def test_the_agents_lines_are_kept_for_the_results(tmp_path: Path) -> None:
 
 def test_the_phases_of_a_guest_and_its_memory_are_told(tmp_path: Path) -> None:
     result = session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
-    assert list(result.seconds) == ["start", "boot", "connect", "agent", "cases", "shutdown"]
+    assert list(result.seconds) == ["start", "boot", "connect", "push", "agent", "cases", "shutdown"]
     assert all(0 <= seconds < 5 for seconds in result.seconds.values())
     assert result.memory == 150.0
 

@@ -31,8 +31,9 @@ import zlib
 
 FOLDER, CONSOLE = "/run/bpfmatrix", "/dev/console"
 HOST_KEY, AUTHORIZED_KEYS = "/etc/dropbear/dropbear_ed25519_host_key", "/root/.ssh/authorized_keys"
-STANDBY, GREETED = "bpfmatrix: standing by", "bpfmatrix: greeted"
-"""Written to the console when the guest waits for its greeting, and when all of it is in place."""
+STANDBY, READY, GREETED = "bpfmatrix: standing by", "bpfmatrix: ready", "bpfmatrix: greeted"
+"""Written to the console when the guest waits for a greeting, without the agent or with it, and when all of it is in
+place."""
 # _IOW('R', 3, int [2]) and _IO('R', 7) (include/uapi/linux/random.h); ppc64le has bits of its own for that.
 RNDADDENTROPY, RNDRESEEDCRNG = {"ppc64le": (0x80085203, 0x20005207)}.get(os.uname().machine, (0x40085203, 0x5207))
 
@@ -44,12 +45,14 @@ def main(*, standby, gate=False):
     """
     ctypes.CDLL("libbpf.so.1")  # stays loaded
     if standby:
-        stand_by(Places(), gate=gate, last=False)
-        code, _ = receive()
-        places = Places()  # and no keys any more: a guest that does not get further is powered off by init
+        stand_by(Places(), STANDBY, gate=gate, last=False)
+        try:
+            code, _ = receive()
+        finally:
+            places = Places()  # and no keys any more: a guest that does not get further is powered off by init
         serve = load(code)
         wait_until_alone()
-        stand_by(places, gate=gate, last=True)
+        stand_by(places, READY, gate=gate, last=True)
         _, job = receive()
     else:
         code, job = receive()
@@ -57,11 +60,10 @@ def main(*, standby, gate=False):
     serve(job, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
 
 
-def stand_by(places, *, gate, last):
-    """Wait for a greeting. With a `gate` let init serve the serial port then: once, or for good the `last` time."""
-    gc.freeze()  # children share these pages; nothing is gained by looking through them
+def stand_by(places, words, *, gate, last):
+    """Say `words`, wait for a greeting. With a `gate` let init serve the serial port then; the `last` time for good."""
     with open(CONSOLE, "r+b", buffering=0) as console:
-        places.fill(json.loads(greeting(console)))
+        places.fill(json.loads(greeting(console, words)))
         if gate:
             with open(f"{FOLDER}/go", "wb") as file:
                 if last:
@@ -95,7 +97,9 @@ def load(code):
     # A .pyc file's first four bytes are the magic number of its Python, which ends with these two; then come twelve
     # that say what it was made of (importlib/_bootstrap_external.py).
     exec(marshal.loads(code[16:]) if code[2:4] == b"\r\n" else code, agent.__dict__)
-    return functools.partial(agent.serve, lib=agent.Libbpf(), log=agent.KernelLog())
+    serve = functools.partial(agent.serve, lib=agent.Libbpf(), log=agent.KernelLog())
+    gc.freeze()  # children share these pages; nothing is gained by looking through them
+    return serve
 
 
 def wait_until_alone():
@@ -120,9 +124,9 @@ def write(fd, data):
     os.close(fd)
 
 
-def greeting(console):
-    """Say that the guest stands by, and return the line that comes back."""
-    console.write(f"{STANDBY}\n".encode())
+def greeting(console, words):
+    """Say that the guest stands by, in these words, and return the line that comes back."""
+    console.write(f"{words}\n".encode())
     line = b""
     while not line.endswith(b"\n"):
         line += console.read(4096)

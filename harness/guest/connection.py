@@ -29,7 +29,6 @@ TOLD_BANNER_SECONDS = 2.0
 """How long a guest that has told that it listens is waited for: its banner comes, but it may be busy."""
 UNTOLD_SECONDS = 1.0
 """After how long a guest is tried that has not told that it listens."""
-PUSH_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 """How long a guest may take to answer that it starts a command; how long the command runs is another matter."""
 _CHUNK = 65536
@@ -121,12 +120,15 @@ class Connection:
         finally:
             timer.cancel()
 
-    def push(self, data: bytes, path: str) -> None:
-        """Write `data` to a pipe of the guest by SFTP, to its end; raise GuestConnectionError where that fails."""
+    def push(self, data: bytes, path: str, *, seconds: float) -> None:
+        """Write `data` to a pipe of the guest by SFTP, to its end, as soon as somebody there opens the pipe.
+
+        Raises GuestConnectionError where that fails, or takes longer than `seconds`.
+        """
         from paramiko import SFTPClient, SFTPError
 
         try:
-            with self._within(PUSH_SECONDS, "files were pushed"):
+            with self._within(seconds, "files were pushed"):
                 channel = self._transport.open_session(timeout=10)
                 channel.invoke_subsystem("sftp")
                 # OpenSSH's server seeks before it writes (sftp-server.c, process_write()), which a pipe refuses; but

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.case import Case
-from harness.errors import AgentError, BpfmatrixError, DeadlineError, WrongKernelError
+from harness.errors import AgentError, BpfmatrixError, DeadlineError, GuestConnectionError, WrongKernelError
 from harness.guest.boot import GuestPlan, booted, connected
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
@@ -128,7 +128,11 @@ def _run_agent(
         return remaining
 
     errors = plan.folder / "agent.stderr"
-    connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS)
+    try:
+        connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS, seconds=left())
+    except GuestConnectionError:
+        left()  # a guest that was only too slow meets the deadline
+        raise
     watch.switch("agent")
     with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
         for line in connection.lines(AGENT_COMMAND, errors=errors, timeout=left, hold=True):

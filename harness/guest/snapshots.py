@@ -35,7 +35,7 @@ from harness.errors import (
     QemuError,
     SnapshotError,
 )
-from harness.guest.boot import GuestPlan, boot_files, common_nodes, connected, guest_folder, guest_spec
+from harness.guest.boot import LISTENING, GuestPlan, boot_files, common_nodes, connected, guest_folder, guest_spec
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.image import cpio
@@ -49,10 +49,14 @@ KIND = "snapshots"
 FORMAT = 3
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
-"""What harness/guest_service.py writes to the console when the guest waits for its greeting."""
+"""What harness/guest_service.py writes to the console when a guest without the agent waits for its greeting."""
+READY = "bpfmatrix: ready"
+"""What it writes when a guest that has the agent does."""
 GREETED = "bpfmatrix: greeted"
 """What it writes when all of it is in place."""
 GREETING_SECONDS = 10.0
+SETTLE = 2.0
+"""Seconds for QEMU to end after the connection broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +153,8 @@ class Snapshots:
                 return replace(made, kernel=image)
 
             with running(spec, folder=folder, stopping=plan.stopping) as qemu:
-                _await_standby(plan, qemu, times=1)
+                # A host key that dropbear finds when it starts it keeps for good (commonsetup(), load_all_hostkeys()).
+                _await_words(plan, qemu, STANDBY, LISTENING)
                 _push_agent(plan, qemu)
                 save_state(qemu.monitor, scratch / STATE)
             run([find_tool("fallocate", package="util-linux", purpose="keep snapshots small"), "-d", scratch / RAM])
@@ -198,11 +203,12 @@ def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored
     )
 
 
-def _await_standby(plan: GuestPlan, qemu: QemuProcess, *, times: int) -> None:
+def _await_words(plan: GuestPlan, qemu: QemuProcess, *words: str) -> None:
+    """Wait until all of the words are on the console. How often does not matter: s390x' has lines twice at times."""
     seconds = plan.settings.deadlines.boot
-    standing = lambda: qemu.console_text().count(STANDBY) >= times or not qemu.alive()  # noqa: E731
-    if not wait_until(standing, seconds=seconds, step=0.01):
-        raise DeadlineError("boot", seconds, "waiting for the guest to stand by")
+    said = lambda: all(each in qemu.console_text() for each in words) or not qemu.alive()  # noqa: E731
+    if not wait_until(said, seconds=seconds, step=0.01):
+        raise DeadlineError("boot", seconds, f"waiting for the guest to say `{words[0]}`")
     if not qemu.alive():
         raise GuestGoneError("QEMU ended while the guest was booting")
 
@@ -214,9 +220,14 @@ def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
     """
     plan = replace(plan, keys=make_keys())
     with _greeted(plan, qemu), connected(plan, qemu) as connection:
-        connection.push(agent_parcel(plan), PARCELS)
-        connection.leave()
-        _await_standby(plan, qemu, times=2)
+        try:
+            connection.push(agent_parcel(plan), PARCELS, seconds=plan.settings.deadlines.boot)
+            connection.leave()
+        except GuestConnectionError as error:
+            if qemu.wait(SETTLE):
+                raise GuestGoneError("QEMU ended while the agent was pushed to its guest") from error
+            raise
+        _await_words(plan, qemu, READY)
 
 
 @contextlib.contextmanager

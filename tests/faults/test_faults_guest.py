@@ -160,7 +160,17 @@ def test_a_service_that_dies_is_told_at_once(when: str, plan: GuestPlan, cases: 
     first = cells["first"]
     assert (first.outcome.kind, first.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
     assert "the agent ended without its completion marker" in first.outcome.reason
-    assert run.seconds["agent"] < 60, "it must be noticed at once, not by a deadline"
+    assert run.seconds["push"] + run.seconds.get("agent", 0) < 60, "it must be noticed at once, not by a deadline"
+
+
+def test_a_service_that_does_not_take_the_job_meets_the_case_deadline(plan: GuestPlan, cases: Sequence[Case]) -> None:
+    plan = with_program(
+        with_deadlines(plan, case=1.0), SERVICE, old="    ctypes.CDLL(", new="    time.sleep(3600)\n    ctypes.CDLL("
+    )
+    _, cells = boot(plan, cases[:1])
+    first = cells["first"]
+    assert (first.outcome.kind, first.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
+    assert "the case deadline of 1 s passed while waiting for the agent" in first.outcome.reason
 
 
 def test_a_case_that_kills_its_own_process_is_lost_and_no_other(plan: GuestPlan, cases: Sequence[Case]) -> None:

@@ -487,6 +487,7 @@ class Files(paramiko.SFTPServerInterface):
         self.guest = server.guest
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+        self.guest.hang_if("open")
         if path != "/pipe":
             return int(SFTP_NO_SUCH_FILE)
         # sftp-server.c, process_write(): one that is not appended to is sought in, which a pipe does not allow.
@@ -497,19 +498,19 @@ class Files(paramiko.SFTPServerInterface):
 def test_what_is_pushed_arrives_to_the_end(data: bytes) -> None:
     guest = Guest()
     with reached(guest) as connection:
-        connection.push(data, "/pipe")
+        connection.push(data, "/pipe", seconds=10)
         assert guest.closed, "whoever reads the pipe is at its end"
         assert bytes(guest.pushed) == data
 
 
-def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PUSH_SECONDS", 0.3)
+@pytest.mark.parametrize("what", ["open", "write"])
+def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(what: str) -> None:
     guest = Guest()
-    guest.hangs.add("write")
+    guest.hangs.add(what)
     with reached(guest) as connection:
         begun = time.monotonic()
         with pytest.raises(GuestConnectionError, match=r"no answer within 0.3 s while files were pushed"):
-            connection.push(bytes(20_000_000), "/pipe")
+            connection.push(bytes(20_000_000), "/pipe", seconds=0.3)
         assert time.monotonic() - begun < 5
 
 
@@ -517,7 +518,7 @@ def test_a_guest_that_fails_to_write_is_told() -> None:
     guest = Guest()
     guest.write_result = int(SFTP_FAILURE)
     with reached(guest) as connection, pytest.raises(GuestConnectionError, match="did not take what was pushed"):
-        connection.push(bytes(1_000_000), "/pipe")
+        connection.push(bytes(1_000_000), "/pipe", seconds=10)
 
 
 def test_a_guest_without_the_pipe_is_told() -> None:
@@ -525,21 +526,21 @@ def test_a_guest_without_the_pipe_is_told() -> None:
         reached(Guest()) as connection,
         pytest.raises(GuestConnectionError, match=r"did not take .*: .*[Nn]o such file"),
     ):
-        connection.push(b"data", "/other")
+        connection.push(b"data", "/other", seconds=10)
 
 
 def test_a_guest_without_sftp_is_told() -> None:
     guest = Guest()
     guest.sftp = False
     with reached(guest) as connection, pytest.raises(GuestConnectionError, match="did not take what was pushed"):
-        connection.push(b"data", "/pipe")
+        connection.push(b"data", "/pipe", seconds=10)
 
 
 def test_a_guest_that_dies_while_it_is_pushed_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     guest = Guest()
     monkeypatch.setattr(Pipe, "write", lambda pipe, offset, data: pipe.guest.drop())
     with reached(guest) as connection, pytest.raises(GuestConnectionError):
-        connection.push(bytes(20_000_000), "/pipe")
+        connection.push(bytes(20_000_000), "/pipe", seconds=10)
 
 
 # --- a command's time -------------------------------------------------------------------------------------------------

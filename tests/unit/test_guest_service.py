@@ -54,6 +54,7 @@ def test_host_and_guest_mean_the_same_places_and_words() -> None:
     assert f"{service.FOLDER}/in" == parcel.PARCELS
     assert f"{service.FOLDER}/out" in session.AGENT_COMMAND
     assert snapshots.STANDBY == service.STANDBY
+    assert snapshots.READY == service.READY
     assert snapshots.GREETED == service.GREETED
     init = (ROOT / "images/init").read_text()
     for name in ("in", "out", "go"):
@@ -265,8 +266,8 @@ def test_a_guest_that_stands_by_takes_the_agent_then_stands_by_again_and_takes_a
     order: list[Any] = []
     greetings = iter([b'{"time": 1}\n', b'{"time": 2}\n'])
 
-    def greeting(console: Any) -> bytes:
-        order.append("standing by")
+    def greeting(console: Any, words: str) -> bytes:
+        order.append(words)
         return next(greetings)
 
     def serve(job: Any, *, fd: int) -> None:
@@ -289,7 +290,7 @@ def test_a_guest_that_stands_by_takes_the_agent_then_stands_by_again_and_takes_a
     thread = threading.Thread(target=service.main, kwargs={"standby": True, "gate": gate}, daemon=True)
     thread.start()
     for number, data in enumerate((parcel.agent_parcel(plan), parcel.job_parcel(plan, [], agent=False))):
-        until(lambda: order.count("standing by") > number)  # noqa: B023
+        until(lambda: len({service.STANDBY, service.READY} & set(map(str, order))) > number)  # noqa: B023
         if gate:
             assert (fifos / "go").read_bytes() == b"go\n"
         (fifos / "in").write_bytes(data)
@@ -297,11 +298,27 @@ def test_a_guest_that_stands_by_takes_the_agent_then_stands_by_again_and_takes_a
     with (fifos / "out").open("rb"):
         thread.join(10)
     assert order == [
-        *("libbpf.so.1", "no keys", "standing by", {"time": 1}),
-        *("no keys", AGENT, "alone", "standing by", {"time": 2}),
+        *("libbpf.so.1", "no keys", service.STANDBY, {"time": 1}),
+        *("no keys", AGENT, "alone", service.READY, {"time": 2}),
         {"cases": []},
     ]
-    assert console.read_text().count(f"{service.GREETED}\n") == 1, "written twice from the start of the file"
+    assert console.read_text() == f"{service.GREETED}\n", "each time from the start of the file"
+
+
+def test_a_guest_that_does_not_get_the_agent_has_no_keys(fifos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that init powers it off."""
+    order: list[Any] = []
+    monkeypatch.setattr(service.ctypes, "CDLL", order.append)
+    monkeypatch.setattr(service, "Places", lambda: order.append("no keys"))
+    monkeypatch.setattr(service, "stand_by", lambda places, words, *, gate, last: order.append(words))
+
+    def receive() -> None:
+        raise ValueError("no parcel")
+
+    monkeypatch.setattr(service, "receive", receive)
+    with pytest.raises(ValueError, match="no parcel"):
+        service.main(standby=True)
+    assert order == ["libbpf.so.1", "no keys", service.STANDBY, "no keys"]
 
 
 class Libc:

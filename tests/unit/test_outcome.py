@@ -614,8 +614,8 @@ class FakeConnection:
     def release(self) -> None:
         pass
 
-    def push(self, data: bytes, path: str) -> None:
-        self.pushed = (data, path)
+    def push(self, data: bytes, path: str, *, seconds: float) -> None:
+        assert 0 < seconds <= 35, "what is left of the case deadline"
 
     def lines(self, command: str, *, errors: Path, timeout: Callable[[], float], hold: bool) -> Iterator[bytes]:
         assert hold

@@ -23,7 +23,7 @@ from harness.errors import GuestConnectionError
 from harness.guest.boot import GuestPlan, connected
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, job_parcel
-from harness.guest.snapshots import Snapshots
+from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshots
 from harness.guest.starting import Starter
 from harness.model import CellResult, Start
 from harness.preparation import Preparation, Project
@@ -32,7 +32,7 @@ from harness.runner import KernelRun, cells_of, run_kernel
 
 pytestmark = pytest.mark.vm
 
-KERNEL, SERIAL, FOREIGN = "6.12-x86_64", "7.1-x86_64", "6.12-arm64"
+KERNEL, SERIAL, FOREIGN, BIG_ENDIAN = "6.12-x86_64", "7.1-x86_64", "6.12-arm64", "6.12-s390x"
 WORKS, REFUSED, ALONE = "kprobe-fentry-fexit", "refuse-missing-function", "lockdown-confidentiality"
 CASES = (WORKS, REFUSED, ALONE)
 
@@ -202,17 +202,21 @@ def test_every_restored_guest_is_one_of_its_own(bench: Bench, name: str, tmp_pat
     assert bench.rams() == rams
 
 
-@pytest.mark.parametrize("name", [KERNEL, SERIAL])
+@pytest.mark.parametrize("name", [KERNEL, SERIAL, pytest.param(BIG_ENDIAN, marks=pytest.mark.nightly)])
 def test_a_restored_guest_has_the_agent_and_nobody_is_connected_but_we(bench: Bench, name: str, tmp_path: Path) -> None:
     """The agent was pushed over a connection of its own, before the snapshot; that is over."""
+    bench.snapshots(name).obtain(bench.plan(name, [], folder=f"made-{name}"))
     with guest(bench, name, folder=f"alone-{name}") as (_, connection):
         (processes,) = asked(connection, "pidof dropbear", tmp_path)
         assert len(processes.split()) == 2, "the one that listens, and ours"
         assert asked(connection, "ls /usr/lib/bpfmatrix", tmp_path) == ["guest_service.pyc"], "it came by SFTP alone"
         plan = bench.plan(name, [], folder="empty-job")
-        connection.push(job_parcel(plan, [], agent=False), PARCELS)
+        connection.push(job_parcel(plan, [], agent=False), PARCELS, seconds=20)
         lines = asked(connection, "cat /run/bpfmatrix/out", tmp_path)
     assert [json.loads(line)["type"] for line in lines] == ["hello", "done"]
+    console = (bench.folder / f"alone-{name}" / "console.log").read_text()
+    assert GREETED in console
+    assert READY not in console and STANDBY not in console, "the snapshot was made before it was ready"
 
 
 def test_the_keys_of_one_run_do_not_open_the_guest_of_another(bench: Bench) -> None:

@@ -44,7 +44,7 @@ COLOURS = {
 MEANINGS = {
     "floor": "the kernel as shipped, power-off at its init",
     "fetch": "kernel, image and objects taken from the cache",
-    "start": "cold: initramfs written, kernel unpacked, QEMU started; warm: QEMU started, snapshot restored, greeting",
+    "start": "cold: initramfs written, kernel unpacked, QEMU started; warm: snapshot verified and restored, greeting",
     "kernel": "firmware and kernel, up to init",
     "userland": "cold: init to SSH; warm: greeting to SSH",
     "connect": "SSH handshake",
@@ -52,7 +52,7 @@ MEANINGS = {
     "agent": "up to the agent's first line",
     "cases": "the cases",
     "shutdown": "power-off",
-    "rest": "what the run takes beside its guest (warm: the snapshot's bytes verified)",
+    "rest": "what the run takes beside its guest",
     "process": "Python's start, objects, keys; the reports",
 }
 

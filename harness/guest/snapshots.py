@@ -6,8 +6,8 @@ must be a run's own (SSH keys, entropy, the time) is given to it over its consol
 (harness/guest_service.py, `stand_by`). The guest of which the snapshot is made is greeted in the same way, once before:
 the agent is pushed to it, and it forgets the keys.
 
-Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is looked at
-while the guest already runs; its results count only if they are.
+Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is looked at while QEMU
+starts and loads them; no guest runs before.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from harness.process import find_tool, run
 from harness.qemu.accel import processor
 from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
 from harness.qemu.process import QemuProcess, running, wait_until
-from harness.qemu.snapshot import load_state, save_state
+from harness.qemu.snapshot import load_state, resume, save_state
 
 KIND = "snapshots"
-FORMAT = 3
+FORMAT = 4
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when a guest without the agent waits for its greeting."""
@@ -89,23 +89,18 @@ class Snapshots:
     def restored(self, plan: GuestPlan) -> Iterator[QemuProcess]:
         """Run a guest from its snapshot, made now where there is none, for the duration of the block.
 
-        Raises SnapshotError where the guest cannot be brought to standing by, saved or restored, and at the end of
-        the block where the snapshot's files turn out to be damaged; they are removed then.
+        Raises SnapshotError where the guest cannot be brought to standing by, saved or restored, and where the
+        snapshot's files turn out to be damaged; they are removed then.
         """
         snapshot = self.obtain(plan)
         with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify") as pool:
             whole = pool.submit(snapshot.whole)
             try:
-                with _restored(plan, snapshot) as qemu:
+                with _restored(plan, snapshot, whole) as qemu:
                     yield qemu
             except SnapshotError:
                 self._drop(snapshot)
                 raise
-            finally:
-                damaged = not whole.result()
-            if damaged:
-                self._drop(snapshot)
-                raise SnapshotError(f"{plan.kernel.name}: the snapshot was damaged on disk; it was removed")
 
     def obtain(self, plan: GuestPlan) -> Snapshot:
         """Return the snapshot of a plan's guest, made now where there is none; raise SnapshotError."""
@@ -231,7 +226,7 @@ def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
 
 
 @contextlib.contextmanager
-def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
+def _restored(plan: GuestPlan, snapshot: Snapshot, whole: concurrent.futures.Future[bool]) -> Iterator[QemuProcess]:
     with guest_folder(plan) as folder:
 
         def spec(monitor_fd: int) -> GuestSpec:
@@ -241,6 +236,9 @@ def _restored(plan: GuestPlan, snapshot: Snapshot) -> Iterator[QemuProcess]:
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
                 _load(qemu, snapshot.folder / STATE)
+                if not whole.result():
+                    raise SnapshotError(f"{plan.kernel.name}: the snapshot was damaged on disk; it was removed")
+                resume(qemu.monitor)
                 stack.enter_context(_greeted(plan, qemu))
             except (QemuError, OSError) as error:
                 raise SnapshotError(f"{plan.kernel.name}: the snapshot cannot be restored: {error}") from error

@@ -28,10 +28,14 @@ def save_state(monitor: Monitor, path: Path) -> None:
 
 
 def load_state(monitor: Monitor, path: Path) -> None:
-    """Give a guest that was started to be restored the state in `path`, and let it run; raise QemuError."""
+    """Give a guest that was started to be restored the state in `path`; raise QemuError. It does not run yet."""
     monitor.command("migrate-set-capabilities", _CAPABILITIES)
     monitor.command("migrate-incoming", {"uri": f"exec:cat {shlex.quote(str(path))}"})
     _finish(monitor, "restoring the guest's state")
+
+
+def resume(monitor: Monitor) -> None:
+    """Let a restored guest run; raise QemuError."""
     monitor.command("cont")
 
 

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import QemuError
 from harness.qemu import snapshot
 from harness.qemu.monitor import Monitor
-from harness.qemu.snapshot import load_state, save_state
+from harness.qemu.snapshot import load_state, resume, save_state
 
 
 class FakeMonitor:
@@ -47,6 +47,8 @@ def save(monitor: FakeMonitor, path: Path = Path("/s/state")) -> None:
 
 def load(monitor: FakeMonitor, path: Path = Path("/s/state")) -> None:
     load_state(cast(Monitor, monitor), path)
+    assert "cont" not in monitor.names, "its bytes may still be looked at"
+    resume(cast(Monitor, monitor))
 
 
 GOING = [{}, {"status": "setup"}, {"status": "active"}, {"status": "device"}, {"status": "completed"}]

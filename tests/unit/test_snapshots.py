@@ -57,7 +57,7 @@ class World:
         self.line: socket.socket | None = None
         self.ended: Death | None = None
         self.fails: dict[str, Exception] = {}
-        self.live = 0
+        self.live = self.resumed = 0
 
     def alive(self) -> bool:
         return not self.dies
@@ -144,6 +144,11 @@ class World:
         self._may("load")
         assert path.read_bytes() == b"the machine's state"
 
+    def resume(self, monitor: object) -> None:
+        assert monitor is self.monitor
+        self._may("resume")
+        self.resumed += 1
+
     def _may(self, what: str) -> None:
         if what in self.fails:
             raise self.fails[what]
@@ -152,7 +157,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World()
-    for name in ("running", "save_state", "load_state", "connected"):
+    for name in ("running", "save_state", "load_state", "resume", "connected"):
         monkeypatch.setattr(module, name, getattr(world, name))
     yield world
     assert world.live == 0
@@ -390,7 +395,7 @@ def test_a_stale_snapshot_of_the_same_kernel_and_command_line_goes(
 
 
 @pytest.mark.parametrize("name", ["ram", "state"])
-def test_a_damaged_file_is_found_while_the_guest_runs_and_removed(
+def test_a_damaged_file_is_found_before_the_guest_runs_and_removed(
     name: str, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "load_state", lambda monitor, path: None)
@@ -403,7 +408,8 @@ def test_a_damaged_file_is_found_while_the_guest_runs_and_removed(
     wanted = pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot was damaged on disk; it was removed")
     with wanted, snapshots.restored(plan):
         ran.append(True)
-    assert ran, "it is looked at meanwhile, not before"
+    assert not ran
+    assert world.resumed == 1, "only the one before"
     assert entries(cache) == []
     use(snapshots, plan)
     assert world.made == 2, "the next run makes another"

@@ -6,8 +6,9 @@ must be a run's own (SSH keys, entropy, the time) is given to it over its consol
 (harness/guest_service.py, `stand_by`). The guest of which the snapshot is made is greeted in the same way, once before:
 the agent is pushed to it, and it forgets the keys.
 
-Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is looked at while QEMU
-starts and loads them; no guest runs before.
+Whatever made a snapshot is part of its key. Whether its bytes are still those that were written is verified twice:
+before the guest runs, by what the file system says of them (where it says that they may have changed, by their hashes),
+and by their hashes while it runs; its results count only if those are right.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cache import MANIFEST, Cache, digest, sha256_known, sha256_sparse
+from harness.cache import MANIFEST, Cache, digest, file_state, sha256_known, sha256_sparse
 from harness.errors import (
     CacheError,
     DeadlineError,
@@ -46,7 +47,7 @@ from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, resume, save_state
 
 KIND = "snapshots"
-FORMAT = 4
+FORMAT = 5
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when a guest without the agent waits for its greeting."""
@@ -61,10 +62,18 @@ SETTLE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A snapshot on disk: its folder, and the sha256 of its files by name (sha256_sparse())."""
+    """A snapshot on disk: its folder, and of its files by name the sha256 (sha256_sparse()) and file_state()."""
 
     folder: Path
     files: dict[str, str]
+    states: dict[str, tuple[int, ...]]
+
+    def untouched(self) -> bool:
+        """Say whether nobody has written to the files since they were made, as far as their file system knows."""
+        try:
+            return all(file_state(self.folder / name) == state for name, state in self.states.items())
+        except OSError:
+            return False
 
     def whole(self) -> bool:
         """Say whether the files hold what was written to them.
@@ -90,17 +99,22 @@ class Snapshots:
         """Run a guest from its snapshot, made now where there is none, for the duration of the block.
 
         Raises SnapshotError where the guest cannot be brought to standing by, saved or restored, and where the
-        snapshot's files turn out to be damaged; they are removed then.
+        snapshot's files turn out to be damaged, before the block or at its end; they are removed then.
         """
         snapshot = self.obtain(plan)
         with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify") as pool:
             whole = pool.submit(snapshot.whole)
             try:
-                with _restored(plan, snapshot, whole) as qemu:
+                with _restored(plan, snapshot, sound=lambda: snapshot.untouched() or whole.result()) as qemu:
                     yield qemu
             except SnapshotError:
                 self._drop(snapshot)
                 raise
+            finally:
+                damaged = not whole.result()
+            if damaged:
+                self._drop(snapshot)
+                raise _damaged(plan)
 
     def obtain(self, plan: GuestPlan) -> Snapshot:
         """Return the snapshot of a plan's guest, made now where there is none; raise SnapshotError."""
@@ -154,13 +168,15 @@ class Snapshots:
                 save_state(qemu.monitor, scratch / STATE)
             run([find_tool("fallocate", package="util-linux", purpose="keep snapshots small"), "-d", scratch / RAM])
             with self._cache.guarded(path):
+                states = {name: file_state(scratch / name) for name in (RAM, STATE)}
                 files = {name: sha256_sparse(scratch / name) for name in (RAM, STATE)}
-                manifest: dict[str, Any] = {"files": files, "meta": {"slot": _slot(plan)}, "made": time.time()}
+                meta = {"slot": _slot(plan), "states": states}
+                manifest: dict[str, Any] = {"files": files, "meta": meta, "made": time.time()}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
                 scratch.rename(path)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        return Snapshot(folder=path, files=files)
+        return Snapshot(folder=path, files=files, states=states)
 
     def _drop_stale(self, plan: GuestPlan) -> None:
         """Remove the other snapshots of the same kernel and command line: something that made them has changed."""
@@ -173,6 +189,10 @@ class Snapshots:
         shutil.rmtree(snapshot.folder, ignore_errors=True)
 
 
+def _damaged(plan: GuestPlan) -> SnapshotError:
+    return SnapshotError(f"{plan.kernel.name}: the snapshot was damaged on disk; it was removed")
+
+
 def _slot(plan: GuestPlan) -> str:
     return digest(plan.kernel.name, plan.kernel.arch.name, plan.cmdline, plan.accel)
 
@@ -180,10 +200,16 @@ def _slot(plan: GuestPlan) -> str:
 def _read(path: Path) -> Snapshot | None:
     """Return the snapshot in a folder, if it is complete. Its bytes are looked at when it is used."""
     try:
-        files = {str(name): str(value) for name, value in json.loads((path / MANIFEST).read_text())["files"].items()}
+        manifest = json.loads((path / MANIFEST).read_text())
+        files = {str(name): str(value) for name, value in manifest["files"].items()}
+        states = {name: tuple(manifest["meta"]["states"][name]) for name in files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Snapshot(folder=path, files=files) if all((path / name).is_file() for name in (RAM, STATE)) else None
+    return (
+        Snapshot(folder=path, files=files, states=states)
+        if all((path / name).is_file() for name in (RAM, STATE))
+        else None
+    )
 
 
 def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored: bool) -> GuestSpec:
@@ -226,7 +252,7 @@ def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
 
 
 @contextlib.contextmanager
-def _restored(plan: GuestPlan, snapshot: Snapshot, whole: concurrent.futures.Future[bool]) -> Iterator[QemuProcess]:
+def _restored(plan: GuestPlan, snapshot: Snapshot, *, sound: Callable[[], bool]) -> Iterator[QemuProcess]:
     with guest_folder(plan) as folder:
 
         def spec(monitor_fd: int) -> GuestSpec:
@@ -236,8 +262,8 @@ def _restored(plan: GuestPlan, snapshot: Snapshot, whole: concurrent.futures.Fut
             try:
                 qemu = stack.enter_context(running(spec, folder=folder, stopping=plan.stopping))
                 _load(qemu, snapshot.folder / STATE)
-                if not whole.result():
-                    raise SnapshotError(f"{plan.kernel.name}: the snapshot was damaged on disk; it was removed")
+                if not sound():
+                    raise _damaged(plan)
                 resume(qemu.monitor)
                 stack.enter_context(_greeted(plan, qemu))
             except (QemuError, OSError) as error:

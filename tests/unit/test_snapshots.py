@@ -27,7 +27,7 @@ from harness.guest import snapshots as module
 from harness.guest.boot import LISTENING, GuestPlan
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
-from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshots
+from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshot, Snapshots
 from harness.image import cpio
 from harness.image.programs import GuestPrograms
 from harness.qemu.argv import GuestSpec
@@ -413,6 +413,35 @@ def test_a_damaged_file_is_found_before_the_guest_runs_and_removed(
     assert entries(cache) == []
     use(snapshots, plan)
     assert world.made == 2, "the next run makes another"
+
+
+def test_a_damage_that_the_file_system_does_not_know_of_is_found_while_the_guest_runs(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "file_state", lambda path: (1, 2, 3))
+    use(snapshots, plan)
+    path = entries(cache)[0] / "ram"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    ran = []
+    wanted = pytest.raises(SnapshotError, match=r"6\.1-x86_64: the snapshot was damaged on disk; it was removed")
+    with wanted, snapshots.restored(plan):
+        ran.append(True)
+    assert ran
+    assert entries(cache) == []
+
+
+def test_a_snapshot_that_was_copied_is_hashed_before_its_guest_runs(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+) -> None:
+    use(snapshots, plan)
+    (entry,) = entries(cache)
+    assert snapshots.obtain(plan).untouched()
+    for name in ("ram", "state"):
+        (entry / name).write_bytes((entry / name).read_bytes())
+    assert not snapshots.obtain(plan).untouched()
+    use(snapshots, plan)
+    assert (world.made, world.resumed) == (1, 2), "its bytes are right"
+    assert not Snapshot(folder=entry, files={}, states={"none": (1,)}).untouched()
 
 
 def test_a_file_that_vanished_while_the_guest_ran_is_damage(

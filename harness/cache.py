@@ -7,7 +7,6 @@ half-written; a file that no longer has its hash makes the whole entry be made a
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import errno
 import hashlib
@@ -31,7 +30,6 @@ MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
 SPARSE_BLOCK = 64 * 1024
-SPARSE_PARTS = 8
 IN_USE_SECONDS = 3600.0
 """How long after it was last used an entry is taken to be in use still."""
 ABANDONED_SECONDS = 86400.0
@@ -61,23 +59,15 @@ def sha256_sparse(path: Path) -> str:
     """Return a sha256 of what is in a file with large holes, as hex digits; raise OSError where it cannot be read.
 
     It covers the file's size, and number and bytes of every block of SPARSE_BLOCK that is not all zeros; so it does
-    not depend on where the holes are, but what is in none need not be read. The file's parts are hashed by themselves,
-    two at a time.
+    not depend on where the holes are, but what is in none need not be read.
     """
-    size = path.stat().st_size
-    parts = range(0, size, -(-size // SPARSE_PARTS // SPARSE_BLOCK) * SPARSE_BLOCK) if size else range(0)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefix="hash") as pool:
-        hashes = list(pool.map(lambda start: _hash_part(path, start, min(start + parts.step, size)), parts))
-    return hashlib.sha256(b"".join([str(size).encode(), *hashes])).hexdigest()
-
-
-def _hash_part(path: Path, start: int, end: int) -> bytes:
     zeros = bytes(SPARSE_BLOCK)
-    found = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        found = hashlib.sha256(str(size).encode())
         block = memoryview(bytearray(SPARSE_BLOCK))
-        offset = start
-        while (offset := _next_data(file.fileno(), offset, end)) < end:
+        offset = 0
+        while (offset := _next_data(file.fileno(), offset, size)) < size:
             number = offset // SPARSE_BLOCK
             offset = number * SPARSE_BLOCK
             file.seek(offset)
@@ -86,7 +76,7 @@ def _hash_part(path: Path, start: int, end: int) -> bytes:
                 found.update(number.to_bytes(8, "little"))
                 found.update(block[:length])
             offset += SPARSE_BLOCK
-    return found.digest()
+    return found.hexdigest()
 
 
 def _next_data(fd: int, offset: int, size: int) -> int:

@@ -47,7 +47,7 @@ from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, resume, save_state
 
 KIND = "snapshots"
-FORMAT = 5
+FORMAT = 6
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when a guest without the agent waits for its greeting."""

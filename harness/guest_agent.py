@@ -3,8 +3,8 @@
 
 One file, standard library only, pushed into the guest, where harness/guest_service.py loads it; on any other machine it
 takes a job file. It does a job (JSON, made by harness/jobs.py), and writes one JSON object per line;
-docs/agent-protocol.md describes both. It decides
-nothing: which program was refused, which events came, what the kernel log said are facts for the host.
+docs/agent-protocol.md describes both. It decides nothing: which program was refused, which events came, what the kernel
+log said are facts for the host.
 
 Every case runs in a child process of its own, so that nothing is left of it in this one: a case that crashes
 or hangs its process ends with the signal or deadline that ended it, and the next case starts clean.

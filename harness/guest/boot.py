@@ -24,6 +24,8 @@ from harness.qemu.process import QemuProcess, running
 
 LISTENING = "Not backgrounding"
 """What dropbear -F -E writes to the console once it listens (src/svr-main.c, main_noinetd())."""
+SETTLE = 2.0
+"""Seconds for QEMU to end after the connection broke: a dying kernel takes a moment to reset the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.errors import AgentError, BpfmatrixError, DeadlineError, GuestConnectionError, WrongKernelError
-from harness.guest.boot import GuestPlan, booted, connected
+from harness.guest.boot import SETTLE, GuestPlan, booted, connected
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.guest.protocol import Transcript
@@ -29,8 +29,6 @@ to start.
 """
 GRACE = 5.0
 """Seconds that the harness gives a case beyond its deadline, so that the agent itself can end it first."""
-SETTLE = 2.0
-"""Seconds for QEMU to end after the connection broke: a dying kernel takes a moment to reset the machine."""
 
 
 Starting = Callable[[GuestPlan], AbstractContextManager[QemuProcess]]

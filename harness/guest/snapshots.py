@@ -36,7 +36,16 @@ from harness.errors import (
     QemuError,
     SnapshotError,
 )
-from harness.guest.boot import LISTENING, GuestPlan, boot_files, common_nodes, connected, guest_folder, guest_spec
+from harness.guest.boot import (
+    LISTENING,
+    SETTLE,
+    GuestPlan,
+    boot_files,
+    common_nodes,
+    connected,
+    guest_folder,
+    guest_spec,
+)
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.image import cpio
@@ -56,8 +65,6 @@ READY = "bpfmatrix: ready"
 GREETED = "bpfmatrix: greeted"
 """What it writes when all of it is in place."""
 GREETING_SECONDS = 10.0
-SETTLE = 2.0
-"""Seconds for QEMU to end after the connection broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,11 +212,8 @@ def _read(path: Path) -> Snapshot | None:
         states = {name: tuple(manifest["meta"]["states"][name]) for name in files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return (
-        Snapshot(folder=path, files=files, states=states)
-        if all((path / name).is_file() for name in (RAM, STATE))
-        else None
-    )
+    complete = all((path / name).is_file() for name in (RAM, STATE))
+    return Snapshot(folder=path, files=files, states=states) if complete else None
 
 
 def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored: bool) -> GuestSpec:

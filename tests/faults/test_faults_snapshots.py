@@ -179,29 +179,23 @@ def test_a_killed_qemu_of_a_restored_guest_is_lost_and_its_signal_named(
     assert (run.boots, run.notices) == (2, [])
 
 
-def test_a_service_that_dies_before_it_stands_by_is_told_at_once(
-    plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
+FIRST_IMPORT = {SERVICE: ("import ctypes\n", "the guest was booting"), AGENT: ("import contextlib\n", "the ")}
+"""A statement of each of the guest's programs, and what QEMU's end is told to have come in, where it fails there."""
+
+
+@pytest.mark.parametrize("program", FIRST_IMPORT)
+def test_a_program_that_dies_before_the_snapshot_is_made_is_told_at_once(
+    program: str, plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
 ) -> None:
+    """The service before it stands by; the agent when it is loaded, which may be while it is still being pushed."""
+    statement, doing = FIRST_IMPORT[program]
     cache = Cache(tmp_path / "cache")
-    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), SERVICE, old="import ctypes\n", new="boom\n")
+    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), program, old=statement, new="boom\n")
     run, cells = run_on(plan, cases[:1], cache)
     first = cells["first"]
     assert (first.outcome.kind, first.verdict, first.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.COLD)
     assert "the agent ended without its completion marker" in first.outcome.reason
-    assert "no snapshot could be made: QEMU ended while the guest was booting" in run.notices[0]
-    assert "boom" in (plan.folder / "console.log").read_text()
-    assert sum(run.seconds.values()) < 200, "it must be noticed at once, not by a deadline"
-    assert entries(cache) == []
-
-
-def test_an_agent_that_cannot_be_loaded_is_told_at_once(plan: GuestPlan, cases: Sequence[Case], tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "cache")
-    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), AGENT, old="import contextlib\n", new="boom\n")
-    run, cells = run_on(plan, cases[:1], cache)
-    first = cells["first"]
-    assert (first.outcome.kind, first.verdict, first.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.COLD)
-    assert "the agent ended without its completion marker" in first.outcome.reason
-    assert "no snapshot could be made: QEMU ended while the" in run.notices[0]
+    assert f"no snapshot could be made: QEMU ended while {doing}" in run.notices[0]
     assert "NameError: name 'boom' is not defined" in (plan.folder / "console.log").read_text()
     assert sum(run.seconds.values()) < 200, "it must be noticed at once, not by a deadline"
     assert entries(cache) == []

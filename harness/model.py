@@ -100,7 +100,10 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a case says should happen on one kernel, already chosen by version and architecture."""
+    """What a case says should happen on one kernel, already chosen by version and architecture.
+
+    `arch`, `version`, `since` and `fixed` are those of the rule, empty where it names none: which kernels it covers.
+    """
 
     outcome: OutcomeKind
     reason: str
@@ -110,6 +113,10 @@ class Expectation:
     refusal: str = ""
     message: str | None = None
     known_bug: bool = False
+    arch: tuple[str, ...] = ()
+    version: str = ""
+    since: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from packaging.version import Version
+
 from harness.config.rules import Rule
-from harness.config.versions import in_ranges, kernel_version, parse_ranges
+from harness.config.versions import in_ranges, kernel_version, parse_first_releases, parse_ranges
 from harness.model import Expectation, OutcomeKind
 
 __all__ = ["choose", "kernel_version"]
@@ -27,9 +29,7 @@ def choose(rules: Iterable[Rule], *, arch: str, version: str) -> Expectation:
     """
     kernel = kernel_version(version)
     for rule in rules:
-        if rule.arch is not None and arch not in rule.arch:
-            continue
-        if rule.version is not None and not in_ranges(kernel, parse_ranges(rule.version)):
+        if not covers(rule, arch=arch, kernel=kernel):
             continue
         return Expectation(
             outcome=rule.kind,
@@ -40,5 +40,19 @@ def choose(rules: Iterable[Rule], *, arch: str, version: str) -> Expectation:
             refusal=rule.refusal or "",
             message=rule.message,
             known_bug=rule.kind in KNOWN_BUGS,
+            arch=rule.arch or (),
+            version=rule.version or "",
+            since=rule.since or (),
+            fixed=rule.fixed or (),
         )
     return NO_RULE
+
+
+def covers(rule: Rule, *, arch: str, kernel: Version) -> bool:
+    """Whether `rule` covers the kernel: all that it says of architecture, version and commits holds there."""
+    return (
+        (rule.arch is None or arch in rule.arch)
+        and (rule.version is None or in_ranges(kernel, parse_ranges(rule.version)))
+        and (rule.since is None or parse_first_releases(rule.since).covers(kernel))
+        and (rule.fixed is None or not parse_first_releases(rule.fixed).covers(kernel))
+    )

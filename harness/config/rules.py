@@ -22,7 +22,7 @@ from pydantic.config import JsonDict
 from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, OneOf, Text, problem
 from harness.config.explain import did_you_mean, read
 from harness.config.steps import Regex, as_list
-from harness.config.versions import parse_ranges
+from harness.config.versions import parse_first_releases, parse_ranges
 from harness.config.yaml_source import Loc, quoted, shown
 from harness.errors import ConfigError
 from harness.model import OutcomeKind, Stage
@@ -40,7 +40,29 @@ def _check_ranges(value: str) -> str:
     return value
 
 
+def _check_first_releases(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        parse_first_releases(value)
+    except ConfigError as error:
+        raise problem(str(error)) from error
+    return value
+
+
 VersionRanges = Annotated[str, AfterValidator(_check_ranges)]
+ReleasesOfCommit = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Expects("a release of the kernel, such as 6.13 or 6.1.191"),
+            WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9]+\.[0-9]+(\.[0-9]+)?$"}),
+        ],
+        ...,
+    ],
+    Field(min_length=1),
+    Expects("a list of releases, such as [6.1.191, 6.12.5, 6.13]"),
+    AfterValidator(_check_first_releases),
+]
+"""The first release of each series that has a commit; that of mainline is one of them."""
 RefusalClass = Annotated[str, OneOf(NAMES)]
 _ERRNO_PATTERN = {"type": "string", "pattern": "^E[A-Z0-9_]+$"}
 ErrnoNames = Annotated[
@@ -58,7 +80,7 @@ ListName = Annotated[
 
 ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
 _ONLY_REFUSED = ("stage", "errno", "refusal", "message")
-_WHICH_KERNELS = ("arch", "version")
+_WHICH_KERNELS = ("arch", "version", "since", "fixed")
 _FORBIDDEN_UNLESS_REFUSED: JsonDict = {"not": {"anyOf": [{"required": [key]} for key in _ONLY_REFUSED]}}
 _RULE_CONDITIONS: JsonDict = {
     "allOf": [
@@ -82,6 +104,15 @@ class _RuleKeys(Model):
         default=None,
         description="Kernel versions that the rule covers, such as `>=6.8 | >=6.1.75,<6.2`; without it all. "
         "A release candidate counts as its release.",
+    )
+    since: ReleasesOfCommit | None = Field(
+        default=None,
+        description="The first release of every series that has a commit, such as `[6.1.191, 6.12.5, 6.13]`: the rule "
+        "covers the kernels that have it. A series without an entry follows mainline's, which has two numbers.",
+    )
+    fixed: ReleasesOfCommit | None = Field(
+        default=None,
+        description="The same of a commit that ends what the rule says: it covers the kernels that do not have it.",
     )
     reason: Text | None = Field(default=None, description="Why this should happen.")
     source: Text | None = Field(

@@ -1,7 +1,8 @@
 """Read a YAML file as plain data, and remember on which line everything stands.
 
 The data goes to pydantic; the positions let `harness.config.explain` name the line of every error.
-YAML's own traps are shut here: duplicate keys, keys that are not text, tags, dates, endless aliases.
+YAML's own traps are shut here: duplicate keys, keys that are not text, tags, dates, endless aliases; and 6.10 in a
+list of releases (`since`, `fixed`) is text, since the number would be that of 6.1.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MAX_FAST = 3_000
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _STRING = f"{_TAG}str"
+_FLOAT = f"{_TAG}float"
+_RELEASES = frozenset({"since", "fixed"})
 _SCALARS = frozenset(f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null"))
 _KIND_OF_TAG = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "nothing"}
 _UNWANTED = frozenset({f"{_TAG}timestamp", f"{_TAG}value"})
@@ -288,6 +291,8 @@ class _Builder:
         if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in node.value):
             raise ConfigError(f"{where}: a NUL or half a surrogate pair cannot be used in any value here")
         self._texts[loc] = node.value
+        if node.tag == _FLOAT and len(loc) > 1 and loc[-2] in _RELEASES:
+            return node.value
         try:
             return self._loader.construct_object(node)
         except (ValueError, LookupError) as error:

@@ -256,6 +256,10 @@ def _read_expectation(node: _Node) -> Expectation:
         refusal=node.key("refusal").text(),
         message=node.key("message").optional(_Node.text),
         known_bug=node.key("known_bug").truth(),
+        arch=node.key("arch", missing=[]).texts(),
+        version=node.key("version", missing="").text(),
+        since=node.key("since", missing=[]).texts(),
+        fixed=node.key("fixed", missing=[]).texts(),
     )
 
 

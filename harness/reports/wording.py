@@ -41,7 +41,29 @@ def expected(expectation: Expectation) -> str:
     said = " ".join(words)
     if expectation.reason:
         said += f": {expectation.reason}"
-    return f"{said} [{expectation.source}]" if expectation.source else said
+    if expectation.source:
+        said += f" [{expectation.source}]"
+    kernels = covered(expectation)
+    return f"{said} [rule for {kernels}]" if kernels else said
+
+
+def covered(expectation: Expectation) -> str:
+    """Return which kernels the rule of `expectation` covers, as one line; empty where it covers all."""
+    parts = []
+    if expectation.arch:
+        parts.append(_listed(expectation.arch))
+    if expectation.version:
+        parts.append(expectation.version)
+    if expectation.since:
+        parts.append(f"since {_listed(expectation.since)}")
+    if expectation.fixed:
+        parts.append(f"fixed in {_listed(expectation.fixed)}")
+    return "; ".join(parts)
+
+
+def _listed(items: tuple[str, ...]) -> str:
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def happened(outcome: Outcome) -> str:

@@ -13,6 +13,7 @@ from config_samples import CASE, EXPECTATIONS, USES, write_case, write_expectati
 from harness.config import Case, choose, load_case, load_cases, load_matrix
 from harness.config import case as case_module
 from harness.config.rules import Rule, SharedRules, load_shared
+from harness.config.yaml_source import load
 from harness.errors import ConfigError
 from harness.model import OutcomeKind, Stage
 
@@ -51,6 +52,8 @@ def test_what_is_taken_is_what_is_written(tmp_path: Path) -> None:
     [
         ("arch: [x86_64]", "arch", ("x86_64",)),
         ('version: ">=6.8"', "version", ">=6.8"),
+        ("since: [6.1.9, 6.10]", "since", ("6.1.9", "6.10")),
+        ("fixed: [7.2.6, 7.3]", "fixed", ("7.2.6", "7.3")),
         ("reason: another", "reason", "another"),
         ("source: a page", "source", "a page"),
         ("stage: load-target", "stage", Stage.LOAD_TARGET),
@@ -126,16 +129,16 @@ def load_all(folder: Path) -> tuple[Case, ...]:
     return load_cases(folder / "matrix.yaml", GLOBS)
 
 
-@pytest.mark.parametrize("load", [load_one, load_all])
+@pytest.mark.parametrize("load_some", [load_one, load_all])
 def test_lists_with_a_mistake_are_told_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[[Path], object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_some: Callable[[Path], object]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_expectations(Path("bpf"), EXPECTATIONS.replace("attach-tracer", "attach-tracr", 1))
     for name in "abc":
         write_case(Path("bpf") / name, USES)
     with pytest.raises(ConfigError) as caught:
-        load(Path())
+        load_some(Path())
     (line,) = str(caught.value).splitlines()
     assert line.startswith('bpf/expectations.yaml:7: no-trampoline[0].stage: expected "open", ')
     assert line.endswith('got "attach-tracr"; did you mean "attach-tracer"?')
@@ -194,14 +197,18 @@ def test_every_list_of_this_repository_is_used() -> None:
 
 def test_no_case_of_this_repository_says_what_a_list_says() -> None:
     lists = load_shared(ROOT / "bpf").lists or {}
-    shared = {(rule.arch, rule.version, rule.reason): name for name, rules in lists.items() for rule in rules}
+    shared = {
+        (rule.arch, rule.version, rule.since, rule.fixed, rule.reason): name
+        for name, rules in lists.items()
+        for rule in rules
+    }
     again = [
         f"{path.parent.name}: {shared[key]}"
         for path in (ROOT / "bpf").glob("*/case.yaml")
-        for item in yaml.safe_load(path.read_text(encoding="utf-8")).get("expect", [])
+        for item in load(path)[0].get("expect", [])
         if "use" not in item
         for rule in [Rule.model_validate(item)]
-        if (key := (rule.arch, rule.version, rule.reason)) in shared
+        if (key := (rule.arch, rule.version, rule.since, rule.fixed, rule.reason)) in shared
     ]
     assert again == [], "these cases write out rules of bpf/expectations.yaml: take the list with `use`"
 

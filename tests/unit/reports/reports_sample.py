@@ -114,7 +114,14 @@ REFUSED = Expectation(
     message="invalid mem access",
 )
 BUG = Expectation(
-    outcome=OutcomeKind.MISBEHAVES, reason="the tail-call counter is lost", source="before 6.7", known_bug=True
+    outcome=OutcomeKind.MISBEHAVES,
+    reason="the tail-call counter is lost",
+    source="before 6.7",
+    known_bug=True,
+    arch=("x86_64",),
+    version=">=5.10",
+    since=("5.15.7", "5.16"),
+    fixed=("6.1.72", "6.5.13", "6.6.3", "6.7"),
 )
 PASSED = Outcome(kind=OutcomeKind.WORKS, reason="every event came, in order", events=SEEN, seconds=0.75)
 ALLOWED = Outcome(

@@ -99,6 +99,10 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         refusal=words,
         message=st.none() | words,
         known_bug=st.booleans(),
+        arch=lines,
+        version=words,
+        since=lines,
+        fixed=lines,
     )
     runs = st.builds(
         RunInfo,

@@ -23,14 +23,17 @@ import struct
 import sys
 import time
 
-PROTOCOL = 1
+PROTOCOL = 2
 LOG_BYTES = 256 * 1024
 TEXT_LIMIT = 32 * 1024
 EVENT_LIMIT = 4096
 TRACE_LIMIT = 128
-KMSG_LIMIT = 400
+KMSG_HALF = 1500
+KMSG_RECORDS = 100_000
+LAST_WORDS_SECONDS = 0.03
 PERF_PAGES = 8
 HELD_BYTES = 1024 * 1024
+CLEAR_WARN_ONCE = "/sys/kernel/debug/clear_warn_once"
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
@@ -51,6 +54,8 @@ KINDS = {
 }
 HAS_RETVAL, HAS_CONNECTION, HAS_VALUE = 1, 2, 4
 HELD_HEAD = struct.Struct("=QQQ")
+STEP_PLACE = struct.Struct("=q")  # behind it: the step that is under way
+HELD_START = HELD_HEAD.size + STEP_PLACE.size
 
 
 def errno_name(number):
@@ -78,15 +83,26 @@ class Reporter:
     def __init__(self, fd, console=-1):
         self.fd, self._console, self._flushed = fd, console, time.monotonic()
         # How many lines there were; how many bytes are held back, and how many of them are written; the bytes.
-        self._shared = mmap.mmap(-1, HELD_HEAD.size + HELD_BYTES)
+        self._shared = mmap.mmap(-1, HELD_START + HELD_BYTES)
 
     @property
     def lines(self):
         """How many lines there were, those held back included."""
         return HELD_HEAD.unpack_from(self._shared)[0]
 
+    @property
+    def step(self):
+        """The step that is under way, or was when the case's process ended; None where there is none."""
+        index = STEP_PLACE.unpack_from(self._shared, HELD_HEAD.size)[0]
+        return None if index < 0 else index
+
+    def at(self, index):
+        """Note which step is under way; -1 for none."""
+        STEP_PLACE.pack_into(self._shared, HELD_HEAD.size, index)
+
     def mark(self, case, index):
         """Write to the console which step of which case begins; a console that takes nothing does not matter."""
+        self.at(index)
         if self._console >= 0:
             with contextlib.suppress(OSError):
                 os.write(self._console, f"{STEP_MARK}{case} {index}\n".encode())
@@ -103,7 +119,7 @@ class Reporter:
             while line:
                 line = line[os.write(self.fd, line) :]
             return
-        self._shared[HELD_HEAD.size + held : HELD_HEAD.size + held + len(line)] = line
+        self._shared[HELD_START + held : HELD_START + held + len(line)] = line
         HELD_HEAD.pack_into(self._shared, 0, number + 1, held + len(line), written)
         if time.monotonic() - self._flushed > HELD_SECONDS:
             self.flush()
@@ -118,7 +134,7 @@ class Reporter:
         number, held, written = HELD_HEAD.unpack_from(self._shared)
         while written < held:
             end = min(held, written + select.PIPE_BUF)
-            written += os.write(self.fd, self._shared[HELD_HEAD.size + written : HELD_HEAD.size + end])
+            written += os.write(self.fd, self._shared[HELD_START + written : HELD_START + end])
             HELD_HEAD.pack_into(self._shared, 0, number, held, written)
         HELD_HEAD.pack_into(self._shared, 0, number, 0, 0)
         self._flushed = time.monotonic()
@@ -608,6 +624,7 @@ class Case:
             self._reporter.hold("step", case=self._case["id"], **report)
             if self._case.get("alone"):
                 self._reporter.flush()  # it may well kill the guest, and what it showed until then is its answer
+            self._reporter.at(-1)
             if not report["ok"] and not step.get("go_on"):
                 return
 
@@ -899,33 +916,92 @@ ATTACHERS = {
 # --- the guest around the cases ------------------------------------------------------------------------------
 
 
+class Messages:
+    """Messages of the kernel: of very many the first and the last KMSG_HALF; `lost` counts those that are missing."""
+
+    def __init__(self):
+        self._head, self._tail, self._left_out, self.lost = [], [], 0, 0
+
+    def add(self, line):
+        """Take in one line."""
+        if len(self._head) < KMSG_HALF:
+            self._head.append(line)
+            return
+        self._tail.append(line)
+        if len(self._tail) > 2 * KMSG_HALF:
+            self._left_out += len(self._tail) - KMSG_HALF
+            del self._tail[:-KMSG_HALF]
+
+    def go_on(self, text):
+        """Add to the line before, where there is one; else say so."""
+        lines = self._tail or self._head
+        if lines:
+            lines[-1] += text
+        return bool(lines)
+
+    def fields(self):
+        """Return the messages and how many are missing, as the protocol's lines have them."""
+        tail = self._tail[-KMSG_HALF:]
+        left_out = self._left_out + len(self._tail) - len(tail)
+        note = [f"<6> [bpfmatrix: {left_out} messages are left out here]"] if left_out else []
+        return {"kernel_log": [*self._head, *note, *tail], "kernel_log_lost": self.lost + left_out}
+
+
 class KernelLog:
-    """Reads what the kernel has logged since the last look (Documentation/ABI/testing/dev-kmsg)."""
+    """Reads what the kernel has logged since the last look (Documentation/ABI/testing/dev-kmsg).
+
+    Every record has a number, counted from 0 since the kernel was started. So it is known how many were overwritten
+    before they were read.
+    """
 
     def __init__(self):
         self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-        self._early = self._new()  # there is more time now than when a restored guest goes on
+        self._next, self._caller = 0, None
+        self._messages = Messages()
+        self._take()  # there is more time now than when a restored guest goes on
 
-    def read(self):
-        """Return new messages as `<level> text`; of those that have come at once, at most KMSG_LIMIT."""
-        early, self._early = self._early, []
-        return early + self._new()
+    def read(self, wait=0.0):
+        """Return the new messages, each as `<level> text`, and how many are missing, as the protocol's lines have them.
 
-    def _new(self):
-        lines: list[str] = []
-        while True:
-            if len(lines) >= KMSG_LIMIT:
-                os.lseek(self._fd, 0, os.SEEK_END)
-                return [*lines, "<4> [more messages left out]"]
+        Wait at most `wait` seconds for the first.
+        """
+        if wait:
+            select.select([self._fd], [], [], wait)
+        self._take()
+        found, self._messages = self._messages, Messages()
+        return found.fields()
+
+    def _take(self):
+        for _ in range(KMSG_RECORDS):  # a kernel that never stops is read on at the next look
             try:
-                record = os.read(self._fd, 8192).decode(errors="replace")
+                self._record(os.read(self._fd, 8192))
             except BlockingIOError:
-                return lines
-            except BrokenPipeError:  # messages were overwritten before they were read
-                lines.append("<4> [messages lost]")
-                continue
-            prefix, _, text = record.partition(";")
-            lines.append(f"<{int(prefix.split(',')[0]) & 7}> {text.splitlines()[0] if text else ''}")
+                return
+            except OSError as failure:
+                # EPIPE: records were overwritten before they were read. EINVAL: one was too long, and is skipped.
+                # In both cases the next record's number says how many are missing.
+                if failure.errno not in (errno.EPIPE, errno.EINVAL):
+                    raise
+
+    def _record(self, record):
+        """Take in `level,number,time,flags[,caller=...];text`; lines ` KEY=value` say what device it is about."""
+        prefix, _, rest = record.partition(b";")
+        level, number, _, flags, *more = prefix.decode().split(",")
+        self._messages.lost += int(number) - self._next
+        goes_on = flags == "c" and int(number) == self._next and more == self._caller
+        self._next, self._caller = int(number) + 1, more
+        text, *lines = unescaped(rest.partition(b"\n")[0]).decode(errors="replace").split("\n")
+        # A fragment of a line that was begun by the record before.
+        if not (goes_on and self._messages.go_on(text)):
+            self._messages.add(f"<{int(level) & 7}> {text}")
+        for line in lines:
+            self._messages.add(f"<{int(level) & 7}> {line}")
+
+
+def unescaped(text):
+    r"""Return the bytes of a message: the kernel writes all but printable ASCII, and the backslash itself, as \xNN."""
+    first, *rest = text.split(b"\\x")
+    return first + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
 
 
 def read_text(path):
@@ -960,6 +1036,7 @@ def environment(lib):
         "cmdline": read_text("/proc/cmdline"),
         "init_uptime": os.environ.get("BPFMATRIX_UPTIME"),
         "uptime": round(time.clock_gettime(time.CLOCK_BOOTTIME), 2),
+        "clear_warn_once": clear_warn_once(),
         "cpus": os.cpu_count(),
         "byte_order": sys.byteorder,
         "libbpf": lib.version(),
@@ -1018,17 +1095,16 @@ def run_child(reporter, lib, case):
 def run_case(reporter, lib, log, case):
     """Run one case with its sysctls set, and report its end with the kernel's new messages."""
     start = time.monotonic()
-    log.read()
-    reporter.send("case", case=case["id"])  # with the end of the case before
+    clear_warn_once()
+    reporter.at(-1)
+    reporter.send("case", case=case["id"], **log.read())  # with the end of the case before
     changed, end = {}, None
     try:
         for name, value in case.get("sysctls", {}).items():
             try:
                 changed[name] = set_sysctl(name, value)
             except OSError as error:
-                unmet = {"sysctl": name, "value": value, "errno_name": errno_name(error.errno or 0)}
-                unmet["missing"] = not os.path.exists(sysctl_path(name))
-                end = {"complete": True, "signal": None, "timed_out": False, "precondition": unmet}
+                end = unmet("sysctl", name, value=value, error=error, missing=not os.path.exists(sysctl_path(name)))
                 break
         if end is None:
             end = run_child(reporter, lib, case)
@@ -1037,7 +1113,32 @@ def run_case(reporter, lib, log, case):
             with contextlib.suppress(OSError):  # some can only be tightened (kernel.unprivileged_bpf_disabled=1)
                 set_sysctl(name, value)
     seconds = round(time.monotonic() - start, 6)
-    reporter.hold("case-end", case=case["id"], seconds=seconds, kernel_log=log.read(), **end)
+    reporter.hold("case-end", case=case["id"], seconds=seconds, step=reporter.step, left=[], **end, **log.read())
+
+
+def unmet(cause, name, *, value, error, missing):
+    """Return the end of a case that did not begin: a sysctl or a module that it needs cannot be had."""
+    precondition = {"cause": cause, "name": name, "value": value, "errno_name": errno_name(error.errno or 0)}
+    ended = {"complete": True, "signal": None, "timed_out": False}
+    return {**ended, "precondition": {**precondition, "missing": missing}}
+
+
+def clear_warn_once():
+    """Let each WARN_ONCE() warn again, so that it does not depend on which case came before (kernel/panic.c).
+
+    Return whether that is possible: the file is debugfs', which a locked-down kernel does not open.
+    """
+    try:
+        fd = os.open(CLEAR_WARN_ONCE, os.O_WRONLY)
+    except OSError:
+        return False
+    try:
+        os.write(fd, b"1")
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def open_console():
@@ -1052,10 +1153,11 @@ def serve(job, *, lib, log, fd):
     """Run all cases of a job and write the protocol's lines to `fd`; the last one says how many there were."""
     reporter = Reporter(fd, console=open_console())
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), kernel_log=log.read())
+    reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), **log.read())
     for case in job["cases"]:
         run_case(reporter, lib, log, case)
-    reporter.send("done", cases=len(job["cases"]), lines=reporter.lines + 1)
+    last = log.read(wait=LAST_WORDS_SECONDS)  # what a kernel has to say of a case may come when its programs are freed
+    reporter.send("done", cases=len(job["cases"]), lines=reporter.lines + 1, **last)
 
 
 def main(path):

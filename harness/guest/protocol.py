@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,7 +11,7 @@ from harness.errors import AgentError
 from harness.judge.records import CaseRecord, Ending
 from harness.model import Stage
 
-PROTOCOL = 1
+PROTOCOL = 2
 LINES_LIMIT = 200_000
 
 
@@ -24,14 +24,24 @@ class _Line(BaseModel):
     type: str
 
 
-class _Hello(_Line):
+class _Logged(_Line):
+    """A line with the kernel's messages since the line before that had some, and how many are missing there."""
+
+    kernel_log: list[str]
+    kernel_log_lost: Annotated[int, Field(ge=0)]
+
+
+class _Hello(_Logged):
     protocol: int
     environment: dict[str, Any]
-    kernel_log: list[str]
 
 
 class _Case(_Line):
     case: str
+
+
+class _Begin(_Case, _Logged):
+    pass
 
 
 class _Ends(BaseModel):
@@ -67,31 +77,43 @@ class _AgentTrouble(_Case):
 
 
 class _Precondition(BaseModel):
-    """The sysctl that a case needs, and that the kernel refuses or, where it is `missing`, does not have."""
+    """What a case needs and cannot have: a sysctl that the kernel refuses, a module that it does not load.
 
-    sysctl: str
-    value: str | int
+    `missing`: the kernel has no such sysctl; the module is neither a file of this kernel nor built in.
+    """
+
+    cause: Literal["sysctl", "module"]
+    name: str
+    value: str | int | None
     errno_name: str
     missing: bool
 
 
-class _CaseEnd(_Case):
+class _Left(BaseModel):
+    """One thing that a case left behind and that could not be removed: what kind of thing, and which."""
+
+    kind: str
+    name: str
+
+
+class _CaseEnd(_Case, _Logged):
     seconds: float
-    kernel_log: list[str]
     complete: bool
     signal: str | None
     timed_out: bool
+    step: int | None
+    left: list[_Left]
     precondition: _Precondition | None = None
 
 
-class _Done(_Line):
+class _Done(_Logged):
     cases: int
     lines: int
 
 
 _LINES: dict[str, type[_Line]] = {
     "hello": _Hello,
-    "case": _Case,
+    "case": _Begin,
     "step": _Step,
     "event": _Event,
     "agent-error": _AgentTrouble,
@@ -117,7 +139,9 @@ class Transcript:
 
     def __init__(self) -> None:
         self.environment: dict[str, Any] = {}
-        self.boot_log: list[str] = []
+        self.hello: dict[str, Any] = {}
+        self.last: dict[str, Any] = {}
+        """The first and the last line; both have messages of the kernel, as each case's first line does (`begin`)."""
         self.done = False
         self._lines = 0
         self._started: list[str] = []
@@ -142,18 +166,20 @@ class Transcript:
             if record.get("protocol") != PROTOCOL:
                 raise AgentError(f"the agent speaks protocol {record.get('protocol')}, not {PROTOCOL}")
             self.environment = record["environment"]
-            self.boot_log = record["kernel_log"]
+            self.hello = record
         elif kind == "done":
             if record["lines"] != self._lines:
                 raise AgentError(f"the agent wrote {record['lines']} lines, but {self._lines} came")
             if self.current is not None:
                 raise AgentError(f"the agent ended, but case {self.current} did not")
-            self.done = True
+            if record["cases"] != len(self._started):
+                raise AgentError(f"the agent says that it ran {record['cases']} cases, but {len(self._started)} came")
+            self.done, self.last = True, record
         elif kind == "case":
             if record["case"] in self._parts or self.current is not None:
                 raise AgentError(f"the agent started case {record['case']} a second time, or within another")
             self._started.append(record["case"])
-            self._parts[record["case"]] = {"steps": [], "events": [], "errors": [], "end": None}
+            self._parts[record["case"]] = {"begin": record, "steps": [], "events": [], "errors": [], "end": None}
         else:
             self._add(kind, record)
         return record
@@ -171,8 +197,9 @@ class Transcript:
 
     def record(self, case: str, ending: Ending | None = None) -> CaseRecord:
         """Return what is known of a case, which may never have been started."""
-        parts = self._parts.get(case, {"steps": [], "events": [], "errors": [], "end": None})
+        parts = self._parts.get(case, {"begin": None, "steps": [], "events": [], "errors": [], "end": None})
         return CaseRecord(
+            begin=parts["begin"],
             steps=tuple(parts["steps"]),
             events=tuple(parts["events"]),
             errors=tuple(parts["errors"]),

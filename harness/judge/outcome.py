@@ -51,10 +51,13 @@ def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALL
 
 
 def _not_set(unmet: Mapping[str, Any]) -> str:
-    """Say which sysctl could not be set to what, and why."""
-    why = "this kernel has no such sysctl" if unmet["missing"] else "this kernel refuses it"
+    """Say what the case needs and cannot have, and why."""
     errno = unmet["errno_name"]
-    return f"the sysctl {unmet['sysctl']} could not be set to {unmet['value']}, which the case needs: {why} ({errno})"
+    if unmet["cause"] == "module":
+        why = "it is neither a file of this kernel nor built in" if unmet["missing"] else "this kernel refuses it"
+        return f"the module {unmet['name']} could not be loaded, which the case needs: {why} ({errno})"
+    why = "this kernel has no such sysctl" if unmet["missing"] else "this kernel refuses it"
+    return f"the sysctl {unmet['name']} could not be set to {unmet['value']}, which the case needs: {why} ({errno})"
 
 
 def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, complaint: str) -> Outcome:

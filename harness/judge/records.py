@@ -30,8 +30,12 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseRecord:
-    """The agent's lines about one case. `end` is its `case-end` line, or None where that never came."""
+    """The agent's lines about one case.
 
+    `begin` and `end` are its `case` and its `case-end` line, or None where that never came.
+    """
+
+    begin: dict[str, Any] | None = None
     steps: tuple[dict[str, Any], ...] = ()
     events: tuple[dict[str, Any], ...] = ()
     errors: tuple[str, ...] = ()

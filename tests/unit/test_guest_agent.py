@@ -370,55 +370,105 @@ def kernel_log(monkeypatch: pytest.MonkeyPatch, *records: bytes | Exception) -> 
     return agent.KernelLog(), source
 
 
+def logged(*lines: str, lost: int = 0) -> dict[str, Any]:
+    return {"kernel_log": list(lines), "kernel_log_lost": lost}
+
+
 def test_kernel_messages_keep_their_level_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
     log, source = kernel_log(
         monkeypatch,
-        b"6,339,5140900,-;NET: Registered PF_INET6 protocol family\n",
-        b"4,340,5690716,-,caller=T1;WARNING: CPU: 0 PID: 1\n SUBSYSTEM=bpf\n DEVICE=x\n",
-        b"30,341,5690717,-;from user space: facility 3\n",
-        b"1,342,5690718,-;a; semicolon, and a comma\n",
-        b"5,343,1,c;\xff\xfe\n",
-        b"5,344,1,-;\n",
+        b"6,0,5140900,-;NET: Registered PF_INET6 protocol family\n",
+        b"4,1,5690716,-,caller=T1;WARNING: CPU: 0 PID: 1\n SUBSYSTEM=bpf\n DEVICE=x\n",
+        b"30,2,5690717,-;from user space: facility 3\n",
+        b"1,3,5690718,-;a; semicolon, and a comma\n",
+        b"5,4,1,-;\\xff\\xfe, a \\x5c and \\x5cx41\n",
+        b"5,5,1,-;\n",
     )
-    assert log.read() == [
+    assert log.read() == logged(
         "<6> NET: Registered PF_INET6 protocol family",
         "<4> WARNING: CPU: 0 PID: 1",
         "<6> from user space: facility 3",
         "<1> a; semicolon, and a comma",
-        "<5> \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}",
+        "<5> \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}, a \\ and \\x41",
         "<5> ",
-    ]
-    assert log.read() == []
-    source.records.append(b"6,345,1,-;later\n")
-    assert log.read() == ["<6> later"]
+    )
+    assert log.read() == logged()
+    source.records.append(b"6,6,1,-;later\n")
+    assert log.read() == logged("<6> later")
+
+
+def test_a_message_of_several_lines_is_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/kmsg escapes a line feed within a message; a splat may well begin behind one."""
+    log, _ = kernel_log(monkeypatch, b"4,0,1,-;\\x0aWARNING: suspicious RCU usage\\x0a6.1.0 Not tainted\n")
+    assert log.read() == logged("<4> ", "<4> WARNING: suspicious RCU usage", "<4> 6.1.0 Not tainted")
+
+
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        (b"4,1,1,c,caller=T1; goes on\n", ["<4> begun goes on"]),
+        (b"4,1,1,c,caller=T1; goes on\\x0anext\n", ["<4> begun goes on", "<4> next"]),
+        (b"4,1,1,c,caller=T2; of another\n", ["<4> begun", "<4>  of another"]),
+        (b"4,1,1,-,caller=T1; of its own\n", ["<4> begun", "<4>  of its own"]),
+    ],
+)
+def test_a_fragment_of_a_line_goes_on_with_it(second: bytes, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = kernel_log(monkeypatch, b"4,0,1,-,caller=T1;begun\n", second)
+    assert log.read() == logged(*found)
+
+
+def test_a_fragment_whose_line_was_reported_already_is_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, source = kernel_log(monkeypatch, b"4,0,1,-;begun\n")
+    assert log.read() == logged("<4> begun")
+    source.records.append(b"4,1,1,c; goes on\n")
+    assert log.read() == logged("<4>  goes on")
 
 
 def test_messages_of_before_a_snapshot_come_before_those_of_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    log, source = kernel_log(monkeypatch, b"6,1,1,-;boots\n", b"6,2,1,-;stands by\n")
+    log, source = kernel_log(monkeypatch, b"6,0,1,-;boots\n", b"6,1,1,-;stands by\n")
     assert source.records == [], "they are read at once"
-    source.records.append(b"4,3,1,-;restored\n")
-    assert log.read() == ["<6> boots", "<6> stands by", "<4> restored"]
-    assert log.read() == []
+    source.records.append(b"4,2,1,-;restored\n")
+    assert log.read() == logged("<6> boots", "<6> stands by", "<4> restored")
+    assert log.read() == logged()
 
 
-def test_messages_that_were_overwritten_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    log, _ = kernel_log(monkeypatch, b"6,1,1,-;one\n", BrokenPipeError(), b"6,9,1,-;nine\n")
-    assert log.read() == ["<6> one", "<4> [messages lost]", "<6> nine"]
+def test_messages_that_were_overwritten_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [b"6,0,1,-;zero\n", BrokenPipeError(errno.EPIPE, ""), b"6,9,1,-;nine\n"]
+    log, source = kernel_log(monkeypatch, *records)
+    assert log.read() == logged("<6> zero", "<6> nine", lost=8)
+    source.records += [OSError(errno.EINVAL, "too long"), b"6,11,1,-;eleven\n"]
+    assert log.read() == logged("<6> eleven", lost=1)
 
 
-def test_a_flood_of_messages_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_that_were_overwritten_before_the_first_look_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, _ = kernel_log(monkeypatch, b"6,7,1,-;seven\n")
+    assert log.read() == logged("<6> seven", lost=7)
+
+
+def test_of_a_flood_of_messages_the_first_and_the_last_are_kept_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     log, source = kernel_log(monkeypatch)
+    many = 5 * agent.KMSG_HALF
+    source.records = [f"6,{number},1,-;{number}\n".encode() for number in range(many)]
+    found = log.read()
+    left_out = many - 2 * agent.KMSG_HALF
+    assert found["kernel_log_lost"] == left_out
+    assert found["kernel_log"] == [
+        *(f"<6> {number}" for number in range(agent.KMSG_HALF)),
+        f"<6> [bpfmatrix: {left_out} messages are left out here]",
+        *(f"<6> {number}" for number in range(many - agent.KMSG_HALF, many)),
+    ]
+    source.records.append(f"6,{many},1,-;of the next case\n".encode())
+    assert log.read() == logged("<6> of the next case")
 
-    def seek(fd: int, offset: int, whence: int) -> int:
-        assert (fd, offset, whence) == (99, 0, os.SEEK_END)
-        source.records.clear()
-        return 0
 
-    monkeypatch.setattr(os, "lseek", seek)
-    source.records = [b"6,1,1,-;x\n"] * (agent.KMSG_LIMIT + 50)
-    assert log.read() == ["<6> x"] * agent.KMSG_LIMIT + ["<4> [more messages left out]"]
-    source.records.append(b"6,2,1,-;of the next case\n")
-    assert log.read() == ["<6> of the next case"]
+def test_a_kernel_that_never_stops_is_read_on_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, source = kernel_log(monkeypatch)
+    monkeypatch.setattr(agent, "KMSG_RECORDS", 2)
+    source.records = [f"6,{number},1,-;{number}\n".encode() for number in range(3)]
+    assert log.read() == logged("<6> 0", "<6> 1")
+    assert log.read() == logged("<6> 2")
 
 
 # --- the trigger ------------------------------------------------------------------------------------------------------
@@ -505,8 +555,8 @@ def leaving(reporter: Any) -> None:
 class Quiet:
     """A kernel log without messages."""
 
-    def read(self) -> list[str]:
-        return []
+    def read(self, wait: float = 0.0) -> dict[str, Any]:
+        return {"kernel_log": [], "kernel_log_lost": 0}
 
 
 def child(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float = 10) -> tuple[dict[str, Any], Any]:
@@ -569,13 +619,13 @@ def test_nothing_is_left_of_a_child(pipe: Pipe) -> None:
 def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float = 10) -> Transcript:
     """What the host makes of a case whose child behaves so, and of the case after it."""
     reporter = agent.Reporter(pipe.writing)
-    reporter.send("hello", protocol=agent.PROTOCOL, environment={"release": "6.1"}, kernel_log=[])
+    reporter.send("hello", protocol=agent.PROTOCOL, environment={"release": "6.1"}, **Quiet().read())
     with pytest.MonkeyPatch.context() as patch:
         for case, how in ((CASE_ID, behave), ("next", lambda reporter: None)):
             patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(how)}))
             patch.setattr(sys.modules[__name__], "CASE_ID", case)
             agent.run_case(reporter, None, Quiet(), {"id": case, "deadline": seconds})
-    reporter.send("done", cases=2, lines=reporter.lines + 1)
+    reporter.send("done", cases=2, lines=reporter.lines + 1, **Quiet().read())
     transcript = Transcript()
     for line in pipe.text().split(b"\n"):
         transcript.feed(line)
@@ -600,7 +650,7 @@ def test_the_host_follows_a_child_that_is_killed(pipe: Pipe, behave: Callable[[A
 
 def test_a_child_that_dies_in_the_middle_of_a_line_never_makes_a_good_cell(pipe: Pipe) -> None:
     reporter = agent.Reporter(pipe.writing)
-    reporter.send("hello", protocol=agent.PROTOCOL, environment={}, kernel_log=[])
+    reporter.send("hello", protocol=agent.PROTOCOL, environment={}, **Quiet().read())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(cut)}))
         agent.run_case(reporter, None, Quiet(), {"id": CASE_ID, "deadline": 5})
@@ -609,6 +659,22 @@ def test_a_child_that_dies_in_the_middle_of_a_line_never_makes_a_good_cell(pipe:
         for line in pipe.text().split(b"\n"):
             transcript.feed(line)
     assert ended(transcript).kind == OutcomeKind.LOST
+
+
+def test_the_step_that_was_under_way_is_named(pipe: Pipe) -> None:
+    def stuck(reporter: Any) -> None:
+        reporter.mark(CASE_ID, 0)
+        reporter.at(-1)
+        reporter.mark(CASE_ID, 1)
+        time.sleep(60)
+
+    transcript = transcript_of(pipe, stuck, seconds=0.2)
+    end = transcript.record(CASE_ID).end
+    assert end is not None
+    assert (end["step"], end["timed_out"]) == (1, True)
+    end = transcript.record("next").end
+    assert end is not None
+    assert end["step"] is None
 
 
 def test_the_host_follows_a_child_that_fails(pipe: Pipe) -> None:
@@ -817,7 +883,8 @@ def test_a_sysctl_that_cannot_be_set_ends_the_case_before_it_begins(
         (tmp_path / "c.d").touch()
     done, end = case_with(pipe, monkeypatch, {"a.b": 0, "c.d": "x"}, refused="c.d")
     assert done == [("a.b", 0), ("a.b", "before")]
-    assert end["precondition"] == {"sysctl": "c.d", "value": "x", "errno_name": "EINVAL", "missing": not there}
+    precondition = {"cause": "sysctl", "name": "c.d", "value": "x", "errno_name": "EINVAL", "missing": not there}
+    assert end["precondition"] == precondition
 
 
 def test_a_sysctl_that_does_not_exist_is_told_by_its_errno(pipe: Pipe) -> None:
@@ -825,7 +892,7 @@ def test_a_sysctl_that_does_not_exist_is_told_by_its_errno(pipe: Pipe) -> None:
     reporter = agent.Reporter(pipe.writing)
     agent.run_case(reporter, None, Quiet(), case)
     reporter.flush()
-    wanted = {"sysctl": "kernel.no_such_sysctl", "value": 1, "errno_name": "ENOENT", "missing": True}
+    wanted = {"cause": "sysctl", "name": "kernel.no_such_sysctl", "value": 1, "errno_name": "ENOENT", "missing": True}
     assert pipe.lines()[-1]["precondition"] == wanted
 
 

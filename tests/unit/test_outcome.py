@@ -92,7 +92,10 @@ def counted(lines: Sequence[Line]) -> Outcome:
 # --- a table: what the agent reports -> outcome -> verdict where it should work ---------------------------------------
 
 SPLAT = ["<4> WARNING: CPU: 0 PID: 71 at kernel/bpf/trampoline.c:412 f+0x1/0x2", "<4> ---[ end trace 0 ]---"]
-UNMET = {"sysctl": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL", "missing": False}
+UNMET = {
+    **{"cause": "sysctl", "name": "net.core.bpf_jit_enable", "value": 0},
+    **{"errno_name": "EINVAL", "missing": False},
+}
 TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
     ("as it came", lambda line: line, K.WORKS, Verdict.PASS),
     ("load refused", failing(7), K.REFUSED, Verdict.FAIL),
@@ -136,6 +139,16 @@ def test_a_sysctl_that_could_not_be_set_is_named_with_the_value_and_the_cause(
 ) -> None:
     found = outcome(end(precondition={**UNMET, **changes}))
     assert found.reason == (f"the sysctl net.core.bpf_jit_enable could not be set to 0, which the case needs: {why}")
+
+
+def test_a_module_that_could_not_be_loaded_is_named_with_the_cause() -> None:
+    module = {"cause": "module", "name": "vehth", "value": None, "errno_name": "ENOENT", "missing": True}
+    words = "the module vehth could not be loaded, which the case needs: "
+    assert (
+        outcome(end(precondition=module)).reason == f"{words}it is neither a file of this kernel nor built in (ENOENT)"
+    )
+    refused = {**module, "missing": False, "errno_name": "EKEYREJECTED"}
+    assert outcome(end(precondition=refused)).reason == f"{words}this kernel refuses it (EKEYREJECTED)"
 
 
 @pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])

@@ -19,7 +19,7 @@ from harness.model import OutcomeKind
 JUNK: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], [1], ["x", 1], {}, {"client": 1}, 10**30]
 
 
-IDLE = ("seconds", "index", "cases", "environment", "kernel_log")
+IDLE = ("seconds", "index", "environment", "kernel_log", "kernel_log_lost", "step")
 """Keys that say nothing about whether the case works (no junk here is a splat)."""
 
 
@@ -37,8 +37,11 @@ def test_a_whole_transcript() -> None:
     assert transcript.ended() == [CASE_ID]
     assert transcript.current is None
     assert transcript.environment["release"] == "6.1.0-50-cloud-amd64"
-    assert len(transcript.boot_log) == 2
+    assert len(transcript.hello["kernel_log"]) == 2
+    assert transcript.last["type"] == "done"
     record = transcript.record(CASE_ID)
+    assert record.begin is not None
+    assert record.begin["kernel_log"] == []
     assert (len(record.steps), len(record.events), record.errors) == (21, 6, ())
     assert record.end is not None
     assert record.end["complete"] is True
@@ -103,13 +106,19 @@ def test_the_first_line_is_the_hello_so_that_the_release_is_always_checked() -> 
 
 def test_nothing_comes_after_done() -> None:
     lines = golden_lines()
-    again = {"n": 32, "type": "case", "case": "more"}
+    again = {**lines[1], "n": 32, "case": "more"}
     assert "wrong place" in refused(encoded([*lines, again]))
 
 
 def test_done_within_a_case() -> None:
     lines = renumbered(line for line in golden_lines() if line["type"] != "case-end")
     assert f"case {CASE_ID} did not" in refused(encoded(lines))
+
+
+@pytest.mark.parametrize("cases", [0, 2])
+def test_done_with_another_number_of_cases(cases: int) -> None:
+    lines = changed(lambda line: {**line, "cases": cases} if line["type"] == "done" else line)
+    assert f"says that it ran {cases} cases, but 1 came" in refused(encoded(lines))
 
 
 def test_a_case_cannot_start_twice_or_within_another() -> None:

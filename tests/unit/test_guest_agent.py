@@ -433,7 +433,7 @@ def test_messages_of_before_a_snapshot_come_before_those_of_after_it(monkeypatch
 
 
 def test_messages_that_were_overwritten_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = [b"6,0,1,-;zero\n", BrokenPipeError(errno.EPIPE, ""), b"6,9,1,-;nine\n"]
+    records: list[bytes | Exception] = [b"6,0,1,-;zero\n", BrokenPipeError(errno.EPIPE, ""), b"6,9,1,-;nine\n"]
     log, source = kernel_log(monkeypatch, *records)
     assert log.read() == logged("<6> zero", "<6> nine", lost=8)
     source.records += [OSError(errno.EINVAL, "too long"), b"6,11,1,-;eleven\n"]

@@ -1,7 +1,7 @@
 """One exception per meaning, each with the exit code it ends the command with.
 
-Exit codes of the command: 0 all as expected, 1 unexpected verdicts, 2 wrong usage or configuration,
-3 the harness or its host failed.
+Exit codes of the command: 0 all as expected, 1 unexpected verdicts, 2 wrong usage, configuration or inputs,
+3 the harness or its host failed. exit_codes.py says which of them wins.
 
 A message says what happened, where, why, and what to do; it is written for the person at the terminal.
 """
@@ -38,16 +38,26 @@ class KernelFileError(BpfmatrixError):
     exit_code = EXIT_USAGE
 
 
-class CompileError(BpfmatrixError):
-    """A BPF source does not compile; the message is the compiler's own."""
+class BuildError(BpfmatrixError):
+    """The objects of a case cannot be had for an architecture: its cells there are `error`, all others run."""
 
     exit_code = EXIT_USAGE
 
 
-class ObjectFileError(BpfmatrixError):
+class CompileError(BuildError):
+    """A BPF source does not compile.
+
+    Attributes:
+        log: the compiler's own text; the message says which source it is, and holds it, too.
+    """
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        super().__init__(f"{message}:\n{log}" if log else message)
+        self.reason, self.log = message, log
+
+
+class ObjectFileError(BuildError):
     """A BPF object is not an ELF file for the BPF machine of the wanted byte order."""
-
-    exit_code = EXIT_USAGE
 
 
 class MissingToolError(BpfmatrixError):

@@ -24,7 +24,7 @@ from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.cache import DEFAULT_MAX_GIB, Cache
 from harness.config.case import load_cases
 from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
-from harness.errors import BpfmatrixError, InterruptedRunError, UsageError
+from harness.errors import EXIT_USAGE, BpfmatrixError, BuildError, InterruptedRunError, UsageError
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import RunKeys, make_keys
 from harness.guest.snapshots import Snapshots
@@ -32,7 +32,7 @@ from harness.guest.starting import Starter
 from harness.judge.known_splats import AllowList, expiry_notices
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
-from harness.preparation import Preparation, Project
+from harness.preparation import Built, Preparation, Project
 from harness.qemu.accel import Accel, forget_versions, qemu_version
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory, point_latest
@@ -97,8 +97,8 @@ def load_plan(options: Options) -> tuple[Matrix, Plan]:
 def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report, Path]:
     """Run every cell that was asked for and write the reports; return the report and its folder.
 
-    Wrong configuration, sources that do not compile and kernel files that are none are raised before any guest
-    starts. Afterwards every trouble is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
+    Wrong configuration and kernel files that are none are raised before any guest starts. Every other trouble, such
+    as a source that does not compile, is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
     end the guests and leave the rest as `not-run`.
     """
     matrix, plan = load_plan(options)
@@ -131,7 +131,7 @@ class MatrixRun:
         self._accel = options.accel or matrix.defaults.accel
         self._preparation = preparation or Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
         self._given = progress, keys
-        self._objects: dict[str, Mapping[str, Mapping[str, Path]]] = {}
+        self._built: dict[str, Built] = {}
         self._notices: list[str] = []
         self._outputs: dict[str, KernelOutput] = {}
         self._stopping = threading.Event()
@@ -158,7 +158,8 @@ class MatrixRun:
     def check(self) -> None:
         """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels.
 
-        What is compiled here is what all kernels get, whatever is saved while they run.
+        What is compiled here is what all kernels get, whatever is saved while they run. A case that cannot be built
+        is in `faults`; its cells will be `error`.
         """
         forget_versions()
         arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in self._plan.kernels})]
@@ -167,13 +168,19 @@ class MatrixRun:
             versions = [beside.submit(qemu_version, arch) for arch in arches]
             made = beside.submit(lambda: (self._progress, self._keys))
             for arch in arches:
-                self._objects[arch.name] = self._preparation.objects(self._plan.cases, arch)
+                self._built[arch.name] = self._preparation.build(self._plan.cases, arch)
             for version in versions:
                 version.result()
             made.result()
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
                 self._preparation.kernel(kernel, cases=self._plan.cases)
+
+    @property
+    def faults(self) -> tuple[BuildError, ...]:
+        """What is wrong with the cases that cannot be built, each thing once; known after `check`."""
+        found = {str(fault): fault for built in self._built.values() for fault in built.faults.values()}
+        return tuple(found.values())
 
     def run(self) -> tuple[Report, Path]:
         """Run all kernels, then write the reports."""
@@ -186,6 +193,8 @@ class MatrixRun:
                     for notice in expiry_notices(self._allow, file=self._options.project.matrix_file.name):
                         self._notices.append(notice)
                         self._progress.note(notice, style="bold red")
+                    for fault in self.faults:
+                        self._progress.note(str(fault), style="red")
                     self._run_all(folder)
                 except (KeyboardInterrupt, InterruptedRunError) as error:
                     self.interrupted = str(error) or "Ctrl-C"
@@ -234,8 +243,9 @@ class MatrixRun:
         for kernel in kernels:
             if self._stopping.is_set():
                 return
-            with contextlib.suppress(BpfmatrixError, OSError):
-                self._preparation.kernel(kernel, cases=self._plan.cases)
+            if len(self._built[kernel.arch].faults) < len(self._plan.cases):
+                with contextlib.suppress(BpfmatrixError, OSError):
+                    self._preparation.kernel(kernel, cases=self._plan.cases)
 
     def _import_later(self) -> None:
         """Import the modules of `LATER` once a guest starts: before, they would hold up what it starts with."""
@@ -258,6 +268,8 @@ class MatrixRun:
                 cases=self._plan.cases,
                 kind=OutcomeKind.LOST,
                 reason=error_reason(error),
+                wrong_input=isinstance(error, BpfmatrixError) and error.exit_code == EXIT_USAGE,
+                faults=self._built[kernel.arch].faults,
             )
             output = KernelOutput(result=result, cells=cells)
         finally:
@@ -269,6 +281,19 @@ class MatrixRun:
 
     def _run_one(self, kernel: Kernel, folder: Path) -> KernelOutput:
         arch = ARCHITECTURES[kernel.arch]
+        built = self._built[arch.name]
+        cases = [case for case in self._plan.cases if case.id not in built.faults]
+        if not cases:
+            reason = "none of the cases can be built"
+            result, cells = unreached(
+                kernel=kernel.name,
+                arch=arch.name,
+                cases=self._plan.cases,
+                kind=OutcomeKind.NOT_RUN,
+                reason=reason,
+                faults=built.faults,
+            )
+            return KernelOutput(result=result, cells=cells)
         begun = time.monotonic()
         self._progress.state(kernel.name, "fetching")
         files = self._preparation.kernel(kernel, cases=self._plan.cases)
@@ -284,7 +309,7 @@ class MatrixRun:
             base=base,
             programs=self._preparation.programs(arch),
             keys=self._keys,
-            objects=self._objects[arch.name],
+            objects=built.files,
             folder=folder,
             cmdline=kernel.cmdline,
             stopping=self._stopping,
@@ -292,12 +317,13 @@ class MatrixRun:
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
         self._prepared.set()
-        run = run_kernel(plan, self._plan.cases, boot=self._starter(arch))
+        run = run_kernel(plan, cases, boot=self._starter(arch))
         for notice in run.notices:
             self._notices.append(notice)
             self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
-        return KernelOutput(result=result, cells=cells_of(plan, self._plan.cases, run, allow=self._allow))
+        cells = cells_of(plan, self._plan.cases, run, allow=self._allow, faults=built.faults)
+        return KernelOutput(result=result, cells=cells)
 
     def _starter(self, arch: Architecture) -> Starter:
         if self._options.cold:
@@ -318,6 +344,7 @@ class MatrixRun:
                     cases=self._plan.cases,
                     kind=OutcomeKind.NOT_RUN,
                     reason=reason,
+                    faults=self._built[kernel.arch].faults,
                 )
                 output = KernelOutput(result=result, cells=missing)
             kernels.append(output.result)

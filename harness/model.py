@@ -13,6 +13,8 @@ from typing import Any
 class Stage(StrEnum):
     """Where a cell stands, in the order in which a case passes through them."""
 
+    BUILD = "build"
+    """Before any guest: the case's objects are compiled and looked into. No kernel has a part in it."""
     OPEN = "open"
     LOAD_TARGET = "load-target"
     LOAD_TRACER = "load-tracer"
@@ -49,10 +51,13 @@ class Verdict(StrEnum):
 
 
 UNEXPECTED = frozenset({Verdict.FAIL, Verdict.XPASS})
-"""Verdicts that end the command with exit code 1."""
+"""Verdicts of cells whose kernel did something else than the case says."""
 
 INCOMPLETE = frozenset({Verdict.ERROR, Verdict.NOT_RUN})
-"""Verdicts that end the command with exit code 3 when nothing was unexpected."""
+"""Verdicts of cells that have no answer. exit_codes.py says what each asks for."""
+
+KERNEL_STAGES = tuple(stage for stage in Stage if stage is not Stage.BUILD)
+"""The stages in which a guest's kernel has a part: what a rule or a step may name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +80,13 @@ class AllowedSplat:
 class Outcome:
     """What the kernel did in one cell, with the evidence.
 
-    `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the
-    verifier's own text; `events` are the decoded records of the trigger's own connections in the order in
-    which they were emitted; `refusal` is the class of a refusal (refusals.py; `unclassified` where no row
-    explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log, `allowed_splats`
-    says which of them are allowed, and why; `console_tail` holds the last lines of the console where the guest died
-    or gave no answer.
+    `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the verifier's own
+    text, at the stage `build` the compiler's; `events` are the decoded records of the trigger's own connections in
+    the order in which they were emitted; `refusal` is the class of a refusal (refusals.py; `unclassified` where no
+    row explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log,
+    `allowed_splats` says which of them are allowed, and why; `console_tail` holds the last lines of the console
+    where the guest died or gave no answer; `wrong_input` says that there is no answer because of the user's own
+    input (a source that does not compile, a mistake in the case), not because of the harness or its host.
     """
 
     kind: OutcomeKind
@@ -96,6 +102,7 @@ class Outcome:
     allowed_splats: tuple[AllowedSplat, ...] = ()
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
+    wrong_input: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,12 +88,12 @@ def compile_object(source: Path, target: Path, *, clang: str, flags: list[str]) 
     """
     done = run([clang, *flags, "-c", source, "-o", target])
     if done.returncode != 0:
-        raise CompileError(f"{source} does not compile:\n{done.stderr.strip()}")
+        raise CompileError(f"{source} does not compile", log=done.stderr.strip())
     strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
     removed = ["--remove-section=.BTF.ext", "--remove-section=.rel.BTF.ext"] if source.name.endswith(NO_BTF) else []
     stripped = run([strip, "-g", *removed, target])
     if stripped.returncode != 0:
-        raise CompileError(f"{source}: the object cannot be stripped: {stripped.stderr.strip()}")
+        raise CompileError(f"{source}: the object cannot be stripped", log=stripped.stderr.strip())
 
 
 def check_object(path: Path, arch: Architecture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
@@ -16,7 +16,7 @@ from harness.debian.apt import Apt
 from harness.debian.lock import Lock, LockedImage, read_lock
 from harness.debian.mirrors import Mirrors, find_mirrors
 from harness.debian.resolve import resolve_image
-from harness.errors import PackageGoneError
+from harness.errors import BuildError, PackageGoneError
 from harness.image.contents import Contents, read_contents
 from harness.image.programs import GuestPrograms, guest_programs, harness_programs
 from harness.image.userland import UserlandParts, build_userland
@@ -27,6 +27,17 @@ from harness.objects import ObjectBuilder
 from harness.qemu.accel import Accel, boot_probe, choose
 
 LOCK_FILE = "matrix.lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What came of building the objects of some cases for one architecture.
+
+    `files` maps a case's id to its objects (file name -> path), `faults` those that cannot be built to the reason.
+    """
+
+    files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    faults: Mapping[str, BuildError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +114,22 @@ class Preparation:
         )
 
     def objects(self, cases: Sequence[Case], arch: Architecture) -> Mapping[str, Mapping[str, Path]]:
-        """Return the built objects of some cases: case id -> file name -> path."""
-        return {case.id: self._objects.build(case, arch) for case in cases}
+        """Return the built objects of some cases: case id -> file name -> path; raise BuildError where one fails."""
+        built = self.build(cases, arch)
+        for fault in built.faults.values():
+            raise fault
+        return built.files
+
+    def build(self, cases: Sequence[Case], arch: Architecture) -> Built:
+        """Build the objects of some cases. One that cannot be built holds up no other."""
+        files: dict[str, Mapping[str, Path]] = {}
+        faults: dict[str, BuildError] = {}
+        for case in cases:
+            try:
+                files[case.id] = self._objects.build(case, arch)
+            except BuildError as error:
+                faults[case.id] = error
+        return Built(files=files, faults=faults)
 
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland of the guest image for an architecture."""

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.config.case import Case
 from harness.config.expectation import choose
-from harness.errors import BpfmatrixError, ConfigError
+from harness.errors import BpfmatrixError, BuildError, CompileError, ConfigError
 from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord
 from harness.judge.verdict import judge
-from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Start
+from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Stage, Start
 from harness.refusals import classified
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
+
+NO_FAULTS: Mapping[str, BuildError] = {}
+"""For cases all of which could be built."""
+
+_NO_PACKAGE = PackageInfo(source="", name="", version="", sha256="")
 
 
 @dataclass(kw_only=True)
@@ -94,18 +99,26 @@ def version_of(environment: dict[str, object], fallback: str) -> str:
 
 
 def cells_of(
-    plan: GuestPlan, cases: Sequence[Case], run: KernelRun, *, allow: AllowList = NOTHING_ALLOWED
+    plan: GuestPlan,
+    cases: Sequence[Case],
+    run: KernelRun,
+    *,
+    allow: AllowList = NOTHING_ALLOWED,
+    faults: Mapping[str, BuildError] = NO_FAULTS,
 ) -> list[CellResult]:
-    """Turn a kernel's records into its cells: outcomes held against the expectations of the cases.
+    """Turn a kernel's records into its cells: outcomes compared with the expectations of the cases.
 
-    `allow` holds the known splats of all kernels.
+    `allow` holds the known splats of all kernels; `faults` says by id which cases could not be built, and why.
     """
     version = version_of(run.environment, plan.kernel.package.version or plan.kernel.release)
     own = allow.concerning(arch=plan.kernel.arch.name, version=version)
     cells = []
     for case in cases:
         expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
-        outcome = outcome_of(case, run.records.get(case.id, CaseRecord()), allow=own)
+        if case.id in faults:
+            outcome = unbuilt(faults[case.id])
+        else:
+            outcome = outcome_of(case, run.records.get(case.id, CaseRecord()), allow=own)
         cell = _cell(plan.kernel.name, case, outcome, expectation)
         cells.append(replace(cell, start=run.starts.get(case.id)))
     return cells
@@ -135,14 +148,39 @@ def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_s
 
 
 def unreached(
-    *, kernel: str, arch: str, cases: Sequence[Case], kind: OutcomeKind, reason: str
+    *,
+    kernel: str,
+    arch: str,
+    cases: Sequence[Case],
+    kind: OutcomeKind,
+    reason: str,
+    wrong_input: bool = False,
+    faults: Mapping[str, BuildError] = NO_FAULTS,
 ) -> tuple[KernelResult, list[CellResult]]:
-    """Return a kernel that could not be run at all, with a cell for every case: none of them is green."""
+    """Return a kernel that could not be run at all, with a cell for every case: none of them is green.
+
+    `wrong_input` says that the user's own input is why; `faults` are the cases that could not be built in any case.
+    """
+    outcome = Outcome(kind=kind, reason=reason, wrong_input=wrong_input)
     cells = [
-        _cell(kernel, case, Outcome(kind=kind, reason=reason), _unknown_version(case, arch=arch)) for case in cases
+        _cell(
+            kernel,
+            case,
+            unbuilt(faults[case.id]) if case.id in faults else outcome,
+            _unknown_version(case, arch=arch),
+        )
+        for case in cases
     ]
-    package = PackageInfo(source="", name="", version="", sha256="")
-    return KernelResult(name=kernel, arch=arch, package=package), cells
+    return KernelResult(name=kernel, arch=arch, package=_NO_PACKAGE), cells
+
+
+def unbuilt(fault: BuildError) -> Outcome:
+    """Return the outcome of a case whose objects cannot be had: no kernel was asked, and the input is why."""
+    reason, log = str(fault), ""
+    if isinstance(fault, CompileError):
+        first = next((line.strip() for line in fault.log.splitlines() if "error:" in line), "")
+        reason, log = f"{fault.reason}{': ' if first else ''}{first}", fault.log
+    return Outcome(kind=OutcomeKind.LOST, reason=reason, stage=Stage.BUILD, log=log, wrong_input=True)
 
 
 def error_reason(error: Exception) -> str:

@@ -23,18 +23,18 @@ from harness.config.yaml_source import shown
 from harness.errors import (
     EXIT_HARNESS,
     BpfmatrixError,
-    CompileError,
+    BuildError,
     ConfigError,
     InterruptedRunError,
     KernelFileError,
-    ObjectFileError,
 )
+from harness.exit_codes import exit_meaning
 from harness.guest.keys import make_keys
 from harness.matrix_run import MatrixRun, Options, load_plan
 from harness.model import Report
 from harness.plan import matching
 from harness.preparation import Preparation, Project
-from harness.reports.grid import exit_meaning, headline
+from harness.reports.grid import headline
 from harness.runner import error_reason
 from harness.signals import signals_as_errors
 from harness.watch_screen import WatchScreen, named
@@ -50,7 +50,7 @@ MOST_FAULTS = 5
 """So many broken cases are told at once; whether the others are whole is looked at once these are mended."""
 ENDINGS = {"case": (CASE_FILE, ".bpf.c", ".bpf.o", ".h"), "include": (".h",)}
 """How the names of files end that a case, and the shared headers, are made of. What editors leave beside is none."""
-MENDABLE = (ConfigError, CompileError, ObjectFileError, KernelFileError)
+MENDABLE = (ConfigError, BuildError, KernelFileError)
 """What the user may mend by saving a file."""
 
 
@@ -343,6 +343,8 @@ class Session:
             progress=self._screen,
         )
         run.check()
+        for fault in run.faults:  # its cells keep what they were, and no other waits for it
+            raise fault
         return Ready(kernels=[kernel.name for kernel in plan.kernels], run=lambda: self._run(run))
 
     def _run(self, run: MatrixRun) -> Finished:

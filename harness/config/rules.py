@@ -21,11 +21,11 @@ from pydantic.config import JsonDict
 
 from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, OneOf, Text, problem
 from harness.config.explain import did_you_mean, read
-from harness.config.steps import Regex, as_list
+from harness.config.steps import KernelStage, Regex, as_list
 from harness.config.versions import parse_first_releases, parse_ranges
 from harness.config.yaml_source import Loc, quoted, shown
 from harness.errors import ConfigError
-from harness.model import OutcomeKind, Stage
+from harness.model import KERNEL_STAGES, OutcomeKind
 from harness.refusals import NAMES
 
 SHARED_FILE = "expectations.yaml"
@@ -118,7 +118,7 @@ class _RuleKeys(Model):
     source: Text | None = Field(
         default=None, description="Where that is written: a commit, a file of the kernel, a page."
     )
-    stage: Stage | None = Field(default=None, description="The stage at which the kernel refuses.")
+    stage: KernelStage | None = Field(default=None, description="The stage at which the kernel refuses.")
     errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
     refusal: RefusalClass | None = Field(
         default=None, description="The class of the refusal (harness/refusals.py), such as target-not-jited."
@@ -144,7 +144,7 @@ class Rule(_RuleKeys, CheckedModel):
             return
         if outcome == OutcomeKind.REFUSED:
             if "stage" not in data:
-                stages = ", ".join(Stage)
+                stages = ", ".join(KERNEL_STAGES)
                 yield (), f'the outcome "refused" needs the key "stage"; expected one of {stages}'
         else:
             for key in _ONLY_REFUSED:

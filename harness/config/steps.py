@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
-from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, Symbol, problem, unexpected
+from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, OneOf, Symbol, problem, unexpected
 from harness.config.yaml_source import Loc
-from harness.model import Stage
+from harness.model import KERNEL_STAGES, Stage
 
 _ANY_INT = Annotated[int, Strict()]
 
@@ -57,6 +57,8 @@ Errnos = Annotated[
     Field(min_length=1),
     Expects('the name of an errno, such as "EINVAL", or a list of such names'),
 ]
+KernelStage = Annotated[Stage, OneOf(KERNEL_STAGES)]
+"""A stage in which the kernel has a part: none of them refuses what is only built."""
 Times = Annotated[int, Strict(), Field(ge=1, le=64)]
 Address = Annotated[str, AfterValidator(_check_address)]
 Regex = Annotated[str, AfterValidator(_check_regex)]
@@ -169,7 +171,9 @@ class _Refusable(CheckedModel):
     message: Regex | None = Field(
         default=None, description="A regular expression that the log of this step's refusal must match."
     )
-    stage: Stage | None = Field(default=None, description="The stage that the step belongs to, if not the usual one.")
+    stage: KernelStage | None = Field(
+        default=None, description="The stage that the step belongs to, if not the usual one."
+    )
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:

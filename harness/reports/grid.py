@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
+from harness import exit_codes
 from harness.model import (
-    INCOMPLETE,
-    UNEXPECTED,
     CellResult,
     Expectation,
     KernelResult,
@@ -42,19 +40,11 @@ MEANINGS = {
     Verdict.KNOWN_BUG: "misbehaves or crashes in a range that the case names",
     Verdict.FAIL: "did not do what the case expects",
     Verdict.XPASS: "works, though expected not to",
-    Verdict.ERROR: "no complete answer, or trouble of the harness itself",
+    Verdict.ERROR: "no complete answer, trouble of the harness itself, or a case that cannot be run",
     Verdict.NOT_RUN: "asked for, but the run ended before it",
     Verdict.NOT_APPLICABLE: "means nothing on this kernel",
 }
 """The legend of the grid."""
-
-EXIT_MEANINGS = {
-    EXIT_OK: "every cell came out as its case expects",
-    EXIT_UNEXPECTED: "something came out otherwise than expected",
-    EXIT_USAGE: "wrong usage or configuration",
-    EXIT_HARNESS: "not every cell has an answer, or the harness or its host failed",
-}
-"""What the exit code of a run says about it."""
 
 _WORST_FIRST = (
     Verdict.FAIL,
@@ -137,22 +127,8 @@ def counts(report: Report) -> dict[Verdict, int]:
 
 
 def exit_code(report: Report) -> int:
-    """Return the exit code that the cells and the kernels' problems ask for.
-
-    1 where anything is unexpected or a kernel has problems; else 3 where a cell has no answer or the run is
-    not complete; else 0. `report.run.exit_code` is not looked at.
-    """
-    found = {verdict for verdict, count in counts(report).items() if count}
-    if found & UNEXPECTED or any(kernel.problems for kernel in report.kernels):
-        return EXIT_UNEXPECTED
-    if found & INCOMPLETE or not report.run.complete:
-        return EXIT_HARNESS
-    return EXIT_OK
-
-
-def exit_meaning(code: int) -> str:
-    """Return what exit code `code` means, as a clause without a full stop."""
-    return EXIT_MEANINGS.get(code, "no exit code of bpfmatrix")
+    """Return the exit code that the whole grid asks for (exit_codes.py); a cell that is missing counts as lost."""
+    return exit_codes.of_report(completed(report))
 
 
 def headline(report: Report) -> str:
@@ -162,7 +138,7 @@ def headline(report: Report) -> str:
     size = f"{plural(cells, 'cell')} ({plural(kernels, 'kernel')} × {plural(cases, 'case')})"
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts(report).items() if count)
     code = report.run.exit_code
-    return f"{size}: {found or 'none'}. Exit code {code}: {exit_meaning(code)}."
+    return f"{size}: {found or 'none'}. Exit code {code}: {exit_codes.exit_meaning(code)}."
 
 
 def plural(count: int, word: str) -> str:

@@ -92,6 +92,7 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "start": cell.start,
         "isolated": cell.isolated,
+        "wrong_input": outcome.wrong_input,
     }
 
 
@@ -289,6 +290,7 @@ def _read_cell(node: _Node) -> CellResult:
         allowed_splats=node.key("allowed_splats", missing=[]).each(_read_allowed_splat),
         console_tail=node.key("console_tail").texts(),
         seconds=node.key("seconds").optional(_Node.number),
+        wrong_input=node.key("wrong_input", missing=False).truth(),
     )
     return CellResult(
         kernel=node.key("kernel").text(),

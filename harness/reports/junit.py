@@ -126,6 +126,6 @@ def _evidence(cell: CellResult) -> str:
     ]
     blocks = ["\n".join(f"{label}: {text.one_line(value)}" for label, value in facts if value)]
     if outcome.log.strip():
-        blocks.append(f"the verifier's words:\n{outcome.log}")
+        blocks.append(f"{wording.log_label(outcome)}:\n{outcome.log}")
     blocks += [f"the kernel's log:\n{splat}" for splat in outcome.splats]
     return "\n\n".join(blocks)

@@ -184,7 +184,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         ("Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)),
     ]
     evidence = [
-        ("The verifier's words", outcome.log),
+        (wording.log_label(outcome).capitalize(), outcome.log),
         *(("The kernel's log", splat) for splat in outcome.splats),
         ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),
     ]

@@ -5,7 +5,7 @@ All functions are pure; what they return is as clean as the values they are give
 
 from __future__ import annotations
 
-from harness.model import AllowedSplat, Expectation, Outcome, PackageInfo
+from harness.model import AllowedSplat, Expectation, Outcome, PackageInfo, Stage
 
 
 def duration(seconds: float | None) -> str:
@@ -71,6 +71,11 @@ def happened(outcome: Outcome) -> str:
     kind = f"{outcome.kind} ({outcome.refusal})" if outcome.refusal else str(outcome.kind)
     said = f"{kind}: {outcome.reason}" if outcome.reason else kind
     return f"{said} Advice: {outcome.advice}" if outcome.advice else said
+
+
+def log_label(outcome: Outcome) -> str:
+    """Return whose text the log of `outcome` is, as a label for it."""
+    return "the compiler's text" if outcome.stage is Stage.BUILD else "the verifier's words"
 
 
 def allowed_splat(splat: AllowedSplat) -> str:

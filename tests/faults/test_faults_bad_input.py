@@ -72,6 +72,15 @@ class Bench:
         assert not (self.project.folder / "results").exists()
         assert self.cached("kernels") == self.cached("images") == []
 
+    def assert_unbuilt(self, done: Done, message: str) -> None:
+        """The only case cannot be built: exit code 2, its cell is an error that says why, and no kernel is fetched."""
+        assert done.code == 2, done.output
+        assert message in done.output
+        (cell,) = self.report()["cells"]
+        assert (cell["verdict"], cell["stage"], cell["wrong_input"]) == ("error", "build", True)
+        assert message in cell["reason"] + cell["log"]
+        assert self.cached("kernels") == self.cached("images") == []
+
     def assert_lost(self, done: Done, message: str) -> None:
         """The kernel could not be had: exit code 3, its cell is lost and says why, and nothing is kept of it."""
         assert done.code == 3, done.output
@@ -194,7 +203,7 @@ def test_a_source_that_does_not_compile(bench: Bench) -> None:
     source = bench.case / "tracer.bpf.c"
     source.write_text(source.read_text().replace("EVENT_FEXIT", "EVENT_FEXTI"))
     done = bench.matrix()
-    bench.assert_refused(done, 2, "error: use of undeclared identifier 'EVENT_FEXTI'")
+    bench.assert_unbuilt(done, "error: use of undeclared identifier 'EVENT_FEXTI'")
     assert f"{source} does not compile" in done.output
     line = next(n for n, text in enumerate(source.read_text().splitlines(), 1) if "EVENT_FEXTI" in text)
     assert f"tracer.bpf.c:{line}:" in done.output, "where clang says it is"
@@ -205,14 +214,14 @@ def test_an_object_that_is_no_elf(bench: Bench) -> None:
     (bench.case / "tracer.bpf.o").write_text("not an object\n")
     case = bench.case / "case.yaml"
     case.write_text(case.read_text().replace("tracer.bpf.c", "tracer.bpf.o"))
-    bench.assert_refused(bench.matrix(), 2, "tracer.bpf.o is not a BPF object: it is no ELF file")
+    bench.assert_unbuilt(bench.matrix(), "tracer.bpf.o is not a BPF object: it is no ELF file")
 
 
 def test_an_object_for_another_machine(bench: Bench) -> None:
     shutil.copyfile("/proc/self/exe", bench.case / "tracer.bpf.o")
     case = bench.case / "case.yaml"
     case.write_text(case.read_text().replace("tracer.bpf.c", "tracer.bpf.o"))
-    bench.assert_refused(bench.matrix(), 2, "not for BPF")
+    bench.assert_unbuilt(bench.matrix(), "not for BPF")
 
 
 # --- the host lacks something: exit code 3 ---------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import time
@@ -20,6 +21,7 @@ import pytest
 from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
 
 from harness import matrix_run
+from harness.architectures import ARCHITECTURES
 from harness.cache import Cache
 from harness.config.case import Case
 from harness.config.matrix import Matrix
@@ -27,6 +29,7 @@ from harness.errors import (
     EXIT_HARNESS,
     EXIT_OK,
     EXIT_UNEXPECTED,
+    EXIT_USAGE,
     CompileError,
     FetchError,
     KernelFileError,
@@ -37,10 +40,10 @@ from harness.guest.boot import GuestPlan
 from harness.guest.starting import Starter
 from harness.image.programs import GuestPrograms
 from harness.judge.records import CaseRecord, Ending
-from harness.matrix_run import Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
-from harness.model import OutcomeKind, Report, Verdict
+from harness.matrix_run import MatrixRun, Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
+from harness.model import OutcomeKind, Report, Stage, Verdict
 from harness.plan import Plan
-from harness.preparation import Preparation, Project
+from harness.preparation import Built, Preparation, Project
 from harness.qemu.accel import Accel
 from harness.runner import KernelRun
 
@@ -103,7 +106,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
+    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built())
     monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)
     monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
     yield world
@@ -295,7 +298,7 @@ def test_a_bug_of_the_harness_still_leaves_reports(world: World, capsys: pytest.
     assert said["run"]["exit_code"] == EXIT_HARNESS
 
 
-def test_a_crash_seen_before_the_interruption_is_worse_than_the_interruption(world: World) -> None:
+def test_an_interruption_outranks_a_crash_seen_before_it(world: World) -> None:
     def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
         os.kill(os.getpid(), signal.SIGTERM)
         plan.stopping.wait(10)
@@ -303,7 +306,7 @@ def test_a_crash_seen_before_the_interruption_is_worse_than_the_interruption(wor
 
     world.play.update(first=crashed, second=interrupt)
     report, _ = world.start()
-    assert report.run.exit_code == EXIT_UNEXPECTED
+    assert report.run.exit_code == EXIT_HARNESS
 
 
 def test_results_go_where_they_are_wanted(world: World, tmp_path: Path) -> None:
@@ -338,22 +341,95 @@ def test_more_jobs_run_more_guests_at_once(world: World) -> None:
     assert [kernel.name for kernel in report.kernels] == list(KERNELS), "the grid keeps the order of the matrix"
 
 
+BROKEN = CompileError(
+    "x.bpf.c does not compile", log="x.bpf.c:6:6: error: unused variable 'x'\n  int x;\n1 error generated."
+)
+
+
+def with_a_broken_case(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside `case` there is one that does not compile."""
+    shutil.copytree(world.folder / "bpf/case", world.folder / "bpf/broken")
+
+    def build(self: Preparation, cases: Sequence[Case], arch: object) -> Built:
+        return Built(faults={case.id: BROKEN for case in cases if case.id == "broken"})
+
+    monkeypatch.setattr(Preparation, "build", build)
+
+
+def test_one_bad_case_does_not_end_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_a_broken_case(world, monkeypatch)
+    given: list[list[str]] = []
+
+    def note(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        given.append([case.id for case in cases])
+        return good(plan, cases)
+
+    world.play = dict.fromkeys(KERNELS, note)
+    report, folder = world.start()
+    assert given == [["case"]] * 3, "what cannot be built is in no guest's job"
+    for kernel in KERNELS:
+        assert report.cell(kernel, "case").verdict == Verdict.PASS
+        cell = report.cell(kernel, "broken")
+        assert (cell.verdict, cell.outcome.stage, cell.outcome.wrong_input) == (Verdict.ERROR, Stage.BUILD, True)
+        assert cell.outcome.reason == "x.bpf.c does not compile: x.bpf.c:6:6: error: unused variable 'x'"
+        assert cell.outcome.log == BROKEN.log
+    assert (report.run.exit_code, report.run.complete) == (EXIT_USAGE, True)
+    said = next(cell for cell in written(folder)["cells"] if cell["case"] == "broken")
+    assert (said["outcome"], said["stage"], said["wrong_input"]) == ("lost", "build", True)
+    assert "The compiler's text" in (folder / "report.md").read_text()
+    assert capsys.readouterr().out.count("x.bpf.c does not compile:\n") == 1, "once, not for every kernel"
+
+
+def test_a_kernel_with_none_but_bad_cases_has_no_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_a_broken_case(world, monkeypatch)
+    monkeypatch.setattr(Preparation, "kernel", lambda self, kernel, *, cases: pytest.fail("a kernel is obtained"))
+    monkeypatch.setattr(MatrixRun, "check", check_without_kernels)
+    report, _ = world.start(cases=["broken"])
+    assert world.run == []
+    assert {cell.outcome.stage for cell in report.cells} == {Stage.BUILD}
+    assert (report.run.exit_code, report.run.complete) == (EXIT_USAGE, True)
+
+
+def check_without_kernels(run: MatrixRun) -> None:
+    run._built["x86_64"] = run._preparation.build(run._plan.cases, ARCHITECTURES["x86_64"])
+
+
+def test_an_unbuilt_case_wins_over_an_unexpected_one_and_a_lost_one_over_both(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_a_broken_case(world, monkeypatch)
+    world.play["second"] = crashed
+    report, _ = world.start()
+    assert report.run.exit_code == EXIT_USAGE
+    monkeypatch.setattr(matrix_run, "run_kernel", lambda plan, cases, *, boot: unreachable())
+    report, _ = world.start()
+    assert report.run.exit_code == EXIT_HARNESS
+    assert report.cell("first", "broken").outcome.stage == Stage.BUILD, "whatever befell its kernel"
+
+
+def unreachable() -> KernelRun:
+    raise FetchError("the mirror is gone")
+
+
+def test_a_kernel_file_that_is_gone_when_its_turn_comes_is_the_users(world: World) -> None:
+    def gone(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+        raise KernelFileError("vmlinuz: there is no such file")
+
+    world.play["second"] = gone
+    report, _ = world.start()
+    assert (report.cell("second", "case").verdict, report.run.exit_code) == (Verdict.ERROR, EXIT_USAGE)
+
+
 def test_the_users_own_mistakes_are_told_before_anything_starts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.folder / "vmlinuz").write_bytes(b"#!/bin/sh\n")
     with pytest.raises(KernelFileError, match="is not a kernel"):
         world.start()
 
-    def compile_error(self: Preparation, cases: Sequence[Case], arch: object) -> dict[str, Any]:
-        raise CompileError("does not compile")
-
-    monkeypatch.setattr(Preparation, "objects", compile_error)
-    with pytest.raises(CompileError):
-        world.start()
-
     def no_qemu(arch: object) -> str:
         raise MissingToolError("no QEMU")
 
-    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
     monkeypatch.setattr(matrix_run, "qemu_version", no_qemu)
     with pytest.raises(MissingToolError):
         world.start()

@@ -49,7 +49,7 @@ from harness.model import (
     RunInfo,
     Verdict,
 )
-from harness.preparation import Preparation, Project
+from harness.preparation import Built, Preparation, Project
 from harness.qemu.accel import Accel
 from harness.reports.grid import exit_code
 from harness.runner import KernelRun
@@ -617,7 +617,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {case.id: {} for case in cases})
+    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
     monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(matrix_run, "run_kernel", room.kernel)
     monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
@@ -666,11 +666,25 @@ def test_only_runs_of_this_session_are_removed(room: Room, monkeypatch: pytest.M
 
 def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     built = {"one": {"target.bpf.c": Path("as it was")}, "two": {}}
-    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: built)
+    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(files=built))
     ready = room.session.ready([])
-    monkeypatch.setattr(Preparation, "objects", lambda self, cases, arch: {})
+    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built())
     ready.run()
     assert room.plans[0].objects == built
+
+
+def test_a_case_that_cannot_be_built_is_no_run(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix makes such cells `error`; here they keep what they were until the source is saved again."""
+
+    def build(self: Preparation, cases: Sequence[Case], arch: object) -> Built:
+        return Built(
+            faults={case.id: CompileError(f"{case.id} does not compile") for case in cases if case.id == "two"}
+        )
+
+    monkeypatch.setattr(Preparation, "build", build)
+    with pytest.raises(CompileError, match="two does not compile"):
+        room.session.ready([])
+    assert room.session.ready(["one"]).run().report.cases == (("one", "fentry and fexit on a kprobe BPF program"),)
 
 
 def test_a_watch_ends_with_its_last_exit_code(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

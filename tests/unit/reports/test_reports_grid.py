@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from reports_sample import CASES, FLAGSHIP, ODD, PASSED, WORKS, cell, kernel, nasty_report, quiet_report
 
+from harness.exit_codes import worst
 from harness.model import Expectation, Outcome, OutcomeKind, PackageInfo, Report, Stage, Verdict
 from harness.reports import grid, wording
 
@@ -46,14 +47,27 @@ def test_exit_code_of_problems_and_of_an_incomplete_run() -> None:
     assert grid.exit_code(quiet) == 0
     assert grid.exit_code(problem) == 1
     assert grid.exit_code(broken_off) == 3
-    assert grid.exit_code(both) == 1
+    assert grid.exit_code(both) == 3
 
 
-def test_unexpected_outranks_incomplete() -> None:
+def test_of_several_exit_codes_3_wins_then_2_then_1() -> None:
     quiet = quiet_report()
-    fail = replace(quiet.cells[0], verdict=Verdict.FAIL, case=ODD)
-    error = replace(quiet.cells[0], verdict=Verdict.ERROR)
-    assert grid.exit_code(replace(quiet, cases=CASES, cells=(error, fail))) == 1
+    passed = quiet.cells[0]
+    fail = replace(passed, verdict=Verdict.FAIL, case=ODD)
+    lost = replace(passed, verdict=Verdict.ERROR)
+    wrong = replace(lost, outcome=replace(lost.outcome, wrong_input=True, stage=Stage.BUILD))
+    for first, code in ((lost, 3), (wrong, 2), (passed, 1)):
+        for cells in ((first, fail), (fail, first)):
+            assert grid.exit_code(replace(quiet, cases=CASES, cells=cells)) == code
+    assert grid.exit_code(replace(quiet, cases=CASES, cells=(wrong, replace(lost, case=ODD)))) == 3
+    assert [worst(codes) for codes in ([0, 1, 2, 3], [2, 1], [1, 0], [0], [])] == [3, 2, 1, 0, 0]
+
+
+def test_wrong_input_does_not_soften_a_verdict() -> None:
+    quiet = quiet_report()
+    fail = replace(quiet.cells[0], verdict=Verdict.FAIL)
+    wrong = replace(fail, outcome=replace(fail.outcome, wrong_input=True))
+    assert grid.exit_code(replace(quiet, cells=(wrong,))) == 1
 
 
 def test_a_missing_cell_is_lost_and_never_green() -> None:

@@ -79,6 +79,7 @@ PROMISED: dict[str, set[str]] = {
         "console_tail",
         "seconds",
         "isolated",
+        "wrong_input",
         "start",
     },
     "allowed_splats": {"line", "count", "pattern", "reason", "link", "expires"},
@@ -244,6 +245,7 @@ def promised() -> Iterator[tuple[str, str]]:
 
 LATER = {
     *(("kernels", "memory"), ("cells", "start"), ("cells", "isolated"), ("cells", "allowed_splats")),
+    ("cells", "wrong_input"),
     *(("expected", key) for key in ("arch", "version", "since", "fixed")),
 }
 """Keys that joined the schema after its first reports were written."""
@@ -267,6 +269,7 @@ def test_reports_from_before_a_key_joined_the_schema_are_read() -> None:
     del document["cells"][0]["start"]
     for key in ("arch", "version", "since", "fixed"):
         del document["cells"][0]["expected"][key]
+    del document["cells"][0]["wrong_input"]
     old = parse(json.dumps(document))
     assert (old.kernels[0].memory, old.cells[0].start) == (0.0, None)
     assert replace(old.kernels[0], memory=171.5) == quiet_report().kernels[0], "nothing else is lost"

@@ -114,14 +114,22 @@ def cells_of(
     own = allow.concerning(arch=plan.kernel.arch.name, version=version)
     cells = []
     for case in cases:
-        expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
         if case.id in faults:
-            outcome = unbuilt(faults[case.id])
+            expectation = _expectation(case, arch=plan.kernel.arch.name, version=version)
+            cell = _cell(plan.kernel.name, case, unbuilt(faults[case.id]), expectation)
         else:
-            outcome = outcome_of(case, run.records.get(case.id, CaseRecord()), allow=own)
-        cell = _cell(plan.kernel.name, case, outcome, expectation)
+            record = run.records.get(case.id, CaseRecord())
+            cell = cell_of(plan.kernel.name, case, record, arch=plan.kernel.arch.name, version=version, allow=own)
         cells.append(replace(cell, start=run.starts.get(case.id)))
     return cells
+
+
+def cell_of(
+    kernel: str, case: Case, record: CaseRecord, *, arch: str, version: str, allow: AllowList = NOTHING_ALLOWED
+) -> CellResult:
+    """Judge what is known of one case on the kernel of this name. `allow` holds the known splats of that kernel."""
+    outcome = outcome_of(case, record, allow=allow)
+    return _cell(kernel, case, outcome, _expectation(case, arch=arch, version=version))
 
 
 def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_seconds: float) -> KernelResult:

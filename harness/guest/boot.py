@@ -6,9 +6,10 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.config.matrix import Settings
 from harness.errors import QemuError
@@ -33,7 +34,8 @@ class GuestPlan:
     """What is needed to start one guest.
 
     `base` is the shared userland; `programs` is what runs the cases in the guest; `objects` maps case id to files.
-    Once `stopping` is set no guest starts any more; the guests of a run share it.
+    Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
+    is sent, as mutants do (harness/mutants/); it is given the job of harness/jobs.py and returns one.
     """
 
     kernel: KernelFiles
@@ -46,6 +48,7 @@ class GuestPlan:
     programs: GuestPrograms = field(default_factory=GuestPrograms)
     cmdline: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
+    edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     @property
     def serial(self) -> bool:

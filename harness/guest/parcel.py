@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
@@ -26,14 +26,23 @@ def agent_parcel(plan: GuestPlan) -> bytes:
 
 
 def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
-    """Return a job with its objects, and with the `agent` for a guest that has none yet."""
-    files: dict[PurePosixPath, bytes] = {}
+    """Return a job with its objects, and with the `agent` for a guest that has none yet.
+
+    An object that several cases have is sent once.
+    """
+    sent: dict[Path, tuple[PurePosixPath, bytes]] = {}
     jobs = []
     for case in cases:
-        paths = {name: IN_GUEST / case.id / f"{name}.o" for name in plan.objects[case.id]}
-        files.update({paths[name]: path.read_bytes() for name, path in plan.objects[case.id].items()})
+        paths = {}
+        for name, path in plan.objects[case.id].items():
+            if path not in sent:
+                sent[path] = IN_GUEST / case.id / f"{name}.o", path.read_bytes()
+            paths[name] = sent[path][0]
         jobs.append((case, paths))
+    files = dict(sent.values())
     job = job_of(jobs, deadline=plan.settings.deadlines.case)
+    if plan.edit is not None:
+        job = plan.edit(job)
     return _packed(plan.programs.agent if agent else b"", files=files, job=job)
 
 

@@ -258,6 +258,55 @@ def bench(
 
 
 @task(
+    iterable=["kernel", "case"],
+    help={
+        "kernel": "Run mutants on kernels whose name matches this pattern (repeatable; default: 6.12 of the host's "
+        "architecture, and others for cases that do not work there).",
+        "case": _FILTERS["case"],
+        "transcripts": "Judge changed expectations on what this run recorded, such as results/latest (default: on what "
+        "the guests of this command report).",
+        "guests": "Also run mutants in guests (default: yes; --no-guests leaves them out, and needs --transcripts).",
+        "results": "Folder for the results (default: results/ beside matrix.yaml); the report goes to mutants/ in it.",
+        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
+        "jobs": "How many guests run at once (default: 2).",
+        "cold": "Boot every guest.",
+        "matrix_file": "The matrix file (default: matrix.yaml).",
+    },
+)
+def mutants(
+    _context: Context,
+    kernel: list[str],
+    case: list[str],
+    transcripts: str = "",
+    guests: bool = True,
+    results: str = "",
+    accel: str = "",
+    jobs: int = 2,
+    cold: bool = False,
+    matrix_file: str = "matrix.yaml",
+) -> None:
+    """Change each case in one place at a time, and see whether its cell turns red."""
+    from harness.mutants import command
+    from harness.preparation import Project
+
+    with _errors_told():
+        code = command.mutants(
+            command.Wanted(
+                project=Project(matrix_file=Path(matrix_file)),
+                kernels=kernel,
+                cases=case,
+                transcripts=Path(transcripts) if transcripts else None,
+                guests=guests,
+                results=Path(results) if results else None,
+                accel=accel or None,
+                jobs=jobs,
+                cold=cold,
+            )
+        )
+    _leave(code)
+
+
+@task(
     help={
         "vm": "Also boot real guests (default: yes; --no-vm leaves them out).",
         "nightly": "Also run the tests that are left to the nightly workflow.",

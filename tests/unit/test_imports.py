@@ -29,6 +29,7 @@ NOT_BEFORE_GUESTS = {
     "harness.watch": "another command",
     "harness.watch_screen": "another command",
     "harness.bench": "another command",
+    "harness.mutants": "another command",
     "harness.guest.interactive": "another command",
     "harness.config.schema": "another command",
     "harness.guest_agent": "runs in guests",

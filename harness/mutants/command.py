@@ -1,0 +1,305 @@
+"""`invoke mutants`: find the cases' mutants, run and judge them, write the report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.architectures import ARCHITECTURES, host_architecture
+from harness.cache import Cache
+from harness.config.case import Case, load_cases
+from harness.config.expectation import NO_RULE, choose
+from harness.config.matrix import Kernel, load_matrix
+from harness.errors import ConfigError, UsageError
+from harness.guest.keys import make_keys
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
+from harness.judge.records import CaseRecord
+from harness.model import CellResult, Expectation, OutcomeKind, Verdict
+from harness.mutants.guests import SURVIVES, Answers, Laboratory, Trial
+from harness.mutants.known import Equivalent, load_equivalents, stale
+from harness.mutants.model import Judged
+from harness.mutants.report import Found, KernelCost, as_json, exit_code, headline, markdown
+from harness.mutants.search import (
+    can_be_mutated,
+    explained,
+    guest_mutants,
+    judge_in_guest,
+    judge_on_transcript,
+    own_record,
+    transcript_mutants,
+)
+from harness.mutants.transcripts import Recorded, read_run
+from harness.plan import make_plan
+from harness.preparation import Preparation, Project
+from harness.qemu.process import end_all
+from harness.reports.folder import make_run_directory
+from harness.runner import cell_of
+from harness.signals import signals_as_errors
+
+MAIN = "6.12"
+"""The series of the kernel that mutants run on unless others are named: most cases work there."""
+
+
+Shares = list[tuple[Kernel, Sequence[Case]]]
+"""Which cases are tried on which kernels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the command line asks for; None or empty leaves the choice to the command."""
+
+    project: Project
+    kernels: Sequence[str] = ()
+    cases: Sequence[str] = ()
+    transcripts: Path | None = None
+    guests: bool = True
+    results: Path | None = None
+    accel: str | None = None
+    jobs: int = 2
+    cold: bool = False
+
+
+def mutants(wanted: Wanted) -> int:
+    """Do all that `invoke mutants` does; return the exit code."""
+    from harness.commands import shown  # noqa: PLC0415  (imports this module)
+    from harness.terminal import make_console  # noqa: PLC0415  (a run without guests is over before it is loaded)
+
+    if not wanted.guests and wanted.transcripts is None:
+        raise UsageError("without guests there is nothing to judge: give --transcripts, the folder of a run")
+    begun, console = time.monotonic(), make_console()
+    search = Search(wanted, say=lambda text: console.print(text, markup=False))
+    found = replace(search.run(), seconds=time.monotonic() - begun)
+    (search.folder / "mutants.md").write_text(markdown(found), encoding="utf-8")
+    (search.folder / "mutants.json").write_text(as_json(found), encoding="utf-8")
+    for each in found.judged:
+        if each.fate in ("survived", "not-run"):
+            console.print(f"{each.fate}: {each.kernel}, {each.mutant} ({each.verdict})", markup=False)
+    for text in found.stale:
+        console.print(f"mutants.yaml says this of no survivor any more: {text}", markup=False)
+    for cell in found.red:
+        console.print(f"{cell.kernel}, {cell.case} by itself: {cell.verdict}: {cell.verdict_reason}", markup=False)
+    console.print(f"{headline(found)} ({found.seconds:.0f} s)", markup=False)
+    console.print(f"report: {shown(search.folder)}/mutants.md, mutants.json", markup=False)
+    return exit_code(found)
+
+
+class Search:
+    """One search for mutants that survive. `say` shows a line to the person who waits; `folder` is for the report."""
+
+    def __init__(self, wanted: Wanted, *, say: Callable[[str], None]) -> None:
+        self._wanted, self._say = wanted, say
+        self._matrix = load_matrix(wanted.project.matrix_file)
+        host = host_architecture()
+        plan = make_plan(
+            self._matrix,
+            load_cases(wanted.project.matrix_file, self._matrix.cases, only=wanted.cases),
+            kernel_globs=wanted.kernels,
+            case_globs=wanted.cases,
+            host_arch=host.name if host is not None else platform.machine(),
+        )
+        self._cases, self._kernels = plan.cases, plan.kernels
+        self._allow = AllowList(entries=self._matrix.known_splats, today=datetime.now(UTC).date())
+        self._equivalents = equivalents_of(self._cases)
+        self._judged: list[Judged] = []
+        self._red: list[CellResult] = []
+        self._costs: list[KernelCost] = []
+        self._notices: list[str] = []
+        results = wanted.results or wanted.project.folder / "results"
+        self.folder = make_run_directory(results / "mutants", now=datetime.now(UTC))
+
+    def run(self) -> Found:
+        """Find the mutants and what becomes of them."""
+        recorded = read_run(self._wanted.transcripts) if self._wanted.transcripts is not None else []
+        if self._wanted.guests:
+            here = self._in_guests()
+            recorded = recorded or here
+        self._on_transcripts(recorded)
+        judged = explained(self._judged, self._equivalents)
+        return Found(
+            judged=judged,
+            red=self._red,
+            stale=stale(self._equivalents, judged) if self._wanted.guests else [],
+            costs=self._costs,
+            notices=self._notices,
+            transcripts=str(self._wanted.transcripts or "those of this search's own guests"),
+        )
+
+    # --- in guests ---
+
+    def _in_guests(self) -> list[Recorded]:
+        cache = Cache()
+        preparation = Preparation(self._wanted.project, self._matrix, cache=cache)
+        lab = Laboratory(
+            matrix=self._matrix,
+            preparation=preparation,
+            cache=cache,
+            keys=make_keys(),
+            folder=self.folder,
+            accel=self._wanted.accel or self._matrix.defaults.accel,
+            jobs=self._wanted.jobs,
+            cold=self._wanted.cold,
+        )
+        if self._wanted.kernels:
+            shares: Shares = [(kernel, self._cases) for kernel in self._kernels]
+        else:
+            pinned = {name: entry.version for name, entry in preparation.lock.kernels.items()}
+            shares = assignments(self._cases, self._kernels, pinned)
+        for arch in sorted({kernel.arch for kernel, _ in shares}):
+            preparation.objects(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
+        recorded = []
+        with signals_as_errors():
+            try:
+                for kernel, cases in shares:
+                    recorded.append(self._one_kernel(lab, kernel, cases))
+            finally:
+                lab.stopping.set()
+                end_all()
+        return recorded
+
+    def _one_kernel(self, lab: Laboratory, kernel: Kernel, cases: Sequence[Case]) -> Recorded:
+        """Run some cases by themselves on a kernel, then their mutants."""
+        begun = time.monotonic()
+        pinned = lab.preparation.lock.kernels.get(kernel.name)
+        trials = [
+            Trial(case=case, survives=_survives(case, kernel, pinned.version if pinned else "")) for case in cases
+        ]
+        answers = lab.run(kernel, trials, cases=self._cases)
+        recorded = self._baseline(kernel, trials, answers)
+        objects = lab.preparation.objects(cases, ARCHITECTURES[kernel.arch])
+        more = [
+            Trial(case=trial.case, mutant=mutant, survives=trial.survives)
+            for trial in trials
+            if trial.case.id in recorded.records
+            for mutant in guest_mutants(
+                trial.case, recorded.records[trial.case.id], recorded.cells[trial.case.id], objects[trial.case.id]
+            )
+        ]
+        self._say(f"{kernel.name}: {len(recorded.records)} cases by themselves, {len(more)} mutants of them in guests")
+        results = lab.run(kernel, more, cases=self._cases) if more else Answers(records=[])
+        allow = self._allow.concerning(arch=kernel.arch, version=recorded.version)
+        for trial, record in zip(more, results.records, strict=True):
+            assert trial.mutant is not None
+            self._judged.append(
+                judge_in_guest(
+                    trial.mutant,
+                    record,
+                    (recorded.records[trial.case.id], recorded.cells[trial.case.id]),
+                    arch=kernel.arch,
+                    version=recorded.version,
+                    allow=allow,
+                )
+            )
+        self._notices += [*answers.notices, *results.notices]
+        self._costs.append(
+            KernelCost(
+                kernel=kernel.name,
+                cases=len(trials),
+                mutants=len(more),
+                guests=answers.guests + results.guests,
+                seconds=round(time.monotonic() - begun, 1),
+            )
+        )
+        return recorded
+
+    def _baseline(self, kernel: Kernel, trials: Sequence[Trial], answers: Answers) -> Recorded:
+        """Judge the cases by themselves; those that are not as expected are noted, and left out."""
+        allow = self._allow.concerning(arch=kernel.arch, version=answers.version)
+        recorded = Recorded(kernel=kernel.name, arch=kernel.arch, version=answers.version, records={}, cells={})
+        for trial, record in zip(trials, answers.records, strict=True):
+            found = own_record(record or CaseRecord(), trial.case.id)
+            case = trial.case
+            cell = cell_of(kernel.name, case, found, arch=kernel.arch, version=answers.version, allow=allow)
+            if can_be_mutated(cell):
+                recorded.records[trial.case.id], recorded.cells[trial.case.id] = found, cell
+            else:
+                self._red.append(cell)
+        return recorded
+
+    # --- on transcripts ---
+
+    def _on_transcripts(self, recorded: Sequence[Recorded]) -> None:
+        cases = {case.id: case for case in self._cases}
+        for chosen in chosen_records(cases, recorded, allow=self._allow):
+            for mutant in transcript_mutants(cases[chosen.cell.case], chosen.record, chosen.cell):
+                on = chosen.on
+                allow = self._allow.concerning(arch=on.arch, version=on.version)
+                self._judged.append(
+                    judge_on_transcript(
+                        mutant, chosen.record, chosen.cell, arch=on.arch, version=on.version, allow=allow
+                    )
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A record that a case's expectations are changed against: where it is from, and how the case is judged by it."""
+
+    on: Recorded
+    record: CaseRecord
+    cell: CellResult
+
+
+def chosen_records(
+    cases: Mapping[str, Case], recorded: Sequence[Recorded], *, allow: AllowList = NOTHING_ALLOWED
+) -> Iterator[Chosen]:
+    """Yield for each case the first record by which it works, and the first for each other thing that it expects. Pure.
+
+    A record by which the case, as it is now, is not as expected is of no use, and left out.
+    """
+    for case in cases.values():
+        seen: set[tuple[Verdict, Expectation]] = set()
+        for on in recorded:
+            record = on.records.get(case.id)
+            if record is None:
+                continue
+            own = allow.concerning(arch=on.arch, version=on.version)
+            cell = cell_of(on.kernel, case, record, arch=on.arch, version=on.version, allow=own)
+            what = (cell.verdict, NO_RULE if cell.verdict == Verdict.PASS else cell.expectation)
+            if can_be_mutated(cell) and what not in seen:
+                seen.add(what)
+                yield Chosen(on=on, record=record, cell=cell)
+
+
+def assignments(cases: Sequence[Case], kernels: Sequence[Kernel], versions: Mapping[str, str]) -> Shares:
+    """Return which cases are tried on which kernels: all on the one of series MAIN, what does not work there elsewhere.
+
+    Elsewhere means as few other kernels of `kernels` as possible; `versions` are those that their lock pins. A case
+    that works nowhere is tried on the first alone.
+    """
+    main = next((kernel for kernel in kernels if kernel.name.startswith(f"{MAIN}-")), kernels[0])
+    found: Shares = [(main, cases)]
+    left = [case for case in cases if _expected(case, main, versions.get(main.name, "")) != OutcomeKind.WORKS]
+    others = [kernel for kernel in kernels if kernel != main and kernel.name in versions]
+    while left and others:
+        working = {
+            kernel.name: [case for case in left if _expected(case, kernel, versions[kernel.name]) == OutcomeKind.WORKS]
+            for kernel in others
+        }
+        best = max(others, key=lambda kernel: len(working[kernel.name]))
+        if not working[best.name]:
+            break
+        found.append((best, working[best.name]))
+        left = [case for case in left if case not in working[best.name]]
+    return found
+
+
+def _expected(case: Case, kernel: Kernel, version: str) -> OutcomeKind:
+    try:
+        return choose(case.expect, arch=kernel.arch, version=version).outcome
+    except ConfigError:  # a kernel of the user's own, whose version nobody knows before it runs
+        return OutcomeKind.WORKS
+
+
+def _survives(case: Case, kernel: Kernel, version: str) -> bool:
+    """Return whether a guest can go on with other cases after this one, since the kernel is expected to survive it."""
+    return not case.isolated or _expected(case, kernel, version) in SURVIVES
+
+
+def equivalents_of(cases: Sequence[Case]) -> tuple[Equivalent, ...]:
+    """Return what mutants.yaml says beside the cases; raise ConfigError."""
+    folders = dict.fromkeys(case.folder.parent for case in cases)
+    return tuple(entry for folder in folders for entry in load_equivalents(folder))

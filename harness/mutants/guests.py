@@ -1,0 +1,195 @@
+"""Running cases and their mutants in guests: many in one guest, as the judge would never run them.
+
+A case that is isolated for the sake of other cases shares a guest here where its rule says that the kernel survives it:
+its own mutants, and the case by itself before them, show whether that holds.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.architectures import ARCHITECTURES
+from harness.cache import Cache
+from harness.config.base import frozen_copy
+from harness.config.case import Case
+from harness.config.matrix import Kernel, Matrix
+from harness.guest.boot import GuestPlan
+from harness.guest.keys import RunKeys
+from harness.guest.snapshots import Snapshots
+from harness.guest.starting import Starter
+from harness.judge.records import CaseRecord
+from harness.model import OutcomeKind
+from harness.mutants.model import Mutant
+from harness.preparation import Preparation
+from harness.qemu.accel import qemu_version
+from harness.runner import KernelRun, run_kernel, version_of
+
+WAIT_SECONDS = 0.3
+"""How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""
+SURVIVES = frozenset({OutcomeKind.WORKS, OutcomeKind.REFUSED, OutcomeKind.NOT_APPLICABLE})
+"""Expected outcomes after which a guest can go on with other cases."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One case, or one mutant of it, as it goes to a guest.
+
+    `survives` says whether the guest can go on with another case afterwards.
+    """
+
+    case: Case
+    mutant: Mutant | None = None
+    survives: bool = True
+
+    @property
+    def cmdline(self) -> str:
+        """The kernel parameters that its guest has."""
+        changed = self.mutant.cmdline if self.mutant is not None else None
+        return self.case.cmdline if changed is None else changed
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Trials of the same group can share a guest."""
+        return self.cmdline, "" if self.survives else self.case.id
+
+
+@dataclass(kw_only=True)
+class Answers:
+    """What the guests of one kernel gave: a record for each trial, in their order, or None; and what it cost."""
+
+    records: list[CaseRecord | None]
+    version: str = ""
+    guests: int = 0
+    seconds: float = 0.0
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Laboratory:
+    """All that guests need; one for a whole search."""
+
+    matrix: Matrix
+    preparation: Preparation
+    cache: Cache
+    keys: RunKeys
+    folder: Path
+    accel: str
+    jobs: int
+    cold: bool = False
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, kernel: Kernel, trials: Sequence[Trial], *, cases: Sequence[Case]) -> Answers:
+        """Run trials on a kernel; `cases` are all cases of the search, whose modules the guests have.
+
+        Raises what keeps a guest from starting at all.
+        """
+        begun = time.monotonic()
+        arch = ARCHITECTURES[kernel.arch]
+        files = self.preparation.kernel(kernel, cases=cases)
+        plan = GuestPlan(
+            kernel=files,
+            settings=kernel.settings(self.matrix.defaults),
+            accel=self.preparation.accel(self.accel, files).name,
+            base=self.preparation.base(arch),
+            programs=self.preparation.programs(arch),
+            keys=self.keys,
+            objects={},
+            folder=self.folder / kernel.name,
+            stopping=self.stopping,
+        )
+        objects = self.preparation.objects(list({trial.case.id: trial.case for trial in trials}.values()), arch)
+        snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
+        work = _Work(plan, trials, objects, starter=Starter(snapshots), cmdline=kernel.cmdline)
+        answers = Answers(records=[None] * len(trials))
+        # The first guest of a kernel may have to make its snapshot, for which the others would only wait.
+        with concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="mutants") as pool:
+            for indexes, run in pool.map(work.run_group, work.groups(self.jobs)):
+                for index in indexes:
+                    answers.records[index] = run.records.get(work.name(index))
+                answers.version = answers.version or (
+                    version_of(run.environment, files.package.version or files.release) if run.environment else ""
+                )
+                answers.guests += run.boots
+                answers.notices += run.notices
+        answers.version = answers.version or files.package.version or files.release
+        answers.seconds = time.monotonic() - begun
+        return answers
+
+
+class _Work:
+    """The trials of one kernel, shared out among guests."""
+
+    def __init__(
+        self,
+        plan: GuestPlan,
+        trials: Sequence[Trial],
+        objects: Mapping[str, Mapping[str, Path]],
+        *,
+        starter: Starter,
+        cmdline: str,
+    ) -> None:
+        self._plan, self._trials, self._objects, self._starter = plan, trials, objects, starter
+        self._cmdline = cmdline
+
+    def name(self, index: int) -> str:
+        """Return the id that a trial has in its guest."""
+        return f"{self._trials[index].case.id}~{index}"
+
+    def groups(self, jobs: int) -> list[list[int]]:
+        """Return which trials share a guest, by index: those of a group; the largest group is in `jobs` parts."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for index, trial in enumerate(self._trials):
+            found.setdefault(trial.group, []).append(index)
+        largest = max(found.values(), key=len, default=[])
+        parts: list[list[int]] = []
+        for group in found.values():
+            pieces = jobs if group is largest and len(group) >= 2 * jobs else 1
+            parts += [group[start::pieces] for start in range(pieces)]
+        return sorted(parts, key=len, reverse=True)
+
+    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelRun]:
+        """Run some trials that can share a guest."""
+        folder = self._plan.folder / f"guest-{indexes[0]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        cases, objects, edits = [], {}, {}
+        for index in indexes:
+            trial, name = self._trials[index], self.name(index)
+            shared = trial.survives or not trial.case.isolated
+            cases.append(frozen_copy(Case, trial.case, id=name, cmdline="", isolated=not shared))
+            objects[name] = self._files(trial, name, folder=folder)
+            edits[name] = trial.mutant
+        plan = replace(
+            self._plan,
+            folder=folder,
+            objects=objects,
+            cmdline=f"{self._cmdline} {self._trials[indexes[0]].cmdline}".strip(),
+            edit=lambda job: edited(job, edits),
+        )
+        return indexes, run_kernel(plan, cases, boot=self._starter)
+
+    def _files(self, trial: Trial, name: str, *, folder: Path) -> Mapping[str, Path]:
+        files = dict(self._objects[trial.case.id])
+        for file, data in (trial.mutant.objects if trial.mutant is not None else {}).items():
+            files[file] = folder / f"{name}.{file}.o"
+            files[file].write_bytes(data)
+        return files
+
+
+def edited(job: dict[str, Any], mutants: Mapping[str, Mutant | None]) -> dict[str, Any]:
+    """Return a job with the changes of mutants, by the id that each has in the job; waits are short for all. Pure."""
+    cases = []
+    for case in job["cases"]:
+        mutant = mutants[case["id"]]
+        changes: Mapping[int, Mapping[str, Any]] = mutant.changes if mutant is not None else {}
+        steps = []
+        for index, step in enumerate(case["steps"]):
+            short = {"seconds": WAIT_SECONDS} if "seconds" in step else {}
+            steps.append({**step, **short, **changes.get(index, {})})
+        cases.append({**case, **(mutant.settings if mutant is not None else {}), "steps": steps})
+    return {**job, "cases": cases}

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED
-from harness.model import INCOMPLETE, UNEXPECTED, CellResult, Verdict
+from harness.errors import EXIT_HARNESS, EXIT_UNEXPECTED
+from harness.exit_codes import of_cell, worst
+from harness.model import CellResult, Verdict
 from harness.mutants.model import IN_GUESTS, Fate, Judged, Kind
 from harness.reports.text import one_line
 
@@ -45,11 +46,13 @@ class Found:
 
 def exit_code(found: Found) -> int:
     """Return 0 where every mutant is killed or explained, 1 where not, 3 where that could not be found out."""
-    verdicts = {cell.verdict for cell in found.red}
-    if any(each.fate == Fate.NOT_RUN for each in found.judged) or verdicts & INCOMPLETE:
-        return EXIT_HARNESS
-    survivors = any(each.fate == Fate.SURVIVED for each in found.judged)
-    return EXIT_UNEXPECTED if survivors or found.stale or verdicts & UNEXPECTED else EXIT_OK
+    codes = {of_cell(cell) for cell in found.red}
+    fates = {each.fate for each in found.judged}
+    if Fate.NOT_RUN in fates:
+        codes.add(EXIT_HARNESS)
+    if Fate.SURVIVED in fates or found.stale:
+        codes.add(EXIT_UNEXPECTED)
+    return worst(codes)
 
 
 def counts(found: Found, *kinds: Kind) -> Counter[Fate]:

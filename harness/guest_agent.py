@@ -179,6 +179,13 @@ PROTOTYPES = {
     "bpf_program__attach_netns": (POINTER, [POINTER, INT]),
     "bpf_program__attach_xdp": (POINTER, [POINTER, INT]),
     "bpf_program__attach_tcx": (POINTER, [POINTER, INT, POINTER]),
+    "bpf_program__attach_netkit": (POINTER, [POINTER, INT, POINTER]),
+    "bpf_prog_attach": (INT, [INT, INT, INT, U32]),
+    "bpf_prog_detach2": (INT, [INT, INT, INT]),
+    "bpf_tc_hook_create": (INT, [POINTER]),
+    "bpf_tc_hook_destroy": (INT, [POINTER]),
+    "bpf_tc_attach": (INT, [POINTER, POINTER]),
+    "bpf_tc_detach": (INT, [POINTER, POINTER]),
     "bpf_program__attach_netfilter": (POINTER, [POINTER, POINTER]),
     "bpf_program__attach_perf_event": (POINTER, [POINTER, INT]),
     "bpf_program__attach_iter": (POINTER, [POINTER, POINTER]),
@@ -434,6 +441,18 @@ class FdLink:
         os.close(self._fd)
 
 
+class CallLink:
+    """A program that is detached by calls of one's own, in their order."""
+
+    def __init__(self, *calls):
+        self._calls = calls
+
+    def close(self):
+        """Detach."""
+        for call in self._calls:
+            call()
+
+
 class SocketLink:
     """A program attached to a socket; it goes with the socket."""
 
@@ -475,6 +494,34 @@ def perf_event_open(attributes, pid):
     if fd < 0:
         raise Refused(ctypes.get_errno(), "perf_event_open")
     return fd
+
+
+# --- rtnetlink: devices, addresses, routes and filters in a network namespace of a case's own ------------------------
+
+RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWTFILTER, RTM_DELTFILTER = 16, 20, 24, 25, 44, 45
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE = 1, 4, 0x600  # the last with NLM_F_EXCL: what is there already is refused
+
+
+def attribute(kind, *parts):
+    """Return one attribute (struct rtattr), padded; what is nested in it is given as its parts."""
+    body = b"".join(parts)
+    return struct.pack("=HH", 4 + len(body), kind) + body + bytes(-len(body) % 4)
+
+
+def rtnetlink(kind, flags, *parts):
+    """Send one message of rtnetlink(7) and wait for its answer; Refused with the kernel's errno."""
+    body = b"".join(parts)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+        link.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK | flags, 1, 0) + body)
+        number = struct.unpack_from("=i", link.recv(8192), 16)[0]
+    if number:
+        raise Refused(-number, f"rtnetlink(7), message {kind}")
+
+
+def ifinfo(name, index=0):
+    """Return the head of a message about a device that is to be up, and its name."""
+    # struct ifinfomsg: family, type, index, flags and which of them change (IFF_UP); IFLA_IFNAME
+    return struct.pack("=BxHiII", 0, 0, index, 1, 1) + attribute(3, name + b"\0")
 
 
 @contextlib.contextmanager
@@ -535,35 +582,107 @@ def trigger_run(case, step):
     return {"retval": retval - (1 << 32) if retval >= 1 << 31 else retval}
 
 
+# What is sent to the routes of lwt programs, by the program's section: number of struct lwt_bpf's attribute
+# (LWT_BPF_IN, LWT_BPF_OUT, LWT_BPF_XMIT of include/uapi/linux/lwtunnel.h), address, bytes of payload.
+LWT_ROUTES = {"lwt_in": (1, "10.9.9.1", 16), "lwt_out": (2, "10.9.9.2", 17), "lwt_xmit": (3, "10.9.9.3", 18)}
+NETKIT_PREFIX, NETKIT_OWN, NETKIT_PEER = 24, "10.9.8.1", "10.9.8.2"
+
+
+def send_datagrams(*datagrams):
+    """Send bytes to addresses, given as (address, how many); that a program drops one (EPERM) is no error."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for address, count in datagrams:
+            with contextlib.suppress(PermissionError):
+                sender.sendto(b"x" * count, (address, 9))
+
+
+def sockmap_send(lib, sockets, which):
+    """Put one end of a TCP connection (0: the sender, 1: the receiver) into the map `sockets`; send 16 bytes."""
+    with socket.socket() as listener, socket.socket() as sender:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        sender.connect(listener.getsockname())
+        receiver, _ = listener.accept()
+        with receiver:
+            key, value = ctypes.c_uint32(0), ctypes.c_uint32((sender, receiver)[which].fileno())
+            lib.call("bpf_map_update_elem", sockets, ctypes.byref(key), ctypes.byref(value), 0)
+            sender.send(b"x" * 16)
+            receiver.settimeout(5)
+            receiver.recv(64)
+
+
+def rewrite_sysctl(name):
+    """Read a sysctl and write what it is: one system call each."""
+    fd = os.open(sysctl_path(name), os.O_RDWR)
+    os.pwrite(fd, os.read(fd, 256).strip(), 0)
+    os.close(fd)
+
+
+def call_prctl(_case, libc):
+    """Ask prctl(2) for an option that there is not; the rest are its arguments."""
+    libc.prctl(23456, *map(ctypes.c_ulong, (34567, 0, 0, 0)))
+
+
+def call_labs(_case, libc):
+    """Call labs() of libc."""
+    libc.labs.argtypes, libc.labs.restype = [ctypes.c_long], ctypes.c_long
+    libc.labs(-42)
+
+
+def call_udp_loopback(_case, _libc):
+    """Send a datagram over the loopback device."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.bind(("127.0.0.1", 0))
+        link.sendto(b"x" * 16, link.getsockname())
+
+
+def call_udp_bind(_case, _libc):
+    """Make a socket, bind it, and close it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.bind(("127.0.0.1", 4711))
+
+
+def call_socket_options(_case, _libc):
+    """Set one option of a socket and get another."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 42)
+        link.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)
+
+
+def call_touch_memory(case, libc):
+    """Let each perf event of the case fire once, by page faults."""
+    for fd in case.perf_events:  # PERF_EVENT_IOC_REFRESH
+        libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 2)), ctypes.c_ulong(1))
+    # A fault may bring 64 KiB at once: as one page, or as 16 (images/init). So each step is into fresh memory.
+    with mmap.mmap(-1, 16 * FOLIO_BYTES) as memory:
+        for start in range(0, len(memory), FOLIO_BYTES):
+            memory[start] = 1
+
+
+CALLS = {
+    # Of a process by its number, or security_task_getpgid() is not asked; it may be told to refuse.
+    "getpgid": lambda _case, libc: libc.getpgid(os.getpid()),
+    "prctl": call_prctl,
+    "nanosleep": lambda _case, _libc: time.sleep(0.001),
+    "labs": call_labs,
+    "socket-send": lambda case, _libc: case.sockets[0].send(b"x" * 16),
+    "udp-loopback": call_udp_loopback,
+    "touch-memory": call_touch_memory,
+    "rename-task": lambda _case, libc: libc.prctl(15, b"renamed", 0, 0, 0),  # PR_SET_NAME
+    "atoi": lambda _case, libc: libc.atoi(b"1234567"),
+    "udp-bind": call_udp_bind,
+    "socket-options": call_socket_options,
+    "write-sysctl": lambda _case, _libc: rewrite_sysctl("kernel.domainname"),
+    "open-device": lambda _case, _libc: os.close(os.open("/dev/full", os.O_RDONLY)),
+    "sockmap-send": lambda case, _libc: sockmap_send(case.lib, *case.sockmap),
+    "udp-routes": lambda _case, _libc: send_datagrams(*((to, count) for _, to, count in LWT_ROUTES.values())),
+    "udp-device": lambda _case, _libc: send_datagrams((NETKIT_PEER, 16)),
+}
+
+
 def trigger_call(case, step):
     """Make one of the calls that targets are attached to."""
-    libc = ctypes.CDLL("libc.so.6")
-    name = step["name"]
-    if name == "getpgid":
-        # Of a process by its number, or security_task_getpgid() is not asked; it may be told to refuse.
-        libc.getpgid(os.getpid())
-    elif name == "prctl":
-        libc.prctl(23456, 0, 0, 0, 0)  # there is no such option
-    elif name == "nanosleep":
-        time.sleep(0.001)
-    elif name == "labs":
-        libc.labs.argtypes, libc.labs.restype = [ctypes.c_long], ctypes.c_long
-        libc.labs(-42)
-    elif name == "socket-send":
-        case.sockets[0].send(b"x" * 16)
-    elif name == "udp-loopback":
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-            link.bind(("127.0.0.1", 0))
-            link.sendto(b"x" * 16, link.getsockname())
-    elif name == "touch-memory":
-        for fd in case.perf_events:  # let each fire once (PERF_EVENT_IOC_REFRESH)
-            libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 2)), ctypes.c_ulong(1))
-        # A fault may bring 64 KiB at once: as one page, or as 16 (images/init). So each step is into fresh memory.
-        with mmap.mmap(-1, 16 * FOLIO_BYTES) as memory:
-            for start in range(0, len(memory), FOLIO_BYTES):
-                memory[start] = 1
-    elif name == "rename-task":
-        libc.prctl(15, b"renamed", 0, 0, 0)  # PR_SET_NAME
+    CALLS[step["name"]](case, ctypes.CDLL("libc.so.6"))
 
 
 def trigger_read_iterator(case, step):
@@ -593,6 +712,7 @@ class Case:
         self._reporter, self._lib, self._case = reporter, lib, case
         self._objects, self._links, self._readers, self._ends = {}, {}, {}, {}
         self.lib, self.sockets, self.perf_events = lib, None, []
+        self.sockmap = self._loopback = None
 
     def program_fd(self, owner, name):
         """Return the file descriptor of a loaded program."""
@@ -816,13 +936,16 @@ class Case:
 
     def own_loopback(self):
         """Move this process into a network namespace of its own; return the index of its loopback device, now up."""
+        if self._loopback is not None:
+            return self._loopback
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
             raise OSError(ctypes.get_errno(), "unshare")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
             # struct ifreq: name, flags (IFF_UP); SIOCSIFFLAGS
             libc.ioctl(link.fileno(), 0x8914, struct.pack("=16sH22x", b"lo", 1))
-        return socket.if_nametoindex("lo")
+        self._loopback = socket.if_nametoindex("lo")
+        return self._loopback
 
     def attach_xdp(self, program):
         """Attach to the loopback device of a network namespace of this process's own."""
@@ -833,6 +956,77 @@ class Case:
         """Attach to the loopback device of a network namespace of this process's own."""
         index = self.own_loopback()
         return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_tcx", program, index, None))
+
+    def attach_tc(self, program):
+        """Attach as a filter (cls_bpf, direct action) to what the loopback device of an own namespace receives."""
+        hook, drop_hook = self._clsact()
+        # struct bpf_tc_opts: prog_fd, flags, prog_id, handle, priority
+        given = [(INT, self._lib.call("bpf_program__fd", program)), *((U32, value) for value in (0, 0, 1, 1))]
+        self._lib.call("bpf_tc_attach", ctypes.byref(hook), ctypes.byref(options(*given)))
+        gone = options((INT, 0), *given[1:])
+        return CallLink(lambda: self._lib.call("bpf_tc_detach", ctypes.byref(hook), ctypes.byref(gone)), drop_hook)
+
+    def attach_action(self, program):
+        """Attach as the action (act_bpf) of a filter for all that the loopback device of an own namespace receives."""
+        hook, drop_hook = self._clsact()
+        # struct tcmsg: family, ifindex, handle, parent (ingress of clsact), priority and protocol (ETH_P_ALL)
+        head = struct.pack("=BxxxiIII", 0, hook.f0, 1, 0xFFFFFFF2, 1 << 16 | socket.htons(3))
+        head += attribute(1, b"matchall\0")  # TCA_KIND
+        # TCA_ACT_BPF_PARMS (struct tc_act_bpf: index, capab, action (TC_ACT_PIPE), refcnt, bindcnt), _FD, _NAME
+        fd = struct.pack("=I", self._lib.call("bpf_program__fd", program))
+        made = attribute(2, struct.pack("=IIiii", 0, 0, 3, 0, 0)), attribute(5, fd), attribute(6, b"target\0")
+        # TCA_ACT_KIND and TCA_ACT_OPTIONS of the first action; TCA_MATCHALL_ACT; TCA_OPTIONS
+        action = attribute(1, attribute(1, b"bpf\0"), attribute(2, *made))
+        rtnetlink(RTM_NEWTFILTER, NLM_F_CREATE, head, attribute(2, attribute(2, action)))
+        return CallLink(lambda: rtnetlink(RTM_DELTFILTER, 0, head), drop_hook)
+
+    def _clsact(self):
+        """Give the loopback device of an own namespace the qdisc clsact; return its ingress, and what takes it away."""
+        index = self.own_loopback()
+        # struct bpf_tc_hook: ifindex, attach_point (BPF_TC_INGRESS 1, BPF_TC_EGRESS 2; both for the qdisc), parent
+        hook, both = (options((INT, index), (INT, point), (U32, 0)) for point in (1, 3))
+        self._lib.call("bpf_tc_hook_create", ctypes.byref(hook))
+        return hook, lambda: self._lib.call("bpf_tc_hook_destroy", ctypes.byref(both))
+
+    def attach_netkit(self, program):
+        """Attach to the primary device of a pair (netkit) in a network namespace of this process's own."""
+        self.own_loopback()
+        set_sysctl("net.ipv6.conf.default.disable_ipv6", 1)  # else the devices send packets by themselves
+        # IFLA_LINKINFO: IFLA_INFO_KIND, IFLA_INFO_DATA with IFLA_NETKIT_PEER_INFO
+        pair = attribute(18, attribute(1, b"netkit\0"), attribute(2, attribute(1, ifinfo(b"peer"))))
+        rtnetlink(RTM_NEWLINK, NLM_F_CREATE, ifinfo(b"primary"), pair)
+        rtnetlink(RTM_NEWLINK, 0, ifinfo(b"peer", socket.if_nametoindex("peer")))  # it was made, but is not up
+        index = socket.if_nametoindex("primary")
+        own = socket.inet_aton(NETKIT_OWN)
+        # struct ifaddrmsg: family, prefix length, flags, scope, index; IFA_ADDRESS, IFA_LOCAL
+        head = struct.pack("=BBBBI", socket.AF_INET, NETKIT_PREFIX, 0, 0, index)
+        rtnetlink(RTM_NEWADDR, NLM_F_CREATE, head, attribute(1, own), attribute(2, own))
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach_netkit", program, index, None))
+
+    def attach_lwt(self, program):
+        """Attach to a route of its own (a local address) in a network namespace of this process's own."""
+        number, address, _ = LWT_ROUTES[self._lib.section(program)]
+        index = self.own_loopback()
+        # struct rtmsg: family, destination's and source's prefix, tos, RT_TABLE_LOCAL, RTPROT_STATIC, RT_SCOPE_HOST,
+        # RTN_LOCAL, flags; RTA_DST, RTA_OIF
+        head = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, 255, 4, 254, 2, 0)
+        head += attribute(1, socket.inet_aton(address)) + attribute(4, struct.pack("=I", index))
+        # LWT_BPF_PROG_FD, LWT_BPF_PROG_NAME; RTA_ENCAP_TYPE (LWTUNNEL_ENCAP_BPF), RTA_ENCAP
+        fd = struct.pack("=I", self._lib.call("bpf_program__fd", program))
+        tunnel = attribute(number, attribute(1, fd), attribute(2, b"target\0"))
+        rtnetlink(RTM_NEWROUTE, NLM_F_CREATE, head, attribute(21, struct.pack("=H", 6)), attribute(22, tunnel))
+        return CallLink(lambda: rtnetlink(RTM_DELROUTE, 0, head))
+
+    def attach_sockmap(self, program):
+        """Attach to the map `sockets` of the program's object; the trigger puts sockets into it."""
+        item = next(item for item in self._objects.values() if program in item.programs.values())
+        sockets = self._lib.call("bpf_map__fd", item.map("sockets"))
+        # An sk_msg program runs for the socket that sends, an sk_skb program for the one that receives.
+        self.sockmap = sockets, int(self._lib.section(program).startswith("sk_skb"))
+        fd = self._lib.call("bpf_program__fd", program)
+        kind = self._lib.call("bpf_program__expected_attach_type", program)
+        self._lib.call("bpf_prog_attach", fd, sockets, kind, 0)
+        return CallLink(lambda: self._lib.call("bpf_prog_detach2", fd, sockets, kind))
 
     def attach_netfilter(self, program):
         """Attach to IPv4's NF_INET_LOCAL_OUT in a network namespace of this process's own."""
@@ -904,6 +1098,13 @@ ATTACHERS = {
     "flow_dissector": Case.attach_netns,
     "xdp": Case.attach_xdp,
     "tcx": Case.attach_tcx,
+    "tc": Case.attach_tc,
+    "action": Case.attach_action,
+    "netkit": Case.attach_netkit,
+    "lwt": Case.attach_lwt,
+    "sk_msg": Case.attach_sockmap,
+    "sk_skb": Case.attach_sockmap,
+    "lsm_cgroup": Case.attach_cgroup,
     "netfilter": Case.attach_netfilter,
     "socket": Case.attach_socket,
     "sk_reuseport": Case.attach_reuseport,

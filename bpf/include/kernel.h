@@ -32,6 +32,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+	BPF_MAP_TYPE_SOCKMAP = 15,
 };
 
 enum {
@@ -68,6 +69,37 @@ struct sk_reuseport_md {
 	void *data __attribute__((aligned(8)));
 	void *data_end __attribute__((aligned(8)));
 	__u32 len;
+};
+
+struct sk_msg_md {
+	void *data __attribute__((aligned(8)));
+	void *data_end __attribute__((aligned(8)));
+};
+
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
+
+struct bpf_sockopt {
+	void *sk __attribute__((aligned(8)));
+	void *optval __attribute__((aligned(8)));
+	void *optval_end __attribute__((aligned(8)));
+	__s32 level;
+	__s32 optname;
+};
+
+struct bpf_sysctl {
+	__u32 write;
+};
+
+/* Its tracers are given the same. */
+struct bpf_cgroup_dev_ctx {
+	__u32 access_type;
+	__u32 major;
+	__u32 minor;
 };
 
 /* What programs of tracing are given. */
@@ -185,6 +217,23 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
+};
+
+struct sk_msg_sg {
+	__u32 size;
+};
+
+struct sk_msg {
+	struct sk_msg_sg sg;
+};
+
+struct bpf_sockopt_kern {
+	__s32 optname;
+};
+
+struct bpf_sysctl_kern {
+	unsigned long new_len;
 };
 
 struct bpf_sock_addr_kern {

@@ -106,9 +106,18 @@ class CallTrigger(Model):
         "udp-loopback",
         "touch-memory",
         "rename-task",
+        "atoi",
+        "udp-bind",
+        "socket-options",
+        "write-sysctl",
+        "open-device",
+        "sockmap-send",
+        "udp-routes",
+        "udp-device",
     ] = Field(
-        description="Which one: a system call (prctl with the unknown option 23456), a function of libc (labs, for "
-        "uprobes), a datagram sent to a filtered socket or over the loopback device, page faults, ..."
+        description="Which one: a system call (prctl with the unknown option 23456), a function of libc (labs and "
+        "atoi, for uprobes), a datagram sent to a filtered socket, over the loopback device, to the routes of lwt "
+        "programs or to a netkit device, 16 bytes between sockets of a map, page faults, ..."
     )
 
 

@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -31,6 +31,7 @@ from unit_samples import CASE_ID, ROOT, X86, Line, sample_case
 
 from harness.cache import Cache
 from harness.config.case import load_case
+from harness.config.steps import CallTrigger
 from harness.errors import AgentError
 from harness.guest.protocol import Transcript
 from harness.jobs import job_of
@@ -499,6 +500,39 @@ def test_a_connection_over_the_loopback_and_both_its_ends(address: str) -> None:
 def test_an_address_that_is_not_there_fails_as_an_os_error() -> None:
     with pytest.raises(OSError, match=r"."):
         agent.trigger_tcp_connect(None, {"address": "192.0.2.1"})
+
+
+def test_every_call_that_a_case_can_name_is_one_of_the_agents() -> None:
+    assert set(agent.CALLS) == set(get_args(CallTrigger.model_fields["name"].annotation))
+
+
+def test_a_sysctl_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "domainname").write_text("(none)\n")
+    monkeypatch.setattr(agent, "sysctl_path", lambda name: str(tmp_path / name))
+    agent.rewrite_sysctl("domainname")
+    assert (tmp_path / "domainname").read_text() == "(none)\n"
+
+
+# --- rtnetlink --------------------------------------------------------------------------------------------------------
+
+
+def test_attributes_are_padded_and_count_what_is_nested_in_them() -> None:
+    inner = agent.attribute(1, b"bpf\0\0")
+    assert inner == struct.pack("=HH", 9, 1) + b"bpf\0\0" + bytes(3)
+    assert agent.attribute(2, inner, inner) == struct.pack("=HH", 4 + 24, 2) + inner + inner
+
+
+def test_what_rtnetlink_refuses_has_the_kernels_errno() -> None:
+    no_such_device = struct.pack("=BxHiII", 0, 0, 0x7FFFFFFF, 0, 0)
+    with pytest.raises(agent.Refused) as refused:
+        agent.rtnetlink(agent.RTM_NEWLINK, 0, no_such_device)
+    assert refused.value.number in {errno.ENODEV, errno.EPERM}  # EPERM where the tests do not run as root
+
+
+def test_calls_detach_in_their_order() -> None:
+    done: list[str] = []
+    agent.CallLink(lambda: done.append("filter"), lambda: done.append("qdisc")).close()
+    assert done == ["filter", "qdisc"]
 
 
 # --- one case in a process of its own ---------------------------------------------------------------------------------

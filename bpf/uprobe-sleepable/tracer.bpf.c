@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* What a tracer of a uprobe program sees are the registers of user space; the tracer itself does not sleep. */
+#include "trace.h"
+
+SEC("fentry/target")
+int BPF_PROG(fentry, bpf_user_pt_regs_t *regs)
+{
+	char text[8] = {};
+
+	bpf_probe_read_user(text, sizeof(text), (void *)PT_REGS_PARM1(regs));
+	trace_value(EVENT_FENTRY, text[0] * 256 + text[6]);
+	return 0;
+}
+
+SEC("fexit/target")
+int BPF_PROG(fexit, bpf_user_pt_regs_t *regs, int retval)
+{
+	trace_retval(EVENT_FEXIT, retval);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

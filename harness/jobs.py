@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
+from harness.config.explain import did_you_mean
 from harness.config.steps import (
     AttachStep,
     DetachStep,
@@ -27,12 +28,15 @@ from harness.config.steps import (
     Trigger,
     TriggerStep,
 )
-from harness.model import Stage
+from harness.config.yaml_source import quoted
+from harness.model import OutcomeKind, Stage
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
 TARGET = "target"
 """The object whose maps carry the events and the trace."""
+LOOKS = frozenset({"observe", "read-trace"})
+"""Steps that report what was emitted."""
 ATTACH_TYPES = {"fsession": 58}
 """Members of enum bpf_attach_type (include/uapi/linux/bpf.h) that are younger than libbpf's section names."""
 
@@ -78,6 +82,42 @@ def steps_of(case: Case, *, paths: Mapping[str, PurePosixPath]) -> list[AgentSte
     if case.steps:
         return list(_spelled_out(case, files))
     return list(_usual(case, files))
+
+
+def step_names(steps: Sequence[AgentStep]) -> list[str]:
+    """Return what rules call the steps of a case, in their order.
+
+    A look at what was emitted is called by its phase (`observe`, `control`, `look-1`, ...), any other step by what it
+    does to what (`attach fexit`, `trigger run`, `load tracer`); the second of that name is `attach fexit #2`.
+    """
+    names: list[str] = []
+    counts: dict[str, int] = {}
+    for step in steps:
+        if step.op in LOOKS:
+            names.append(step.phase)
+            continue
+        name = f"{step.op} {step.what}".strip()
+        counts[name] = number = counts.get(name, 0) + 1
+        names.append(name if number == 1 else f"{name} #{number}")
+    return names
+
+
+def signature_problems(case: Case) -> Iterator[str]:
+    """Yield what is wrong with the signatures of a case's rules: steps that it does not have, a crash not isolated."""
+    steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
+    names = step_names(steps)
+    for rule in case.expect:
+        if rule.kind == OutcomeKind.CRASHED and not case.alone:
+            yield (
+                'a rule expects that the kernel dies ("crashed"), so the case needs "isolated: true": otherwise its '
+                "death takes other cases along, and what the case showed before it is lost"
+            )
+        for name in [rule.step, *(difference.step for difference in rule.differences or ())]:
+            if name is not None and name not in names:
+                yield (
+                    f"a rule names the step {quoted(name)}, which the case does not have{did_you_mean(name, names)}; "
+                    f"its steps: {', '.join(dict.fromkeys(names))}"
+                )
 
 
 def job_of(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadline: float) -> dict[str, Any]:

@@ -22,13 +22,22 @@ from typing import TYPE_CHECKING
 from harness import __version__, process
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.cache import DEFAULT_MAX_GIB, Cache
-from harness.config.case import load_cases
+from harness.config.case import CASE_FILE, Case, load_cases
 from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
-from harness.errors import EXIT_USAGE, BpfmatrixError, BuildError, InterruptedRunError, UsageError
+from harness.config.yaml_source import shown
+from harness.errors import (
+    EXIT_USAGE,
+    BpfmatrixError,
+    BuildError,
+    ConfigError,
+    InterruptedRunError,
+    UsageError,
+)
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import RunKeys, make_keys
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
+from harness.jobs import signature_problems
 from harness.judge.known_splats import AllowList, expiry_notices
 from harness.model import CellResult, KernelResult, OutcomeKind, Report, RunInfo
 from harness.plan import Plan, make_plan
@@ -82,6 +91,7 @@ def load_plan(options: Options) -> tuple[Matrix, Plan]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
     matrix = load_matrix(options.project.matrix_file)
     cases = load_cases(options.project.matrix_file, matrix.cases, only=options.cases)
+    _check_signatures(cases)
     host = host_architecture()
     plan = make_plan(
         matrix,
@@ -92,6 +102,13 @@ def load_plan(options: Options) -> tuple[Matrix, Plan]:
         host_arch=host.name if host is not None else platform.machine(),
     )
     return matrix, plan
+
+
+def _check_signatures(cases: Sequence[Case]) -> None:
+    """Raise ConfigError where the signature of a known bug cannot be that of its case."""
+    problems = [f"{shown(case.folder / CASE_FILE)}: {text}" for case in cases for text in signature_problems(case)]
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
 def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report, Path]:
@@ -321,7 +338,7 @@ class MatrixRun:
         for notice in run.notices:
             self._notices.append(notice)
             self._progress.note(notice)
-        result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched)
+        result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched, allow=self._allow)
         cells = cells_of(plan, self._plan.cases, run, allow=self._allow, faults=built.faults)
         return KernelOutput(result=result, cells=cells)
 

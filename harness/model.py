@@ -76,6 +76,60 @@ class AllowedSplat:
     expires: str
 
 
+class DifferenceKind(StrEnum):
+    """In what a step differed from what the case says of it."""
+
+    EVENTS = "events"
+    """Other events came than those that must be seen."""
+    RETVAL = "retval"
+    """A test run returned another value."""
+    FIELD = "field"
+    """The kernel's info of a link or program has another value."""
+    ACCEPTED = "accepted"
+    """The kernel accepted what it must refuse."""
+    REFUSED = "refused"
+    """The kernel refused what it must accept, or refused it with another errno."""
+    MESSAGE = "message"
+    """The log of a refusal that must come does not match its pattern."""
+    STRAY = "stray"
+    """An event carries a port of the trigger's connection, but not its addresses."""
+    MISSING_STEPS = "missing-steps"
+    """Steps that came before the guest's death were not reported."""
+    LEFT = "left"
+    """Something of the case was still there after its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that a step showed otherwise than it must.
+
+    `step` is the step's name (harness/jobs.py, `step_names`). `of` says of what in the step: the side of an observation
+    (`client`, `listener`, `trace`), or the name of a field. `seen` is what came instead: the events (dictionaries with
+    `kind` and, where they have one, `retval` and `value`), a number, or the name of an errno. `text` is the sentence
+    that a person reads.
+    """
+
+    step: str
+    kind: DifferenceKind
+    text: str
+    stage: Stage | None = None
+    of: str = ""
+    seen: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedDifference:
+    """One difference that a signature names; the fields are those of `Difference`.
+
+    Of an event in `seen` only the keys that are given are compared.
+    """
+
+    step: str
+    kind: DifferenceKind
+    of: str = ""
+    seen: Any = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the kernel did in one cell, with the evidence.
@@ -84,9 +138,14 @@ class Outcome:
     text, at the stage `build` the compiler's; `events` are the decoded records of the trigger's own connections in
     the order in which they were emitted; `refusal` is the class of a refusal (refusals.py; `unclassified` where no
     row explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log,
-    `allowed_splats` says which of them are allowed, and why; `console_tail` holds the last lines of the console
-    where the guest died or gave no answer; `wrong_input` says that there is no answer because of the user's own
-    input (a source that does not compile, a mistake in the case), not because of the harness or its host.
+    `allowed_splats` says which of them are allowed, and why, and `counted_splats` are those that are not;
+    `differences` are what the steps showed otherwise than they must; `console_tail` holds the last lines of the
+    console where the guest died or gave no answer; `wrong_input` says that there is no answer because of the user's
+    own input (a source that does not compile, a mistake in the case), not because of the harness or its host.
+
+    Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
+    with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
+    not met, `cause` says of what kind it is (`sysctl`, `module`) and `cause_name` which one; `errno_name` says why.
     """
 
     kind: OutcomeKind
@@ -100,6 +159,13 @@ class Outcome:
     events: tuple[dict[str, Any], ...] = ()
     splats: tuple[str, ...] = ()
     allowed_splats: tuple[AllowedSplat, ...] = ()
+    counted_splats: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    step: str = ""
+    crash: str = ""
+    reset: str = ""
+    cause: str = ""
+    cause_name: str = ""
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
     wrong_input: bool = False
@@ -110,6 +176,11 @@ class Expectation:
     """What a case says should happen on one kernel, already chosen by version and architecture.
 
     `arch`, `version`, `since` and `fixed` are those of the rule, empty where it names none: which kernels it covers.
+    `stage`, `errno`, `refusal` and `message` say how a refusal looks. The signature of a known bug is `stage`, `step`
+    (of a crash: the step in which the kernel dies), `splats` (patterns, each of which some splat must match, and which
+    together cover all of them), `differences` (all, and no others), `panic` (patterns of which one must match the
+    kernel's first complaint) and `reset` (the machine may be reset without any text). `cause` and `cause_name` say
+    which precondition a kernel does not meet for which a case means nothing.
     """
 
     outcome: OutcomeKind
@@ -124,6 +195,13 @@ class Expectation:
     version: str = ""
     since: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    step: str = ""
+    splats: tuple[str, ...] = ()
+    differences: tuple[ExpectedDifference, ...] = ()
+    panic: tuple[str, ...] = ()
+    reset: bool = False
+    cause: str = ""
+    cause_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from harness.config.expectation import choose
 from harness.errors import BpfmatrixError, BuildError, CompileError, ConfigError
 from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
-from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
-from harness.judge.records import CaseRecord
+from harness.judge.records import CaseRecord, KernelLog
 from harness.judge.verdict import judge
 from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Stage, Start
 from harness.refusals import classified
@@ -40,6 +40,7 @@ class KernelRun:
     repeated: bool = False
     starts: dict[str, Start] = field(default_factory=dict)
     memory: float = 0.0
+    boot_logs: list[KernelLog] = field(default_factory=list)
 
 
 def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_session) -> KernelRun:
@@ -82,6 +83,7 @@ def _run_batch(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, run: Kerne
         run.records.update(result.records)
         run.environment = {**result.environment, **run.environment}
         run.problems += result.problems
+        run.boot_logs.append(result.boot_log)
         left = [case for case in pending if case.id not in run.records]
         if len(left) == len(pending):
             break  # nothing was settled; whoever judges the cells finds them without a record
@@ -132,15 +134,24 @@ def cell_of(
     return _cell(kernel, case, outcome, _expectation(case, arch=arch, version=version))
 
 
-def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_seconds: float) -> KernelResult:
-    """Return what the reports say about a kernel that was run."""
+def kernel_result(
+    plan: GuestPlan,
+    run: KernelRun,
+    *,
+    qemu_version: str,
+    fetch_seconds: float,
+    allow: AllowList = NOTHING_ALLOWED,
+) -> KernelResult:
+    """Return what the reports say about a kernel that was run; `allow` holds the known splats of all kernels."""
+    version = version_of(run.environment, plan.kernel.package.version)
+    own = allow.concerning(arch=plan.kernel.arch.name, version=version)
     seconds = {"fetch": fetch_seconds, **run.seconds}
     seconds["total"] = sum(seconds.values())
     return KernelResult(
         name=plan.kernel.name,
         arch=plan.kernel.arch.name,
         release=str(run.environment.get("release", plan.kernel.release)),
-        version=version_of(run.environment, plan.kernel.package.version),
+        version=version,
         accel=plan.accel,
         transport="serial" if plan.serial else "network",
         qemu_version=qemu_version,
@@ -150,7 +161,7 @@ def kernel_result(plan: GuestPlan, run: KernelRun, *, qemu_version: str, fetch_s
         environment=run.environment,
         boots=run.boots,
         memory=round(run.memory, 1),
-        problems=tuple(run.problems),
+        problems=(*run.problems, *boot_problems(run.boot_logs, allow=own)),
         console_tail=run.console_tail,
     )
 

@@ -184,3 +184,9 @@ Symbol = Annotated[
 MapName = Annotated[
     str, Field(pattern=r"^[A-Za-z_.][A-Za-z0-9_.]*$"), Expects("the name of a map (letters, digits, _ and .)")
 ]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), Expects("the name of a kernel module, without .ko")]
+Sysctl = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+$"),
+    Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
+]

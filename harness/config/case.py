@@ -17,8 +17,10 @@ from harness.config.base import (
     Line,
     MapName,
     Model,
+    ModuleName,
     Seconds,
     Symbol,
+    Sysctl,
     frozen_copy,
 )
 from harness.config.explain import did_you_mean, read, tell
@@ -41,12 +43,6 @@ ObjectFile = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*\.bpf\.[co]$"),
     Expects('the name of a file in this folder that ends in ".bpf.c" or ".bpf.o"'),
-]
-ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), Expects("the name of a kernel module, without .ko")]
-Sysctl = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+$"),
-    Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
 ]
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
 CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]

@@ -44,6 +44,13 @@ def choose(rules: Iterable[Rule], *, arch: str, version: str) -> Expectation:
             version=rule.version or "",
             since=rule.since or (),
             fixed=rule.fixed or (),
+            step=rule.step or "",
+            splats=rule.splat or (),
+            differences=tuple(each for item in rule.differences or () for each in item.expected()),
+            panic=rule.panic or (),
+            reset=bool(rule.reset),
+            cause="sysctl" if rule.sysctl else "module" if rule.module else "",
+            cause_name=rule.sysctl or rule.module or "",
         )
     return NO_RULE
 

@@ -19,8 +19,9 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, OneOf, Text, problem
+from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, ModuleName, OneOf, Sysctl, Text, problem
 from harness.config.explain import did_you_mean, read
+from harness.config.signature import DifferenceRule, StepName
 from harness.config.steps import KernelStage, Regex, as_list
 from harness.config.versions import parse_first_releases, parse_ranges
 from harness.config.yaml_source import Loc, quoted, shown
@@ -72,6 +73,13 @@ ErrnoNames = Annotated[
     Expects('the name of an errno, such as "EINVAL", or a list of such names'),
     WithJsonSchema({"anyOf": [_ERRNO_PATTERN, {"type": "array", "minItems": 1, "items": _ERRNO_PATTERN}]}),
 ]
+Patterns = Annotated[
+    tuple[Regex, ...],
+    BeforeValidator(as_list),
+    Field(min_length=1),
+    Expects("a regular expression, or a list of them"),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}),
+]
 ListName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9-]*$"),
@@ -79,19 +87,44 @@ ListName = Annotated[
 ]
 
 ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
-_ONLY_REFUSED = ("stage", "errno", "refusal", "message")
 _WHICH_KERNELS = ("arch", "version", "since", "fixed")
-_FORBIDDEN_UNLESS_REFUSED: JsonDict = {"not": {"anyOf": [{"required": [key]} for key in _ONLY_REFUSED]}}
-_RULE_CONDITIONS: JsonDict = {
-    "allOf": [
-        {
-            "if": {"properties": {"outcome": {"const": "refused"}}},
-            "then": {"required": ["stage"]},
-            "else": _FORBIDDEN_UNLESS_REFUSED,
-        },
-        {"if": {"not": {"properties": {"outcome": {"const": "works"}}}}, "then": {"required": ["source"]}},
-    ]
+KEYS_OF: Mapping[OutcomeKind, tuple[str, ...]] = {
+    OutcomeKind.WORKS: (),
+    OutcomeKind.REFUSED: ("stage", "errno", "refusal", "message", "differences"),
+    OutcomeKind.MISBEHAVES: ("stage", "splat", "differences"),
+    OutcomeKind.CRASHED: ("stage", "step", "panic", "reset", "splat", "differences"),
+    OutcomeKind.NOT_APPLICABLE: ("sysctl", "module", "errno"),
 }
+"""The keys, by outcome, that say how it looks; no other outcome has them."""
+ONLY_SOME = tuple(dict.fromkeys(key for keys in KEYS_OF.values() for key in keys))
+NEEDED: Mapping[OutcomeKind, tuple[tuple[str, ...], ...]] = {
+    OutcomeKind.REFUSED: (("stage",),),
+    OutcomeKind.MISBEHAVES: (("stage",), ("splat", "differences")),
+    OutcomeKind.CRASHED: (("stage",), ("step",), ("panic", "reset")),
+    OutcomeKind.NOT_APPLICABLE: (("sysctl", "module"), ("errno",)),
+}
+"""What an outcome needs: of each of these groups one key or more."""
+_WHY = {
+    "stage": "where does it happen?",
+    "step": "in which step does the kernel die?",
+    "splat": "a known bug needs a signature, or any other misbehaviour would pass for it",
+    "panic": "a known bug needs a signature, or any other death would pass for it",
+    "sysctl": "what is missing on these kernels?",
+    "errno": "with which errno?",
+}
+
+
+def _conditions() -> JsonDict:
+    """Return what the JSON Schema says of the keys that go with each outcome."""
+    conditions: list[Any] = []
+    for outcome, keys in KEYS_OF.items():
+        forbidden = [{"required": [key]} for key in ONLY_SOME if key not in keys]
+        wanted = [{"anyOf": [{"required": [key]} for key in group]} for group in NEEDED.get(outcome, ())]
+        then = {"allOf": [*wanted, {"not": {"anyOf": forbidden}}]}
+        conditions.append({"if": {"properties": {"outcome": {"const": outcome.value}}}, "then": then})
+    works = {"not": {"properties": {"outcome": {"const": "works"}}}}
+    conditions.append({"if": works, "then": {"required": ["source"]}})
+    return {"allOf": conditions}
 
 
 class _RuleKeys(Model):
@@ -118,20 +151,52 @@ class _RuleKeys(Model):
     source: Text | None = Field(
         default=None, description="Where that is written: a commit, a file of the kernel, a page."
     )
-    stage: KernelStage | None = Field(default=None, description="The stage at which the kernel refuses.")
-    errno: ErrnoNames | None = Field(default=None, description="The errno of the refusal, or several.")
+    stage: KernelStage | None = Field(
+        default=None, description="The stage at which the kernel refuses, misbehaves first, or dies."
+    )
+    errno: ErrnoNames | None = Field(
+        default=None, description="The errno of the refusal (or of what is not applicable), or several."
+    )
     refusal: RefusalClass | None = Field(
         default=None, description="The class of the refusal (harness/refusals.py), such as target-not-jited."
     )
     message: Regex | None = Field(
         default=None, description="A regular expression that the verifier's log of the refusal must match."
     )
+    step: StepName | None = Field(
+        default=None, description='The step in which the kernel dies, such as "trigger run" (see `differences`).'
+    )
+    splat: Patterns | None = Field(
+        default=None,
+        description="A regular expression, or several, for the kernel's complaints in its log: each complaint must "
+        "match one of them, and each of them some complaint. It is searched in the first line and its trace.",
+    )
+    panic: Patterns | None = Field(
+        default=None,
+        description="A regular expression for the kernel's last complaint with its trace, or several where memory "
+        "corruption ends in different ways: one must match.",
+    )
+    reset: Literal[True] | None = Field(
+        default=None,
+        description="The machine may be reset without any text on its console, as by a triple fault.",
+    )
+    differences: Annotated[tuple[DifferenceRule, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="What the steps show otherwise than the case says: all of it, and nothing else. Of a refusal: what "
+        "they show otherwise before the step that is refused.",
+    )
+    sysctl: Sysctl | None = Field(
+        default=None, description="The sysctl of the case that this kernel does not have, or does not let be set."
+    )
+    module: ModuleName | None = Field(
+        default=None, description="The module of the case that this kernel has neither as a file nor built in."
+    )
 
 
 class Rule(_RuleKeys, CheckedModel):
     """What should happen on some kernels. The first rule that covers a kernel counts."""
 
-    model_config = ConfigDict(json_schema_extra=_RULE_CONDITIONS)
+    model_config = ConfigDict(json_schema_extra=_conditions())
 
     outcome: ExpectedOutcome = Field(description="What the kernel should do.")
     reason: Text = Field(description="Why this should happen.")
@@ -142,14 +207,15 @@ class Rule(_RuleKeys, CheckedModel):
         outcome = data.get("outcome")
         if outcome not in list(get_args(ExpectedOutcome)):
             return
-        if outcome == OutcomeKind.REFUSED:
-            if "stage" not in data:
-                stages = ", ".join(KERNEL_STAGES)
-                yield (), f'the outcome "refused" needs the key "stage"; expected one of {stages}'
-        else:
-            for key in _ONLY_REFUSED:
-                if key in data:
-                    yield (key,), f'allowed only with the outcome "refused", and this rule says "{outcome}"'
+        kind = OutcomeKind(str(outcome))
+        for group in NEEDED.get(kind, ()):
+            if not any(key in data for key in group):
+                keys = " or ".join(f'"{key}"' for key in group)
+                yield (), f'the outcome "{outcome}" needs the key {keys}: {_WHY[group[0]]}{_choices(group[0])}'
+        for key in ONLY_SOME:
+            if key in data and key not in KEYS_OF[kind]:
+                others = " or ".join(f'"{other}"' for other, keys in KEYS_OF.items() if key in keys)
+                yield (key,), f'allowed only with the outcome {others}, and this rule says "{outcome}"'
         if outcome != OutcomeKind.WORKS and "source" not in data:
             yield (), f'the outcome "{outcome}" needs the key "source": where is it written that this happens?'
 
@@ -157,6 +223,10 @@ class Rule(_RuleKeys, CheckedModel):
     def kind(self) -> OutcomeKind:
         """The expected outcome."""
         return OutcomeKind(self.outcome)
+
+
+def _choices(key: str) -> str:
+    return f" Expected one of {', '.join(KERNEL_STAGES)}" if key == "stage" else ""
 
 
 class Use(_RuleKeys):
@@ -230,9 +300,10 @@ def _unknown(name: str, shared: SharedRules) -> str:
 
 def _unfit(key: str, name: str, rules: tuple[Rule, ...]) -> str:
     """Say why `key` cannot be said anew for all of `rules`; "" where it can."""
-    others = [rule.outcome for rule in rules if rule.kind != OutcomeKind.REFUSED]
-    if key in _ONLY_REFUSED and others:
-        return f'allowed only where all rules say "refused", and one in {quoted(name)} says "{others[0]}"'
+    others = [rule.outcome for rule in rules if key in ONLY_SOME and key not in KEYS_OF[rule.kind]]
+    if others:
+        fitting = " or ".join(f'"{kind}"' for kind, keys in KEYS_OF.items() if key in keys)
+        return f'allowed only where all rules say {fitting}, and one in {quoted(name)} says "{others[0]}"'
     # Else a rule for arm64 before 6.0 and one for ppc64le before 6.13 would both cover the same architecture.
     if key in _WHICH_KERNELS and len({getattr(rule, key) for rule in rules}) > 1:
         return f"the rules in {quoted(name)} differ in it, and would not any more; split the list, or write them here"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import AgentError
-from harness.judge.records import CaseRecord, Ending
+from harness.judge.records import CaseRecord, Ending, KernelLog
 from harness.model import Stage
 
 PROTOCOL = 2
@@ -197,15 +197,32 @@ class Transcript:
 
     def record(self, case: str, ending: Ending | None = None) -> CaseRecord:
         """Return what is known of a case, which may never have been started."""
-        parts = self._parts.get(case, {"begin": None, "steps": [], "events": [], "errors": [], "end": None})
+        parts = self._parts.get(case, {"steps": [], "events": [], "errors": [], "end": None})
+        later = self._after(case)
         return CaseRecord(
-            begin=parts["begin"],
             steps=tuple(parts["steps"]),
             events=tuple(parts["events"]),
             errors=tuple(parts["errors"]),
             end=parts["end"],
             ending=ending,
+            late_log=tuple(later.get("kernel_log", ())),
+            late_lost=later.get("kernel_log_lost", 0),
         )
+
+    def boot_log(self) -> KernelLog:
+        """Return the kernel's messages before the first case began, as far as they are known."""
+        lines = [self.hello] + ([self._parts[self._started[0]]["begin"]] if self._started else [])
+        return KernelLog(
+            lines=tuple(text for line in lines for text in line.get("kernel_log", ())),
+            lost=sum(line.get("kernel_log_lost", 0) for line in lines),
+        )
+
+    def _after(self, case: str) -> dict[str, Any]:
+        """Return the line with the kernel's messages after a case: the next one's first, or the last of all."""
+        if case not in self._started:
+            return {}
+        index = self._started.index(case) + 1
+        return self._parts[self._started[index]]["begin"] if index < len(self._started) else self.last
 
     def _add(self, kind: str, record: dict[str, Any]) -> None:
         parts = self._parts.get(record["case"])

@@ -15,7 +15,7 @@ from harness.guest.boot import SETTLE, GuestPlan, booted, connected
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.guest.protocol import Transcript
-from harness.judge.records import CaseRecord, Ending, console_tail, ending_of
+from harness.judge.records import CaseRecord, Ending, KernelLog, console_tail, ending_of
 from harness.kernels.files import KernelFiles
 from harness.model import Start
 from harness.qemu.process import QemuProcess, wait_until
@@ -50,6 +50,7 @@ class SessionResult:
     memory: float = 0.0
     start: Start | None = None
     notices: list[str] = field(default_factory=list)
+    boot_log: KernelLog = field(default_factory=KernelLog)
 
 
 class Stopwatch:
@@ -96,6 +97,7 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
         result.console_tail = console_tail(qemu.console_text().splitlines())
         result.memory = qemu.peak_memory
     result.environment = transcript.environment
+    result.boot_log = transcript.boot_log()
     _collect(result, transcript, cases, ending)
     return result
 

@@ -12,6 +12,7 @@ SPLATS: tuple[tuple[str, str], ...] = (
     (r"^kernel BUG at ", "lib/bug.c"),
     (r"^Oops\b|^Internal error: |: Oops:? ", "arch die()"),
     (r"^Unable to handle kernel ", "arm64, riscv, s390, powerpc fault handlers"),
+    (r"^Insufficient stack space|[Kk]ernel stack overflow", "arm64, riscv, s390, powerpc stack overflow handlers"),
     (r"^general protection fault|^stack segment|^double fault|^invalid opcode|^int3: ", "arch/x86/kernel/traps.c"),
     (r"^refcount_t: ", "lib/refcount.c"),
     (r"sleeping function called from invalid context", "kernel/sched/core.c"),
@@ -22,9 +23,12 @@ SPLATS: tuple[tuple[str, str], ...] = (
     (r"scheduling while atomic|suspicious RCU usage|possible recursive locking|circular locking", "sched, lockdep"),
 )
 _SPLAT = re.compile("|".join(f"(?:{pattern})" for pattern, _ in SPLATS))
+# "BUG: TASK stack guard page was hit": arch/x86/kernel/traps.c handle_stack_overflow(), typed since 5.17;
+# "Insufficient stack space": arm64 and riscv; "Kernel stack overflow": s390, powerpc.
 _FATAL = re.compile(
     r"Kernel panic - not syncing|^Oops\b|: Oops:? |^Internal error: |^kernel BUG at |^Unable to handle kernel "
-    r"|^BUG: (?:unable to handle|kernel NULL|scheduling|stack guard)|^general protection fault|soft lockup|hard LOCKUP"
+    r"|^BUG: (?:unable to handle|kernel NULL|scheduling|(?:\S+ )?stack guard page)|^general protection fault"
+    r"|^Insufficient stack space|[Kk]ernel stack overflow|soft lockup|hard LOCKUP"
 )
 _PREFIX = re.compile(r"^(?:<\d>\s?)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?)?")
 # Marks that also stand further down in a splat that another line began (die() after a fault, a panic after anything).
@@ -32,6 +36,8 @@ _FURTHER_DOWN = re.compile(
     r"^Oops\b|^Internal error: |: Oops:? |^general protection fault|^invalid opcode|^KASAN: |Kernel panic - not syncing"
 )
 EXCERPT_LINES = 25
+CRASH_LINES = 60
+"""Lines of a crash's excerpt: its head, and the panic line that ends it."""
 
 
 def plain(line: str) -> str:
@@ -59,6 +65,23 @@ def find_splats(lines: Sequence[str]) -> tuple[str, ...]:
 def fatal_line(lines: Iterable[str]) -> str | None:
     """Return the first line that says the kernel has died or locked up, or None."""
     return next((plain(line) for line in lines if _FATAL.search(plain(line))), None)
+
+
+def crash_excerpt(lines: Sequence[str]) -> str:
+    """Return the kernel's first complaint in `lines` with its trace, and the panic that followed; "" without any.
+
+    The first complaint says what happened; "Fatal exception in interrupt" at the end only that it was fatal.
+    """
+    texts = [plain(line) for line in lines]
+    start = next((number for number, text in enumerate(texts) if _SPLAT.search(text) or _FATAL.search(text)), None)
+    if start is None:
+        return ""
+    end = next((n + 1 for n in range(start, len(texts)) if "---[ end trace" in texts[n]), len(texts))
+    excerpt = texts[start : min(end, start + CRASH_LINES)]
+    panic = next((text for text in texts[start:] if "Kernel panic - not syncing" in text), None)
+    if panic is not None and panic not in excerpt:
+        excerpt.append(panic)
+    return "\n".join(excerpt)
 
 
 def _end_of_trace(lines: Sequence[str], start: int) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from harness.config.known_splats import KnownSplat
 from harness.config.versions import in_ranges, kernel_version, parse_ranges
 from harness.errors import ConfigError
+from harness.judge.kernel_log import find_splats
+from harness.judge.records import KernelLog
 from harness.model import AllowedSplat
 
 
@@ -37,29 +39,48 @@ NOTHING_ALLOWED = AllowList(entries=(), today=date.min)
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """Some splats, weighed: which entries allow some of them, and a sentence on the first that counts, or ""."""
+    """Some splats, weighed: which entries allow some of them, those that count, and a sentence on each of these."""
 
     allowed: tuple[AllowedSplat, ...] = ()
-    complaint: str = ""
+    counted: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
 
 
 def weigh(splats: Sequence[str], allow: AllowList) -> Weighed:
     """Return what of a case's splats `allow`, the list of its kernel, lets pass, and what counts all the same."""
     passed: dict[int, list[str]] = {}
-    complaint = ""
+    counted: list[str] = []
+    complaints: list[str] = []
     for splat in splats:
         fitting = [number for number, entry in enumerate(allow.entries) if re.search(entry.pattern, splat)]
         valid = next((number for number in fitting if not allow.expired(allow.entries[number])), None)
         line = splat.split("\n", 1)[0]
         if valid is not None:
             passed.setdefault(valid, []).append(line)
-        elif not complaint:
-            complaint = f"the kernel complained: {line}"
-            if fitting:
-                entry = allow.entries[fitting[0]]
-                complaint += f" (allowed until {entry.expires}, which is over: {entry.reason} [{entry.link}])"
+            continue
+        complaint = f"the kernel complained: {line}"
+        if fitting:
+            entry = allow.entries[fitting[0]]
+            complaint += f" (allowed until {entry.expires}, which is over: {entry.reason} [{entry.link}])"
+        counted.append(splat)
+        complaints.append(complaint)
     allowed = (_told(allow.entries[number], lines) for number, lines in sorted(passed.items()))
-    return Weighed(allowed=tuple(allowed), complaint=complaint)
+    return Weighed(allowed=tuple(allowed), counted=tuple(counted), complaints=tuple(complaints))
+
+
+def boot_problems(logs: Iterable[KernelLog], *, allow: AllowList) -> tuple[str, ...]:
+    """Return a sentence for each complaint of a kernel before its first case that `allow` does not let pass.
+
+    No case can be blamed for it, but a kernel that complained is not the one that its answers stand for: the run is not
+    green. `logs` are those of all guests of one kernel; a complaint that several share is reported once.
+    """
+    problems: dict[str, None] = {}
+    for log in logs:
+        for complaint in weigh(find_splats(log.lines), allow).complaints:
+            problems[f"before the first case, {complaint}"] = None
+        if log.lost:
+            problems[f"before the first case, {log.lost} messages of the kernel are missing"] = None
+    return tuple(problems)
 
 
 def expiry_notices(allow: AllowList, *, file: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Holding the events of a case against what it says must be seen."""
+"""Comparing the events of a case with what it says must be seen."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from harness.config.steps import EventPattern, Observation
+from harness.model import Difference, DifferenceKind, Stage
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
+
+CONTROL = "control"
+"""The look of the usual order for which the tracers are detached."""
 
 
 def side_of(event: Event, ends: Ends) -> str | None:
@@ -29,18 +33,21 @@ def side_of(event: Event, ends: Ends) -> str | None:
     return None
 
 
-def differences(wanted: Observation, events: Iterable[Event], ends: Ends) -> list[str]:
-    """Return a sentence per difference between what must be seen and what was; none where all is right."""
+def differences(
+    wanted: Observation, events: Iterable[Event], ends: Ends, *, step: str, stage: Stage
+) -> list[Difference]:
+    """Return a difference per side that showed other events than must be seen, and one per stray event."""
     sides: dict[str, list[Event]] = {side: [] for side in ("client", "listener")}
-    found: list[str] = []
+    found: list[Difference] = []
     for event in events:
         side = side_of(event, ends)
         if side is None:
-            found.append(f"an event with this connection's port, but not its addresses: {describe(event)}")
+            text = f"an event with this connection's port, but not its addresses: {describe(event)}"
+            found.append(Difference(step=step, stage=stage, kind=DifferenceKind.STRAY, text=text))
         else:
             sides[side].append(event)
     for side, patterns in wanted.sides().items():
-        found += _compare(side, patterns, sides[side])
+        found += _compare(side, patterns, sides[side], step=step, stage=stage)
     return found
 
 
@@ -54,13 +61,29 @@ def describe(event: Event) -> str:
     return " ".join(words)
 
 
-def trace_differences(wanted: Observation, events: Sequence[Event]) -> list[str]:
-    """Return a sentence per difference between the trace that must be seen and the one that was."""
-    return _compare("trace", wanted.trace or (), events)
+def trace_differences(wanted: Observation, events: Sequence[Event], *, step: str, stage: Stage) -> list[Difference]:
+    """Return a difference where the trace is another than the one that must be seen."""
+    return _compare("trace", wanted.trace or (), events, step=step, stage=stage)
 
 
-def _compare(side: str, patterns: Sequence[EventPattern], events: Sequence[Event]) -> list[str]:
-    single = [pattern for pattern in patterns for _ in range(pattern.times)]
+def singles(patterns: Iterable[EventPattern]) -> list[EventPattern]:
+    """Return the patterns one by one, each as often as its `times` says."""
+    return [pattern for pattern in patterns for _ in range(pattern.times)]
+
+
+def _compare(
+    side: str, patterns: Sequence[EventPattern], events: Sequence[Event], *, step: str, stage: Stage
+) -> list[Difference]:
+    wrong = _sentences(side, singles(patterns), events)
+    if not wrong:
+        return []
+    prefix = "with the tracers detached, " if step == CONTROL else ""
+    seen = tuple({key: event.get(key) for key in ("kind", "retval", "value")} for event in events)
+    text = "; ".join(prefix + sentence for sentence in wrong)
+    return [Difference(step=step, stage=stage, kind=DifferenceKind.EVENTS, of=side, seen=seen, text=text)]
+
+
+def _sentences(side: str, single: Sequence[EventPattern], events: Sequence[Event]) -> list[str]:
     kinds = [str(event.get("kind")) for event in events]
     wanted = [pattern.kind for pattern in single]
     place = "in the trace" if side == "trace" else f"on the {side} side"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import PurePosixPath
@@ -11,12 +11,12 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.config.steps import Observation
-from harness.jobs import AgentStep, steps_of
+from harness.jobs import AgentStep, step_names, steps_of
 from harness.judge.kernel_log import find_splats
-from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, weigh
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, side_of, trace_differences
 from harness.judge.records import CaseRecord, Ending
-from harness.model import Outcome, OutcomeKind, Stage
+from harness.model import Difference, DifferenceKind, Outcome, OutcomeKind, Stage
 
 REFUSABLE = frozenset({"load", "load-raw", "set-attach-target", "tail-call", "attach"})
 """Steps whose failure is the kernel's (or, on its behalf, libbpf's) refusal. Any other failing step is trouble."""
@@ -27,142 +27,268 @@ DETACHING = frozenset({"detach"})
 def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALLOWED) -> Outcome:
     """Return the outcome of one cell. Without the agent's completion marker it is never a good one.
 
-    `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`.
+    `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`. Splats do not
+    hide what the steps showed: both are in the outcome.
     """
     if record.ending is not None:
-        step = _unfinished(case, record, record.ending)
-        return Outcome(
-            kind=record.ending.kind,
-            reason=record.ending.reason + (f", in the step {step.op} {step.what}".rstrip() if step else ""),
-            stage=step.stage if step else _last_stage(record),
-            events=_events(record),
-            console_tail=record.ending.console_tail,
-        )
+        return _died(case, record, record.ending, allow=allow)
     end = record.end
     if end is None:
         return _lost("the agent never reported the end of the case", record)
     unmet = end.get("precondition")
     if unmet is not None:
-        return Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason=_not_set(unmet), seconds=end.get("seconds"))
-    splats = find_splats(end.get("kernel_log", []))
+        return _not_applicable(unmet, seconds=end.get("seconds"))
+    splats = find_splats([*end.get("kernel_log", []), *record.late_log])
     weighed = weigh(splats, allow)
-    outcome = _ended(case, record, end, complaint=weighed.complaint)
-    return replace(outcome, splats=splats, allowed_splats=weighed.allowed)
+    outcome = _ended(case, record, end, weighed=weighed)
+    return replace(outcome, splats=splats, allowed_splats=weighed.allowed, counted_splats=weighed.counted)
 
 
-def _not_set(unmet: Mapping[str, Any]) -> str:
-    """Say what the case needs and cannot have, and why."""
-    errno = unmet["errno_name"]
+def _not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcome:
+    """Return the outcome of a case that was not tried, since the kernel does not meet one of its preconditions."""
+    name, errno = unmet["name"], unmet["errno_name"]
+    what, missing = f"the sysctl {name} could not be set to {unmet.get('value')}", "this kernel has no such sysctl"
     if unmet["cause"] == "module":
-        why = "it is neither a file of this kernel nor built in" if unmet["missing"] else "this kernel refuses it"
-        return f"the module {unmet['name']} could not be loaded, which the case needs: {why} ({errno})"
-    why = "this kernel has no such sysctl" if unmet["missing"] else "this kernel refuses it"
-    return f"the sysctl {unmet['name']} could not be set to {unmet['value']}, which the case needs: {why} ({errno})"
+        what, missing = f"the module {name} could not be loaded", "it is neither a file of this kernel nor built in"
+    why = missing if unmet["missing"] else "this kernel refuses it"
+    return Outcome(
+        kind=OutcomeKind.NOT_APPLICABLE,
+        reason=f"{what}, which the case needs: {why} ({errno})",
+        errno_name=errno,
+        cause=unmet["cause"],
+        cause_name=name,
+        seconds=seconds,
+    )
 
 
-def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, complaint: str) -> Outcome:
-    """Return the outcome of a case that has its `case-end` line; `complaint` is the kernel's that counts, or ""."""
+def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -> Outcome:
+    """Return the outcome of a case without a completion marker: its guest died or fell silent.
+
+    A death before the case's own first step says nothing of the case.
+    """
+    steps = _steps(case)
+    index = _last_begun(case, record, ending)
+    if index is None:
+        before = "" if ending.kind == OutcomeKind.LOST else ", before the case's first step"
+        lost = _lost(ending.reason + before, record)
+        return replace(lost, console_tail=ending.console_tail, crash=ending.crash)
+    step, name = steps[index], step_names(steps)[index]
+    where = f", in the step {name}" if len(record.steps) <= index else f", after the step {name}"
+    weighed = weigh(ending.earlier, allow)
+    found: tuple[Difference, ...] = ()
+    if ending.kind == OutcomeKind.CRASHED:
+        found = tuple(_before_death(case, record, index))
+    return Outcome(
+        kind=ending.kind,
+        reason="; ".join([ending.reason + where, *weighed.complaints, *(each.text for each in found)]),
+        stage=step.stage,
+        step=name if len(record.steps) <= index else f"after {name}",
+        events=_events(record),
+        splats=ending.earlier,
+        allowed_splats=weighed.allowed,
+        counted_splats=weighed.counted,
+        differences=found,
+        crash=ending.crash,
+        reset=ending.reset,
+        console_tail=ending.console_tail,
+    )
+
+
+def _last_begun(case: Case, record: CaseRecord, ending: Ending) -> int | None:
+    """Return the index of the last step that had begun when the guest died; None where none of the case's had."""
+    count = len(_steps(case))
+    if ending.step is not None and ending.step[0] == case.id and ending.step[1] < count:
+        return ending.step[1]
+    return min(len(record.steps), count) - 1 if record.steps else None
+
+
+def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Difference]:
+    """Yield what the steps before the one of `index`, in which the guest died, showed otherwise than they must."""
+    steps = _steps(case)
+    for step, name, report in zip(steps[:index], step_names(steps), record.steps, strict=False):
+        if _identity(step.job()) != _identity(report):
+            yield _difference(step, name, DifferenceKind.MISSING_STEPS, f"the agent reported another step than {name}")
+            return
+        wrong = _differences(step, name, report, record) if report.get("ok") or step.refused else None
+        if wrong is None or isinstance(wrong, Outcome):
+            text = f"{name}: {wrong.reason if wrong else report.get('errno_name')}"
+            yield _difference(step, name, DifferenceKind.REFUSED, text, seen=report.get("errno_name"))
+        else:
+            yield from wrong
+    if len(record.steps) < index:
+        name = step_names(steps)[len(record.steps)]
+        text = f"what the steps from {name} on showed was lost with the guest"
+        yield _difference(steps[len(record.steps)], name, DifferenceKind.MISSING_STEPS, text)
+
+
+def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
+    """Return the outcome of a case that has its `case-end` line; `weighed` are the kernel's complaints."""
+    trouble = _incomplete(case, record, end)
+    if trouble:
+        return _lost("; ".join([trouble, *weighed.complaints]), record)
+    outcome = _with_leftovers(_walked(case, record), end.get("left") or [])
+    if not weighed.counted or outcome.kind == OutcomeKind.LOST:
+        return outcome
+    if outcome.kind == OutcomeKind.WORKS:
+        return replace(
+            outcome,
+            kind=OutcomeKind.MISBEHAVES,
+            reason="; ".join(weighed.complaints),
+            stage=_last_stage(record),
+        )
+    return replace(
+        outcome,
+        kind=OutcomeKind.MISBEHAVES,
+        reason="; ".join([*weighed.complaints, outcome.reason]),
+    )
+
+
+def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
+    """Say why the agent's answer is not a complete one, "" where it is."""
     if end.get("timed_out"):
-        return _lost("the case deadline passed inside the guest", record)
+        names = step_names(_steps(case))
+        done = len(record.steps)
+        where = f", in the step {names[done]}" if done < len(names) else ", after its last step"
+        return f"the case deadline passed inside the guest{where}"
     if end.get("signal"):
-        return _lost(f"the agent's process for this case was killed by {end['signal']}", record)
+        return f"the agent's process for this case was killed by {end['signal']}"
     if not end.get("complete"):
-        return _lost("; ".join(record.errors) or "the agent's process for this case failed", record)
-    if complaint:
-        return _judged(record, OutcomeKind.MISBEHAVES, complaint)
-    return _walked(case, record)
+        return "; ".join(record.errors) or "the agent's process for this case failed"
+    lost = end.get("kernel_log_lost", 0) + record.late_lost
+    if lost:
+        return f"the kernel's log has holes: {lost} of its messages are missing, and any of them may be a complaint"
+    return ""
+
+
+def _with_leftovers(outcome: Outcome, left: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Return an outcome with what the case left behind, which makes any but a lost one `misbehaves`."""
+    if not left or outcome.kind == OutcomeKind.LOST:
+        return outcome
+    found = tuple(
+        Difference(
+            step="end",
+            stage=Stage.DETACH,
+            kind=DifferenceKind.LEFT,
+            of=str(item.get("kind")),
+            seen=str(item.get("name")),
+            text=f"left behind after the case: {item.get('kind')} {item.get('name')}",
+        )
+        for item in left
+    )
+    reasons = [each.text for each in found]
+    if outcome.kind != OutcomeKind.WORKS:
+        reasons.insert(0, outcome.reason)
+    return replace(
+        outcome,
+        kind=OutcomeKind.MISBEHAVES,
+        reason="; ".join(reasons),
+        stage=outcome.stage or Stage.DETACH,
+        differences=(*outcome.differences, *found),
+    )
+
+
+def _steps(case: Case) -> list[AgentStep]:
+    return steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
 
 
 def _walked(case: Case, record: CaseRecord) -> Outcome:
-    """Hold the reported steps against those of the case, one after the other."""
-    steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
-    found: list[str] = []
-    where: Stage | None = None
-    misbehaved: Stage | None = None
-    for step, report in zip_longest(steps, record.steps):
+    """Compare the reported steps with those of the case, one after the other."""
+    steps = _steps(case)
+    found: list[Difference] = []
+    for step, name, report in zip_longest(steps, step_names(steps), record.steps):
         if step is None or report is None or _identity(step.job()) != _identity(report):
             return _lost("the agent reported other steps than the case has", record)
         if not report.get("ok") and not step.refused:
-            return _failed(record, report, found, misbehaved=misbehaved)
-        wrong = _differences(step, report, record)
+            return _failed(record, step, name, report, found)
+        wrong = _differences(step, name, report, record)
         if isinstance(wrong, Outcome):
             return wrong
         found += wrong
-        where = where or (step.stage if wrong else None)
-        if wrong and not _refused_otherwise(step, report):
-            misbehaved = misbehaved or step.stage
     if found:
-        return _judged(record, OutcomeKind.MISBEHAVES, "; ".join(found), stage=where)
+        words = "; ".join(each.text for each in found)
+        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=found[0].stage, found=found)
     return _judged(record, OutcomeKind.WORKS, "all that must be seen was seen, and nothing else")
 
 
-def _refused_otherwise(step: AgentStep, report: dict[str, Any]) -> bool:
-    """Whether a step that must be refused was, with another errno: the kernel may well have refused all of its kind."""
-    return not report.get("ok") and report.get("errno_name") not in step.refused
-
-
-def _failed(record: CaseRecord, step: dict[str, Any], found: list[str], *, misbehaved: Stage | None) -> Outcome:
+def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, Any], found: list[Difference]) -> Outcome:
     """Return the outcome of a case that ended with a failing step; a refusal does not hide what was wrong before it."""
-    stage = Stage(step["stage"])
-    what = f"{step['op']} {step.get('what', '')}".strip()
-    words = "; ".join([*found, f"{what}: {step.get('errno_name', '')} ({step.get('detail', '')})"])
-    if step["op"] in DETACHING:
-        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=stage, failed=step)
-    if step["op"] not in REFUSABLE:
-        return _lost(words, record, stage=stage)
+    errno = report.get("errno_name")
+    text = f"{step.op} {step.what}".strip() + f": {errno or ''} ({report.get('detail', '')})"
+    own = _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
+    words = "; ".join(each.text for each in [*found, own])
+    if step.op in DETACHING:
+        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=step.stage, failed=report, found=[*found, own])
+    if step.op not in REFUSABLE:
+        return _lost(words, record, stage=step.stage)
+    # A step that must be refused and was, with another errno: the kernel may well have refused all of its kind.
+    misbehaved = next((each.stage for each in found if each.kind != DifferenceKind.REFUSED), None)
     if misbehaved is not None:
-        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=misbehaved, failed=step)
-    return _judged(record, OutcomeKind.REFUSED, words, stage=stage, failed=step)
+        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=misbehaved, failed=report, found=[*found, own])
+    return _judged(record, OutcomeKind.REFUSED, words, stage=step.stage, failed=report, found=[*found, own])
 
 
 def _identity(step: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(step.get(key, "")) for key in ("stage", "op", "what", "phase"))
 
 
-def _differences(step: AgentStep, report: dict[str, Any], record: CaseRecord) -> list[str] | Outcome:
+def _difference(step: AgentStep, name: str, kind: DifferenceKind, text: str, **more: Any) -> Difference:
+    return Difference(step=name, stage=step.stage, kind=kind, text=text, **more)
+
+
+def _differences(step: AgentStep, name: str, report: dict[str, Any], record: CaseRecord) -> list[Difference] | Outcome:
     """Return what one step shows otherwise than it must, or an outcome where that cannot be said."""
     what = f"{step.op} {step.what}"
     if step.refused:
-        wanted = " or ".join(step.refused)
-        if report.get("ok"):
-            return [f"{what} must be refused with {wanted}, but was accepted"]
-        if report.get("errno_name") not in step.refused:
-            return [f"{what} must be refused with {wanted}, but was with {report.get('errno_name')}"]
-        words = f"{report.get('log', '')}\n{report.get('detail', '')}"
-        if step.message is not None and not re.search(step.message, words):
-            return [f"nothing in the log of {what} matches /{step.message}/"]
-        return []
+        return list(_refused_wrongly(step, name, report))
     if step.retval is not None and report.get("retval") != step.retval:
-        return [f"{what} must return {step.retval}, but returned {report.get('retval')}"]
+        text = f"{what} must return {step.retval}, but returned {report.get('retval')}"
+        return [_difference(step, name, DifferenceKind.RETVAL, text, seen=report.get("retval"))]
     if step.fields:
-        return list(_wrong_fields(step, report))
+        return list(_wrong_fields(step, name, report))
     if step.look is not None:
-        return _seen(step, step.look, report, record)
+        return _seen(step, name, step.look, report, record)
     return []
 
 
-def _wrong_fields(step: AgentStep, report: dict[str, Any]) -> Iterator[str]:
+def _refused_wrongly(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:
+    """Yield how a step that must be refused was not, or not as it must be."""
+    what, wanted, errno = f"{step.op} {step.what}", " or ".join(step.refused), report.get("errno_name")
+    words = f"{report.get('log', '')}\n{report.get('detail', '')}"
+    if report.get("ok"):
+        text = f"{what} must be refused with {wanted}, but was accepted"
+        yield _difference(step, name, DifferenceKind.ACCEPTED, text)
+    elif errno not in step.refused:
+        text = f"{what} must be refused with {wanted}, but was with {errno}"
+        yield _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
+    elif step.message is not None and not re.search(step.message, words):
+        text = f"nothing in the log of {what} matches /{step.message}/"
+        yield _difference(step, name, DifferenceKind.MESSAGE, text)
+
+
+def _wrong_fields(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:
     info, ids = report.get("info", {}), report.get("ids", {})
-    for name, value in step.fields.items():
+    for field, value in step.fields.items():
         wanted = ids.get(value) if isinstance(value, str) else value
-        if info.get(name) != wanted or wanted is None:
-            yield f"the {name} of {step.what} must be {value}, but is {info.get(name)}"
+        if info.get(field) != wanted or wanted is None:
+            text = f"the {field} of {step.what} must be {value}, but is {info.get(field)}"
+            yield _difference(step, name, DifferenceKind.FIELD, text, of=field, seen=info.get(field))
 
 
-def _seen(step: AgentStep, look: Observation, report: dict[str, Any], record: CaseRecord) -> list[str] | Outcome:
+def _seen(
+    step: AgentStep, name: str, look: Observation, report: dict[str, Any], record: CaseRecord
+) -> list[Difference] | Outcome:
     traced = step.op == "read-trace"
     # Records of the trace have no time stamp; an event of a connection always has one, even where it is undecodable.
     items = [item for item in record.events if item["phase"] == step.phase and ("time_ns" in item["event"]) != traced]
     if report.get("lost") != 0 or len(items) != report.get("events"):
         return _lost(f"events were lost on their way out of the guest ({step.phase})", record)
     events = [item["event"] for item in items if item["ours"]]
-    prefix = "with the tracers detached, " if step.phase == "control" else ""
     if traced:
-        return [prefix + sentence for sentence in trace_differences(look, events)]
+        return trace_differences(look, events, step=name, stage=step.stage)
     ends = _ends(record, step.phase)
     if ends is None:
         return _lost(f"the agent reported no connection for the phase {step.phase}", record)
-    return [prefix + sentence for sentence in differences(look, events, ends)]
+    return differences(look, events, ends, step=name, stage=step.stage)
 
 
 def _ends(record: CaseRecord, phase: str) -> dict[str, Any] | None:
@@ -190,6 +316,7 @@ def _judged(
     *,
     stage: Stage | None = None,
     failed: dict[str, Any] | None = None,
+    found: Sequence[Difference] = (),
 ) -> Outcome:
     failed = failed or {}
     return Outcome(
@@ -200,6 +327,7 @@ def _judged(
         errno_name=failed.get("errno_name"),
         log=failed.get("log") or "",
         events=_events(record),
+        differences=tuple(found),
         seconds=(record.end or {}).get("seconds"),
     )
 
@@ -211,15 +339,6 @@ def _lost(reason: str, record: CaseRecord, *, stage: Stage | None = None) -> Out
         stage=stage or _last_stage(record),
         seconds=(record.end or {}).get("seconds"),
     )
-
-
-def _unfinished(case: Case, record: CaseRecord, ending: Ending) -> AgentStep | None:
-    """Return the step of a case that had begun when its guest ended, if it is known and was not reported."""
-    if ending.step is None or ending.step[0] != case.id:
-        return None
-    steps = steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
-    index = ending.step[1]
-    return steps[index] if len(record.steps) <= index < len(steps) else None
 
 
 def _last_stage(record: CaseRecord) -> Stage:

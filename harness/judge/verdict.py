@@ -1,9 +1,10 @@
-"""Holding an outcome against its expectation. Expectations hold both ways."""
+"""Comparing an outcome with its expectation. Expectations hold both ways."""
 
 from __future__ import annotations
 
 import re
 
+from harness.judge.signature import signature_differences, wrong_differences
 from harness.model import Expectation, Outcome, OutcomeKind, Verdict
 
 _WITHOUT_EXPECTATION = {
@@ -18,15 +19,18 @@ _WHAT_TO_DO = (
 def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     """Return the verdict and a sentence that says why.
 
-    A case is not-applicable only where its expectation says so: a mistyped sysctl must not look like a kernel
-    that lacks something.
+    A case is not-applicable only where its expectation says so, and for the cause that it names: a mistyped sysctl must
+    not look like a kernel that has no such thing.
     """
     verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
     if verdict is not None:
         return verdict, outcome.reason
     if outcome.kind == OutcomeKind.NOT_APPLICABLE:
         if expected.outcome == OutcomeKind.NOT_APPLICABLE:
-            return Verdict.NOT_APPLICABLE, expected.reason
+            wrong = precondition_differences(outcome, expected)
+            if not wrong:
+                return Verdict.NOT_APPLICABLE, expected.reason
+            return Verdict.FAIL, f"{outcome.reason}, which is not why the case means nothing here: {'; '.join(wrong)}"
         return Verdict.FAIL, f"expected {expected.outcome} ({expected.reason}), but {outcome.reason}. {_WHAT_TO_DO}"
     if expected.outcome == OutcomeKind.WORKS:
         if outcome.kind == OutcomeKind.WORKS:
@@ -37,6 +41,9 @@ def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     if outcome.kind != expected.outcome:
         return Verdict.FAIL, f"expected {expected.outcome} ({expected.reason}), but {outcome.kind}: {outcome.reason}"
     if expected.known_bug:
+        wrong = signature_differences(outcome, expected)
+        if wrong:
+            return Verdict.FAIL, f"{outcome.kind}, but not as the known bug that the rule describes: {'; '.join(wrong)}"
         return Verdict.KNOWN_BUG, expected.reason
     wrong = refusal_differences(outcome, expected)
     if wrong:
@@ -44,8 +51,18 @@ def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     return Verdict.XFAIL, expected.reason
 
 
+def precondition_differences(outcome: Outcome, expected: Expectation) -> list[str]:
+    """Return how the precondition that was not met differs from the one that the rule names."""
+    wrong: list[str] = []
+    if (outcome.cause, outcome.cause_name) != (expected.cause, expected.cause_name):
+        wrong.append(f"the rule names the {expected.cause} {expected.cause_name}")
+    if outcome.errno_name not in expected.errno:
+        wrong.append(f"with {outcome.errno_name}, expected {' or '.join(expected.errno)}")
+    return wrong
+
+
 def refusal_differences(outcome: Outcome, expected: Expectation) -> list[str]:
-    """Return how a refusal differs from the expected one: its stage, its errno, the words of its log."""
+    """Return how a refusal differs from the expected one: its stage, its errno, the text of its log."""
     wrong: list[str] = []
     if expected.stage is not None and outcome.stage != expected.stage:
         wrong.append(f"at stage {outcome.stage}, expected {expected.stage}")
@@ -55,4 +72,5 @@ def refusal_differences(outcome: Outcome, expected: Expectation) -> list[str]:
         wrong.append(f"for another reason ({outcome.refusal}), expected {expected.refusal}")
     if expected.message is not None and not re.search(expected.message, f"{outcome.log}\n{outcome.reason}"):
         wrong.append(f"nothing in its log matches /{expected.message}/")
-    return wrong
+    # The last difference is the refusal itself.
+    return [*wrong, *wrong_differences(outcome.differences[:-1], expected.differences)]

@@ -14,7 +14,7 @@ from typing import Any, cast
 from harness.model import Report
 
 _DEEPEST = 32
-_FREE_FIELDS = frozenset({"events", "environment"})
+_FREE_FIELDS = frozenset({"events", "environment", "seen"})
 """The fields of the model that hold what the agent sent: any JSON value."""
 
 _NO_64_BIT_INTEGER = 2**64
@@ -88,6 +88,8 @@ class _Bounds:
                 self.free(event, 1) if isinstance(event, dict) else {"kind": self.string(str(event))}
                 for event in self._cut(value, "events")
             )
+        if name == "seen" and isinstance(value, tuple):
+            return self._member("events", value)
         return self.free(value, 0) if name in _FREE_FIELDS else self.typed(value)
 
     def free(self, value: Any, depth: int) -> Any:

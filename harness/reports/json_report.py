@@ -18,7 +18,10 @@ from harness.errors import ConfigError
 from harness.model import (
     AllowedSplat,
     CellResult,
+    Difference,
+    DifferenceKind,
     Expectation,
+    ExpectedDifference,
     KernelResult,
     Outcome,
     OutcomeKind,
@@ -88,6 +91,13 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "events": outcome.events,
         "splats": outcome.splats,
         "allowed_splats": [asdict(splat) for splat in outcome.allowed_splats],
+        "counted_splats": outcome.counted_splats,
+        "differences": [asdict(difference) for difference in outcome.differences],
+        "step": outcome.step,
+        "crash": outcome.crash,
+        "reset": outcome.reset,
+        "cause": outcome.cause,
+        "cause_name": outcome.cause_name,
         "console_tail": outcome.console_tail,
         "seconds": outcome.seconds,
         "start": cell.start,
@@ -261,7 +271,38 @@ def _read_expectation(node: _Node) -> Expectation:
         version=node.key("version", missing="").text(),
         since=node.key("since", missing=[]).texts(),
         fixed=node.key("fixed", missing=[]).texts(),
+        step=node.key("step", missing="").text(),
+        splats=node.key("splats", missing=[]).texts(),
+        differences=node.key("differences", missing=[]).each(_read_expected_difference),
+        panic=node.key("panic", missing=[]).texts(),
+        reset=node.key("reset", missing=False).truth(),
+        cause=node.key("cause", missing="").text(),
+        cause_name=node.key("cause_name", missing="").text(),
     )
+
+
+def _read_expected_difference(node: _Node) -> ExpectedDifference:
+    return ExpectedDifference(
+        step=node.key("step").text(),
+        kind=node.key("kind").choice(DifferenceKind),
+        of=node.key("of").text(),
+        seen=_read_seen(node.key("seen")),
+    )
+
+
+def _read_difference(node: _Node) -> Difference:
+    return Difference(
+        step=node.key("step").text(),
+        kind=node.key("kind").choice(DifferenceKind),
+        text=node.key("text").text(),
+        stage=node.key("stage").optional(lambda stage: stage.choice(Stage)),
+        of=node.key("of").text(),
+        seen=_read_seen(node.key("seen")),
+    )
+
+
+def _read_seen(node: _Node) -> Any:
+    return node.each(_Node.object) if isinstance(node.value, list) else node.value
 
 
 def _read_allowed_splat(node: _Node) -> AllowedSplat:
@@ -288,6 +329,13 @@ def _read_cell(node: _Node) -> CellResult:
         events=node.key("events").each(_Node.object),
         splats=node.key("splats").texts(),
         allowed_splats=node.key("allowed_splats", missing=[]).each(_read_allowed_splat),
+        counted_splats=node.key("counted_splats", missing=[]).texts(),
+        differences=node.key("differences", missing=[]).each(_read_difference),
+        step=node.key("step", missing="").text(),
+        crash=node.key("crash", missing="").text(),
+        reset=node.key("reset", missing="").text(),
+        cause=node.key("cause", missing="").text(),
+        cause_name=node.key("cause_name", missing="").text(),
         console_tail=node.key("console_tail").texts(),
         seconds=node.key("seconds").optional(_Node.number),
         wrong_input=node.key("wrong_input", missing=False).truth(),

@@ -122,10 +122,13 @@ def _evidence(cell: CellResult) -> str:
         ("expected", wording.expected(cell.expectation)),
         ("happened", wording.happened(outcome)),
         ("stage", str(outcome.stage or "")),
+        ("step", outcome.step),
         ("errno", wording.errno(outcome)),
     ]
     blocks = ["\n".join(f"{label}: {text.one_line(value)}" for label, value in facts if value)]
     if outcome.log.strip():
         blocks.append(f"{wording.log_label(outcome)}:\n{outcome.log}")
     blocks += [f"the kernel's log:\n{splat}" for splat in outcome.splats]
+    if outcome.crash:
+        blocks.append(f"the kernel's death:\n{outcome.crash}")
     return "\n\n".join(blocks)

@@ -178,6 +178,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         ("Expected", wording.expected(cell.expectation)),
         ("Happened", wording.happened(outcome)),
         ("Stage", str(outcome.stage or "")),
+        ("Step", outcome.step),
         ("Errno", wording.errno(outcome)),
         ("Verdict", f"{cell.verdict}: {cell.verdict_reason}" if cell.verdict_reason else str(cell.verdict)),
         *(("Allowed splat", wording.allowed_splat(splat)) for splat in outcome.allowed_splats),
@@ -186,6 +187,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
     evidence = [
         (wording.log_label(outcome).capitalize(), outcome.log),
         *(("The kernel's log", splat) for splat in outcome.splats),
+        ("The kernel's death", outcome.crash),
         ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),
     ]
     return Detail(

@@ -5,6 +5,7 @@ All functions are pure; what they return is as clean as the values they are give
 
 from __future__ import annotations
 
+from harness.judge.signature import describe
 from harness.model import AllowedSplat, Expectation, Outcome, PackageInfo, Stage
 
 
@@ -36,6 +37,9 @@ def expected(expectation: Expectation) -> str:
         words.append(f"as {expectation.refusal}")
     if expectation.message:
         words.append(f'saying "{expectation.message}"')
+    if expectation.cause:
+        words.append(f"for want of the {expectation.cause} {expectation.cause_name}")
+    words += _signature(expectation)
     if expectation.known_bug:
         words.append("(a known bug)")
     said = " ".join(words)
@@ -64,6 +68,21 @@ def covered(expectation: Expectation) -> str:
 def _listed(items: tuple[str, ...]) -> str:
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _signature(expectation: Expectation) -> list[str]:
+    """Return the parts of a signature as clauses."""
+    clauses = []
+    if expectation.step:
+        clauses.append(f'in the step "{expectation.step}"')
+    if expectation.panic:
+        clauses.append(f"dying of {' or '.join(f'/{pattern}/' for pattern in expectation.panic)}")
+    if expectation.reset:
+        clauses.append("reset without any text" if not expectation.panic else "or reset without any text")
+    clauses += [f"complaining /{pattern}/" for pattern in expectation.splats]
+    if expectation.differences:
+        clauses.append(f"showing {'; '.join(describe(each) for each in expectation.differences)}")
+    return clauses
 
 
 def happened(outcome: Outcome) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.judge.kernel_log import EXCERPT_LINES, SPLATS, fatal_line, find_splats, plain
+from harness.judge.kernel_log import CRASH_LINES, EXCERPT_LINES, SPLATS, crash_excerpt, fatal_line, find_splats, plain
 
 # One line as a kernel prints it for each mark, and where it was seen or is printed.
 SPLAT_LINES = [
@@ -17,6 +17,7 @@ SPLAT_LINES = [
     "Oops: Oops: 0002 [#1] SMP",
     "Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP",
     "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008",
+    "Insufficient stack space to handle exception!",
     "general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1]",
     "double fault: 0000 [#1] PREEMPT SMP",
     "invalid opcode: 0000 [#1] PREEMPT SMP",
@@ -44,6 +45,9 @@ ORDINARY = [
     "",
 ]
 FATAL = [
+    "BUG: stack guard page was hit at 00000000dbbeffeb (stack is 0000000080fc381f..00000000f24a5b44)",
+    "BUG: TASK stack guard page was hit at 000000000d4a3249 (stack is 000000009d7767d2..00000000ed9f1aef)",
+    "Insufficient stack space to handle exception!",
     "Kernel panic - not syncing: Fatal exception in interrupt",
     "Oops: 0000 [#1] PREEMPT SMP NOPTI",
     "Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP",
@@ -165,3 +169,35 @@ def test_any_log_is_read_and_every_excerpt_is_of_it(log: list[str]) -> None:
     assert bool(found) == any(find_splats([line]) for line in log)
     fatal = fatal_line(log)
     assert fatal is None or fatal in lines
+
+
+# --- how a kernel died ------------------------------------------------------------------------------------------------
+
+OVERFLOW = """\
+[    5.949403] BUG: TASK stack guard page was hit at 000000000d4a3249 (stack is 000000009d7767d2..00000000ed9f1aef)
+[    5.951094] stack guard page: 0000 [#1] PREEMPT SMP NOPTI
+[    5.951447] CPU: 0 PID: 106 Comm: python3 Not tainted 6.1.0-50-cloud-amd64 #1  Debian 6.1.176-1
+[    5.951666] RIP: 0010:bpf_prog_1ae2a79e58cf3d53_replacement+0x13/0xe4
+[    6.007575] ---[ end trace 0000000000000000 ]---
+[    6.007674] RIP: 0010:bpf_prog_1ae2a79e58cf3d53_replacement+0x13/0xe4
+[    6.007959] Kernel panic - not syncing: Fatal exception in interrupt
+[    6.008427] Kernel Offset: disabled
+""".splitlines()
+
+
+def test_a_crash_shows_its_first_complaint_with_its_trace_and_the_panic() -> None:
+    found = crash_excerpt(["[    5.9] virtio_net virtio0: fine", *OVERFLOW]).splitlines()
+    assert found[0].startswith("BUG: TASK stack guard page was hit")
+    assert "RIP: 0010:bpf_prog_1ae2a79e58cf3d53_replacement+0x13/0xe4" in found
+    assert found[-1] == "Kernel panic - not syncing: Fatal exception in interrupt"
+    assert len(found) == 6
+
+
+def test_a_long_trace_still_ends_with_the_panic() -> None:
+    found = crash_excerpt([*OVERFLOW[:4], *["f+0x1/0x2"] * 1000, *OVERFLOW[4:]]).splitlines()
+    assert len(found) == CRASH_LINES + 1
+    assert found[-1].startswith("Kernel panic")
+
+
+def test_a_console_without_a_complaint_has_no_crash() -> None:
+    assert crash_excerpt(ORDINARY) == ""

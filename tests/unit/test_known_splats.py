@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from unit_samples import changed, record_of, sample_case
 
 from harness.config.known_splats import KnownSplat
-from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, expiry_notices, weigh
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems, expiry_notices, weigh
 from harness.judge.outcome import outcome_of
+from harness.judge.records import KernelLog
 from harness.judge.verdict import judge
 from harness.model import AllowedSplat, Expectation, Outcome, OutcomeKind, Verdict
 
@@ -52,19 +53,19 @@ def test_a_splat_that_matches_is_allowed_and_told() -> None:
         link=LINK,
         expires="2027-01-31",
     )
-    assert (found.allowed, found.complaint) == ((told,), "")
+    assert (found.allowed, found.complaints) == ((told,), ())
 
 
 def test_a_splat_that_does_not_match_counts() -> None:
     found = weigh([BUG], allow())
-    assert (found.allowed, found.complaint) == ((), f"the kernel complained: {BUG}")
+    assert (found.allowed, found.complaints) == ((), (f"the kernel complained: {BUG}",))
 
 
 def test_a_splat_that_is_allowed_hides_no_other() -> None:
     for splats in ([WARNING, BUG], [BUG, WARNING]):
         found = weigh(splats, allow())
         assert [splat.line for splat in found.allowed] == [FIRST_LINE]
-        assert found.complaint == f"the kernel complained: {BUG}"
+        assert found.complaints == (f"the kernel complained: {BUG}",)
 
 
 def test_several_splats_of_one_entry_are_counted() -> None:
@@ -73,18 +74,18 @@ def test_several_splats_of_one_entry_are_counted() -> None:
         (2, "bpf_tracing_link_release"),
         (1, "sleeping function"),
     ]
-    assert found.complaint == ""
+    assert found.complaints == ()
 
 
 @pytest.mark.parametrize(("days", "counts"), [(-1, False), (0, False), (1, True), (400, True)])
 def test_an_entry_counts_to_the_end_of_its_day(days: int, counts: bool) -> None:
     found = weigh([WARNING], allow(today=LAST_DAY + timedelta(days=days)))
-    assert bool(found.complaint) is counts
+    assert bool(found.complaints) is counts
     assert bool(found.allowed) is not counts
 
 
 def test_a_splat_whose_entry_has_expired_names_it() -> None:
-    complaint = weigh([WARNING], allow(today=date(2027, 2, 1))).complaint
+    (complaint,) = weigh([WARNING], allow(today=date(2027, 2, 1))).complaints
     assert complaint.startswith("the kernel complained: WARNING: CPU: 0")
     assert complaint.endswith(f"(allowed until 2027-01-31, which is over: the kernel's own [{LINK}])")
 
@@ -93,7 +94,7 @@ def test_an_entry_that_has_expired_does_not_stand_in_the_way_of_one_that_has_not
     entries = (entry(reason="old"), entry(reason="new", expires="2028-01-01"))
     found = weigh([WARNING], allow(*entries, today=date(2027, 2, 1)))
     assert [splat.reason for splat in found.allowed] == ["new"]
-    assert found.complaint == ""
+    assert found.complaints == ()
 
 
 # --- which kernels ----------------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def test_an_entry_that_has_expired_does_not_stand_in_the_way_of_one_that_has_not
 def test_an_entry_concerns_the_kernels_that_it_names(changes: dict[str, Any], covered: bool) -> None:
     found = allow(entry(**changes)).concerning(arch="x86_64", version="7.0.13-1~bpo13+1")
     assert bool(found.entries) is covered
-    assert bool(weigh([WARNING], found).complaint) is not covered
+    assert bool(weigh([WARNING], found).complaints) is not covered
 
 
 @pytest.mark.parametrize(("changes", "covered"), [({}, True), ({"version": ">=4.0"}, False)])
@@ -166,5 +167,16 @@ def test_each_expired_entry_is_told_with_its_date_and_what_to_do() -> None:
 def test_all_is_allowed_exactly_where_each_splat_is(splats: list[str], patterns: list[str], days: int) -> None:
     found = weigh(splats, AllowList(entries=tuple(map(entry, patterns)), today=LAST_DAY + timedelta(days=days)))
     fitting = [splat for splat in splats if days <= 0 and any(pattern in splat for pattern in patterns)]
-    assert (found.complaint == "") == (len(fitting) == len(splats))
+    assert (found.complaints == ()) == (len(fitting) == len(splats))
     assert sum(splat.count for splat in found.allowed) == len(fitting)
+
+
+def test_a_complaint_at_boot_is_a_problem_of_the_kernel_unless_it_is_allowed() -> None:
+    warning = tuple(f"<4> {line}" for line in WARNING.splitlines())
+    logs = [KernelLog(lines=("<6> booting", *warning)), KernelLog(lines=warning, lost=2)]
+    assert boot_problems(logs, allow=NOTHING_ALLOWED) == (
+        f"before the first case, the kernel complained: {FIRST_LINE}",
+        "before the first case, 2 messages of the kernel are missing",
+    )
+    assert boot_problems(logs[:1], allow=allow()) == ()
+    assert boot_problems([KernelLog(lines=("<6> booting",))], allow=NOTHING_ALLOWED) == ()

@@ -92,7 +92,7 @@ def good(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
 
 
 def crashed(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
-    ending = Ending(kind=OutcomeKind.CRASHED, reason="the kernel died: Oops", console_tail=("Oops",))
+    ending = Ending(kind=OutcomeKind.CRASHED, reason="the kernel died: Oops", console_tail=("Oops",), step=("case", 0))
     return KernelRun(records={"case": CaseRecord(ending=ending)}, boots=1)
 
 

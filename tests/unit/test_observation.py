@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.config.steps import Observation
-from harness.judge.observation import describe, differences, side_of, trace_differences
+from harness.judge import observation
+from harness.judge.observation import describe, side_of
+from harness.model import Difference, DifferenceKind, Stage
 
 ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
 CLIENT = {"saddr": "127.0.0.1", "sport": 48642, "daddr": "127.0.0.1", "dport": 49815}
@@ -17,6 +19,15 @@ LISTENER = {"saddr": "127.0.0.1", "sport": 49815, "daddr": "0.0.0.0", "dport": 0
 
 def event(kind: str, side: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {"time_ns": 1, "kind": kind, "family": 2, **side, "retval": None, **changes}
+
+
+def differences(wanted: Observation, events: list[dict[str, Any]], ends: dict[str, Any]) -> list[str]:
+    return [each.text for each in observation.differences(wanted, events, ends, step="observe", stage=Stage.OBSERVE)]
+
+
+def trace_differences(wanted: Observation, events: list[dict[str, Any]]) -> list[str]:
+    found = observation.trace_differences(wanted, events, step="look-1", stage=Stage.OBSERVE)
+    return [sentence for each in found for sentence in each.text.split("; ")]
 
 
 SEEN = [
@@ -161,6 +172,23 @@ def test_a_value_that_is_missing_is_a_difference_and_one_that_is_not_asked_for_i
 
 def test_an_empty_trace_must_be_empty() -> None:
     assert trace_differences(traced(), FEXITS) == ["in the trace nothing must be seen, but fexit x 3 came"]
+
+
+def test_a_difference_carries_all_events_that_came() -> None:
+    (found,) = observation.trace_differences(LOOP, FEXITS[:1], step="look-2", stage=Stage.OBSERVE)
+    assert found == Difference(
+        step="look-2",
+        stage=Stage.OBSERVE,
+        kind=DifferenceKind.EVENTS,
+        of="trace",
+        seen=({"kind": "fexit", "retval": 0, "value": None},),
+        text="in the trace fentry, fexit x 3, callee must be seen, but fexit came",
+    )
+
+
+def test_a_difference_of_the_control_says_that_the_tracers_are_detached() -> None:
+    (found,) = observation.trace_differences(traced(), FEXITS[:1], step="control", stage=Stage.DETACH)
+    assert found.text.startswith("with the tracers detached, in the trace nothing must be seen")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from harness.jobs import steps_of
 from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord, Ending
 from harness.judge.verdict import judge
-from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
+from harness.model import DifferenceKind, Expectation, Outcome, OutcomeKind, Stage, Verdict
 from harness.qemu.process import Death, QemuProcess
 from harness.runner import cells_of, run_kernel
 
@@ -92,10 +92,7 @@ def counted(lines: Sequence[Line]) -> Outcome:
 # --- a table: what the agent reports -> outcome -> verdict where it should work ---------------------------------------
 
 SPLAT = ["<4> WARNING: CPU: 0 PID: 71 at kernel/bpf/trampoline.c:412 f+0x1/0x2", "<4> ---[ end trace 0 ]---"]
-UNMET = {
-    **{"cause": "sysctl", "name": "net.core.bpf_jit_enable", "value": 0},
-    **{"errno_name": "EINVAL", "missing": False},
-}
+UNMET = {"cause": "sysctl", "name": "net.core.bpf_jit_enable", "value": 0, "errno_name": "EINVAL", "missing": False}
 TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
     ("as it came", lambda line: line, K.WORKS, Verdict.PASS),
     ("load refused", failing(7), K.REFUSED, Verdict.FAIL),
@@ -127,6 +124,38 @@ def test_table(change: Change, kind: OutcomeKind, verdict: Verdict) -> None:
     assert found.reason
 
 
+def test_a_kernel_log_with_holes_is_never_green() -> None:
+    found = outcome(end(kernel_log_lost=3))
+    assert (found.kind, judge(found, WORKS)[0]) == (K.LOST, Verdict.ERROR)
+    assert "holes: 3 of its messages are missing" in found.reason
+    late = outcome_of(sample_case(), replace(record_of(golden_lines()), late_lost=1))
+    assert late.kind == K.LOST
+
+
+def test_a_complaint_after_the_case_is_its_own() -> None:
+    found = outcome_of(sample_case(), replace(record_of(golden_lines()), late_log=tuple(SPLAT)))
+    assert (found.kind, judge(found, WORKS)[0]) == (K.MISBEHAVES, Verdict.FAIL)
+    assert "bpf/trampoline.c" in found.counted_splats[0]
+
+
+def test_a_splat_does_not_hide_what_the_steps_showed() -> None:
+    def change(line: Line) -> Line | None:
+        failed = failing(8)(line)
+        return None if failed is None else end(kernel_log=SPLAT)(failed)
+
+    found = outcome(change)
+    assert found.kind == K.MISBEHAVES
+    assert (found.stage, found.errno_name) == (Stage.ATTACH_TRACER, "EINVAL")
+    assert "the kernel complained" in found.reason
+    assert [(each.kind, each.seen) for each in found.differences] == [(DifferenceKind.REFUSED, "EINVAL")]
+
+
+def test_what_a_case_leaves_behind_is_never_green() -> None:
+    found = outcome(end(left=[{"kind": "program", "name": "fentry (12)"}]))
+    assert (found.kind, judge(found, WORKS)[0]) == (K.MISBEHAVES, Verdict.FAIL)
+    assert "left behind after the case: program fentry (12)" in found.reason
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -154,10 +183,12 @@ def test_a_module_that_could_not_be_loaded_is_named_with_the_cause() -> None:
 @pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])
 def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> None:
     whole = record_of(golden_lines())
-    ending = Ending(kind=kind, reason="the kernel died: Oops", console_tail=("Oops",))
+    last = len(whole.steps) - 1
+    ending = Ending(kind=kind, reason="the kernel died: Oops", console_tail=("Oops",), step=(CASE_ID, last))
     record = CaseRecord(steps=whole.steps, events=whole.events, end=whole.end, ending=ending)
     found = outcome_of(sample_case(), record)
-    assert (found.kind, found.reason, found.console_tail) == (kind, "the kernel died: Oops", ("Oops",))
+    assert (found.kind, found.console_tail) == (kind, ("Oops",))
+    assert found.reason == "the kernel died: Oops, after the step detach k_icsk_complete_hashdance"
     assert found.stage == Stage.DETACH
     assert judge(found, WORKS)[0] == {K.CRASHED: Verdict.FAIL, K.LOST: Verdict.ERROR}[kind]
 
@@ -167,10 +198,7 @@ def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> N
     [
         (3, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
         (5, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
-        (6, (CASE_ID, 5), Stage.LOAD_TRACER, ""),
-        (3, ("another", 5), Stage.LOAD_TARGET, ""),
-        (3, (CASE_ID, 999), Stage.LOAD_TARGET, ""),
-        (3, None, Stage.LOAD_TARGET, ""),
+        (6, (CASE_ID, 5), Stage.LOAD_TRACER, ", after the step set-attach-target fentry_tcp_connect"),
         (0, (CASE_ID, 0), Stage.OPEN, ", in the step open target"),
     ],
 )
@@ -179,7 +207,24 @@ def test_an_ending_is_in_the_step_that_had_begun_but_was_not_reported(
 ) -> None:
     ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=step)
     found = outcome_of(sample_case(), CaseRecord(steps=record_of(golden_lines()).steps[:reported], ending=ending))
-    assert (found.stage, found.reason) == (stage, f"the kernel died: Oops{words}")
+    assert (found.kind, found.stage) == (K.CRASHED, stage)
+    lost = found.reason.removeprefix(f"the kernel died: Oops{words}")
+    missing = reported < (step or ("", 0))[1]
+    assert bool(lost) is missing
+    assert bool(found.differences) is missing
+
+
+@pytest.mark.parametrize("step", [("another", 5), (CASE_ID, 999), None])
+def test_a_death_before_the_first_step_of_the_case_says_nothing_of_it(step: tuple[str, int] | None) -> None:
+    """Such as a truncated kernel image, too little memory, a panic at init: `error`, whatever the case expects."""
+    ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", crash="Oops", console_tail=("Oops",), step=step)
+    found = outcome_of(sample_case(), CaseRecord(ending=ending))
+    assert (found.kind, found.reason) == (K.LOST, "the kernel died: Oops, before the case's first step")
+    assert (found.crash, found.console_tail) == ("Oops", ("Oops",))
+    dies = Expectation(
+        outcome=K.CRASHED, reason="r", known_bug=True, stage=Stage.OPEN, step="open target", panic=("Oops",)
+    )
+    assert judge(found, dies)[0] == Verdict.ERROR
 
 
 def test_every_outcome_that_a_record_can_have_is_reached() -> None:
@@ -242,7 +287,7 @@ def test_the_agents_own_trouble_is_the_reason() -> None:
 
 def test_a_deadline_in_the_guest_is_named_though_it_ends_with_a_signal() -> None:
     found = outcome(end(complete=False, signal="SIGKILL", timed_out=True))
-    assert found.reason == "the case deadline passed inside the guest"
+    assert found.reason == "the case deadline passed inside the guest, after its last step"
 
 
 @pytest.mark.parametrize("index", range(21))
@@ -708,7 +753,8 @@ def test_a_transcript_cut_at_any_byte_never_works(
     reason, console = death
     found = cell_of(tmp_path, WHOLE[:cut], failure=failure, reason=reason, console=console)
     died = "panic" in console or reason == "guest-reset"
-    assert found.kind == (K.CRASHED if died else K.LOST)
+    begun = b'"type": "step"' in WHOLE[: WHOLE.rfind(b"\n", 0, cut) + 1]
+    assert found.kind == (K.CRASHED if died and begun else K.LOST)
     assert judge(found, WORKS)[0] in (Verdict.FAIL, Verdict.ERROR)
 
 
@@ -747,7 +793,9 @@ def test_the_case_that_was_running_is_the_victim_and_the_next_is_not_reached(tmp
     )
     assert list(result.records) == [CASE_ID]
     assert result.records[CASE_ID].ending == Ending(
-        kind=K.CRASHED, reason="the kernel reset the machine without a word on its console (as a triple fault does)"
+        kind=K.CRASHED,
+        reason="the kernel reset the machine without any text on its console (as a triple fault does)",
+        reset="guest-reset",
     )
 
 

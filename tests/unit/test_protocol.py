@@ -40,12 +40,25 @@ def test_a_whole_transcript() -> None:
     assert len(transcript.hello["kernel_log"]) == 2
     assert transcript.last["type"] == "done"
     record = transcript.record(CASE_ID)
-    assert record.begin is not None
-    assert record.begin["kernel_log"] == []
+    assert (record.late_log, record.late_lost) == ((), 0)
+    assert transcript.boot_log().lines == tuple(transcript.hello["kernel_log"])
     assert (len(record.steps), len(record.events), record.errors) == (21, 6, ())
     assert record.end is not None
     assert record.end["complete"] is True
     assert record.ending is None
+
+
+def test_messages_between_two_cases_belong_to_the_one_that_ended() -> None:
+    """A kernel may complain of a case a moment after its end: while memory is freed, or links are released."""
+    first = [line for line in golden_lines() if line["type"] != "done"]
+    begin = {"n": 0, "type": "case", "case": "next", "kernel_log": ["<4> WARNING: late"], "kernel_log_lost": 2}
+    end = {**first[-1], "case": "next"}
+    done = {**golden_lines()[-1], "cases": 2, "kernel_log": ["<6> last"], "kernel_log_lost": 0}
+    transcript = fed(encoded(renumbered([*first, begin, end, done])))
+    record = transcript.record(CASE_ID)
+    assert (record.late_log, record.late_lost) == (("<4> WARNING: late",), 2)
+    assert transcript.record("next").late_log == ("<6> last",)
+    assert "<4> WARNING: late" not in transcript.boot_log().lines
 
 
 def test_the_current_case_is_the_one_that_has_not_ended() -> None:

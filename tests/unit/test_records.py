@@ -46,7 +46,8 @@ def test_the_kernels_own_line_is_the_reason() -> None:
 
 def test_a_reset_without_a_word_says_so() -> None:
     ending = ending_of(what="waiting", console="booting\n", qemu_reason="guest-reset", qemu_gone=True)
-    assert "without a word" in ending.reason
+    assert "without any text" in ending.reason
+    assert ending.reset == "guest-reset"
     assert ending.console_tail == ("booting",)
 
 

@@ -48,7 +48,7 @@ class Guests:
         result.environment = dict(ENVIRONMENT)
         for case in pending:
             if case.id in self.killers:
-                ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops")
+                ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=(case.id, 0))
                 result.records[case.id] = CaseRecord(ending=ending)
                 result.problems.append(f"{case.id} killed it")
                 break
@@ -276,7 +276,7 @@ def test_a_kernel_of_no_known_version_keeps_what_really_happened(release: str, t
     """A kernel of the user's own that dies before it says its version has crashed, and not been misconfigured."""
     package = PackageInfo(source="path", name="Image", version=release, sha256="0" * 64)
     plan = guest_plan(tmp_path, kernel=kernel_files(tmp_path, release=release, package=package))
-    crash = CaseRecord(ending=Ending(kind=K.CRASHED, reason="the kernel died: Oops"))
+    crash = CaseRecord(ending=Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=("a", 0)))
     (cell,) = cells_of(plan, cases("a", expect=REFUSED_BELOW_62), KernelRun(records={"a": crash}))
     assert (cell.outcome.kind, cell.verdict) == (K.CRASHED, Verdict.FAIL)
     assert "version is not known" in cell.expectation.reason

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,11 +17,19 @@ V = Verdict
 def outcome(kind: OutcomeKind, **changes: Any) -> Outcome:
     if kind == K.REFUSED:
         changes = {"stage": Stage.LOAD_TRACER, "errno": 22, "errno_name": "EINVAL", "log": "R1 invalid", **changes}
+    if kind == K.CRASHED:
+        changes = {"reset": "guest-reset", **changes}
+    if kind == K.NOT_APPLICABLE:
+        changes = {"cause": "sysctl", "cause_name": "kernel.x", "errno_name": "ENOENT", **changes}
     return Outcome(kind=kind, reason=f"it {kind}", **changes)
 
 
 def expected(kind: OutcomeKind, **changes: Any) -> Expectation:
-    known = {"known_bug": kind in (K.MISBEHAVES, K.CRASHED)}
+    known: dict[str, Any] = {"known_bug": kind in (K.MISBEHAVES, K.CRASHED)}
+    if kind == K.CRASHED:
+        known["reset"] = True
+    if kind == K.NOT_APPLICABLE:
+        known |= {"cause": "sysctl", "cause_name": "kernel.x", "errno": ("ENOENT",)}
     return Expectation(**{"outcome": kind, "reason": "as the case says", "source": "a commit", **known, **changes})
 
 
@@ -52,7 +61,8 @@ def test_the_table_reaches_every_outcome_and_every_verdict() -> None:
 
 def test_a_case_that_cannot_be_tried_fails_unless_it_says_so() -> None:
     reason = "the sysctl net.core.typo could not be set to 1, which the case needs: this kernel has no such sysctl"
-    unset = Outcome(kind=K.NOT_APPLICABLE, reason=reason)
+    unset = outcome(K.NOT_APPLICABLE)
+    unset = replace(unset, reason=reason)
     verdict, why = judge(unset, expected(K.WORKS))
     assert verdict == V.FAIL
     assert f"expected works (as the case says), but {reason}. If this is right, let a rule of the case" in why

@@ -93,6 +93,9 @@ expect:
     message: "R1 invalid mem access '(inv|scalar)'"
   - outcome: crashed
     version: ==5.10.*
+    stage: trigger
+    step: trigger tcp-connect
+    panic: "BUG: .*stack guard page"
     reason: the counter is lost
     source: CVE-0000-0000
   - outcome: works
@@ -124,7 +127,12 @@ no-btf:
     stage: load-tracer
     errno: [EINVAL, EACCES]
 bug:
-  - {outcome: misbehaves, version: "<5.14", reason: a bug, source: CVE-0000-0000}
+  - outcome: misbehaves
+    version: "<5.14"
+    stage: observe
+    differences: [{step: observe, trace: []}]
+    reason: a bug
+    source: CVE-0000-0000
   - {outcome: works, version: ">=5.14", reason: mended}
 """
 

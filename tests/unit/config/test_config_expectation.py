@@ -185,9 +185,17 @@ def test_everything_of_a_refusal_reaches_the_expectation() -> None:
     )
 
 
-@pytest.mark.parametrize("outcome", ["works", "misbehaves", "crashed", "not-applicable"])
-def test_misbehaving_and_crashing_are_known_bugs(outcome: str) -> None:
-    expectation = choose([rule(outcome=outcome, source="CVE")], arch="x86_64", version="6.1")
+@pytest.mark.parametrize(
+    ("outcome", "looks"),
+    [
+        ("works", {}),
+        ("misbehaves", {"stage": "observe", "splat": "WARNING"}),
+        ("crashed", {"stage": "trigger", "step": "trigger run", "panic": "BUG: "}),
+        ("not-applicable", {"sysctl": "kernel.x", "errno": "ENOENT"}),
+    ],
+)
+def test_misbehaving_and_crashing_are_known_bugs(outcome: str, looks: dict[str, Any]) -> None:
+    expectation = choose([rule(outcome=outcome, source="CVE", **looks)], arch="x86_64", version="6.1")
     assert expectation.outcome == OutcomeKind(outcome)
     assert expectation.known_bug is (outcome in ("misbehaves", "crashed"))
 

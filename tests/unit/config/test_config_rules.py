@@ -77,7 +77,7 @@ def test_a_key_is_said_anew_for_every_rule_and_for_this_case_only(tmp_path: Path
 
 
 def test_the_first_rule_still_counts(tmp_path: Path) -> None:
-    own = "{outcome: misbehaves, arch: [arm64], reason: the case's own, source: x}"
+    own = "{outcome: misbehaves, arch: [arm64], stage: observe, splat: WARN, reason: the case's own, source: x}"
     before = case_with(tmp_path / "before", own, "use: no-trampoline").expect
     after = case_with(tmp_path / "after", "use: no-trampoline", own).expect
     assert choose(before, arch="arm64", version="5.10").outcome == OutcomeKind.MISBEHAVES

@@ -75,6 +75,13 @@ PROMISED: dict[str, set[str]] = {
         "log",
         "events",
         "splats",
+        "counted_splats",
+        "differences",
+        "step",
+        "crash",
+        "reset",
+        "cause",
+        "cause_name",
         "allowed_splats",
         "console_tail",
         "seconds",
@@ -83,8 +90,27 @@ PROMISED: dict[str, set[str]] = {
         "start",
     },
     "allowed_splats": {"line", "count", "pattern", "reason", "link", "expires"},
-    "expected": {"outcome", "reason", "source", "stage", "errno", "refusal", "message", "known_bug"}
-    | {"arch", "version", "since", "fixed"},
+    "expected": {
+        "outcome",
+        "reason",
+        "source",
+        "stage",
+        "errno",
+        "refusal",
+        "message",
+        "known_bug",
+        "arch",
+        "version",
+        "since",
+        "fixed",
+        "step",
+        "splats",
+        "differences",
+        "panic",
+        "reset",
+        "cause",
+        "cause_name",
+    },
 }
 
 
@@ -243,10 +269,14 @@ def promised() -> Iterator[tuple[str, str]]:
             yield kind, key
 
 
+_COVERS = ("arch", "version", "since", "fixed")
+_SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
+_EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
-    *(("kernels", "memory"), ("cells", "start"), ("cells", "isolated"), ("cells", "allowed_splats")),
+    ("kernels", "memory"),
+    *(("cells", key) for key in ("start", "isolated", "allowed_splats", *_EVIDENCE)),
+    *(("expected", key) for key in (*_COVERS, *_SIGNATURE)),
     ("cells", "wrong_input"),
-    *(("expected", key) for key in ("arch", "version", "since", "fixed")),
 }
 """Keys that joined the schema after its first reports were written."""
 

@@ -1,0 +1,81 @@
+"""How a rule describes a known bug: the step and stage, the kernel's text, and the exact differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Strict
+
+from harness.config.base import CheckedModel, ErrnoName, Expects, Line, Symbol
+from harness.config.steps import EventPattern
+from harness.config.yaml_source import Loc
+from harness.model import DifferenceKind, ExpectedDifference
+
+StepName = Annotated[
+    Line,
+    Expects(
+        'the name of a step of the case, such as "attach fexit", "trigger run #2", or of a look, such as "observe"'
+    ),
+]
+_SIDES = ("client", "listener", "trace")
+_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused")
+
+
+class DifferenceRule(CheckedModel):
+    """What one step shows otherwise than the case says; all that the step shows as the case says is left out."""
+
+    step: StepName = Field(
+        description='The step: its `do` and what it concerns ("attach fexit", "tail-call entry", "info fentry", '
+        '"trigger run", "load tracer"), the second with the same name with " #2" behind it; a look by its phase '
+        "(observe, control; look-1, look-2, ... where the case spells out its steps)."
+    )
+    client: tuple[EventPattern, ...] | None = Field(
+        default=None, description="The events of the connecting side that come instead, all of them in order."
+    )
+    listener: tuple[EventPattern, ...] | None = Field(
+        default=None, description="The events of the accepting side that come instead, all of them in order."
+    )
+    trace: tuple[EventPattern, ...] | None = Field(
+        default=None, description="The records of the trace map that come instead, all of them in order."
+    )
+    retval: Annotated[int, Strict()] | None = Field(default=None, description="What the test run returns instead.")
+    fields: Mapping[Symbol, Annotated[int, Strict()]] | None = Field(
+        default=None, description="Fields of the kernel's info, and the values that they have instead."
+    )
+    accepted: Literal[True] | None = Field(
+        default=None, description="The kernel accepts what the case says it must refuse."
+    )
+    refused: ErrnoName | None = Field(
+        default=None,
+        description="The errno with which the kernel refuses what the case says it must accept (the case "
+        "ends there), or what it must refuse with another errno.",
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Something must differ."""
+        if not any(key in data for key in _SEEN):
+            yield (), f"says of no difference what is seen instead; give one of {', '.join(_SEEN)}"
+
+    def expected(self) -> Iterator[ExpectedDifference]:
+        """Yield what this says as the judge compares it."""
+        for side in _SIDES:
+            patterns: tuple[EventPattern, ...] | None = getattr(self, side)
+            if patterns is not None:
+                seen = tuple(event_keys(pattern) for pattern in patterns for _ in range(pattern.times))
+                yield ExpectedDifference(step=self.step, kind=DifferenceKind.EVENTS, of=side, seen=seen)
+        if self.retval is not None:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.RETVAL, seen=self.retval)
+        for field, value in (self.fields or {}).items():
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.FIELD, of=field, seen=value)
+        if self.accepted:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.ACCEPTED)
+        if self.refused is not None:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.REFUSED, seen=self.refused)
+
+
+def event_keys(pattern: EventPattern) -> dict[str, Any]:
+    """Return the keys of an event that a pattern fixes, with their values."""
+    keys = {"kind": pattern.kind, "retval": pattern.retval, "value": pattern.value}
+    return {key: value for key, value in keys.items() if value is not None}

@@ -27,7 +27,7 @@ _SPLAT = re.compile("|".join(f"(?:{pattern})" for pattern, _ in SPLATS))
 # "Insufficient stack space": arm64 and riscv; "Kernel stack overflow": s390, powerpc.
 _FATAL = re.compile(
     r"Kernel panic - not syncing|^Oops\b|: Oops:? |^Internal error: |^kernel BUG at |^Unable to handle kernel "
-    r"|^BUG: (?:unable to handle|kernel NULL|scheduling|(?:\S+ )?stack guard page)|^general protection fault"
+    r"|^BUG: (?:[Uu]nable to handle|kernel NULL|scheduling|(?:\S+ )?stack guard page)|^general protection fault"
     r"|^Insufficient stack space|[Kk]ernel stack overflow|soft lockup|hard LOCKUP"
 )
 _PREFIX = re.compile(r"^(?:<\d>\s?)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?)?")

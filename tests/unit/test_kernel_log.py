@@ -45,6 +45,7 @@ ORDINARY = [
     "",
 ]
 FATAL = [
+    "BUG: Unable to handle kernel instruction fetch (NULL pointer?)",
     "BUG: stack guard page was hit at 00000000dbbeffeb (stack is 0000000080fc381f..00000000f24a5b44)",
     "BUG: TASK stack guard page was hit at 000000000d4a3249 (stack is 000000009d7767d2..00000000ed9f1aef)",
     "Insufficient stack space to handle exception!",

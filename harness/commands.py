@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, UsageError
+from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, PackageGoneError, UsageError
 
 if TYPE_CHECKING:
     from invoke.context import Context
@@ -130,7 +130,12 @@ def cases(*, matrix_file: Path) -> None:
 
 
 def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
-    """Resolve the kernels (all, or those that match) and the guest images, and write matrix.lock."""
+    """Resolve the kernels and the guest images, and write matrix.lock.
+
+    With `kernels` only those that match are resolved; the others, and the images that are pinned, stay as they are.
+    What a suite no longer has keeps its pin, with a message. Raises PackageGoneError, after the lock is written, where
+    there is no pin to keep.
+    """
     from harness.architectures import ARCHITECTURES, host_architecture
     from harness.cache import Cache
     from harness.config.matrix import DebianKernel
@@ -149,11 +154,19 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     console = make_console()
     names = {kernel.name for kernel in loaded.kernels}
     pinned = {name: entry for name, entry in preparation.lock.kernels.items() if name in names}
+    gone: list[str] = []
     for kernel in plan.kernels:
         if not isinstance(kernel, DebianKernel):
             continue
         before = pinned.get(kernel.name)
-        pinned[kernel.name] = found = source.resolve(debian_request(kernel))
+        try:
+            found = source.resolve(debian_request(kernel))
+        except PackageGoneError as error:
+            kept = f"; the pin of {before.version} stays" if before else ""
+            console.print(f"{kernel.name}: {error}{kept}", markup=False)
+            gone += [] if before else [kernel.name]
+            continue
+        pinned[kernel.name] = found
         change = "" if before is None or before.version == found.version else f" (was {before.version})"
         lacking = f"; the suite lacks {', '.join(found.missing)}" if found.missing else ""
         console.print(f"{kernel.name}: {found.version}{change}{lacking}", markup=False)
@@ -161,12 +174,22 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
     if host is not None:
         wanted.add(host.debian)
-    images = {name: preparation.resolve_image(name) for name in sorted(wanted)}
+    images = {
+        name: preparation.lock.images[name]
+        if kernels and name in preparation.lock.images
+        else preparation.resolve_image(name)
+        for name in sorted(wanted)
+    }
     try:
         write_lock(project.lock_file, Lock(kernels=pinned, images=images))
     except OSError as error:
         raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
     console.print(f"{shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
+    if gone:
+        raise PackageGoneError(
+            f"{', '.join(gone)}: not pinned, since the suite has no such package (see above); "
+            "correct matrix.yaml, or run `invoke lock` again when the mirror has it"
+        )
 
 
 def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:

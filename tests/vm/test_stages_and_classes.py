@@ -49,6 +49,11 @@ def empties_an_empty_slot(case: dict[str, Any]) -> None:
     case["steps"] = [{"do": "load", "object": "target"}, {"do": "tail-call", "map": "target.idle"}]
 
 
+def demands_all(case: dict[str, Any]) -> None:
+    for step in case["steps"]:
+        step.pop("refused", None)
+
+
 def wants(key: str) -> Callable[[dict[str, Any]], None]:
     """Return a change: what is seen at last must carry another return value than it does."""
 
@@ -83,6 +88,7 @@ OWN = {
         },
     ),
     "empty-slot": Own(base="freplace-in-array", change=empties_an_empty_slot),
+    "extension-in-array": Own(base="freplace-in-array", change=demands_all),
     "freplace-interpreted": Own(base="freplace-in-array", change=jit_off),
     "freplace-static": Own(
         base="freplace-in-array",
@@ -134,7 +140,7 @@ ROWS = (
     Row(NEWEST, "refuse-sleepable", Stage.LOAD_TRACER, "EINVAL", "not-sleepable"),
     Row(OLD_ARM64, "kprobe-multi", Stage.ATTACH_TARGET, "EOPNOTSUPP", "not-supported"),
     Row(NEWEST, "freplace-tail-call", Stage.LOAD_TRACER, "EINVAL", "packet-data"),
-    Row(NEWEST, "freplace-in-array", Stage.ATTACH_TARGET, "EINVAL", "program-array-mismatch"),
+    Row(NEWEST, "extension-in-array", Stage.ATTACH_TARGET, "EINVAL", "program-array-mismatch"),
     Row(NEWEST, "another-prototype", Stage.LOAD_TRACER, "EINVAL", "prototype-mismatch"),
     Row(NEWEST, "tracing-third-level", Stage.LOAD_TRACER, "EINVAL", "recursion-rule"),
     Row(NEWEST, "return-out-of-range", Stage.LOAD_TARGET, "EINVAL", "return-value"),

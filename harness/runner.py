@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -146,7 +147,7 @@ def kernel_result(
     version = version_of(run.environment, plan.kernel.package.version)
     own = allow.concerning(arch=plan.kernel.arch.name, version=version)
     seconds = {"fetch": fetch_seconds, **run.seconds}
-    seconds["total"] = sum(seconds.values())
+    seconds["total"] = math.fsum(seconds.values())
     return KernelResult(
         name=plan.kernel.name,
         arch=plan.kernel.arch.name,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, process
+from harness import __version__, emulators, process
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.bench.floor import floor
 from harness.bench.project import generic, make_project, multiply
@@ -80,6 +80,7 @@ class Bench:
         self._wanted, self._cache, self._scratch, self._say = wanted, cache, scratch, say
         self._matrix, plan = load_plan(Options(project=wanted.project, arches=["all"], cases=[SEED]))
         self._kernel = self._named(plan.kernels)
+        emulators.require([self._kernel.arch])
         self._arch = ARCHITECTURES[self._kernel.arch]
         (self._seed,) = plan.cases
         self._preparation = Preparation(wanted.project, self._matrix, cache=cache)

@@ -5,6 +5,7 @@ Both are made of the document alone, so that an old one can be shown again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +93,7 @@ def plot(document: Mapping[str, Any]) -> str:
     bars = {"floor": {"floor": _median(document["floor"])}}
     for start in _STARTS:
         bars[start] = {name: _median(found) for name, found in _phases(document, start).items()}
-    longest = max(1e-9, *(sum(parts.values()) for parts in bars.values()))
+    longest = max(1e-9, *(math.fsum(parts.values()) for parts in bars.values()))
     tick = next((step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0) if longest / step <= 10), 60.0)
     scale = (_WIDTH - _LEFT - 80) / longest
     rows, boxes = [], []
@@ -104,7 +105,7 @@ def plot(document: Mapping[str, Any]) -> str:
             box = _Box(x=round(x, 1), y=y, width=round(width, 1), height=_BAR, colour=COLOURS[phase], title=title)
             boxes.append(box)
             x += width
-        rows.append({"name": name, "y": y + 17, "end": round(x + 6, 1), "total": f"{sum(parts.values()):.2f} s"})
+        rows.append({"name": name, "y": y + 17, "end": round(x + 6, 1), "total": f"{math.fsum(parts.values()):.2f} s"})
     bottom = _TOP + len(bars) * _STEP
     shown = [phase for phase in COLOURS if any(phase in parts for parts in bars.values())]
     legend = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,14 +67,14 @@ def run_sample(report: Report, *, process: float, start: Start) -> RunSample:
     if len(report.kernels) == 1:
         kernel = report.kernels[0]
         phases = _phases(kernel.seconds, kernel.environment, start=start)
-        phases["rest"] = report.run.seconds - sum(phases.values())
+        phases["rest"] = report.run.seconds - math.fsum(phases.values())
         phases["process"] = process - report.run.seconds
         phases = {name: round(max(0.0, phases[name]), 4) for name in PHASES if name in phases}
     return RunSample(
         process=round(process, 4),
         run=round(report.run.seconds, 4),
-        single=round(sum(totals), 4),
-        guest=round(sum(cell.outcome.seconds or 0.0 for cell in report.cells), 6),
+        single=round(math.fsum(totals), 4),
+        guest=round(math.fsum(cell.outcome.seconds or 0.0 for cell in report.cells), 6),
         memory=max((kernel.memory for kernel in report.kernels), default=0.0),
         phases=phases,
         problems=tuple(_problems(report)),
@@ -91,7 +92,7 @@ def _phases(seconds: Mapping[str, float], environment: Mapping[str, Any], *, sta
     boot = seconds.get("boot", 0.0)
     at_init, at_hello = _seconds(environment.get("init_uptime")), _seconds(environment.get("uptime"))
     if start is Start.COLD and at_init is not None and at_hello is not None:
-        between = sum(seconds.get(name, 0.0) for name in ("connect", "push", "agent"))
+        between = math.fsum(seconds.get(name, 0.0) for name in ("connect", "push", "agent"))
         before_kernel = boot + between - at_hello
         phases["kernel"] = min(boot, max(0.0, before_kernel + at_init))
     phases["userland"] = boot - phases.get("kernel", 0.0)

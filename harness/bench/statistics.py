@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
 DIGITS = 4
@@ -59,8 +60,14 @@ def ratios(over: Sequence[float], under: Sequence[float]) -> Spread | None:
 
 
 def line(points: Sequence[tuple[float, float]]) -> Line | None:
-    """Return the line of least squares through (x, y) points, None where they have less than two different x."""
+    """Return the line of least squares through (x, y) points, None where they have less than two different x.
+
+    Fractions are exact. What statistics.linear_regression() returns differs in its last bits from one Python to the
+    next, and that is enough to round 0.09375 down instead of up.
+    """
     if len({x for x, _ in points}) < 2:
         return None
-    slope, intercept = statistics.linear_regression(*zip(*points, strict=True))
-    return Line(slope=round(slope, DIGITS), intercept=round(intercept, DIGITS))
+    exact = [(Fraction(x), Fraction(y)) for x, y in points]
+    mean_x, mean_y = (sum(values) / len(exact) for values in zip(*exact, strict=True))
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in exact) / sum((x - mean_x) ** 2 for x, _ in exact)
+    return Line(slope=float(round(slope, DIGITS)), intercept=float(round(mean_y - slope * mean_x, DIGITS)))

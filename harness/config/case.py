@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -304,7 +305,7 @@ def find_folders(matrix_path: Path, globs: Sequence[str]) -> tuple[list[Path], l
     for pattern in globs:
         try:
             found = _case_folders(matrix_path.parent, pattern)
-        except (ValueError, RuntimeError, OSError) as error:
+        except (ValueError, RuntimeError) as error:
             errors.append(f'{shown(matrix_path)}: cases: "{pattern}" cannot be looked up: {error}')
             continue
         if not found:
@@ -318,11 +319,23 @@ def find_folders(matrix_path: Path, globs: Sequence[str]) -> tuple[list[Path], l
 
 
 def _case_folders(start: Path, pattern: str) -> list[Path]:
-    """Return the folders that match `pattern` and are, or should be, cases."""
+    """Return the folders that match `pattern` and are, or should be, cases; the same ones with every Python.
+
+    Raises ValueError where `**` is only a part of a name, RuntimeError where a home that ~ names is not known.
+    """
     wanted = Path(pattern).expanduser()
+    # From Python 3.13 on such a part is taken as if it had one asterisk; before, it is refused in other terms.
+    if any("**" in part and part != "**" for part in wanted.parts):
+        raise ValueError("** means any number of folders, and must stand by itself between two slashes")
     if wanted.is_absolute():
         start, wanted = Path(wanted.anchor), wanted.relative_to(wanted.anchor)
-    matches = start.glob(str(wanted)) if wanted.parts else [start]
+    # A ** at the end finds links to folders from Python 3.13 on only; **/* finds them with all.
+    above = wanted.parent if wanted.name == "**" else wanted
+    patterns = [above] if above is wanted else [above, wanted / "*"]
+    matches: set[Path] = set()
+    for each in patterns:
+        with contextlib.suppress(OSError):  # a name too long, a folder that may not be read: later Pythons find nothing
+            matches.update(start.glob(str(each)) if each.parts else [start])
     return sorted(folder for folder in matches if folder.is_dir() and _is_case(folder))
 
 

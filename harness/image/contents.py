@@ -45,7 +45,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _literal(token: str) -> str:
-    return token if token.startswith("[") and token != "[" else re.escape(token)
+    if token == "[" or not token.startswith("["):
+        return re.escape(token)
+    # Some characters in brackets may get a meaning of their own in later Pythons, which warn of them: [[ -- && ~~ ||.
+    return re.sub(r"(?<!^)\[|--|&&|~~|\|\|", lambda found: "".join(f"\\{each}" for each in found[0]), token)
 
 
 def read_contents(path: Path) -> Contents:

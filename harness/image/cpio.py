@@ -6,10 +6,13 @@ root, time 0, inode numbers in the order of the entries, which are sorted by pat
 
 from __future__ import annotations
 
+import re
 import stat
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+_DIGITS = re.compile(rb"[0-9A-Fa-f]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +87,12 @@ def read(data: bytes) -> Iterator[Node]:
     """Yield the entries of one archive as `archive` makes it; raise ValueError where it is none."""
     at = 0
     while data[at : at + 6] == b"070701":
-        header = bytes.fromhex(data[at + 6 : at + 110].decode("ascii"))
-        if len(header) != 52:
+        header = data[at + 6 : at + 110]
+        if len(header) != 104:
             raise ValueError(f"the entry of a cpio archive at byte {at} is cut off")
-        fields = struct.unpack(">13I", header)
+        if not _DIGITS.fullmatch(header):
+            raise ValueError(f"the entry of a cpio archive at byte {at} has a field that is no hexadecimal number")
+        fields = struct.unpack(">13I", bytes.fromhex(header.decode()))
         mode, size, device, name_size = fields[1], fields[6], (fields[9], fields[10]), fields[11]
         start = at + 110 + name_size + -(110 + name_size) % 4
         if len(data) < start + size:

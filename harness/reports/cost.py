@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,11 +43,11 @@ def slowest(report: Report) -> Costs:
     for cell in grid.cells_in_order(report):
         if cell.outcome.seconds is not None:
             took.setdefault(cell.case, []).append((cell.outcome.seconds, cell.kernel))
-    ranked = sorted(took.items(), key=lambda item: -sum(seconds for seconds, _ in item[1]))
+    ranked = sorted(took.items(), key=lambda item: -math.fsum(seconds for seconds, _ in item[1]))
     rows = []
     for case, parts in ranked[:MOST_CASES]:
         most, kernel = max(parts, key=lambda part: part[0])
-        total = wording.duration(sum(seconds for seconds, _ in parts))
+        total = wording.duration(math.fsum(seconds for seconds, _ in parts))
         rows.append((case, total, grid.plural(len(parts), "kernel"), wording.duration(most), kernel))
     return Costs(columns=("case", "all kernels", "ran on", "at most", "on"), rows=tuple(rows))
 
@@ -54,4 +55,4 @@ def slowest(report: Report) -> Costs:
 def _sum(cells: Iterable[CellResult]) -> str:
     """Return the seconds of some cells and how many they are; one whose seconds are not known counts for none."""
     known = [cell.outcome.seconds for cell in cells if cell.outcome.seconds is not None]
-    return f"{wording.duration(sum(known))} ({len(known)})" if known else "-"
+    return f"{wording.duration(math.fsum(known))} ({len(known)})" if known else "-"

@@ -7,6 +7,9 @@ answer must not look green. A kernel with problems that no cell carries gets one
 
 from __future__ import annotations
 
+import math
+from xml.etree import ElementTree
+
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from harness.model import CellResult, KernelResult, Outcome, OutcomeKind, Report, Verdict
@@ -29,7 +32,19 @@ def render(report: Report) -> str:
     report = bounded(grid.completed(report), string=lambda said: text.block(said, limit=LONGEST_TEXT), items=MOST_ITEMS)
     cells = grid.cells_in_order(report)
     suites = [_suite(kernel, cells=[cell for cell in cells if cell.kernel == kernel.name]) for kernel in report.kernels]
-    return str(to_xml_report_string(suites, prettyprint=True, encoding="utf-8"))
+    return _laid_out(ElementTree.fromstring(to_xml_report_string(suites, prettyprint=False)))
+
+
+def _laid_out(root: ElementTree.Element) -> str:
+    """Return the text of a document of junit-xml, the same with every Python.
+
+    Its own layout is that of minidom, which writes a quotation mark in a text as `&quot;` before Python 3.13, as it is
+    from then on; and it adds times up with sum(), whose last digits are others since Python 3.12.
+    """
+    for element in (*root, root):
+        element.set("time", f"{math.fsum(float(child.get('time', 0)) for child in element):.6f}")
+    ElementTree.indent(root, space="\t")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
 def _suite(kernel: KernelResult, *, cells: list[CellResult]) -> TestSuite:

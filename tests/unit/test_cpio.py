@@ -192,7 +192,7 @@ def test_an_archive_that_is_cut_off_is_told(cut: int) -> None:
         return
     entries = sorted(SAMPLE, key=lambda node: node.path)
     read: list[Node] = []
-    with pytest.raises(ValueError, match=r"cpio archive|utf-8|non-hexadecimal"):
+    with pytest.raises(ValueError, match=r"cpio archive|utf-8"):
         read.extend(cpio.read(whole[:cut]))
     assert read == entries[: len(read)], "no entry is cut off itself"
 
@@ -213,5 +213,5 @@ def test_a_number_is_eight_hexadecimal_digits_and_nothing_else(field: str) -> No
     """A negative one would send the reader back to where it is, for ever."""
     image = bytearray(cpio.archive([cpio.file("a", b"")]))
     image[6 + 11 * 8 : 6 + 12 * 8] = field.encode()
-    with pytest.raises(ValueError, match=r"cut off|non-hexadecimal"):
+    with pytest.raises(ValueError, match=r"cut off|no hexadecimal number"):
         list(cpio.read(bytes(image)))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +8,7 @@ from config_samples import CASE, write_case
 
 from harness.config import Case, load_case, load_cases
 from harness.config.base import ERRNO_NAMES
+from harness.config.case import find_folders
 from harness.config.rules import ExpectedOutcome
 from harness.config.steps import EventPattern, TcpConnectTrigger
 from harness.errors import ConfigError
@@ -131,7 +131,37 @@ def test_a_glob_without_a_case_is_an_error(tmp_path: Path, monkeypatch: pytest.M
         'matrix.yaml: cases: no folder with a case.yaml matches "bfp/*" in .',
         'matrix.yaml: cases: no folder with a case.yaml matches "bpf/include" in .',
     ]
-    assert re.search(r'matrix\.yaml: cases: "\*\*x" cannot be looked up: ', str(caught.value))
+    assert str(caught.value).splitlines()[2:] == [
+        'matrix.yaml: cases: "**x" cannot be looked up: '
+        "** means any number of folders, and must stand by itself between two slashes"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("bpf/*", ["a", "linked"]),
+        ("bpf/**", ["a", "linked", "deep"]),
+        ("bpf/**/*", ["a", "linked", "deep"]),
+        ("bpf/a/**", ["a"]),
+        ("bpf/linked", ["linked"]),
+        ("bpf/" + "x" * 300, []),
+        ("~", ["home"]),
+    ],
+)
+def test_a_glob_finds_the_same_with_every_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, found: list[str]
+) -> None:
+    """Since 3.13 a `**` at the end finds links to folders, too, and a name too long is no error."""
+    monkeypatch.setenv("HOME", str(write_case(tmp_path / "home")))
+    write_case(tmp_path / "bpf/a")
+    write_case(tmp_path / "bpf/folder/deep")
+    write_case(tmp_path / "elsewhere/linked")
+    (tmp_path / "bpf/linked").symlink_to("../elsewhere/linked")
+    folders, problems = find_folders(tmp_path / "matrix.yaml", [pattern])
+    assert sorted(folder.name for folder in folders) == sorted(found)
+    assert len(problems) == (not found)
+    assert all("no folder with a case.yaml matches" in text for text in problems)
 
 
 def test_globs_outside_the_matrix_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,16 @@ GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").iterdir())
 BIN = Path(sys.executable).parent
 
-IMAGES = {"debian:trixie"}
-"""The one container image that may be used; .github/zizmor.yml says why it is named by tag."""
+SUITES = ["bookworm", "trixie", "forky"]
+"""The Debians that the README promises."""
+
+IMAGES = {f"debian:{suite}" for suite in SUITES}
+"""The container images that may be used; .github/zizmor.yml says why they are named by tag."""
 
 GRANTS = {
     ("ci", "test"): {"contents": "read"},
     ("nightly", "matrix"): {"contents": "read"},
+    ("nightly", "suites"): {"contents": "read"},
     ("release", "matrix"): {"contents": "read"},
     ("release", "attach"): {"contents": "write"},
 }
@@ -95,13 +99,21 @@ def permission_complaints(workflow: Workflow, name: str) -> list[str]:
     return complaints
 
 
+def images(job: dict[str, Any]) -> set[str | None]:
+    """Return the images that a job runs in: one, or one for each suite of its strategy."""
+    image = job.get("container", {}).get("image")
+    suites = job.get("strategy", {}).get("matrix", {}).get("suite", [])
+    if image is None or not suites:
+        return {image}
+    return {image.replace("${{ matrix.suite }}", suite) for suite in suites}
+
+
 def container_complaints(workflow: Workflow) -> list[str]:
     """Return the jobs that do not run in one of IMAGES, or have a PID 1 which does not reap."""
     complaints = []
     for job_name, job in workflow["jobs"].items():
         container = job.get("container", {})
-        if container.get("image") not in IMAGES:
-            complaints.append(f"{job_name}: image {container.get('image')!r}")
+        complaints += [f"{job_name}: image {image!r}" for image in images(job) if image not in IMAGES]
         if "--init" not in container.get("options", "").split():
             complaints.append(f"{job_name}: no --init")
     return complaints
@@ -308,6 +320,20 @@ def test_the_writing_token_meets_no_code_of_the_repository() -> None:
     assert not [step for step in attach if "./run" in step.get("run", "")]
 
 
+@pytest.mark.parametrize(("name", "job"), [("ci", "test"), ("nightly", "suites")])
+def test_the_promised_debians_are_all_tried(name: str, job: str) -> None:
+    found = load(GITHUB / "workflows" / f"{name}.yml")["jobs"][job]
+    assert images(found) == IMAGES
+    assert found["strategy"]["fail-fast"] is False
+    assert any("./run test" in step.get("run", "") for step in found["steps"])
+
+
+def test_a_job_in_another_debian_is_a_complaint() -> None:
+    workflow = load(GITHUB / "workflows" / "ci.yml")
+    workflow["jobs"]["test"]["strategy"]["matrix"]["suite"] = ["trixie", "buster"]
+    assert container_complaints(workflow) == ["test: image 'debian:buster'"]
+
+
 def test_kvm_is_allowed_wherever_guests_run() -> None:
     jobs = [
         job
@@ -315,7 +341,7 @@ def test_kvm_is_allowed_wherever_guests_run() -> None:
         for job in load(path)["jobs"].values()
         if any("./run" in step.get("run", "") for step in job["steps"])
     ]
-    assert len(jobs) == 3
+    assert len(jobs) == 4
     for job in jobs:
         assert '--device-cgroup-rule "c 10:232 rwm"' in job["container"]["options"]
         assert "--device " not in job["container"]["options"], "fails on a runner without KVM"

@@ -44,7 +44,7 @@ def _leave(code: int) -> NoReturn:
 
 
 _FILTERS = {
-    "kernel": "Only kernels whose name matches this pattern (repeatable).",
+    "kernel": "Only kernels whose name matches this pattern: the host architecture's, or if none is, all (repeatable).",
     "arch": "Only kernels of this architecture; all for every one (repeatable; default: the host's).",
     "case": "Only cases whose id matches this pattern (repeatable).",
 }

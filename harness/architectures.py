@@ -13,6 +13,7 @@ from dataclasses import dataclass
 class Architecture:
     """How guests of one architecture are built, booted and spoken to.
 
+    `qemu_package` is what `apt-get install` takes in every supported suite to install `qemu`.
     `machines` are the names that uname(2) gives hosts and guests of this architecture. `kvm_hosts` are the
     host machines on which KVM can run it. `console_args` and `serial_args` connect a character device, named
     in place of `{chardev}`, to the console and to the spare serial port. `spare_serial` is the
@@ -123,7 +124,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("riscv64",),
             debian="riscv64",
             qemu="qemu-system-riscv64",
-            qemu_package="qemu-system-misc",
+            # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
+            qemu_package="qemu-system-riscv64",
             machine="virt",
             # There is no `max` before QEMU 8.2; rv64 has all extensions that distribution kernels ask for.
             tcg_cpu="rv64",
@@ -152,7 +154,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("s390x",),
             debian="s390x",
             qemu="qemu-system-s390x",
-            qemu_package="qemu-system-misc",
+            # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
+            qemu_package="qemu-system-s390x",
             machine="s390-ccw-virtio",
             # Kernels since 6.9 sum up packets with the vector facility (arch/s390/lib/checksum.c); QEMU 7.2's
             # emulation of it gets every incoming TCP checksum wrong (seen: InCsumErrors in /proc/net/snmp).

@@ -194,6 +194,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
 
 def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     """Boot one kernel and connect the terminal to a shell in it; return the shell's exit code."""
+    from harness import emulators
     from harness.cache import Cache
     from harness.guest.interactive import interactive_shell
     from harness.matrix_run import Options, load_plan
@@ -204,6 +205,7 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     if len(plan.kernels) != 1:
         names = ", ".join(entry.name for entry in plan.kernels)
         raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
+    emulators.require([plan.kernels[0].arch])
     preparation = Preparation(options.project, loaded, cache=Cache())
     return interactive_shell(preparation, loaded, plan.kernels[0], accel=accel or loaded.defaults.accel)
 

@@ -83,7 +83,7 @@ def _qemu(arch: Architecture, *, needed: bool) -> Finding:
             text=f"{arch.name}: {arch.qemu} is not installed",
             good=False,
             fatal=needed,
-            advice=f"apt-get install {arch.qemu_package} (./run does it when --arch {arch.name} asks for it)",
+            advice=f"apt-get install {arch.qemu_package} (./run does it where a run has kernels of {arch.name})",
         )
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import __version__, process
+from harness import __version__, emulators, process
 from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.cache import DEFAULT_MAX_GIB, Cache
 from harness.config.case import CASE_FILE, Case, load_cases
@@ -92,14 +92,13 @@ def load_plan(options: Options) -> tuple[Matrix, Plan]:
     matrix = load_matrix(options.project.matrix_file)
     cases = load_cases(options.project.matrix_file, matrix.cases, only=options.cases)
     _check_signatures(cases)
-    host = host_architecture()
     plan = make_plan(
         matrix,
         cases,
         kernel_globs=options.kernels,
         arches=options.arches,
         case_globs=options.cases,
-        host_arch=host.name if host is not None else platform.machine(),
+        host_arch=host_name(),
     )
     return matrix, plan
 
@@ -111,6 +110,12 @@ def _check_signatures(cases: Sequence[Case]) -> None:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
+def host_name() -> str:
+    """Return the host's architecture as the plan takes it: the table's name, else that of the machine."""
+    host = host_architecture()
+    return host.name if host is not None else platform.machine()
+
+
 def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report, Path]:
     """Run every cell that was asked for and write the reports; return the report and its folder.
 
@@ -119,6 +124,7 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report,
     end the guests and leave the rest as `not-run`.
     """
     matrix, plan = load_plan(options)
+    emulators.require(kernel.arch for kernel in plan.kernels)
     run = MatrixRun(options, matrix, plan, cache=cache or Cache())
     run.check()
     return run.run()

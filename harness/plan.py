@@ -46,25 +46,32 @@ def make_plan(
     """Return the plan for the kernels of `matrix` and for `cases` that the filters leave.
 
     Globs keep what any of them matches; without globs everything is kept. `arches` keeps the kernels of
-    these architectures ("all": of every one); without it those of `host_arch` are kept, or, where
-    `kernel_globs` names kernels, those of any architecture. The order is that of the matrix and of `cases`.
+    these architectures ("all": of every one). Without it those of `host_arch` are kept; but where a glob of
+    `kernel_globs` matches none of these, all that it matches. The order is that of the matrix and of `cases`.
     Raises UsageError where a filter names what does not exist or where no cell is left.
     """
-    _check_arches(arches, matrix)
-    named = matching("kernel", kernel_globs, [kernel.name for kernel in matrix.kernels])
+    kernels = choose_kernels(matrix, globs=kernel_globs, arches=arches, host_arch=host_arch)
     wanted_cases = matching("case", case_globs, [case.id for case in cases])
-    if ALL in arches or (not arches and kernel_globs):
-        wanted_arches = frozenset(ARCHITECTURES)
-    else:
-        wanted_arches = frozenset(arches or [host_arch])
-    kernels = tuple(kernel for kernel in matrix.kernels if kernel.name in named and kernel.arch in wanted_arches)
     kept = tuple(case for case in cases if case.id in wanted_cases)
-    if not kernels:
-        raise UsageError(_no_kernels(matrix, named=named, arches=arches, host_arch=host_arch))
     if not kept:
         raise UsageError("no case to try: `cases` of the matrix file finds none; see `invoke cases`")
     cells = tuple(Cell(kernel=kernel, case=case) for kernel in kernels for case in kept)
     return Plan(kernels=kernels, cases=kept, cells=cells)
+
+
+def choose_kernels(
+    matrix: Matrix, *, globs: Sequence[str] = (), arches: Sequence[str] = (), host_arch: str
+) -> tuple[Kernel, ...]:
+    """Return the kernels that `make_plan` takes for the same filters; raise UsageError where these do not fit."""
+    _check_arches(arches, matrix)
+    named = matching("kernel", globs, [kernel.name for kernel in matrix.kernels])
+    if arches:
+        wanted = {kernel.name for kernel in matrix.kernels if ALL in arches or kernel.arch in arches} & named
+    else:
+        wanted = _of_host(matrix, globs or ["*"], host_arch=host_arch, others=bool(globs))
+    if not wanted:
+        raise UsageError(_no_kernels(matrix, named=named, arches=arches, host_arch=host_arch))
+    return tuple(kernel for kernel in matrix.kernels if kernel.name in wanted)
 
 
 def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset[str]:
@@ -84,6 +91,19 @@ def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset
     if problems:
         raise UsageError("\n".join(problems))
     return frozenset(kept) if globs else frozenset(names)
+
+
+def _of_host(matrix: Matrix, globs: Iterable[str], *, host_arch: str, others: bool) -> set[str]:
+    """Return the names of the host's kernels that any of `globs` matches.
+
+    With `others`, a glob that matches kernels of other architectures only stands for all of those.
+    """
+    kept: set[str] = set()
+    for pattern in globs:
+        matches = [kernel for kernel in matrix.kernels if fnmatchcase(kernel.name, pattern)]
+        own = [kernel.name for kernel in matches if kernel.arch == host_arch]
+        kept.update(own or (kernel.name for kernel in matches if others))
+    return kept
 
 
 def _check_arches(arches: Iterable[str], matrix: Matrix) -> None:

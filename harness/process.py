@@ -14,19 +14,28 @@ _live: set[subprocess.Popen[str]] = set()
 _live_guard = threading.Lock()
 
 
+def has_tool(name: str) -> bool:
+    """Return whether `find_tool` would find a program."""
+    return _which(name) is not None
+
+
 def find_tool(name: str, *, package: str, purpose: str) -> str:
     """Return the full path of a program of the host.
 
     Raises MissingToolError, naming the Debian package, where it is not installed. The sbin folders are
     searched too, since they are not on an ordinary user's PATH.
     """
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/apt")
+    found = _which(name)
     if found is None:
         raise MissingToolError(
             f"{name} is not installed; it is needed to {purpose}. "
             f"Install it with: apt-get install {package} (or let ./run do it)"
         )
     return found
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/apt")
 
 
 def run(

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
+from harness import emulators
 from harness.cache import Cache
 from harness.config.case import CASE_FILE, find_folders
 from harness.config.matrix import Matrix, load_matrix
@@ -30,9 +31,9 @@ from harness.errors import (
 )
 from harness.exit_codes import exit_meaning
 from harness.guest.keys import make_keys
-from harness.matrix_run import MatrixRun, Options, load_plan
+from harness.matrix_run import MatrixRun, Options, host_name, load_plan
 from harness.model import Report
-from harness.plan import matching
+from harness.plan import choose_kernels, matching
 from harness.preparation import Preparation, Project
 from harness.reports.grid import headline
 from harness.runner import error_reason
@@ -367,12 +368,15 @@ def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache |
     """
     matrix_file = options.project.matrix_file
     try:
-        folders, _ = find_folders(matrix_file, load_matrix(matrix_file).cases)
+        matrix = load_matrix(matrix_file)
+        folders, _ = find_folders(matrix_file, matrix.cases)
     except ConfigError:  # told again by the first run, if it is one that can be mended
         if not matrix_file.exists():
             raise
     else:
         matching("case", options.cases, [folder.name for folder in folders])
+        chosen = choose_kernels(matrix, globs=options.kernels, arches=options.arches, host_arch=host_name())
+        emulators.require(kernel.arch for kernel in chosen)
     screen = screen or WatchScreen()
     ended = ""
     with signals_as_errors() as signals, screen.live():

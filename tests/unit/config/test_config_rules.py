@@ -12,6 +12,7 @@ from config_samples import CASE, EXPECTATIONS, USES, write_case, write_expectati
 
 from harness.config import Case, choose, load_case, load_cases, load_matrix
 from harness.config import case as case_module
+from harness.config.expectation import KNOWN_BUGS
 from harness.config.rules import Rule, SharedRules, load_shared
 from harness.config.yaml_source import load
 from harness.errors import ConfigError
@@ -221,3 +222,14 @@ def test_the_cases_of_this_repository_are_read() -> None:
         for arch, version in [("x86_64", "5.10"), ("arm64", "5.10"), ("ppc64le", "6.12"), ("s390x", "6.12")]
     }
     assert list(chosen.values()) == ["", "no-trampoline", "no-trampoline", "target-not-jited"]
+
+
+def test_known_bugs_of_this_repository_have_no_plain_range() -> None:
+    """A fix comes to stable series at numbers of their own, so a bug's range names releases that have the commit."""
+    plain = [
+        f"{case.id}: {rule.outcome} on {rule.version}"
+        for case in load_cases(ROOT / "matrix.yaml", load_matrix(ROOT / "matrix.yaml").cases)
+        for rule in case.expect
+        if rule.kind in KNOWN_BUGS and rule.version is not None
+    ]
+    assert plain == [], "say with `since` and `fixed` which releases have the bug and its fix; look the commits up"

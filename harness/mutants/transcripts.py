@@ -49,7 +49,10 @@ def read_run(folder: Path) -> list[Recorded]:
         except OSError:
             continue  # this kernel did not come to run anything
         except AgentError as error:
-            raise UsageError(f"{own / LINES_FILE}: {error}") from error
+            raise UsageError(
+                f"{own / LINES_FILE} cannot be read; a run of another version is of no use here, so run "
+                f"the matrix again. {error}"
+            ) from error
         found.append(
             Recorded(kernel=kernel.name, arch=kernel.arch, version=kernel.version, records=records, cells=cells)
         )

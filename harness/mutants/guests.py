@@ -32,6 +32,10 @@ from harness.runner import KernelRun, run_kernel, version_of
 
 WAIT_SECONDS = 0.3
 """How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""
+MOST = 250
+"""Trials of one guest at most: their objects are pushed in one piece, for which there is a case's deadline."""
+WORTH_SHARING = 20
+"""From so many trials on, several guests at once are faster than one."""
 SURVIVES = frozenset({OutcomeKind.WORKS, OutcomeKind.REFUSED, OutcomeKind.NOT_APPLICABLE})
 """Expected outcomes after which a guest can go on with other cases."""
 
@@ -142,14 +146,13 @@ class _Work:
         return f"{self._trials[index].case.id}~{index}"
 
     def groups(self, jobs: int) -> list[list[int]]:
-        """Return which trials share a guest, by index: those of a group; the largest group is in `jobs` parts."""
+        """Return which trials share a guest, by index: those of a group; a large group is in several equal parts."""
         found: dict[tuple[str, str], list[int]] = {}
         for index, trial in enumerate(self._trials):
             found.setdefault(trial.group, []).append(index)
-        largest = max(found.values(), key=len, default=[])
         parts: list[list[int]] = []
         for group in found.values():
-            pieces = jobs if group is largest and len(group) >= 2 * jobs else 1
+            pieces = max(-(-len(group) // MOST), jobs if len(group) >= WORTH_SHARING else 1)
             parts += [group[start::pieces] for start in range(pieces)]
         return sorted(parts, key=len, reverse=True)
 

@@ -20,6 +20,7 @@ CALL_HELPER = 0
 """src_reg of a call: a helper; 1 is a function of BPF, 2 one of the kernel."""
 ALU_CLASSES = frozenset({0x04, 0x07})
 LOAD_CLASSES = frozenset({0x00, 0x01})
+JUMP_CLASSES = frozenset({0x05, 0x06})
 CLASS = 0x07
 SHF_EXECINSTR = 0x4
 

@@ -15,6 +15,7 @@ from harness.mutants.elf import (
     CALL_HELPER,
     CLASS,
     EXIT,
+    JUMP_CLASSES,
     LD_IMM64,
     LDX_DW,
     LOAD_CLASSES,
@@ -106,8 +107,8 @@ def _said_by_helpers(function: Function) -> dict[str, set[int]]:
 def returning(function: Function, value: int) -> dict[int, Instruction]:
     """Return the function with `value` in r0 at each exit, or nothing where that needs more room than there is.
 
-    The instruction before an exit is the last that sets r0, since the compiler lets nothing jump to the exit itself.
-    Where it calls another function, the value is that function's, and mutants of that one stand for it.
+    The instruction before an exit becomes `r0 = value`, and what jumps to the exit jumps to it instead. Where it calls
+    another function, the value is that function's, and mutants of that one stand for it.
     """
     changes: dict[int, Instruction] = {}
     wide = _second_halves(function)
@@ -117,10 +118,14 @@ def returning(function: Function, value: int) -> dict[int, Instruction]:
         before = index - 1
         if before in wide:  # r0 = a 64-bit constant, in two instructions
             changes |= {before - 1: mov(0, value), before: mov(0, value)}
-        elif before >= 0 and _only_sets_r0(function.code[before]) and index not in _jumped_to(function):
+        elif before >= 0 and _only_sets_r0(function.code[before]):
             changes[before] = mov(0, value)
         else:
             return {}
+        jumps = _jumps_to(function, index)
+        if jumps and before in wide:
+            return {}
+        changes |= {start: jump._replace(offset=jump.offset - 1) for start, jump in jumps.items()}
     return changes
 
 
@@ -136,12 +141,12 @@ def _only_sets_r0(one: Instruction) -> bool:
     return one.dst == 0 and one.code & CLASS in ALU_CLASSES | LOAD_CLASSES
 
 
-def _jumped_to(function: Function) -> set[int]:
-    """Return the indexes that some jump of the function leads to (classes JMP and JMP32, but calls and exits)."""
+def _jumps_to(function: Function, target: int) -> dict[int, Instruction]:
+    """Return the jumps of a function that lead to an instruction, by index."""
     return {
-        index + 1 + one.offset
+        index: one
         for index, one in enumerate(function.code)
-        if one.code & CLASS in (0x05, 0x06) and one.code not in (CALL, EXIT)
+        if one.code & CLASS in JUMP_CLASSES and one.code not in (CALL, EXIT) and index + 1 + one.offset == target
     }
 
 

@@ -138,10 +138,11 @@ def test_a_function_that_returns_what_another_returns_has_no_value_of_its_own() 
     assert returning(function(Instruction(CALL, 0, 1, 0, -1), Instruction(EXIT, 0, 0, 0, 0)), 1) == {}
 
 
-def test_an_exit_that_something_jumps_to_is_left_alone() -> None:
-    jump = Instruction(0x05, 0, 0, 1, 0)
-    assert returning(function(jump, mov(0, 3), Instruction(EXIT, 0, 0, 0, 0)), 1) == {}
-    assert returning(function(mov(0, 3), Instruction(EXIT, 0, 0, 0, 0)), 1) == {0: mov(0, 1)}
+def test_what_jumps_to_an_exit_gets_the_value_as_well() -> None:
+    jump, end = Instruction(0x55, 1, 0, 1, 64), Instruction(EXIT, 0, 0, 0, 0)
+    changes = returning(function(mov(0, 1), jump, mov(0, 0), end), 1)
+    assert changes == {1: jump._replace(offset=0), 2: mov(0, 1)}
+    assert returning(function(mov(0, 3), end), 1) == {0: mov(0, 1)}
 
 
 def test_what_is_no_elf_file_is_said_to_be_none(tmp_path: Path) -> None:

@@ -629,6 +629,12 @@ def call_labs(_case, libc):
     libc.labs(-42)
 
 
+def call_socket_send(case, _libc):
+    """Send a datagram to the filtered socket; that an earlier one was dropped there does not keep it."""
+    case.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    case.sockets[0].send(b"x" * 16)
+
+
 def call_udp_loopback(_case, _libc):
     """Send a datagram over the loopback device."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
@@ -665,7 +671,7 @@ CALLS = {
     "prctl": call_prctl,
     "nanosleep": lambda _case, _libc: time.sleep(0.001),
     "labs": call_labs,
-    "socket-send": lambda case, _libc: case.sockets[0].send(b"x" * 16),
+    "socket-send": call_socket_send,
     "udp-loopback": call_udp_loopback,
     "touch-memory": call_touch_memory,
     "rename-task": lambda _case, libc: libc.prctl(15, b"renamed", 0, 0, 0),  # PR_SET_NAME

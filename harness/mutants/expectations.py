@@ -9,9 +9,10 @@ from typing import Any
 
 from harness.config.base import frozen_copy
 from harness.config.case import Case
+from harness.config.signature import event_keys
 from harness.config.steps import EventPattern, InfoStep, Observation, ObserveStep, RunTrigger, Step, TriggerStep
-from harness.jobs import AgentStep, steps_of
-from harness.model import Expectation, Stage
+from harness.jobs import AgentStep, step_names, steps_of
+from harness.model import DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
@@ -43,18 +44,80 @@ def agent_steps(case: Case) -> list[AgentStep]:
     return steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
 
 
-def rule_mutants(expected: Expectation) -> Iterator[tuple[str, Expectation]]:
-    """Yield the mutants of how a refusal must look as (what is changed, changed expectation)."""
+def case_mutants_beside(
+    case: Case, expected: Sequence[ExpectedDifference], *, reached: int
+) -> Iterator[tuple[str, Case]]:
+    """Yield those of `case_mutants` that differences which a rule names do not hide.
+
+    Where a rule says what comes instead, what should come is compared with nothing; the rule's own mutants stand for
+    it.
+    """
+    steps = agent_steps(case)
+    names = step_names(steps)
+    hidden = [(each.step, word) for each in expected for word in _words_of(each)]
+    for what, changed in case_mutants(case, reached=reached):
+        pairs = enumerate(zip(steps, agent_steps(changed), strict=True))
+        name = next(names[index] for index, (before, after) in pairs if before != after)
+        if not any(name == step and word in what.replace(":", "").split() for step, word in hidden):
+            yield what, changed
+
+
+def _words_of(one: ExpectedDifference) -> tuple[str, ...]:
+    """Return the words of which the names of mutants that a difference hides have one."""
+    if one.kind == DifferenceKind.ACCEPTED:
+        return ("refused", "message")
+    return (one.of or one.kind,)
+
+
+def rule_mutants(expected: Expectation, outcome: Outcome) -> Iterator[tuple[str, Expectation]]:
+    """Yield the mutants of what a rule says of a refusal or a known bug as (what is changed, changed expectation).
+
+    `outcome` is what came: of several ways to die only the one that came can be missed.
+    """
     if expected.stage is not None:
         stages = list(Stage)
         other = stages[(stages.index(expected.stage) + 1) % len(stages)]
         yield f"rule: stage {other}", replace(expected, stage=other)
+    if expected.step:
+        yield "rule: another step", replace(expected, step=f"{expected.step} #99")
     if expected.errno:
         yield f"rule: errno {OTHER_ERRNO}", replace(expected, errno=(OTHER_ERRNO,))
     if expected.refusal:
         yield "rule: another class of refusal", replace(expected, refusal=OTHER_CLASS)
     if expected.message is not None:
         yield "rule: another message", replace(expected, message=NO_SUCH_TEXT)
+    if expected.cause_name:
+        yield f"rule: another {expected.cause}", replace(expected, cause_name=f"{expected.cause_name}-2")
+    if expected.panic and outcome.crash:
+        yield "rule: another panic", replace(expected, panic=(NO_SUCH_TEXT,))
+    if expected.reset and outcome.reset:
+        yield "rule: no reset without text", replace(expected, reset=False)
+    for index, pattern in enumerate(expected.splats):
+        left = (*expected.splats[:index], *expected.splats[index + 1 :])
+        yield f"rule: splat {index + 1} dropped", replace(expected, splats=left)
+        yield f"rule: splat {index + 1} of another text", replace(expected, splats=(*left, f"{pattern}{NO_SUCH_TEXT}"))
+    for index, one in enumerate(expected.differences):
+        left_over = (*expected.differences[:index], *expected.differences[index + 1 :])
+        name = f"rule: difference {index + 1} ({one.step})"
+        yield f"{name} dropped", replace(expected, differences=left_over)
+        yield (
+            f"{name} in another step",
+            replace(expected, differences=(*left_over, replace(one, step=f"{one.step} #99"))),
+        )
+        for what, seen in _other_differences(one):
+            yield f"{name}: {what}", replace(expected, differences=(*left_over, replace(one, seen=seen)))
+
+
+def _other_differences(one: ExpectedDifference) -> Iterator[tuple[str, Any]]:
+    if one.kind == DifferenceKind.EVENTS:
+        patterns = tuple(EventPattern(**event) for event in one.seen)
+        for what, changed in pattern_mutants(patterns):
+            if _plain(changed) != _plain(patterns):
+                yield what, tuple(event_keys(each) for each in changed for _ in range(each.times))
+    elif isinstance(one.seen, int):
+        yield f"{one.kind} {one.seen + 1}", one.seen + 1
+    elif isinstance(one.seen, str):
+        yield OTHER_ERRNO, OTHER_ERRNO
 
 
 # --- what the steps must show --------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.case import Case
+from harness.jobs import AgentStep
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.records import CaseRecord
 from harness.judge.verdict import judge
 from harness.model import CellResult, OutcomeKind, Verdict
 from harness.mutants.elf import functions
-from harness.mutants.expectations import agent_steps, case_mutants, rule_mutants
+from harness.mutants.expectations import agent_steps, case_mutants_beside, rule_mutants
 from harness.mutants.known import Equivalent
 from harness.mutants.model import GREEN, Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.programs import program_mutants
@@ -24,10 +25,12 @@ def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Map
     """Yield the mutants of a case's steps and programs that are worth a guest on the kernel of its green cell.
 
     Where the case stops, with a refusal or with the guest's death, steps before that are changed; programs only where
-    one of them has run by then. `objects` are the built objects by file name.
+    one of them may have run by then, and only those of objects that were loaded. `objects` are the built objects by
+    file name.
     """
     steps = agent_steps(case)
-    data = {name: objects[file].read_bytes() for name, file in case.files.items()}
+    loaded = loaded_objects(steps, record)
+    data = {name: objects[file].read_bytes() for name, file in case.files.items() if name in loaded}
     programs = {name: functions(code) for name, code in data.items()}
     reached = steps_reached(record, cell, len(steps))
     for name, changes in step_mutants(Script(steps=steps, programs=programs, reached=reached)):
@@ -39,10 +42,16 @@ def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Map
         yield Mutant(case=case, kind=Kind.STEPS, name=f"command line without {case.cmdline}", cmdline="")
     if not any(step.op == "trigger" for step in steps[: reached + (cell.outcome.kind == OutcomeKind.CRASHED)]):
         return
-    for file, object_name in {file: name for name, file in case.files.items()}.items():
+    for file, object_name in {file: name for name, file in case.files.items() if name in loaded}.items():
         for name, patched in program_mutants(data[object_name]):
             what = f"{object_name}.{name}"
             yield Mutant(case=case, kind=Kind.PROGRAMS, name=what, objects={file: patched})
+
+
+def loaded_objects(steps: Sequence[AgentStep], record: CaseRecord) -> set[str]:
+    """Return the objects of a case that the kernel has loaded."""
+    pairs = zip(steps, record.steps, strict=False)
+    return {str(step.args["object"]) for step, report in pairs if step.op == "load" and report.get("ok")}
 
 
 def steps_reached(record: CaseRecord, cell: CellResult, steps: int) -> int:
@@ -55,12 +64,12 @@ def steps_reached(record: CaseRecord, cell: CellResult, steps: int) -> int:
 
 def transcript_mutants(case: Case, record: CaseRecord, cell: CellResult) -> Iterator[Mutant]:
     """Yield the mutants of what a case expects that can be judged on a record of it; `cell` is how it was judged."""
-    if cell.verdict not in (Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE):
+    if cell.verdict != Verdict.NOT_APPLICABLE:
         reached = steps_reached(record, cell, len(agent_steps(case)))
-        for what, changed in case_mutants(case, reached=reached):
+        for what, changed in case_mutants_beside(case, cell.expectation.differences, reached=reached):
             yield Mutant(case=case, kind=Kind.EXPECTATIONS, name=what, changed=changed)
     if cell.verdict != Verdict.PASS:
-        for what, expected in rule_mutants(cell.expectation):
+        for what, expected in rule_mutants(cell.expectation, cell.outcome):
             yield Mutant(case=case, kind=Kind.EXPECTATIONS, name=what, expected=expected)
 
 

@@ -29,7 +29,10 @@ Changes = dict[int, dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """The steps of a case as far as they are of use: `reached` is how many of them the case gets to."""
+    """The steps of a case as far as they are of use: `reached` is how many of them the case gets to.
+
+    `programs` are those of the objects that are loaded by then: of no other does any program run.
+    """
 
     steps: Sequence[AgentStep]
     programs: Programs
@@ -55,6 +58,8 @@ def step_mutants(script: Script) -> Iterator[tuple[str, Changes]]:
     for index in range(script.reached):
         step = script.steps[index]
         if index not in kept or step.refused or not _looked_at(script, index):
+            continue
+        if step.op == "share-map" and step.args["object"] not in script.programs:
             continue
         name = _name(script, index)
         if step.op not in NEVER_LEFT_OUT:

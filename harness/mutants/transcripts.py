@@ -12,7 +12,7 @@ from harness.guest.boot import LISTENING
 from harness.guest.protocol import Transcript
 from harness.guest.snapshots import GREETED
 from harness.judge.records import STEP_MARK, CaseRecord, Ending, ending_of
-from harness.model import CellResult
+from harness.model import CellResult, OutcomeKind
 from harness.reports.json_report import parse
 
 STARTED = (GREETED, LISTENING)
@@ -53,6 +53,9 @@ def read_run(folder: Path) -> list[Recorded]:
                 f"{own / LINES_FILE} cannot be read; a run of another version is of no use here, so run "
                 f"the matrix again. {error}"
             ) from error
+        # Of a guest that gave no answer, only the console of one that died says why.
+        died = {name for name, cell in cells.items() if cell.outcome.kind == OutcomeKind.CRASHED}
+        records = {name: one for name, one in records.items() if one.ending is None or name in died}
         found.append(
             Recorded(kernel=kernel.name, arch=kernel.arch, version=kernel.version, records=records, cells=cells)
         )

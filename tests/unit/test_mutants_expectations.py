@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit_samples import ROOT
 
 from harness.config.case import Case, load_case
 from harness.config.steps import EventPattern, Observation
 from harness.judge.records import CaseRecord
-from harness.model import Expectation, OutcomeKind, Stage, Verdict
-from harness.mutants.expectations import agent_steps, case_mutants, observation_mutants, pattern_mutants, rule_mutants
+from harness.judge.verdict import judge
+from harness.model import (
+    Difference,
+    DifferenceKind,
+    Expectation,
+    ExpectedDifference,
+    Outcome,
+    OutcomeKind,
+    Stage,
+    Verdict,
+)
+from harness.mutants.expectations import (
+    agent_steps,
+    case_mutants,
+    case_mutants_beside,
+    observation_mutants,
+    pattern_mutants,
+    rule_mutants,
+)
 from harness.mutants.model import Fate
 from harness.mutants.search import judge_on_transcript, steps_reached, transcript_mutants
 from harness.mutants.transcripts import records_of
@@ -88,9 +107,87 @@ def test_a_rule_is_changed_in_each_of_its_fields() -> None:
         refusal="recursion-rule",
         message="Cannot",
     )
-    found = [changed for _, changed in rule_mutants(expected)]
+    refused = Outcome(kind=OutcomeKind.REFUSED, reason="")
+    found = [changed for _, changed in rule_mutants(expected, refused)]
     assert len(found) == len({str(each) for each in found} - {str(expected)}) == 4
-    assert not list(rule_mutants(Expectation(outcome=OutcomeKind.WORKS, reason="")))
+    assert not list(rule_mutants(Expectation(outcome=OutcomeKind.WORKS, reason=""), refused))
+
+
+EVENTS = ExpectedDifference(
+    step="look-2", kind=DifferenceKind.EVENTS, of="trace", seen=({"kind": "fexit", "retval": 3},)
+)
+FIELD = ExpectedDifference(step="info fexit", kind=DifferenceKind.FIELD, of="run_cnt", seen=2)
+ACCEPTED = ExpectedDifference(step="attach fexit", kind=DifferenceKind.ACCEPTED)
+REFUSED = ExpectedDifference(step="attach fexit", kind=DifferenceKind.REFUSED, seen="EBUSY")
+
+
+def found(one: ExpectedDifference) -> Difference:
+    return Difference(step=one.step, kind=one.kind, of=one.of, seen=one.seen, text="")
+
+
+def test_every_part_of_a_signature_counts() -> None:
+    expected = Expectation(
+        outcome=OutcomeKind.MISBEHAVES,
+        reason="",
+        known_bug=True,
+        stage=Stage.OBSERVE,
+        splats=("WARNING: .*link_release", "BUG: something"),
+        differences=(EVENTS, FIELD, ACCEPTED, REFUSED),
+    )
+    came = Outcome(
+        kind=OutcomeKind.MISBEHAVES,
+        reason="",
+        stage=Stage.OBSERVE,
+        counted_splats=("WARNING: in bpf_link_release", "BUG: something else"),
+        differences=tuple(map(found, expected.differences)),
+    )
+    assert judge(came, expected)[0] == Verdict.KNOWN_BUG
+    verdicts = {what: judge(came, changed)[0] for what, changed in rule_mutants(expected, came)}
+    assert set(verdicts.values()) == {Verdict.FAIL}, verdicts
+    assert {
+        "rule: splat 2 dropped",
+        "rule: splat 1 of another text",
+        "rule: difference 1 (look-2): event 1 (fexit) with retval 4",
+        "rule: difference 2 (info fexit): field 3",
+        "rule: difference 3 (attach fexit) dropped",
+        "rule: difference 4 (attach fexit): EXDEV",
+    } <= verdicts.keys()
+
+
+def test_every_part_of_a_death_counts_but_the_ways_to_die_that_did_not_come() -> None:
+    expected = Expectation(
+        outcome=OutcomeKind.CRASHED,
+        reason="",
+        known_bug=True,
+        stage=Stage.TRIGGER,
+        step="trigger run",
+        panic=("stack guard page",),
+        reset=True,
+    )
+    died = Outcome(
+        kind=OutcomeKind.CRASHED, reason="", stage=Stage.TRIGGER, step="trigger run", crash="stack guard page"
+    )
+    assert judge(died, expected)[0] == Verdict.KNOWN_BUG
+    verdicts = {what: judge(died, changed)[0] for what, changed in rule_mutants(expected, died)}
+    assert verdicts == dict.fromkeys(["rule: stage observe", "rule: another step", "rule: another panic"], Verdict.FAIL)
+    silent = replace(died, crash="", reset="guest-reset")
+    assert "rule: no reset without text" in dict(rule_mutants(expected, silent))
+
+
+def test_a_precondition_counts_with_its_cause_and_errno() -> None:
+    expected = Expectation(
+        outcome=OutcomeKind.NOT_APPLICABLE, reason="", cause="sysctl", cause_name="a.b", errno=("ENOENT",)
+    )
+    came = Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason="", cause="sysctl", cause_name="a.b", errno_name="ENOENT")
+    assert judge(came, expected)[0] == Verdict.NOT_APPLICABLE
+    assert [judge(came, changed)[0] for _, changed in rule_mutants(expected, came)] == [Verdict.FAIL] * 2
+
+
+def test_what_a_signature_hides_is_not_changed(flagship: Case) -> None:
+    hidden = (replace(EVENTS, step="observe", of="client", seen=()),)
+    names = [name for name, _ in case_mutants_beside(flagship, hidden, reached=99)]
+    assert not [name for name in names if name.startswith("observe: client")]
+    assert {name.split(": event")[0] for name in names} == {"observe: listener", "control: client", "control: listener"}
 
 
 def test_the_step_that_ends_a_case_is_not_one_that_it_gets_to(record: CaseRecord, flagship: Case) -> None:

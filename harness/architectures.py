@@ -22,12 +22,14 @@ class Architecture:
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
     `cmdline` is what its kernels are told, `tcg_cmdline` what those in an emulated machine are told as well.
-    `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix.
+    `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
+    folders of its headers.
     """
 
     name: str
     machines: tuple[str, ...]
     debian: str
+    multiarch: str
     qemu: str
     qemu_package: str
     machine: str
@@ -60,6 +62,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="x86_64",
             machines=("x86_64",),
             debian="amd64",
+            multiarch="x86_64-linux-gnu",
             qemu="qemu-system-x86_64",
             qemu_package="qemu-system-x86",
             # microvm would start 0.4 s sooner, but hangs without a word on 5.10 and now and then on 6.1.
@@ -96,6 +99,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="arm64",
             machines=("aarch64",),
             debian="arm64",
+            multiarch="aarch64-linux-gnu",
             qemu="qemu-system-aarch64",
             qemu_package="qemu-system-arm",
             machine="virt,gic-version=max",
@@ -123,6 +127,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="riscv64",
             machines=("riscv64",),
             debian="riscv64",
+            multiarch="riscv64-linux-gnu",
             qemu="qemu-system-riscv64",
             # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
             qemu_package="qemu-system-riscv64",
@@ -153,6 +158,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="s390x",
             machines=("s390x",),
             debian="s390x",
+            multiarch="s390x-linux-gnu",
             qemu="qemu-system-s390x",
             # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
             qemu_package="qemu-system-s390x",
@@ -181,6 +187,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             name="ppc64le",
             machines=("ppc64le",),
             debian="ppc64el",
+            multiarch="powerpc64le-linux-gnu",
             qemu="qemu-system-ppc64",
             qemu_package="qemu-system-ppc",
             machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",

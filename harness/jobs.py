@@ -34,7 +34,7 @@ from harness.model import OutcomeKind, Stage
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
 TARGET = "target"
-"""The object whose maps carry the events and the trace."""
+"""The object that is traced or replaced; its maps carry the events and the trace, if it has them."""
 LOOKS = frozenset({"observe", "read-trace"})
 """Steps that report what was emitted."""
 ATTACH_TYPES = {"fsession": 58}
@@ -144,13 +144,14 @@ def _usual(case: Case, files: Mapping[str, str]) -> Iterator[AgentStep]:
     for name in files:
         yield _open(name, files[name])
     yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
-    yield from _listen(case)
+    yield from _listen(case, TARGET)
     if tracer is not None:
         for name in tracer.shared_maps:
             yield _share("tracer", name, from_object=TARGET, from_map=name)
         for one in tracer.attach:
             yield _set_target("tracer", one.program, target=(TARGET, one.target, one.function_name))
         yield AgentStep(stage=Stage.LOAD_TRACER, op="load", what="tracer", args={"object": "tracer"})
+        yield from _listen(case, "tracer")
         for one in tracer.attach:
             yield _attach(Stage.ATTACH_TRACER, "tracer", one.program)
     for slot in target.tail_calls:
@@ -192,7 +193,7 @@ def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Ite
         yield _load_raw(step)
     elif isinstance(step, AttachStep):
         owner, program = step.program.split(".")
-        for name in _numbered(program, step.times, first=step.first):
+        for name in numbered(program, step.times, first=step.first):
             yield _attach_as(step, owner, name)
     elif isinstance(step, DetachStep):
         yield replace(_detach(step.link), refused=step.refused or (), message=step.message)
@@ -214,7 +215,7 @@ def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Ite
         yield AgentStep(stage=Stage.OPEN, op="enable-stats")
 
 
-def _numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
+def numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
     """Return the name itself, or that many names with numbers behind them."""
     return [name] if times is None else [f"{name}_{number}" for number in range(first, first + times)]
 
@@ -232,7 +233,7 @@ def _load(case: Case, step: LoadStep, files: Mapping[str, str]) -> Iterator[Agen
         args = {"object": step.object, "program": program, "type": ATTACH_TYPES[kind]}
         yield AgentStep(stage=stage, op="set-attach-type", what=program, args=args)
     for program, reference in step.tracing.items():
-        for one in _numbered(program, step.times):
+        for one in numbered(program, step.times):
             told = _set_target(step.object, one, target=_function(reference))
             # Where the load is to be refused, so may be the choice of its target: libbpf looks for the function.
             yield replace(told, stage=stage)
@@ -244,8 +245,7 @@ def _load(case: Case, step: LoadStep, files: Mapping[str, str]) -> Iterator[Agen
         refused=step.refused or (),
         message=step.message,
     )
-    if step.object == TARGET:
-        yield from _listen(case)
+    yield from _listen(case, step.object)
 
 
 def _load_raw(step: LoadRawStep) -> AgentStep:
@@ -302,9 +302,10 @@ def _open(name: str, path: str) -> AgentStep:
     return AgentStep(stage=Stage.OPEN, op="open", what=name, args={"object": name, "path": path})
 
 
-def _listen(case: Case) -> Iterator[AgentStep]:
-    if case.events is not None:
-        args = {"object": TARGET, "map": case.events}
+def _listen(case: Case, loaded: str) -> Iterator[AgentStep]:
+    """Begin to read the events once the object that has them is loaded."""
+    if case.events is not None and case.events_in == loaded:
+        args = {"object": loaded, "map": case.events}
         yield AgentStep(stage=Stage.OPEN, op="listen", what=case.events, args=args)
 
 
@@ -348,4 +349,6 @@ def _observe(case: Case, look: Observation, *, phase: str, stage: Stage) -> Iter
         args = {"map": case.events, "count": count, "seconds": OBSERVE_SECONDS}
         yield AgentStep(stage=stage, op="observe", what=case.events, phase=phase, args=args, look=look)
     if look.trace is not None:
-        yield AgentStep(stage=stage, op="read-trace", what="trace", phase=phase, args={"object": TARGET}, look=look)
+        yield AgentStep(
+            stage=stage, op="read-trace", what="trace", phase=phase, args={"object": case.trace_in}, look=look
+        )

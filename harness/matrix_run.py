@@ -195,6 +195,9 @@ class MatrixRun:
             for version in versions:
                 version.result()
             made.result()
+        mistakes = dict.fromkeys(line for built in self._built.values() for line in built.mistakes)
+        if mistakes:
+            raise ConfigError("\n".join(mistakes))
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
                 self._preparation.kernel(kernel, cases=self._plan.cases)
@@ -305,7 +308,7 @@ class MatrixRun:
     def _run_one(self, kernel: Kernel, folder: Path) -> KernelOutput:
         arch = ARCHITECTURES[kernel.arch]
         built = self._built[arch.name]
-        cases = [case for case in self._plan.cases if case.id not in built.faults]
+        cases = [built.cases.get(case.id, case) for case in self._plan.cases if case.id not in built.faults]
         if not cases:
             reason = "none of the cases can be built"
             result, cells = unreached(
@@ -345,7 +348,8 @@ class MatrixRun:
             self._notices.append(notice)
             self._progress.note(notice)
         result = kernel_result(plan, run, qemu_version=qemu_version(arch), fetch_seconds=fetched, allow=self._allow)
-        cells = cells_of(plan, self._plan.cases, run, allow=self._allow, faults=built.faults)
+        asked = [built.cases.get(case.id, case) for case in self._plan.cases]
+        cells = cells_of(plan, asked, run, allow=self._allow, faults=built.faults)
         return KernelOutput(result=result, cells=cells)
 
     def _starter(self, arch: Architecture) -> Starter:

@@ -16,13 +16,15 @@ from harness.debian.apt import Apt
 from harness.debian.lock import Lock, LockedImage, read_lock
 from harness.debian.mirrors import Mirrors, find_mirrors
 from harness.debian.resolve import resolve_image
-from harness.errors import BuildError, PackageGoneError
+from harness.dependencies import Sight
+from harness.errors import BuildError, ConfigError, PackageGoneError
 from harness.image.contents import Contents, read_contents
 from harness.image.programs import GuestPrograms, guest_programs, harness_programs
 from harness.image.userland import UserlandParts, build_userland
 from harness.kernels import path as path_source
 from harness.kernels.debian import DebianRequest, DebianSource
 from harness.kernels.files import KernelFiles
+from harness.names import resolve
 from harness.objects import ObjectBuilder
 from harness.qemu.accel import Accel, boot_probe, choose
 
@@ -33,10 +35,13 @@ LOCK_FILE = "matrix.lock"
 class Built:
     """What came of building the objects of some cases for one architecture.
 
-    `files` maps a case's id to its objects (file name -> path), `faults` those that cannot be built to the reason.
+    `files` maps a case's id to its objects (file name -> path), `cases` to the case with what its objects say, `faults`
+    those that cannot be built to the reason. `mistakes` are those in the cases themselves, a line each.
     """
 
     files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    mistakes: tuple[str, ...] = ()
     faults: Mapping[str, BuildError] = field(default_factory=dict)
 
 
@@ -64,8 +69,15 @@ class Project:
 
     @property
     def include(self) -> Path:
-        """The shared headers of the cases."""
+        """The project's own shared headers, if it has any."""
         return self.folder / "bpf/include"
+
+    @property
+    def includes(self) -> tuple[Path, ...]:
+        """The folders of shared headers, in the order of the search: the project's own, and bpfmatrix's."""
+        packaged = Path(__file__).resolve().parent.parent / "bpf/include"
+        own = [self.include] if self.include.is_dir() else []
+        return (*own, *([] if own and own[0].resolve() == packaged else [packaged]))
 
 
 class Preparation:
@@ -83,7 +95,7 @@ class Preparation:
         self._locked_only = locked_only
         self._guard = threading.RLock()
         self._debian = DebianSource(cache=cache, mirrors=self.mirrors, locked_only=locked_only)
-        self._objects = ObjectBuilder(cache=cache, include=project.include)
+        self._objects = ObjectBuilder(cache=cache, include=project.includes)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
@@ -118,18 +130,31 @@ class Preparation:
         built = self.build(cases, arch)
         for fault in built.faults.values():
             raise fault
+        if built.mistakes:
+            raise ConfigError("\n".join(built.mistakes))
         return built.files
 
     def build(self, cases: Sequence[Case], arch: Architecture) -> Built:
-        """Build the objects of some cases. One that cannot be built holds up no other."""
+        """Build the objects of some cases, and look up in them the names that the cases give.
+
+        A case that cannot be built holds up no other.
+        """
         files: dict[str, Mapping[str, Path]] = {}
+        known: dict[str, Case] = {}
         faults: dict[str, BuildError] = {}
+        mistakes: list[str] = []
+        sight = Sight()
         for case in cases:
             try:
-                files[case.id] = self._objects.build(case, arch)
+                built = self._objects.build(case, arch, sight=sight)
+                known[case.id] = resolve(case, {name: each.listing for name, each in built.items()})
             except BuildError as error:
                 faults[case.id] = error
-        return Built(files=files, faults=faults)
+            except ConfigError as error:
+                mistakes += str(error).splitlines()
+            else:
+                files[case.id] = {name: each.path for name, each in built.items()}
+        return Built(files=files, cases=known, faults=faults, mistakes=tuple(mistakes))
 
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland of the guest image for an architecture."""

@@ -7,6 +7,7 @@ there afterwards: so a save that comes during a run leads to another one, and no
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -49,8 +50,9 @@ MOST_SETTLING = 2.0
 KEPT_RUNS = 20
 MOST_FAULTS = 5
 """So many broken cases are told at once; whether the others are whole is looked at once these are mended."""
-ENDINGS = {"case": (CASE_FILE, ".bpf.c", ".bpf.o", ".h"), "include": (".h",)}
-"""How the names of files end that a case, and the shared headers, are made of. What editors leave beside is none."""
+ENDINGS = {"case": (CASE_FILE, ".c", ".h", ".o"), "include": (".h",)}
+"""How the names of files end that a case, with its sub-folders, and the shared headers are made of. What editors leave
+beside is none."""
 MENDABLE = (ConfigError, BuildError, KernelFileError)
 """What the user may mend by saving a file."""
 
@@ -90,7 +92,7 @@ def concerned(paths: Iterable[Path], *, before: Look, after: Look) -> frozenset[
     owners = {folder: case for look in (before, after) for case, folder in look.cases.items()}
     found: set[str] = set()
     for path in paths:
-        owner = owners.get(path.parent)
+        owner = next((owners[folder] for folder in path.parents if folder in owners), None)
         found |= set(after.cases) if owner is None else {owner}
     return frozenset(found & after.cases.keys())
 
@@ -140,9 +142,12 @@ class Files:
 
 
 def _ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [path for path in folder.iterdir() if path.name.endswith(endings) and path.name[0] not in ".#"]
-    return []
+    """Return the files in a folder and its sub-folders whose names end so."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if name.endswith(endings) and name[0] not in ".#"]
+    return found
 
 
 def _states(paths: Iterable[Path]) -> dict[Path, FileState]:

@@ -5,8 +5,12 @@
 
 #include "kernel.h"
 
+#ifndef AF_INET
 #define AF_INET 2
+#endif
+#ifndef AF_INET6
 #define AF_INET6 10
+#endif
 
 /* Which program emitted it, or ran: the agent and the reports use these names in lower case, with dashes. */
 enum event_kind {
@@ -45,13 +49,45 @@ struct event {
 /* A perf event array, since kernels before 5.8 have no ring buffer. */
 #define EVENTS_MAP(name)                                       \
 	struct {                                               \
-		__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);   \
+		__uint(type, 4); /* as its number: a vmlinux.h need not have all */ \
 		__uint(key_size, sizeof(__u32));               \
 		__uint(value_size, sizeof(__u32));             \
 	} name SEC(".maps")
 
-static __always_inline void event_read_connection(struct event *event, struct sock *sk)
+/*
+ * What is read of a connection, under names of our own, since a user's vmlinux.h may have these types or not. libbpf
+ * leaves out what stands behind ___ when it looks for them in the kernel (libbpf.c, bpf_core_essential_name_len()).
+ */
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr___bpfmatrix {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common___bpfmatrix {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	struct in6_addr___bpfmatrix skc_v6_daddr;
+	struct in6_addr___bpfmatrix skc_v6_rcv_saddr;
+};
+
+struct sock___bpfmatrix {
+	struct sock_common___bpfmatrix __sk_common;
+};
+
+#pragma clang attribute pop
+
+struct sock;
+
+static __always_inline void event_read_connection(struct event *event, struct sock *connection)
 {
+	struct sock___bpfmatrix *sk = (void *)connection;
+
 	event->flags |= EVENT_HAS_CONNECTION;
 	event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	event->sport = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -77,7 +113,7 @@ static __always_inline void emit_connection(void *ctx, void *events, struct sock
 	};
 
 	event_read_connection(&event, sk);
-	bpf_perf_event_output(ctx, events, BPF_F_CURRENT_CPU, &event, sizeof(event));
+	bpf_perf_event_output(ctx, events, 0xffffffffULL /* BPF_F_CURRENT_CPU */, &event, sizeof(event));
 }
 
 #endif

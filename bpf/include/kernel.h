@@ -4,12 +4,15 @@
  * Accesses to the kernel's own structures are relocated by libbpf to the layout of the running kernel (CO-RE), so
  * only names and types of their members matter here, neither their order nor what is left out. libbpf reads all of
  * the kernel's BTF for that, so what user space knows the layout of is not relocated.
+ *
+ * A source may include a vmlinux.h or headers of user space (<linux/bpf.h>, ...) as well, in any order: what they define
+ * is left out here. Where they come behind this file, and the source does not compile for that, harness/objects.py has
+ * the compiler read them first; it knows their guards, too.
  */
 #ifndef BPFMATRIX_KERNEL_H
 #define BPFMATRIX_KERNEL_H
 
-/* bpf_tracing.h asks for this to name registers as the kernel does (di), not as user space does (rdi). */
-#define __VMLINUX_H__
+#ifndef __VMLINUX_H__
 
 typedef unsigned char __u8;
 typedef signed char __s8;
@@ -22,10 +25,14 @@ typedef long long __s64;
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
-typedef _Bool bool;
 
+#if !defined(__bool_true_false_are_defined) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 202311L)
+typedef _Bool bool;
 #define true 1
 #define false 0
+#endif
+
+#ifndef __LINUX_BPF_H__
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
@@ -114,13 +121,29 @@ enum xdp_action {
 	XDP_TX = 3,
 };
 
+#endif /* __LINUX_BPF_H__ */
+
 /*
  * A kprobe's context. The kernel passes its `struct pt_regs`; what a BPF program may name is
  * `bpf_user_pt_regs_t`, which is another structure on some architectures
  * (include/uapi/asm-generic/bpf_perf_event.h, arch/<arch>/include/uapi/asm/bpf_perf_event.h). Both are laid out as
  * user space knows them (arch/<arch>/include/uapi/asm/ptrace.h), so nothing is relocated: here order counts.
  */
-#if defined(__TARGET_ARCH_x86)
+#if !defined(_ASM_X86_PTRACE_H) && !defined(__ASM_PTRACE_H) && !defined(_ASM_RISCV_PTRACE_H) && \
+	!defined(_S390_PTRACE_H) && !defined(_ASM_POWERPC_PTRACE_H)
+
+#ifndef __BPF_TRACING_H__
+/* bpf_tracing.h asks for this to name registers as the kernel does (di), not as user space does (rdi). */
+#define __VMLINUX_H__
+#endif
+
+#if defined(__TARGET_ARCH_x86) && defined(__BPF_TRACING_H__)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	unsigned long orig_rax, rip, cs, eflags, rsp, ss;
+};
+typedef struct pt_regs bpf_user_pt_regs_t;
+#elif defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long orig_ax, ip, cs, flags, sp, ss;
@@ -186,14 +209,26 @@ typedef struct user_pt_regs bpf_user_pt_regs_t;
 #error "kernel.h has no pt_regs for this architecture"
 #endif
 
+#ifndef __LINUX_BPF_PERF_EVENT_H__
+struct bpf_perf_event_data {
+	bpf_user_pt_regs_t regs;
+	__u64 sample_period;
+	__u64 addr;
+};
+#endif
+
+#endif /* pt_regs */
+
 /* From here on accesses are relocated to the layout of the running kernel. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+#ifndef _LINUX_IN6_H
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
 	} in6_u;
 };
+#endif
 
 /* What tracers of the network's programs are given. */
 struct xdp_buff {
@@ -263,9 +298,11 @@ struct bpf_nf_ctx {
 };
 
 /* What tracers of a perf event's program are given. */
+#ifndef _LINUX_PERF_EVENT_H
 struct perf_event_attr {
 	__u64 sample_period;
 };
+#endif
 
 struct perf_event {
 	struct perf_event_attr attr;
@@ -282,12 +319,6 @@ struct bpf_iter__bpf_map_elem {
 
 #pragma clang attribute pop
 
-struct bpf_perf_event_data {
-	bpf_user_pt_regs_t regs;
-	__u64 sample_period;
-	__u64 addr;
-};
-
 /* The kernel's own operations for tests of BPF_MAP_TYPE_STRUCT_OPS (net/bpf/bpf_dummy_struct_ops.c). */
 struct bpf_dummy_ops_state {
 	int val;
@@ -296,6 +327,8 @@ struct bpf_dummy_ops_state {
 struct bpf_dummy_ops {
 	int (*test_1)(struct bpf_dummy_ops_state *cb);
 };
+
+#endif /* __VMLINUX_H__ when this file began */
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -20,7 +20,7 @@ struct trace_record {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, 2); /* BPF_MAP_TYPE_ARRAY */
 	__uint(max_entries, TRACE_SIZE);
 	__type(key, __u32);
 	__type(value, struct trace_record);
@@ -28,7 +28,7 @@ struct {
 
 /* How many records were added; may be more than there is room for. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, 2); /* BPF_MAP_TYPE_ARRAY */
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);

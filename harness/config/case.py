@@ -27,6 +27,7 @@ from harness.config.base import (
 from harness.config.explain import did_you_mean, read, tell
 from harness.config.rules import Rule, RuleOrUse, SharedRules, expand, load_shared
 from harness.config.steps import (
+    FunctionReference,
     ObjectName,
     Observation,
     Step,
@@ -122,7 +123,9 @@ class CaseFile(CheckedModel):
     target: Target | None = Field(default=None, description="The program that is traced or replaced.")
     tracer: Tracer | None = Field(default=None, description="The programs attached to the target.")
     events: MapName | None = Field(
-        default=None, description="The perf event array of the target object that connection events come through."
+        default=None,
+        description="The perf event array that connection events come through: the target object's, or, where that has "
+        "none of this name, another object's.",
     )
     trigger: Trigger | None = Field(default=None, description="What makes the target run.")
     observe: Observation | None = Field(
@@ -131,7 +134,8 @@ class CaseFile(CheckedModel):
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
     objects: Mapping[ObjectName, ObjectFile] = Field(
         default={},
-        description="With `steps`: the objects by name. The one named `target` holds the events and trace maps.",
+        description="With `steps`: the objects by name. The events and the trace are read from the maps of the one "
+        "named `target`, or, where that has none, from those of the first that has.",
     )
     steps: tuple[Step, ...] = Field(
         default=(), description="The steps in their order, where the usual one will not do."
@@ -152,6 +156,11 @@ class CaseFile(CheckedModel):
     )
     deadline: Seconds | None = Field(
         default=None, description="Seconds that this case may take, in place of the matrix's."
+    )
+    missing: tuple[FunctionReference, ...] = Field(
+        default=(),
+        description="Names that the case gives though its objects do not have them, on purpose: object.program, "
+        "object.map, or object.program:function. Every other name must be there.",
     )
     expect: tuple[RuleOrUse, ...] = Field(
         default=(), description="What should happen on which kernels; where no rule covers one, it works."
@@ -213,11 +222,14 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
 class Case(CaseFile):
     """A case as its folder has it. `id` is the folder's name, `folder` its absolute path.
 
-    The rules of the lists that it uses stand in their places in `expect`.
+    The rules of the lists that it uses are in their places in `expect`. `events_in` and `trace_in` are the objects
+    whose maps carry the events and the trace (harness/names.py finds them in the built objects).
     """
 
     id: str
     folder: Path
+    events_in: str = "target"
+    trace_in: str = "target"
     expect: tuple[Rule, ...] = ()
 
     def __hash__(self) -> int:

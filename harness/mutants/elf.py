@@ -57,7 +57,7 @@ def functions(data: bytes) -> list[Function]:
     from elftools.elf.elffile import ELFFile  # noqa: PLC0415
 
     try:
-        elf: Any = ELFFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+        elf: Any = ELFFile(io.BytesIO(data))
         table = elf.get_section_by_name(".symtab")
         found = []
         for symbol in table.iter_symbols() if table is not None else ():

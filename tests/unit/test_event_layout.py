@@ -38,7 +38,7 @@ def offsets() -> dict[str, tuple[int, int]]:
 def compiled(arch: Architecture, assertions: Iterable[str], *, header: str = "event.h") -> str:
     """Compile assertions for BPF of an architecture's byte order; return what clang says, nothing where they hold."""
     text = f'#include "{header}"\n' + "".join(f'_Static_assert({each}, "{each}");\n' for each in assertions)
-    command = ["clang", *compile_flags(arch, include=INCLUDE), "-fsyntax-only", "-xc", "-"]
+    command = ["clang", *compile_flags(arch, include=[INCLUDE]), "-fsyntax-only", "-xc", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stderr
 
 

@@ -132,9 +132,9 @@ print(json.dumps({
 def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     """Opening needs no privilege; libbpf.so.1 comes with the headers that the build needs."""
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
-    built = ObjectBuilder(cache=Cache(tmp_path), include=ROOT / "bpf/include").build(case, X86)
+    built = ObjectBuilder(cache=Cache(tmp_path), include=[ROOT / "bpf/include"]).build(case, X86)
     (tmp_path / "text").write_text("no object")
-    words = [sys.executable, "-c", LIBBPF, str(built["target.bpf.c"]), str(tmp_path / "text")]
+    words = [sys.executable, "-c", LIBBPF, str(built["target.bpf.c"].path), str(tmp_path / "text")]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

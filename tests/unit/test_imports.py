@@ -22,6 +22,7 @@ NOT_BEFORE_GUESTS = {
     "junit_xml": "only reports need it",
     "harness.reports.writer": "only reports need it; a run's folder is harness/reports/folder.py",
     "harness.reports.view": "only reports need it",
+    "elftools": "only who builds an object needs it: what the object has is kept with it",
     "debian": "only who reads an index needs it; a run takes what matrix.lock names",
     "charset_normalizer": "python-debian loads it",
     "apt_pkg": "python-debian would load it",

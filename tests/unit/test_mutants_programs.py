@@ -37,7 +37,7 @@ CASES = {
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Objects of committed cases: case/file -> content."""
     folder = tmp_path_factory.mktemp("objects")
-    flags = compile_flags(ARCHITECTURES["x86_64"], include=ROOT / "bpf/include")
+    flags = compile_flags(ARCHITECTURES["x86_64"], include=[ROOT / "bpf/include"])
     found = {}
     for case, files in CASES.items():
         for file in files:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT, X86, sample_case
@@ -28,9 +30,9 @@ class Project:
     """A folder with one case and a shared header."""
 
     def __init__(self, folder: Path) -> None:
-        self.include = folder / "include"
-        self.include.mkdir()
-        (self.include / "shared.h").write_text("#define VALUE 1\n")
+        self.include = [folder / "include"]
+        self.include[0].mkdir()
+        (self.include[0] / "shared.h").write_text("#define VALUE 1\n")
         self.case_folder = folder / "case"
         self.case_folder.mkdir()
         self.source = self.case_folder / "target.bpf.c"
@@ -45,10 +47,10 @@ class Project:
         return sample_case(folder=self.case_folder, target={"object": target}, tracer=None, control=None)
 
     def build(self, arch: Architecture = X86, target: str = "target.bpf.c") -> Path:
-        return self.builder.build(self.case(target), arch)[target]
+        return self.builder.build(self.case(target), arch)[target].path
 
     def entries(self) -> int:
-        return len([path for path in (self.cache.root / "objects").iterdir() if not path.name.startswith(".")])
+        return len([path for path in (self.cache.root / "objects").glob("*") if not path.name.startswith(".")])
 
 
 @pytest.fixture
@@ -69,20 +71,131 @@ def test_an_object_is_for_bpf_with_btf_and_without_dwarf(project: Project) -> No
     check_object(path, X86)
 
 
-def test_an_object_is_built_once_and_anew_when_anything_in_it_changes(project: Project) -> None:
+def test_an_object_is_built_once(project: Project) -> None:
     first = project.build()
     stamp = first.stat().st_mtime_ns
     assert project.build() == first
     assert first.stat().st_mtime_ns == stamp
-    (project.include / "shared.h").write_text("#define VALUE 2\n")
+    (project.case_folder / "not-included.h").write_text("\n")
+    assert project.build() == first
+    assert project.entries() == 1
+
+
+def reads(project: Project, include: str) -> None:
+    """Let the source read VALUE from another file than the shared header."""
+    project.source.write_text(SOURCE.replace('#include "shared.h"', include))
+
+
+def value_of(path: Path) -> int:
+    """Return what the program returns: the immediate of its first instruction (r0 = VALUE)."""
+    with path.open("rb") as file:
+        section = ELFFile(file).get_section_by_name("socket")
+        assert section is not None
+        code: bytes = section.data()
+    return int.from_bytes(code[4:8], "little")
+
+
+@pytest.mark.parametrize(
+    ("include", "file"),
+    [
+        ('#include "shared.h"', "include/shared.h"),
+        ('#include "local.h"', "case/local.h"),
+        ('#include "include/common.h"', "case/include/common.h"),
+        ('#include "impl.c"', "case/impl.c"),
+        ('#include "../elsewhere/far.h"', "elsewhere/far.h"),
+        ("#include <system/deep.h>", "system/system/deep.h"),
+        ("", "case/target.bpf.c"),
+    ],
+)
+def test_an_object_is_built_again_when_anything_that_was_read_changes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, include: str, file: str
+) -> None:
+    monkeypatch.setenv("CPATH", str(tmp_path / "system"))
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    reads(project, include)
+    whole = path.read_text() if not include else ""
+    built = {}
+    for value in (1, 2, 1):
+        path.write_text(f"#define VALUE {value}\n{whole}")
+        built[value] = project.build()
+        assert value_of(built[value]) == value
+    assert built[1] != built[2]
+    assert project.entries() == 2, "what was built before is used again"
+
+
+@pytest.mark.parametrize(
+    ("include", "hiding"),
+    [
+        ('#include "shared.h"', "case/shared.h"),
+        ("#include <shared.h>", "first/shared.h"),
+        ('#if __has_include("more.h")\n#include "more.h"\n#else\n#define VALUE 1\n#endif', "case/more.h"),
+    ],
+)
+def test_an_object_is_built_again_when_a_new_header_hides_another(
+    project: Project, tmp_path: Path, include: str, hiding: str
+) -> None:
+    (tmp_path / "first").mkdir()
+    project.include = [tmp_path / "first", *project.include]
+    reads(project, include)
+    first = project.build()
+    (tmp_path / hiding).write_text("#define VALUE 7\n")
+    second = project.build()
+    assert (value_of(first), value_of(second)) == (1, 7)
+    (tmp_path / hiding).unlink()
+    assert project.build() == first
+
+
+def test_an_object_is_built_again_by_another_compiler(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = project.build()
+    wrapper = tmp_path / "tools/clang"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("clang")} "$@" -DNEWER\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(wrapper.parent), prepend=":")
     second = project.build()
     assert second != first
-    project.source.write_text(SOURCE + "// changed\n")
-    third = project.build()
-    assert third not in (first, second)
-    (project.case_folder / "local.h").write_text("\n")
-    assert project.build() not in (first, second, third)
-    assert project.entries() == 4
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("clang", path="/usr/bin")} "$@" -DNEWEST\n')
+    assert project.build() not in (first, second), "the same path, the same version, another file"
+
+
+def test_what_is_saved_while_it_is_compiled_is_compiled_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = project.include[0] / "shared.h"
+    real = objects.compile_object
+
+    def compile_and_save(*words: Any, **more: Any) -> list[str]:
+        paths = real(*words, **more)
+        if "VALUE 1" in header.read_text():
+            header.write_text("#define VALUE 2\n")
+        return paths
+
+    monkeypatch.setattr(objects, "compile_object", compile_and_save)
+    assert value_of(project.build()) == 2
+
+
+def test_a_damaged_note_costs_a_compilation(project: Project) -> None:
+    first = project.build()
+    for note in (project.cache.root / "dependencies").rglob("*.json"):
+        for damage in ("", "[]", '{"base": 1}', "{"):
+            note.write_text(damage)
+            assert project.build() == first
+
+
+def test_the_listing_comes_with_the_object(project: Project) -> None:
+    for _ in range(2):
+        listing = project.builder.build(project.case(), X86)["target.bpf.c"].listing
+        assert listing.programs == {"program": "socket"}
+
+
+def test_a_warm_build_starts_no_compiler(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.build()
+    monkeypatch.setattr(objects, "compile_object", None)
+    monkeypatch.setitem(sys.modules, "elftools.elf.elffile", None)
+    project.build()
 
 
 def test_each_byte_order_has_objects_of_its_own(project: Project) -> None:
@@ -180,7 +293,7 @@ def test_any_bytes_are_an_object_or_refused(tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
 def test_flags(arch: Architecture) -> None:
-    flags = compile_flags(arch, include=Path("/i"))
+    flags = compile_flags(arch, include=[Path("/i")])
     assert f"-D__TARGET_ARCH_{arch.clang_arch}" in flags
     assert flags[flags.index("-target") + 1] == arch.bpf_target
     assert {"-mcpu=v2", "-g", "-Werror", "-I/i"} <= set(flags)
@@ -190,9 +303,9 @@ def test_flags(arch: Architecture) -> None:
 def test_the_committed_case_compiles(arch: str, tmp_path: Path) -> None:
     """The two byte orders, and both ways in which a kprobe's context is declared."""
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
-    built = ObjectBuilder(cache=Cache(tmp_path), include=ROOT / "bpf/include").build(case, ARCHITECTURES[arch])
+    built = ObjectBuilder(cache=Cache(tmp_path), include=[ROOT / "bpf/include"]).build(case, ARCHITECTURES[arch])
     assert set(built) == {"target.bpf.c", "tracer.bpf.c"}
-    assert all(path.stat().st_size < 40_000 for path in built.values())
+    assert all(each.path.stat().st_size < 40_000 for each in built.values())
 
 
 def test_objects_are_copied_beside_the_results(tmp_path: Path) -> None:
@@ -213,3 +326,55 @@ def test_the_variants_of_the_seed_run_its_very_programs() -> None:
         if (ROOT / "bpf" / case / name).read_bytes() != (seed / name).read_bytes()
     ]
     assert other == []
+
+
+HEADERS = {
+    "vmlinux.h": '#include "vmlinux.h"',
+    "uapi": "#include <linux/bpf.h>",
+    "more of uapi": "#include <linux/bpf.h>\n#include <linux/ip.h>\n#include <linux/in6.h>\n#include <linux/tcp.h>",
+}
+"""What users include beside trace.h, some of which defines the same types."""
+PROGRAM = """
+EVENTS_MAP(events);
+SEC("raw_tp/task_rename") int on_rename(void *ctx)
+{
+	emit_connection(ctx, &events, ctx, EVENT_TARGET, 0, 0);
+	trace_value(EVENT_TARGET, 1);
+	return 0;
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
+@pytest.mark.parametrize("order", [1, -1], ids=["before", "behind"])
+@pytest.mark.parametrize("headers", HEADERS)
+def test_the_shared_headers_stand_beside_a_users_own(
+    arch: Architecture, headers: str, order: int, project: Project
+) -> None:
+    project.include = [ROOT / "bpf/include"]
+    shutil.copy(ROOT / "tests/inputs/refused-32-vmlinux-h/vmlinux.h", project.case_folder)
+    libbpf = "#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n#include <bpf/bpf_tracing.h>"
+    includes = [f"{HEADERS[headers]}\n{libbpf}", '#include "trace.h"'][::order]
+    project.source.write_text("\n".join(includes) + PROGRAM)
+    project.build(arch)
+
+
+def test_the_types_of_a_users_own_are_the_ones_that_are_used(project: Project) -> None:
+    """Behind trace.h, too: kernel.h has a `struct __sk_buff` of one member."""
+    project.include = [ROOT / "bpf/include"]
+    project.source.write_text(
+        '#include "trace.h"\n#include <linux/bpf.h>\n'
+        'SEC("socket") int program(struct __sk_buff *skb) { return skb->protocol; }\n'
+        'char LICENSE[] SEC("license") = "GPL";\n'
+    )
+    project.build()
+
+
+def test_an_error_behind_the_shared_headers_is_told_as_it_is(project: Project) -> None:
+    project.include = [ROOT / "bpf/include"]
+    project.source.write_text('#include "trace.h"\n#include <linux/bpf.h>\nint value = undeclared;\n')
+    with pytest.raises(CompileError) as caught:
+        project.build()
+    assert "undeclared" in caught.value.log
+    assert "redefinition" not in caught.value.log

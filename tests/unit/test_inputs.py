@@ -1,0 +1,85 @@
+"""Inputs after public bug reports (tests/inputs/), as far as no guest is needed: what is built, and what is told."""
+
+# ruff: noqa: E501  (a table is read by its columns)
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from unit_samples import ROOT, X86
+
+from harness.architectures import ARCHITECTURES, Architecture
+from harness.cache import Cache
+from harness.config.case import load_case
+from harness.config.matrix import Matrix
+from harness.errors import CompileError
+from harness.preparation import Built, Preparation, Project
+
+INPUTS = ROOT / "tests/inputs"
+
+
+def built(folder: Path, name: str, arch: Architecture = X86, *, copied: bool = False) -> Built:
+    """Build an input as a run does, by a project without headers of its own; `copied` if it is to be changed."""
+    if copied and not (folder / name).exists():
+        shutil.copytree(INPUTS / name, folder / name)
+    case = load_case((folder if copied else INPUTS) / name)
+    matrix = Matrix.model_validate({"kernels": [{"name": "k", "arch": "x86_64", "source": "path", "image": "vmlinuz"}]})
+    project = Project(matrix_file=folder / "matrix.yaml")
+    return Preparation(project, matrix, cache=Cache(folder / "cache")).build([case], arch)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("26-own-headers", "include/common.h"), ("26b-included-source", "impl.c")],
+)
+def test_what_an_object_is_made_of_is_never_stale(tmp_path: Path, name: str, file: str) -> None:
+    first = built(tmp_path, name, copied=True).files[name]["prog.bpf.c"]
+    path = tmp_path / name / file
+    path.write_text(path.read_text().replace("EVENT_TARGET", "EVENT_CALLEE"))
+    second = built(tmp_path, name, copied=True).files[name]["prog.bpf.c"]
+    assert first != second
+    assert first.read_bytes() != second.read_bytes()
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
+@pytest.mark.parametrize(
+    "name", ["refused-32-vmlinux-h", "refused-32b-trace-first", "refused-32d-uapi", "32c-without-trace"]
+)
+def test_headers_of_ones_own_stand_beside_the_shared_ones(tmp_path: Path, name: str, arch: Architecture) -> None:
+    found = built(tmp_path, name, arch)
+    assert not found.faults, [fault.log for fault in found.faults.values() if isinstance(fault, CompileError)]
+    assert not found.mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("13c-typo-is-green", 'case.yaml:2: target.attach[0]: prog.bpf.c has no program "on_renam"; did you mean "on_rename"?'),
+        ("13d-typo-tracing", 'case.yaml:4: steps[0].only[0]: prog.bpf.c has no program "on_renam"; did you mean "on_rename"?'),
+        ("09-ringbuf", 'case.yaml:4: events: the map "rb" of prog.bpf.c is a BPF_MAP_TYPE_RINGBUF, and a BPF_MAP_TYPE_PERF'),
+        ("09b-ringbuf-client", 'case.yaml:4: events: the map "rb" of prog.bpf.c is a BPF_MAP_TYPE_RINGBUF, and a BPF_MAP_'),
+        ("29-own-event", "case.yaml:5: observe.client: only the trigger tcp-connect makes a connection"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_case_is_told_before_any_guest(tmp_path: Path, name: str, message: str) -> None:
+    (line,) = built(tmp_path, name).mistakes
+    assert message in line
+
+
+@pytest.mark.parametrize("name", ["09c-ringbuf-count", "29b-own-event-tcp", "33b-foreign-as-steps"])
+def test_what_is_no_mistake_is_not_told(tmp_path: Path, name: str) -> None:
+    found = built(tmp_path, name)
+    assert (found.faults, found.mistakes) == ({}, ())
+
+
+def test_the_trace_of_a_tracer_of_a_foreign_program_is_the_tracers(tmp_path: Path) -> None:
+    name = "33-foreign-target"
+    assert built(tmp_path, name).cases[name].trace_in == "tracer"
+
+
+def test_a_warning_is_told_in_the_compilers_text(tmp_path: Path) -> None:
+    (fault,) = built(tmp_path, "refused-26-own-headers").faults.values()
+    assert isinstance(fault, CompileError)
+    assert "prog.bpf.c:6:6: error: unused variable 'unused'" in fault.log

@@ -23,7 +23,7 @@ class Architecture:
     `snapshots` says that QEMU can save and restore such a guest whole.
     `cmdline` is what its kernels are told, `tcg_cmdline` what those in an emulated machine are told as well.
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
-    folders of its headers.
+    folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Architecture:
     silent_poweroff: bool
     snapshots: bool
     clang_arch: str
+    own_register: str
     bpf_target: str
     byte_order: str
     kernel_magic: tuple[tuple[int, bytes], ...]
@@ -90,6 +91,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             silent_poweroff=False,
             snapshots=True,
             clang_arch="x86",
+            own_register="r15",
             bpf_target="bpfel",
             byte_order="little",
             # Documentation/arch/x86/boot.rst: "HdrS" at 0x202. A vmlinux is an ELF file.
@@ -118,6 +120,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             silent_poweroff=False,
             snapshots=True,
             clang_arch="arm64",
+            own_register="pstate",
             bpf_target="bpfel",
             byte_order="little",
             # Documentation/arch/arm64/booting.rst: "ARM\x64" at 56.
@@ -149,6 +152,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # array in RISC-V mtimer VMState"): a restored guest waits for ever for the timer that was set last.
             snapshots=False,
             clang_arch="riscv",
+            own_register="epc",
             bpf_target="bpfel",
             byte_order="little",
             # Documentation/arch/riscv/boot-image-header.rst: "RISCV" at 48. Debian ships an ELF vmlinux.
@@ -178,6 +182,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             silent_poweroff=False,
             snapshots=True,
             clang_arch="s390",
+            own_register="gprs",
             bpf_target="bpfeb",
             byte_order="big",
             # arch/s390/boot/head.S: "S390EP" at 0x10008 of the image.
@@ -206,6 +211,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # nothing else of them is trusted either.
             snapshots=False,
             clang_arch="powerpc",
+            own_register="gpr",
             bpf_target="bpfel",
             byte_order="little",
             kernel_magic=(_ELF64_LE,),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.architectures import Architecture, host_architecture
+from harness.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.cache import Cache, digest, file_state, sha256_known
 from harness.config.case import Case
 from harness.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
@@ -74,7 +74,9 @@ class ObjectBuilder:
     def _object(self, source: Path, arch: Architecture, sight: Sight) -> BuiltObject:
         if not source.name.endswith(".c"):
             check_object(source, arch)
-            return BuiltObject(path=source, listing=self._listing_of(source))
+            listing = self._listing_of(source)
+            check_registers(source, listing, arch)
+            return BuiltObject(path=source, listing=listing)
         clang, identity = self._tools()
         flags = compile_flags(arch, include=self._include)
         base = digest(FORMAT, identity, flags, str(source))
@@ -240,6 +242,20 @@ def check_object(path: Path, arch: Architecture) -> None:
         raise ObjectFileError(
             f"{path} is a {order}-endian BPF object, but {arch.name} is {arch.byte_order}-endian. "
             f"Compile it with clang -target {arch.bpf_target}"
+        )
+
+
+def check_registers(path: Path, listing: Listing, arch: Architecture) -> None:
+    """Raise ObjectFileError where an object's `struct pt_regs` is another architecture's.
+
+    It would read its arguments from where that one has them: wrong values, and no error.
+    """
+    owner = next((each for each in ARCHITECTURES.values() if each.own_register in listing.registers), arch)
+    if owner is not arch:
+        raise ObjectFileError(
+            f"{path} reads the registers of {owner.name} (its struct pt_regs has {owner.own_register}), so what it "
+            f"reads on {arch.name} would be wrong. Give an object for each architecture: "
+            f"{{{owner.name}: {path.name}, ...}}"
         )
 
 

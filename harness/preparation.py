@@ -146,8 +146,9 @@ class Preparation:
         sight = Sight()
         for case in cases:
             try:
-                built = self._objects.build(case, arch, sight=sight)
-                known[case.id] = resolve(case, {name: each.listing for name, each in built.items()})
+                own = case.for_arch(arch.name)
+                built = self._objects.build(own, arch, sight=sight)
+                known[case.id] = resolve(own, {name: each.listing for name, each in built.items()})
             except BuildError as error:
                 faults[case.id] = error
             except ConfigError as error:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, Strict
 from pydantic.config import JsonDict
 
 from harness.config.base import (
+    Arch,
     CheckedModel,
     Expects,
     Line,
@@ -34,7 +35,7 @@ from harness.config.steps import (
     Trigger,
 )
 from harness.config.yaml_source import Loc, shown
-from harness.errors import ConfigError
+from harness.errors import ConfigError, ObjectFileError
 
 CASE_FILE = "case.yaml"
 SOURCE_GLOB = "*.bpf.c"
@@ -43,9 +44,15 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 ObjectFile = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*\.bpf\.[co]$"),
-    Expects('the name of a file in this folder that ends in ".bpf.c" or ".bpf.o"'),
+    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*(\.bpf\.c|\.o)$"),
+    Expects('the name of a file in this folder that ends in ".bpf.c" or ".o"'),
 ]
+ObjectFiles = Annotated[
+    ObjectFile | Annotated[Mapping[Arch, ObjectFile], Field(min_length=1)],
+    Expects('the name of a file in this folder that ends in ".bpf.c" or ".o", or such names by architecture'),
+]
+"""An object: one file for all architectures, or one for each that has a name here."""
+_OBJECT = "File in this folder: *.bpf.c is compiled, *.o is taken as it is; or files by architecture."
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
 CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
 
@@ -61,7 +68,7 @@ class TailCall(Model):
 class Target(Model):
     """The BPF object whose programs are traced or replaced."""
 
-    object: ObjectFile = Field(description="File in this folder: *.bpf.c is compiled, *.bpf.o is taken as it is.")
+    object: ObjectFiles = Field(description=_OBJECT)
     attach: tuple[Symbol, ...] = Field(default=(), description="Programs to attach, in this order.")
     tail_calls: tuple[TailCall, ...] = Field(
         default=(), description="Slots of program arrays to fill before the programs are attached."
@@ -87,7 +94,7 @@ class TracerAttach(Model):
 class Tracer(Model):
     """The BPF object with the fentry, fexit, freplace, ... programs."""
 
-    object: ObjectFile = Field(description="File in this folder: *.bpf.c is compiled, *.bpf.o is taken as it is.")
+    object: ObjectFiles = Field(description=_OBJECT)
     shared_maps: tuple[MapName, ...] = Field(
         default=(), description="Maps of the target object that the tracer uses under the same name."
     )
@@ -132,7 +139,7 @@ class CaseFile(CheckedModel):
         default=None, description="What must be seen while all is attached; {} for nothing."
     )
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
-    objects: Mapping[ObjectName, ObjectFile] = Field(
+    objects: Mapping[ObjectName, ObjectFiles] = Field(
         default={},
         description="With `steps`: the objects by name. The events and the trace are read from the maps of the one "
         "named `target`, or, where that has none, from those of the first that has.",
@@ -194,8 +201,16 @@ class CaseFile(CheckedModel):
 
     @property
     def files(self) -> dict[str, str]:
-        """The object files by the object's name, `target` and `tracer` for those of the simple form."""
-        found = dict(self.objects)
+        """The object files by the object's name, `target` and `tracer` for those of the simple form.
+
+        Of an object that has a file for each of several architectures, the first.
+        """
+        named = self._named()
+        return {name: file if isinstance(file, str) else next(iter(file.values())) for name, file in named.items()}
+
+    def _named(self) -> dict[str, str | Mapping[str, str]]:
+        """Return what the file says of each object: a file, or one by architecture."""
+        found: dict[str, str | Mapping[str, str]] = dict(self.objects)
         if self.target is not None:
             found["target"] = self.target.object
         if self.tracer is not None:
@@ -235,6 +250,25 @@ class Case(CaseFile):
     def __hash__(self) -> int:
         return hash((self.id, self.folder))
 
+    def for_arch(self, arch: str) -> Case:
+        """Return the case with the object files of an architecture; raise ObjectFileError where it has none for it."""
+        named = self._named()
+        if all(isinstance(file, str) for file in named.values()):
+            return self
+        files: dict[str, str] = {}
+        for name, file in named.items():
+            if isinstance(file, str):
+                files[name] = file
+            elif arch in file:
+                files[name] = file[arch]
+            else:
+                there = ", ".join(file)
+                raise ObjectFileError(f"{self.folder / CASE_FILE}: {name} has no object for {arch} (it has: {there})")
+        target = self.target and frozen_copy(Target, self.target, object=files["target"])
+        tracer = self.tracer and frozen_copy(Tracer, self.tracer, object=files["tracer"])
+        objects = {name: files[name] for name in self.objects}
+        return frozen_copy(Case, self, target=target, tracer=tracer, objects=objects)
+
 
 def load_case(folder: Path) -> Case:
     """Read and validate the case in `folder`, and check that the files and lists that it names exist.
@@ -254,12 +288,15 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
             "use lower-case letters, digits and -, with a letter or digit first"
         )
     case, positions = read(path, CaseFile)
-    objects: dict[Loc, str] = {("objects", name): file for name, file in case.objects.items()}
+    named: dict[Loc, str | Mapping[str, str]] = {("objects", name): file for name, file in case.objects.items()}
     if case.target:
-        objects["target", "object"] = case.target.object
+        named["target", "object"] = case.target.object
     if case.tracer:
-        objects["tracer", "object"] = case.tracer.object
-    there = sorted(item.name for item in folder.glob("*.bpf.[co]") if item.is_file())
+        named["tracer", "object"] = case.tracer.object
+    objects: dict[Loc, str] = {}
+    for loc, file in named.items():
+        objects |= {loc: file} if isinstance(file, str) else {(*loc, arch): each for arch, each in file.items()}
+    there = sorted(item.name for glob in (SOURCE_GLOB, "*.o") for item in folder.glob(glob) if item.is_file())
     missing: list[tuple[Loc, str]] = [
         (loc, f"{'.'.join(map(str, loc))}: there is no file {name} in {shown(folder)}{did_you_mean(name, there)}")
         for loc, name in objects.items()

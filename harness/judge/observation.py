@@ -43,6 +43,8 @@ def differences(
         side = side_of(event, ends)
         if side is None:
             text = f"an event with this connection's port, but not its addresses: {describe(event)}"
+            if "raw" in event:
+                text = f"a record came that is no struct event (bpf/include/event.h): {describe(event)}"
             found.append(Difference(step=step, stage=stage, kind=DifferenceKind.STRAY, text=text))
         else:
             sides[side].append(event)
@@ -54,6 +56,8 @@ def differences(
 def describe(event: Event) -> str:
     """Return an event in a few words, for a sentence."""
     words = [str(event.get("kind"))]
+    if "raw" in event:
+        words.append(f"{len(str(event['raw'])) // 2} bytes {event['raw']}")
     if event.get("retval") is not None:
         words.append(f"retval {event['retval']}")
     if "saddr" in event:

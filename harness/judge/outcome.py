@@ -18,8 +18,19 @@ from harness.judge.observation import differences, side_of, trace_differences
 from harness.judge.records import CaseRecord, Ending
 from harness.model import Difference, DifferenceKind, Outcome, OutcomeKind, Stage
 
-REFUSABLE = frozenset({"load", "load-raw", "set-attach-target", "tail-call", "attach"})
-"""Steps whose failure is the kernel's (or, on its behalf, libbpf's) refusal. Any other failing step is trouble."""
+REFUSABLE = frozenset(
+    {
+        *("open", "set-attach-target", "load", "load-raw", "enable-stats"),
+        *("attach", "tail-call", "trigger", "info"),
+    }
+)
+"""Steps whose failure is a refusal: by the kernel, or by libbpf on its behalf, of what the case asks for.
+
+What is left, reading back what the programs wrote, is the harness's own work: where that fails it is trouble.
+"""
+OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen"})
+"""Steps that fail only where the case is wrong, in ways that its names do not show (names.py): a map of another kind,
+an object that was loaded already."""
 
 DETACHING = frozenset({"detach"})
 
@@ -219,7 +230,7 @@ def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, An
     if step.op in DETACHING:
         return _judged(record, OutcomeKind.MISBEHAVES, words, stage=step.stage, failed=report, found=[*found, own])
     if step.op not in REFUSABLE:
-        return _lost(words, record, stage=step.stage)
+        return replace(_lost(words, record, stage=step.stage), wrong_input=step.op in OF_THE_CASE)
     # A step that must be refused and was, with another errno: the kernel may well have refused all of its kind.
     misbehaved = next((each.stage for each in found if each.kind != DifferenceKind.REFUSED), None)
     if misbehaved is not None:

@@ -942,3 +942,25 @@ def test_the_environment_is_what_the_machine_says() -> None:
 def test_garbage_between_lines_is_not_taken_for_an_answer(pipe: Pipe) -> None:
     with pytest.raises(AgentError):
         transcript_of(pipe, chattering)
+
+
+def test_a_record_that_cannot_be_decoded_is_the_cases_own() -> None:
+    """It carries no port to tell it by, and nobody else writes to this map: "nothing came" would be wrong."""
+    told: list[dict[str, Any]] = []
+
+    class Reader:
+        lost = 0
+
+        def read(self, *, enough: Any, seconds: float) -> list[dict[str, Any]]:
+            return [agent.decode_event(b"\x01\x02"), {"kind": "kprobe", "sport": 22, "dport": 0}]
+
+    class Lines:
+        def hold(self, kind: str, **fields: Any) -> None:
+            told.append(fields)
+
+    case = agent.Case(Lines(), None, {"id": CASE_ID, "steps": []})
+    case._readers["events"] = Reader()
+    case._ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
+    found = case.do_observe({"map": "events", "count": 1, "seconds": 0, "phase": "observe"})
+    assert found == {"events": 2, "lost": 0}
+    assert [(line["ours"], line["event"]["kind"]) for line in told] == [(True, "undecodable"), (False, "kprobe")]

@@ -14,7 +14,7 @@ from harness.architectures import ARCHITECTURES, Architecture
 from harness.cache import Cache
 from harness.config.case import load_case
 from harness.config.matrix import Matrix
-from harness.errors import CompileError
+from harness.errors import CompileError, ConfigError, ObjectFileError
 from harness.preparation import Built, Preparation, Project
 
 INPUTS = ROOT / "tests/inputs"
@@ -51,6 +51,43 @@ def test_headers_of_ones_own_stand_beside_the_shared_ones(tmp_path: Path, name: 
     found = built(tmp_path, name, arch)
     assert not found.faults, [fault.log for fault in found.faults.values() if isinstance(fault, CompileError)]
     assert not found.mistakes
+
+
+@pytest.mark.parametrize("name", ["24-prebuilt", "refused-24b-prebuilt-other-name"])
+def test_an_object_reads_the_registers_of_one_architecture(tmp_path: Path, name: str) -> None:
+    assert not built(tmp_path, name).faults
+    for arch in ("arm64", "riscv64", "ppc64le"):
+        (fault,) = built(tmp_path, name, ARCHITECTURES[arch]).faults.values()
+        assert isinstance(fault, ObjectFileError)
+        assert "reads the registers of x86_64" in str(fault)
+        assert f"on {arch} would be wrong" in str(fault)
+    (fault,) = built(tmp_path, name, ARCHITECTURES["s390x"]).faults.values()
+    assert "big-endian" in str(fault)
+
+
+def test_an_object_for_each_architecture(tmp_path: Path) -> None:
+    name = "refused-24b-prebuilt-other-name"
+    shutil.copytree(INPUTS / name, tmp_path / name)
+    path = tmp_path / name / "case.yaml"
+    path.write_text(path.read_text().replace("tracer_x86_bpfel.o", "{x86_64: tracer_x86_bpfel.o, arm64: other.bpf.c}"))
+    (tmp_path / name / "other.bpf.c").write_text((INPUTS / "24-prebuilt/tracer.c").read_text())
+    found = {arch: built(tmp_path, name, ARCHITECTURES[arch], copied=True) for arch in ("x86_64", "arm64", "riscv64")}
+    assert list(found["x86_64"].files[name]) == ["tracer_x86_bpfel.o"]
+    assert list(found["arm64"].files[name]) == ["other.bpf.c"]
+    assert found["arm64"].cases[name].files == {"target": "other.bpf.c"}
+    (fault,) = found["riscv64"].faults.values()
+    assert "target has no object for riscv64 (it has: x86_64, arm64)" in str(fault)
+
+
+def test_a_file_of_an_architecture_that_is_not_there_is_told(tmp_path: Path) -> None:
+    name = "refused-24b-prebuilt-other-name"
+    shutil.copytree(INPUTS / name, tmp_path / name)
+    path = tmp_path / name / "case.yaml"
+    path.write_text(path.read_text().replace("tracer_x86_bpfel.o", "{x86_64: tracer_x86_bpfeb.o}"))
+    with pytest.raises(
+        ConfigError, match=r"objects\.target\.x86_64: there is no file tracer_x86_bpfeb\.o .*did you mean"
+    ):
+        load_case(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_a_difference_of_the_control_says_that_the_tracers_are_detached() -> Non
 @pytest.mark.parametrize(
     ("seen", "words"),
     [
-        ({"kind": "undecodable", "raw": "00"}, "undecodable"),
+        ({"kind": "undecodable", "raw": "00ff"}, "undecodable 2 bytes 00ff"),
         ({"kind": "fexit", "retval": -22}, "fexit retval -22"),
         ({"kind": "kprobe", "saddr": "::1", "sport": 1, "daddr": "::", "dport": 0}, "kprobe ::1:1 -> :::0"),
     ],

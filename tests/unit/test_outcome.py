@@ -101,10 +101,10 @@ TABLE: list[tuple[str, Change, OutcomeKind, Verdict]] = [
     ("attach refused", failing(8), K.REFUSED, Verdict.FAIL),
     ("tail-call refused", failing(10), K.REFUSED, Verdict.FAIL),
     ("detach failed", failing(15), K.MISBEHAVES, Verdict.FAIL),
-    ("open failed", failing(0), K.LOST, Verdict.ERROR),
+    ("open failed", failing(0), K.REFUSED, Verdict.FAIL),
     ("listen failed", failing(3), K.LOST, Verdict.ERROR),
     ("share-map failed", failing(4), K.LOST, Verdict.ERROR),
-    ("trigger failed", failing(13, refused=False, errno=111, errno_name="ECONNREFUSED"), K.LOST, Verdict.ERROR),
+    ("trigger failed", failing(13, refused=False, errno=111, errno_name="ECONNREFUSED"), K.REFUSED, Verdict.FAIL),
     ("splat while all passed", end(kernel_log=SPLAT), K.MISBEHAVES, Verdict.FAIL),
     ("killed by a signal", end(complete=False, signal="SIGSEGV"), K.LOST, Verdict.ERROR),
     ("deadline in the guest", end(complete=False, signal="SIGKILL", timed_out=True), K.LOST, Verdict.ERROR),
@@ -122,6 +122,13 @@ def test_table(change: Change, kind: OutcomeKind, verdict: Verdict) -> None:
     assert found.kind == kind, found.reason
     assert judge(found, WORKS)[0] == verdict
     assert found.reason
+
+
+@pytest.mark.parametrize(("index", "wrong_input"), [(3, True), (4, True), (14, False)])
+def test_what_only_a_wrong_case_can_do_is_the_users(index: int, wrong_input: bool) -> None:
+    """To read the events that came (14) is the harness's own work."""
+    found = outcome(failing(index))
+    assert (found.kind, found.wrong_input) == (K.LOST, wrong_input)
 
 
 def test_a_kernel_log_with_holes_is_never_green() -> None:
@@ -418,6 +425,11 @@ def test_a_wrong_return_value_misbehaves() -> None:
     assert "must carry retval 0, but carries 1" in events(change).reason
 
 
+def test_an_undecodable_event_is_shown_as_it_is() -> None:
+    found = events(lambda line: {**line, "event": {"time_ns": 0, "kind": "undecodable", "raw": "00ff"}})
+    assert "a record came that is no struct event (bpf/include/event.h): undecodable 2 bytes 00ff" in found.reason
+
+
 def test_an_undecodable_event_of_ours_misbehaves() -> None:
     found = events(lambda line: {**line, "event": {"time_ns": 0, "kind": "undecodable", "raw": "00"}})
     assert found.kind == K.MISBEHAVES
@@ -574,7 +586,7 @@ def test_a_refusal_of_a_step_that_must_work_ends_the_walk_and_keeps_what_was_wro
     assert (found.kind, found.stage, found.errno_name) == (K.REFUSED, Stage.ATTACH_TRACER, "ENOTSUPP")
     trigger = {**record.steps[8], **NO}
     found = outcome_of(steps_case(), replace(record, steps=(*record.steps[:8], trigger), events=()))
-    assert (found.kind, found.stage) == (K.LOST, Stage.TRIGGER)
+    assert (found.kind, found.stage) == (K.MISBEHAVES, Stage.ATTACH_TRACER)
     assert found.reason.startswith("attach again must be refused with EINVAL or EBUSY, but was accepted; trigger run")
 
 

@@ -1,0 +1,58 @@
+"""Inputs after public bug reports (tests/inputs/) that need a guest: what a run of the matrix answers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import ROOT, TemporaryProject, run
+
+pytestmark = pytest.mark.vm
+
+INPUTS = ROOT / "tests/inputs"
+WORKING = (
+    *("26-own-headers", "26b-included-source", "33-foreign-target", "33b-foreign-as-steps", "09c-ringbuf-count"),
+    *("refused-32-vmlinux-h", "refused-32b-trace-first", "refused-32d-uapi", "32c-without-trace", "24-prebuilt"),
+)
+
+
+def cells(project: TemporaryProject) -> dict[str, dict[str, Any]]:
+    report = json.loads((project.folder / "results/latest/report.json").read_text())
+    return {cell["case"]: cell for cell in report["cells"]}
+
+
+def test_what_works_does_and_a_bad_case_beside_it_ends_nothing(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project", kernels=["6.12-x86_64"])
+    (project.folder / "bpf/include").unlink()  # as in a folder of one's own: the headers are those of bpfmatrix
+    for name in (*WORKING, "refused-26-own-headers"):
+        shutil.copytree(INPUTS / name, project.folder / "bpf" / name)
+    done = run("matrix", "--matrix-file", project.matrix_file)
+    found = cells(project)
+    assert {name: found[name]["verdict"] for name in WORKING} == dict.fromkeys(WORKING, "pass"), done.output
+    broken = found["refused-26-own-headers"]
+    assert (broken["verdict"], broken["stage"], broken["wrong_input"]) == ("error", "build", True)
+    assert done.code == 2
+
+    # What an object is made of changes: the same run again answers for what is there now.
+    header = project.folder / "bpf/26-own-headers/include/common.h"
+    header.write_text(header.read_text().replace("EVENT_TARGET", "EVENT_CALLEE"))
+    impl = project.folder / "bpf/26b-included-source/impl.c"
+    impl.write_text(impl.read_text().replace("EVENT_TARGET", "EVENT_CALLEE"))
+    done = run("matrix", "--matrix-file", project.matrix_file, "--case", "26*")
+    assert {name: cell["verdict"] for name, cell in cells(project).items()} == {
+        "26-own-headers": "fail",
+        "26b-included-source": "fail",
+    }
+    assert done.code == 1
+
+
+def test_records_of_another_layout_are_shown(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project", kernels=["6.12-x86_64"])
+    shutil.copytree(INPUTS / "29b-own-event-tcp", project.folder / "bpf/29b-own-event-tcp")
+    done = run("matrix", "--matrix-file", project.matrix_file)
+    (cell,) = cells(project).values()
+    assert (cell["verdict"], done.code) == ("fail", 1)
+    assert "20 bytes" in cell["reason"]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR MIT)
-/* Run when a socket of the map receives: one says how long the message is, the other lets it pass (1, SK_PASS). */
+/* Run when a socket of the map receives: one says how long the message is, the other drops it (all but 1, SK_PASS). */
 #include "trace.h"
 
 struct {
@@ -20,7 +20,7 @@ SEC("sk_skb/stream_verdict")
 int verdict(struct __sk_buff *ctx)
 {
 	trace_kind(EVENT_CALLEE);
-	return 1;
+	return 7;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -24,13 +24,18 @@ import sys
 import time
 
 PROTOCOL = 2
-LOG_BYTES = 256 * 1024
+# How much of the verifier's log there is room for; kernels before 5.2 refuse more than UINT_MAX >> 8 (7a9f5c65abcc),
+# later ones more than UINT_MAX >> 2. And how much of it is sent: its beginning, and the end, which says what was wrong.
+LOG_ROOM, LOG_ROOM_BEFORE_5_2 = 64 * 1024 * 1024, (1 << 24) - 1
+LOG_HEAD, LOG_TAIL = 8 * 1024, 32 * 1024
+BPF_LOG_STATS = 4
 TEXT_LIMIT = 32 * 1024
 EVENT_LIMIT = 4096
 TRACE_LIMIT = 128
 KMSG_HALF = 1500
 KMSG_RECORDS = 100_000
 LAST_WORDS_SECONDS = 0.03
+LEFT_SECONDS = 3.0
 PERF_PAGES = 8
 HELD_BYTES = 1024 * 1024
 CLEAR_WARN_ONCE = "/sys/kernel/debug/clear_warn_once"
@@ -160,6 +165,7 @@ PROTOTYPES = {
     "bpf_program__name": (TEXT, [POINTER]),
     "bpf_program__fd": (INT, [POINTER]),
     "bpf_program__set_log_buf": (INT, [POINTER, POINTER, SIZE]),
+    "bpf_program__set_log_level": (INT, [POINTER, U32]),
     "bpf_program__set_attach_target": (INT, [POINTER, INT, TEXT]),
     "bpf_program__set_expected_attach_type": (INT, [POINTER, INT]),
     "bpf_program__attach": (POINTER, [POINTER]),
@@ -225,8 +231,7 @@ class Libbpf:
                 function.restype, function.argtypes = result, arguments
         self.messages = []
         # The verifier's log. One for all programs: a load ends with the first that is refused.
-        self.log = mmap.mmap(-1, LOG_BYTES)
-        self.log_address = ctypes.addressof(ctypes.c_char.from_buffer(self.log))
+        self.log = VerifierLog()
         self._line = ctypes.create_string_buffer(4096)
         self._print = PRINT_FN(self._on_print)
         self._lib.libbpf_set_print(self._print)
@@ -315,29 +320,102 @@ class ProgInfo(ctypes.Structure):
     ]
 
 
+class VerifierLog:
+    """Room for the verifier's log: as much as a kernel takes, so that no log that can be read to its end is cut.
+
+    It is this process's own memory, and only what is written to becomes real: so it costs nothing until there is a log,
+    and is gone with the case.
+    """
+
+    def __init__(self, size=None):
+        self.size = size or log_room(os.uname().release, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        self.memory = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+
+    def clear(self):
+        """Forget the log."""
+        if self.memory[0]:
+            self.memory[0] = 0
+
+    def full(self):
+        """Say whether there may have been no room for all of it."""
+        return self._length() >= self.size - LOG_HEAD
+
+    def text(self):
+        """Return the log; of one that is long only the beginning and the end, and how much is missing between them."""
+        length = self._length()
+        if length <= LOG_HEAD + LOG_TAIL:
+            return self._part(0, length).strip()
+        head, tail = self._part(0, LOG_HEAD), self._part(length - LOG_TAIL, length)
+        head, tail = head[: head.rfind("\n") + 1], tail[tail.find("\n") + 1 :]
+        left_out = length - len(head) - len(tail)
+        return f"{head}[bpfmatrix: {left_out} of {length} bytes are left out here]\n{tail}".strip()
+
+    def _length(self):
+        found = self.memory.find(b"\0")
+        return self.size if found < 0 else found
+
+    def _part(self, start, end):
+        return self.memory[start:end].decode(errors="replace")
+
+
+def log_room(release, memory):
+    """Return how many bytes the verifier's log gets on a kernel of this release, in a guest with so much memory."""
+    major, minor = ([int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit()] + [0, 0])[:2]
+    most = LOG_ROOM if (major, minor) >= (5, 2) else LOG_ROOM_BEFORE_5_2
+    return min(most, memory // 4)
+
+
 class BpfObject:
     """An opened object file and its programs."""
 
     def __init__(self, lib, path, only=None):
-        self._lib = lib
+        self._lib, self._path, self._only, self._prepared = lib, path, only, []
         self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
         self.programs = lib.programs(self.handle)
         for name, program in self.programs.items():
             if only is not None and name not in only:
                 lib.call("bpf_program__set_autoload", program, False)
         for program in self.programs.values():
-            # With a buffer and log level 0, libbpf asks for the log only when a load has failed.
-            lib.call("bpf_program__set_log_buf", program, lib.log_address, LOG_BYTES)
+            # With a buffer and log level 0, libbpf asks for the log only when a load has failed, and loads again
+            # (bpf_object_load_prog()): so errno is that of a load with the log.
+            lib.call("bpf_program__set_log_buf", program, lib.log.address, lib.log.size)
+
+    def prepare(self, act):
+        """Do with this object what must be done before it is loaded, and remember it."""
+        act(self)
+        self._prepared.append(act)
 
     def load(self):
         """Load all maps and programs; Refused names the program that was refused, with the verifier's log."""
-        self._lib.log[0] = 0
+        self._lib.log.clear()
         try:
             self._lib.call("bpf_object__load", self.handle)
         except Refused as refusal:
-            text = ctypes.string_at(self._lib.log_address)
-            refusal.log = text.decode(errors="replace").strip()[-TEXT_LIMIT:]
+            refusal.log = self._lib.log.text()
+            if refusal.number == errno.ENOSPC and self._lib.log.full():
+                self._without_log(refusal)
             raise
+
+    def _without_log(self, refusal):
+        """Find out what a load is refused with whose log is longer than there is room for, which is ENOSPC by itself.
+
+        An object is loaded but once, so another of the same file is prepared in the same way. With BPF_LOG_STATS alone
+        the verifier writes no states, but still what is wrong (kernel/bpf/verifier.c, verbose()).
+        """
+        again = BpfObject(self._lib, self._path, self._only)
+        for act in self._prepared:
+            act(again)
+        for program in again.programs.values():
+            self._lib.call("bpf_program__set_log_level", program, BPF_LOG_STATS)
+        self._lib.log.clear()
+        try:
+            self._lib.call("bpf_object__load", again.handle)
+        except Refused as real:
+            refusal.number, refusal.detail = real.number, real.detail
+            refusal.log += (
+                f"\n[bpfmatrix: there was no room for all of the log; loaded without it:]\n{self._lib.log.text()}"
+            )
 
     def program(self, name):
         """Return a program by name; Refused with ENOENT where there is none."""
@@ -469,7 +547,10 @@ BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc
 # How ioctl(2) says "no argument" and "writes": include/uapi/asm-generic/ioctl.h, else the machine's own.
 IOCTL_BITS = {"ppc64le": (1 << 29, 4 << 29)}
 IOCTL_BITS_GENERIC = (0, 1 << 30)
-BPF_PROG_LOAD, BPF_LINK_CREATE = 5, 28
+BPF_PROG_LOAD, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE = 5, 15, 28
+FINIT_MODULE = {"x86_64": 313, "aarch64": 273, "riscv64": 273, "s390x": 344, "ppc64le": 353}
+DELETE_MODULE = {"x86_64": 176, "aarch64": 106, "riscv64": 106, "s390x": 129, "ppc64le": 129}
+CLONE_NEWNS, CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x20000, 0x40000000, 36
 
 
 def bpf(command, attributes):
@@ -771,45 +852,47 @@ class Case:
         attach_type = self._lib.call("bpf_program__expected_attach_type", program)
         count, code = (self._lib.call(f"bpf_program__{what}", program) for what in ("insn_cnt", "insns"))
         words = ctypes.create_string_buffer(b"Dual MIT/GPL")
-        log = ctypes.create_string_buffer(LOG_BYTES)
         # union bpf_attr of BPF_PROG_LOAD: prog_type, insn_cnt, insns, license; log_level, log_size, log_buf;
         # kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type; prog_btf_fd and the function and
         # line information (none); attach_btf_id, attach_prog_fd, and padding.
-        attributes = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(words))
-        attributes += struct.pack("=IIQ", 1, LOG_BYTES, ctypes.addressof(log))
-        attributes += struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
-        attributes += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
+        before = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(words))
+        after = struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
+        after += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
         target = self.program_fd(step["target_object"], step["target"])
-        attributes += struct.pack("=III", step["btf_id"], target, 0)
+        after += struct.pack("=III", step["btf_id"], target, 0)
+        log = self._lib.log
+        log.clear()
         try:
-            os.close(bpf(BPF_PROG_LOAD, attributes))
-        except Refused as refusal:
-            refusal.log = log.value.decode(errors="replace").strip()[-TEXT_LIMIT:]
+            os.close(bpf(BPF_PROG_LOAD, before + struct.pack("=IIQ", 0, 0, 0) + after))
+        except Refused as refusal:  # with the kernel's errno; once more for its log, which may be too long
+            with contextlib.suppress(Refused):
+                os.close(bpf(BPF_PROG_LOAD, before + struct.pack("=IIQ", 1, log.size, log.address) + after))
+            refusal.log = log.text()
             raise
 
     def do_share_map(self, step):
         """Make an object use the map of another that is loaded already."""
         source = self._objects[step["from_object"]].map(step["from_map"])
-        self._lib.call(
-            "bpf_map__reuse_fd",
-            self._objects[step["object"]].map(step["map"]),
-            self._lib.call("bpf_map__fd", source),
+        fd = self._lib.call("bpf_map__fd", source)
+        self._objects[step["object"]].prepare(
+            lambda item: self._lib.call("bpf_map__reuse_fd", item.map(step["map"]), fd)
         )
 
     def do_set_attach_target(self, step):
         """Tell a tracer which program, and which function of it, it will be attached to."""
         target = self._objects[step["target_object"]].program(step["target"])
-        self._lib.call(
-            "bpf_program__set_attach_target",
-            self._objects[step["object"]].program(step["program"]),
-            self._lib.call("bpf_program__fd", target),
-            step["function"].encode(),
+        fd, function = self._lib.call("bpf_program__fd", target), step["function"].encode()
+        self._objects[step["object"]].prepare(
+            lambda item: self._lib.call("bpf_program__set_attach_target", item.program(step["program"]), fd, function)
         )
 
     def do_set_attach_type(self, step):
         """Give a program an attach type that libbpf has no section name for."""
-        program = self._objects[step["object"]].program(step["program"])
-        self._lib.call("bpf_program__set_expected_attach_type", program, step["type"])
+        self._objects[step["object"]].prepare(
+            lambda item: self._lib.call(
+                "bpf_program__set_expected_attach_type", item.program(step["program"]), step["type"]
+            )
+        )
 
     def do_attach(self, step):
         """Attach a program as its section says, or by a command of bpf(2); the link has a name."""
@@ -946,11 +1029,15 @@ class Case:
         if self._loopback is not None:
             return self._loopback
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
+        if libc.unshare(CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "unshare")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
             # struct ifreq: name, flags (IFF_UP); SIOCSIFFLAGS
             libc.ioctl(link.fileno(), 0x8914, struct.pack("=16sH22x", b"lo", 1))
+        for name, value in self._case.get("sysctls", {}).items():
+            # Some are the namespace's own; those that are not are there only in the first one.
+            if name.startswith("net.") and os.path.exists(sysctl_path(name)):
+                set_sysctl(name, value)
         self._loopback = socket.if_nametoindex("lo")
         return self._loopback
 
@@ -1061,13 +1148,27 @@ class Case:
         return SocketLink(ends, detach=68)  # SO_DETACH_REUSEPORT_BPF
 
     def attach_kprobe_multi(self, program):
-        """Attach to the one function of the section; by a pattern, libbpf would search all of the kernel's symbols."""
+        """Attach as libbpf does by itself, but to a function that is named whole without a search for it.
+
+        libbpf before 1.7 searches all of the kernel's symbols even for that; where the kernel does not find it by its
+        name, libbpf says what it would have said.
+        """
         kind, _, function = self._lib.section(program).partition("/")
+        if function and not any(character in function for character in "*?"):
+            try:
+                return self._attach_to_function(program, kind, function)
+            except Refused as refusal:
+                if refusal.number != errno.ESRCH:
+                    raise
+                self._lib.messages.clear()
+        return BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
+
+    def _attach_to_function(self, program, kind, function):
         symbols = (TEXT * 1)(function.encode())
         # struct bpf_kprobe_multi_opts: syms, addrs, cookies, cnt, retprobe, session.
         made = options(
             *((POINTER, ctypes.addressof(symbols)), (POINTER, None), (POINTER, None), (SIZE, 1)),
-            *((ctypes.c_bool, False), (ctypes.c_bool, kind == "kprobe.session")),
+            *((ctypes.c_bool, kind == "kretprobe.multi"), (ctypes.c_bool, kind == "kprobe.session")),
         )
         link = self._lib.pointer("bpf_program__attach_kprobe_multi_opts", program, None, ctypes.byref(made))
         return BpfLink(self._lib, link)
@@ -1117,6 +1218,7 @@ ATTACHERS = {
     "sk_reuseport": Case.attach_reuseport,
     "iter/bpf_map_elem": Case.attach_map_iterator,
     "kprobe.multi": Case.attach_kprobe_multi,
+    "kretprobe.multi": Case.attach_kprobe_multi,
     "kprobe.session": Case.attach_kprobe_multi,
     "perf_event": Case.attach_perf_event,
 }
@@ -1227,6 +1329,15 @@ def read_text(path):
         os.close(fd)
 
 
+def read_whole(path):
+    """Return a file's text, however long it is; nothing where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def environment(lib):
     """Return what may matter for the outcomes, as the guest itself says it."""
     name = os.uname()
@@ -1282,6 +1393,7 @@ def run_child(reporter, lib, case):
     if pid == 0:
         status = 70
         try:
+            own_bpffs()
             Case(reporter, lib, case).run()
             status = 0
         except BaseException as error:  # whatever it is, the parent must learn of it
@@ -1301,28 +1413,71 @@ def run_child(reporter, lib, case):
     }
 
 
-def run_case(reporter, lib, log, case):
-    """Run one case with its sysctls set, and report its end with the kernel's new messages."""
+def run_case(reporter, lib, log, case, *, before):
+    """Run one case with its modules and sysctls, and report its end with the kernel's new messages.
+
+    `before` is what the guest was like before its first case (Surroundings). Return why no other case may run in this
+    guest, or None.
+    """
     start = time.monotonic()
     clear_warn_once()
     reporter.at(-1)
     reporter.send("case", case=case["id"], **log.read())  # with the end of the case before
-    changed, end = {}, None
+    changed: dict[str, str] = {}
     try:
-        for name, value in case.get("sysctls", {}).items():
-            try:
-                changed[name] = set_sysctl(name, value)
-            except OSError as error:
-                end = unmet("sysctl", name, value=value, error=error, missing=not os.path.exists(sysctl_path(name)))
-                break
-        if end is None:
-            end = run_child(reporter, lib, case)
+        end = load_modules(case.get("modules", ()))
+        own = loaded_modules() if case.get("modules") else set()
+        end = end or set_sysctls(case.get("sysctls", {}), changed) or run_child(reporter, lib, case)
     finally:
-        for name, value in changed.items():
-            with contextlib.suppress(OSError):  # some can only be tightened (kernel.unprivileged_bpf_disabled=1)
-                set_sysctl(name, value)
+        end_processes()
+        stuck = [f"the sysctl {name}" for name in put_back(changed)]
+    found = before.restore()
+    # A module that this kernel does not let go is nothing that the case did.
+    left = [each for each in found if each["kind"] != "module" or each["name"] not in own]
+    stuck += [f"the {each['kind']} {each['name']}" for each in found]
     seconds = round(time.monotonic() - start, 6)
-    reporter.hold("case-end", case=case["id"], seconds=seconds, step=reporter.step, left=[], **end, **log.read())
+    reporter.hold("case-end", case=case["id"], seconds=seconds, step=reporter.step, left=left, **end, **log.read())
+    return f"after {case['id']} the guest is not as it was before: {', '.join(stuck)}"[:500] if stuck else None
+
+
+def set_sysctls(wanted, changed):
+    """Set a case's sysctls, and note in `changed` what they were; return its end where one cannot be set, else None."""
+    for name, value in wanted.items():
+        try:
+            changed[name] = set_sysctl(name, value)
+        except OSError as error:
+            return unmet("sysctl", name, value=value, error=error, missing=not os.path.exists(sysctl_path(name)))
+    return None
+
+
+def put_back(changed):
+    """Set sysctls to what they were; return those that cannot be: some can only be tightened."""
+    stuck = []
+    for name, value in reversed(changed.items()):
+        try:
+            set_sysctl(name, value)
+            if read_text(sysctl_path(name)) != value:
+                stuck.append(name)
+        except OSError:  # kernel.unprivileged_bpf_disabled=1
+            stuck.append(name)
+    return stuck
+
+
+def end_processes():
+    """End what a case's process has started and not waited for: such a process becomes a child of this one."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                for child in children_of(os.getpid()):
+                    os.kill(child, SIGKILL)  # its number is its own until it is waited for
+                os.waitpid(-1, 0)
+
+
+def children_of(parent):
+    """Return the processes of which a process is the parent (proc(5): the second word behind the name in stat)."""
+    stats = [(int(pid), read_text(f"/proc/{pid}/stat")) for pid in os.listdir("/proc") if pid.isdigit()]
+    return [pid for pid, stat in stats if stat and int(stat.rpartition(")")[2].split()[1]) == parent]
 
 
 def unmet(cause, name, *, value, error, missing):
@@ -1350,6 +1505,172 @@ def clear_warn_once():
     return True
 
 
+def own_bpffs():
+    """Move this process into a mount namespace of its own, where bpffs is empty: what is pinned goes with it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", ctypes.c_ulong(0), None) != 0:
+        raise OSError(ctypes.get_errno(), "no bpffs of the case's own")
+
+
+# --- what a case may leave behind -----------------------------------------------------------------------------
+
+
+def loaded_modules():
+    """Return the names of the modules that are loaded."""
+    return {line.split(" ", 1)[0] for line in read_whole("/proc/modules").splitlines()}
+
+
+def load_modules(modules):
+    """Load what a case names, and what that needs; return the end of the case where that is not possible, else None.
+
+    Each of `modules` has its `name`, its `files` in the order of loading, and whether it is `built_in`. What is loaded
+    already, for the guest itself, is there; so is what the kernel has a folder for.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    for module in modules:
+        name = module["name"].replace("-", "_")
+        if not module["files"] and not module["built_in"] and not os.path.exists(f"/sys/module/{name}"):
+            none = FileNotFoundError(errno.ENOENT, "no such module")
+            return unmet("module", module["name"], value=None, error=none, missing=True)
+        for path in module["files"]:
+            fd = os.open(path, os.O_RDONLY)
+            failed = libc.syscall(FINIT_MODULE[os.uname().machine], fd, b"", 0) != 0
+            number = ctypes.get_errno()
+            os.close(fd)
+            if failed and number != errno.EEXIST:
+                refused = OSError(number, "finit_module")
+                return unmet("module", module["name"], value=None, error=refused, missing=False)
+    return None
+
+
+def remove_module(name):
+    """Unload a module; one that another needs comes off with the next try."""
+    ctypes.CDLL(None).syscall(DELETE_MODULE[os.uname().machine], name.encode(), os.O_NONBLOCK)
+
+
+def trace_events():
+    """Return the kprobes, uprobes and other events that were made in tracefs, each as `group/name`."""
+    lines = read_whole("/sys/kernel/tracing/dynamic_events").splitlines()
+    return {line.split(" ", 1)[0].partition(":")[2] for line in lines}
+
+
+def remove_trace_event(name):
+    """Remove an event from tracefs."""
+    fd = os.open("/sys/kernel/tracing/dynamic_events", os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(fd, f"-:{name}\n".encode())
+    finally:
+        os.close(fd)
+
+
+def subfolders(top):
+    """Return the folders below `top`, as deep as they are; one is named before those within it."""
+    try:
+        with os.scandir(top) as entries:
+            folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [found for folder in folders for found in (folder, *subfolders(folder))]
+
+
+def remove_device(name):
+    """Remove a network device (RTM_DELLINK)."""
+    # struct nlmsghdr: length, type, flags (NLM_F_REQUEST), number, port; struct ifinfomsg: family, type, index, flags,
+    # change (include/uapi/linux/netlink.h, rtnetlink.h).
+    message = struct.pack("=IHHII", 32, 17, 1, 1, 0) + struct.pack("=BxHiII", 0, 0, socket.if_nametoindex(name), 0, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
+        link.send(message)
+
+
+def bpf_ids(command):
+    """Return the ids of all programs, maps or links (BPF_..._GET_NEXT_ID)."""
+    found: set[int] = set()
+    attributes = ctypes.create_string_buffer(16)
+    libc = ctypes.CDLL(None, use_errno=True)
+    number, last = BPF_SYSCALL[os.uname().machine], 0
+    while True:
+        # union bpf_attr: start_id, next_id, open_flags.
+        struct.pack_into("=III", attributes, 0, last, 0, 0)
+        if libc.syscall(number, command, attributes, len(attributes)) != 0:
+            return found
+        last = struct.unpack_from("=I", attributes, 4)[0]
+        found.add(last)
+
+
+def bpf_name(command, info, identity):
+    """Return what a program, map or link that has an id is: its id, and its name where it has one."""
+    try:
+        fd = bpf(command, struct.pack("=III", identity, 0, 0))
+    except Refused:
+        return str(identity)
+    try:
+        buffer = ctypes.create_string_buffer(256)
+        # union bpf_attr of BPF_OBJ_GET_INFO_BY_FD: bpf_fd, info_len, info.
+        bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, len(buffer), ctypes.addressof(buffer)))
+    except Refused:
+        return str(identity)
+    finally:
+        os.close(fd)
+    name = buffer.raw[info : info + 16].split(b"\0")[0].decode(errors="replace") if info else ""
+    return f"{identity} {name}".strip()
+
+
+class Leftover:
+    """One kind of what a case may leave behind: how to list it, how to remove one, how to name one."""
+
+    def __init__(self, kind, listed, *, remove=None, name=str):
+        self.kind, self.listed, self.remove, self.name = kind, listed, remove, name
+
+
+LEFTOVERS = [
+    Leftover("module", loaded_modules, remove=remove_module),
+    Leftover("trace-event", trace_events, remove=remove_trace_event),
+    Leftover("trace-instance", lambda: set(subfolders("/sys/kernel/tracing/instances")), remove=os.rmdir),
+    Leftover("cgroup", lambda: set(subfolders("/sys/fs/cgroup")), remove=os.rmdir),
+    Leftover("device", lambda: {name for _, name in socket.if_nameindex()}, remove=remove_device),
+    # BPF_PROG_GET_NEXT_ID and so on, BPF_..._GET_FD_BY_ID, and where the name is in the information (0: it has none).
+    Leftover("program", lambda: bpf_ids(11), name=lambda identity: bpf_name(13, 64, identity)),
+    Leftover("map", lambda: bpf_ids(12), name=lambda identity: bpf_name(14, 24, identity)),
+    Leftover("link", lambda: bpf_ids(31), name=lambda identity: bpf_name(30, 0, identity)),
+]
+
+
+class Surroundings:
+    """What the guest is like before its first case, and must be like again after each."""
+
+    def __init__(self):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # end_processes()
+        self._before = [(leftover, leftover.listed()) for leftover in LEFTOVERS]
+
+    def restore(self):
+        """Remove what a case has left behind, wait for what goes by itself; return what is still there after that.
+
+        Programs, maps and links go when nobody has them any more, but only some time later (RCU).
+        """
+        end, pause = time.monotonic() + LEFT_SECONDS, 0.001
+        there = list(self._before)
+        while there := [(each, before) for each, before in there if self._more(each, before)]:
+            if time.monotonic() > end:
+                return [
+                    {"kind": each.kind, "name": each.name(one)}
+                    for each, before in there
+                    for one in sorted(each.listed() - before)
+                ]
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        return []
+
+    def _more(self, leftover, before):
+        """Say whether there is more of something than there was, once what can be removed is."""
+        more = leftover.listed() - before
+        if not more or leftover.remove is None:
+            return bool(more)
+        for one in sorted(more, reverse=True):  # a folder after those within it
+            with contextlib.suppress(OSError):
+                leftover.remove(one)
+        return bool(leftover.listed() - before)
+
+
 def open_console():
     """Return a file descriptor of the console that never makes a writer wait, or -1 where there is none."""
     try:
@@ -1363,10 +1684,15 @@ def serve(job, *, lib, log, fd):
     reporter = Reporter(fd, console=open_console())
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), **log.read())
+    before, ran, stopped = Surroundings(), 0, None
     for case in job["cases"]:
-        run_case(reporter, lib, log, case)
+        if stopped is None:
+            stopped = run_case(reporter, lib, log, case, before=before)
+            ran += 1
+    if ran == len(job["cases"]):
+        stopped = None
     last = log.read(wait=LAST_WORDS_SECONDS)  # what a kernel has to say of a case may come when its programs are freed
-    reporter.send("done", cases=len(job["cases"]), lines=reporter.lines + 1, **last)
+    reporter.send("done", cases=ran, stopped=stopped, lines=reporter.lines + 1, **last)
 
 
 def main(path):

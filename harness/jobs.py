@@ -120,14 +120,29 @@ def signature_problems(case: Case) -> Iterator[str]:
                 )
 
 
-def job_of(cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]], *, deadline: float) -> dict[str, Any]:
-    """Return the job of some cases, ready for JSON; `deadline` (seconds) holds where a case has none of its own."""
+NO_MODULE: Mapping[str, Any] = {"files": [], "built_in": False}
+"""What the agent is told of a module that the kernel does not have."""
+
+
+def job_of(
+    cases: Iterable[tuple[Case, Mapping[str, PurePosixPath]]],
+    *,
+    deadline: float,
+    modules: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the job of some cases, ready for JSON; `deadline` (seconds) holds where a case has none of its own.
+
+    `modules` says of those that cases name which `files` of the guest they are, in the order of loading, or that they
+    are `built_in`; a module that is missing there the kernel does not have.
+    """
+    known = modules or {}
     jobs = [
         {
             "id": case.id,
             "deadline": case.deadline or deadline,
             "alone": case.alone,
             "sysctls": dict(case.sysctls),
+            "modules": [{"name": name, **known.get(name, NO_MODULE)} for name in case.modules],
             "steps": [step.job() for step in steps_of(case, paths=paths)],
         }
         for case, paths in cases

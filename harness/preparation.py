@@ -181,20 +181,22 @@ class Preparation:
         arch = ARCHITECTURES[kernel.arch]
         with self._guard:
             self._modules.update(module for case in cases for module in case.modules)
-            modules = sorted({*arch.modules, *self._modules})
+            modules, case_modules = sorted(arch.modules), sorted(self._modules)
             own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
         if isinstance(kernel, PathKernel):  # built anew at any time, so looked at anew
-            return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules)
-        key = (kernel, tuple(modules))
+            return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules, case_modules=case_modules)
+        key = (kernel, tuple(case_modules))
         with own:
             files = self._kernels.get(key)
-            if files is None or not self._still_there(files.image.parent):
-                files = self._kernels[key] = self._debian_kernel(kernel, modules=modules)
+            if files is None or not self._all_there(files):
+                files = self._kernels[key] = self._debian_kernel(kernel, modules=modules, case_modules=case_modules)
         if files.notice and files.notice not in self.notices:
             self.note(files.notice)
         return files
 
-    def _debian_kernel(self, kernel: DebianKernel, *, modules: Sequence[str]) -> KernelFiles:
+    def _debian_kernel(
+        self, kernel: DebianKernel, *, modules: Sequence[str], case_modules: Sequence[str]
+    ) -> KernelFiles:
         arch = ARCHITECTURES[kernel.arch]
         request = debian_request(kernel)
         pinned = self.lock.kernels.get(kernel.name)
@@ -205,7 +207,11 @@ class Preparation:
             architecture=arch.debian,
         ):
             pinned = None
-        return self._debian.obtain(request, pinned=pinned, modules=modules)
+        return self._debian.obtain(request, pinned=pinned, modules=modules, case_modules=case_modules)
+
+    def _all_there(self, files: KernelFiles) -> bool:
+        modules = (path for module in files.case_modules.values() for path in module.files)
+        return self._still_there(files.image.parent) and all(path.exists() for path in modules)
 
     def _still_there(self, entry: Path) -> bool:
         """Say whether what was obtained earlier is still in the cache, and keep it there; another run may trim it."""

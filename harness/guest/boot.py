@@ -120,7 +120,14 @@ def boot_files(plan: GuestPlan, *, folder: Path, more: Sequence[cpio.Node]) -> P
 
 def common_nodes(plan: GuestPlan) -> list[cpio.Node]:
     """Return the initramfs entries that every guest of this plan has on top of the userland."""
-    return [*module_nodes(plan.kernel.modules), *plan.programs.nodes]
+    return [*module_nodes(plan.kernel.modules), *config_nodes(plan.kernel), *plan.programs.nodes]
+
+
+def config_nodes(kernel: KernelFiles) -> list[cpio.Node]:
+    """Return the kernel's configuration where a distribution installs it, and libbpf reads it for `__kconfig`."""
+    if kernel.config is None or not kernel.release:
+        return []
+    return [cpio.folder("boot"), cpio.file(f"boot/config-{kernel.release}", kernel.config.read_bytes())]
 
 
 @contextlib.contextmanager

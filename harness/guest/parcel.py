@@ -14,10 +14,13 @@ from typing import Any
 from harness.config.case import Case
 from harness.guest.boot import GuestPlan
 from harness.jobs import job_of
+from harness.kernels.modules import CaseModule
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")
 PARCELS = str(IN_GUEST / "in")
 """The pipe in the guest that takes parcels."""
+MODULES = IN_GUEST / ".modules"
+"""Where the modules lie that cases name; beside it each case has a folder of its own name."""
 
 
 def agent_parcel(plan: GuestPlan) -> bytes:
@@ -26,7 +29,7 @@ def agent_parcel(plan: GuestPlan) -> bytes:
 
 
 def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
-    """Return a job with its objects, and with the `agent` for a guest that has none yet.
+    """Return a job with its objects and modules, and with the `agent` for a guest that has none yet.
 
     An object that several cases have is sent once.
     """
@@ -40,7 +43,12 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
             paths[name] = sent[path][0]
         jobs.append((case, paths))
     files = dict(sent.values())
-    job = job_of(jobs, deadline=plan.settings.deadlines.case)
+    modules = {}
+    for module in {module for case in cases for module in case.modules}:
+        found = plan.kernel.case_modules.get(module, CaseModule())
+        files.update((MODULES / path.name, path.read_bytes()) for path in found.files)
+        modules[module] = {"files": [str(MODULES / path.name) for path in found.files], "built_in": found.built_in}
+    job = job_of(jobs, deadline=plan.settings.deadlines.case, modules=modules)
     if plan.edit is not None:
         job = plan.edit(job)
     return _packed(plan.programs.agent if agent else b"", files=files, job=job)

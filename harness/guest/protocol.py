@@ -108,6 +108,7 @@ class _CaseEnd(_Case, _Logged):
 
 class _Done(_Logged):
     cases: int
+    stopped: str | None
     lines: int
 
 

@@ -98,6 +98,8 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
         result.memory = qemu.peak_memory
     result.environment = transcript.environment
     result.boot_log = transcript.boot_log()
+    if transcript.last.get("stopped"):
+        result.notices.append(f"{plan.kernel.name}: {transcript.last['stopped']}; the cases after it had another guest")
     _collect(result, transcript, cases, ending)
     return result
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,21 @@ from harness.debian.mirrors import Mirrors
 from harness.debian.resolve import resolve_kernel
 from harness.errors import FetchError, PackageGoneError
 from harness.kernels.files import KernelFiles, looks_like_kernel
-from harness.kernels.modules import decompress, find_modules, plain_name
+from harness.kernels.modules import (
+    CaseModule,
+    built_in,
+    decompress,
+    find_for_cases,
+    find_modules,
+    keep_for_cases,
+    kept_for_cases,
+    plain_name,
+)
 from harness.kernels.unpack import unpack_kernel_packages
 from harness.model import PackageInfo
 
-FORMAT = 1
-"""Raise it when what is kept of a package changes: old cache entries are then made again."""
+FORMAT, CASE_FORMAT = 1, 1
+"""Raise one when what is kept of a package, or of its modules for cases, changes: old cache entries are made again."""
 
 _REAL_SYSTEM_MAP = 4096
 """Debian ships a System.map of 83 bytes that only says where the real one is."""
@@ -47,8 +57,15 @@ class DebianSource:
         self._mirrors = mirrors
         self._locked_only = locked_only
 
-    def obtain(self, request: DebianRequest, *, pinned: LockedKernel | None, modules: Sequence[str]) -> KernelFiles:
-        """Return the kernel's files, from the cache or fetched now.
+    def obtain(
+        self,
+        request: DebianRequest,
+        *,
+        pinned: LockedKernel | None,
+        modules: Sequence[str],
+        case_modules: Sequence[str] = (),
+    ) -> KernelFiles:
+        """Return the kernel's files, from the cache or fetched now; `modules` are for every guest, `case_modules` not.
 
         `pinned` is its entry of matrix.lock, if there is one that answers this request. A pinned file that
         the mirror no longer has is replaced by the suite's current one, with a notice; `locked_only` makes
@@ -64,9 +81,9 @@ class DebianSource:
                 f"{request.name}: not in matrix.lock, so the newest {request.package} of {request.suite} was "
                 f"taken; run `invoke lock` to pin it"
             )
-            return self._obtain(request, self.resolve(request), modules=modules, notice=notice)
+            return self._whole(request, self.resolve(request), modules, case_modules, notice=notice)
         try:
-            return self._obtain(request, pinned, modules=modules, notice="")
+            return self._whole(request, pinned, modules, case_modules, notice="")
         except PackageGoneError as error:
             if self._locked_only:
                 raise PackageGoneError(f"kernel {request.name}: {error}\n(--locked forbids another)") from error
@@ -75,7 +92,7 @@ class DebianSource:
             f"{request.name}: the mirror no longer has the pinned {pinned.version}; "
             f"the suite's current {current.version} was run instead. Run `invoke lock` to pin it"
         )
-        return self._obtain(request, current, modules=modules, notice=notice)
+        return self._whole(request, current, modules, case_modules, notice=notice)
 
     def resolve(self, request: DebianRequest) -> LockedKernel:
         """Resolve a request against the suite's index as it is now."""
@@ -87,6 +104,36 @@ class DebianSource:
         )
         with self._cache.lock(f"apt-{request.suite}-{request.arch.debian}".replace("/", "_")):
             return resolve_kernel(apt, suite=request.suite, package=request.package, version=request.version)
+
+    def _whole(
+        self,
+        request: DebianRequest,
+        locked: LockedKernel,
+        modules: Sequence[str],
+        case_modules: Sequence[str],
+        *,
+        notice: str,
+    ) -> KernelFiles:
+        files = self._obtain(request, locked, modules=modules, notice=notice)
+        if not case_modules:
+            return files
+        return replace(files, case_modules=self._for_cases(request, locked, names=sorted(set(case_modules))))
+
+    def _for_cases(
+        self, request: DebianRequest, locked: LockedKernel, *, names: Sequence[str]
+    ) -> Mapping[str, CaseModule]:
+        """Return the modules that cases name: an entry of its own, so that the kernel's stays when others are named."""
+
+        def make(folder: Path) -> dict[str, Any]:
+            with self._unpacked(folder, locked.packages) as (root, _):
+                release = _release(_kernel_image(root))
+                config = _text(root / "boot" / f"config-{release}")
+                found = find_for_cases(root, release=release, names=names, config=config)
+                return {"modules": keep_for_cases(found, folder / "modules")}
+
+        key = digest(CASE_FORMAT, [package.sha256 for package in locked.packages], names, request.arch.name)
+        entry = self._cache.entry("modules", key, make)
+        return kept_for_cases(entry.meta["modules"], entry.path / "modules")
 
     def _obtain(
         self, request: DebianRequest, locked: LockedKernel, *, modules: Sequence[str], notice: str
@@ -126,6 +173,12 @@ class DebianSource:
     def _fill(
         self, folder: Path, *, request: DebianRequest, packages: Sequence[PackageFile], modules: Sequence[str]
     ) -> dict[str, Any]:
+        with self._unpacked(folder, packages) as (root, carrier):
+            return {**_keep(root, folder, arch=request.arch, modules=modules), "carrier": carrier}
+
+    @contextlib.contextmanager
+    def _unpacked(self, folder: Path, packages: Sequence[PackageFile]) -> Iterator[tuple[Path, str]]:
+        """Fetch and unpack packages; hold the tree, and the name of the package that has the kernel's image."""
         # The packages and the unpacked tree lie beside the entry, on the cache's own disk, and go at once.
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as name:
             scratch = Path(name)
@@ -140,19 +193,25 @@ class DebianSource:
                 if before is None and _kernel_image(root) is not None:
                     carrier = package.name
                 deb.unlink()
-            return {**_keep(root, folder, arch=request.arch, modules=modules), "carrier": carrier}
+            yield root, carrier
 
 
 def _kernel_image(root: Path) -> Path | None:
     return next(iter(sorted(root.glob("boot/vmlinu[xz]-*"))), None)
 
 
+def _release(image: Path | None) -> str:
+    """Return the release in the name of an unpacked kernel image; raise FetchError where there is none."""
+    if image is None:
+        raise FetchError("the packages hold no kernel image")
+    return image.name.split("-", 1)[1]
+
+
 def _keep(root: Path, folder: Path, *, arch: Architecture, modules: Sequence[str]) -> dict[str, Any]:
     """Copy what is kept of an unpacked kernel into `folder` and return the notes for the manifest."""
     image = _kernel_image(root)
-    if image is None:
-        raise FetchError("the packages hold no kernel image")
-    release = image.name.split("-", 1)[1]
+    release = _release(image)
+    assert image is not None
     with image.open("rb") as file:
         if not looks_like_kernel(file.read(128 * 1024), arch):
             raise FetchError(f"{image.name} of the package is not a kernel for {arch.name}")
@@ -174,9 +233,9 @@ def _keep(root: Path, folder: Path, *, arch: Architecture, modules: Sequence[str
         "release": release,
         "modules": names,
         "absent": list(absent),
-        "has_network": "virtio_net" not in absent or _built_in(folder / "config", "CONFIG_VIRTIO_NET"),
+        "has_network": "virtio_net" not in absent or built_in("VIRTIO_NET", _text(folder / "config")),
     }
 
 
-def _built_in(config: Path, option: str) -> bool:
-    return config.exists() and f"\n{option}=y\n" in config.read_text(errors="replace")
+def _text(path: Path) -> str | None:
+    return path.read_text(errors="replace") if path.exists() else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.architectures import Architecture
+from harness.kernels.modules import CaseModule
 from harness.model import PackageInfo
 
 
@@ -14,8 +16,9 @@ from harness.model import PackageInfo
 class KernelFiles:
     """A kernel that can be booted.
 
-    `modules` are decompressed files in the order in which they must be loaded; `absent` are asked-for
-    modules that the kernel does not have as modules (built in, or not at all). `has_network` says whether
+    `modules` are decompressed files in the order in which they must be loaded when the guest starts; `absent` are
+    asked-for modules that the kernel does not have as modules (built in, or not at all). `case_modules` are those that
+    cases name, by name; they are loaded for their cases only. `has_network` says whether
     the guest can have its network card; without it, the guest is reached over a serial port.
     `notice` is something the user must be told (a pinned package that was replaced).
     """
@@ -30,6 +33,7 @@ class KernelFiles:
     has_network: bool
     package: PackageInfo
     notice: str = ""
+    case_modules: Mapping[str, CaseModule] = field(default_factory=dict)
 
 
 def looks_like_kernel(head: bytes, arch: Architecture) -> bool:

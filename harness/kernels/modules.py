@@ -6,11 +6,12 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -24,6 +25,20 @@ class ModuleOrder:
 
     files: tuple[Path, ...]
     absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaseModule:
+    """A module that cases name: its file and those of all that it needs, in the order of loading; or it is built in.
+
+    Where it is neither, the kernel does not have it.
+    """
+
+    files: tuple[Path, ...] = ()
+    built_in: bool = False
+
+
+_BUILT_IN = re.compile(r"^builtin ", re.MULTILINE)
 
 
 def parse_show_depends(text: str) -> list[Path]:
@@ -59,23 +74,66 @@ def find_modules(root: Path, *, release: str, names: Iterable[str]) -> ModuleOrd
     `root` must be writable where modules.dep is missing, since depmod makes it. Raises FetchError where
     depmod fails, MissingToolError where kmod is not installed.
     """
-    folder = root / "lib/modules" / release
+    found = {name: module.files for name, module in find_each(root, release=release, names=names).items()}
+    orders = [files for files in found.values() if files]
+    return ModuleOrder(tuple(merge_orders(orders)), tuple(name for name, files in found.items() if not files))
+
+
+def find_each(root: Path, *, release: str, names: Iterable[str]) -> dict[str, CaseModule]:
+    """Find each of `names` by itself, as `find_modules` does; what is built in is known by modules.builtin."""
     depmod = find_tool("depmod", package="kmod", purpose="order the kernel's modules")
     modprobe = find_tool("modprobe", package="kmod", purpose="order the kernel's modules")
-    if not (folder / "modules.dep").exists():
+    if not (root / "lib/modules" / release / "modules.dep").exists():
         done = run([depmod, "-b", root, release])
         if done.returncode != 0:
             raise FetchError(f"depmod cannot read the modules of {release}: {done.stderr.strip()}")
-    orders: list[list[Path]] = []
-    absent: list[str] = []
+    found = {}
     for name in names:
-        done = run([modprobe, "-d", root, "-S", release, "--show-depends", name])
-        order = parse_show_depends(done.stdout)
-        if order:
-            orders.append(order)
-        else:
-            absent.append(name)
-    return ModuleOrder(tuple(merge_orders(orders)), tuple(absent))
+        shown = run([modprobe, "-d", root, "-S", release, "--show-depends", name]).stdout
+        files = tuple(parse_show_depends(shown))
+        # With what a built-in module needs come no files; what a file needs may be built in.
+        found[name] = CaseModule(files, built_in=not files and bool(_BUILT_IN.search(shown)))
+    return found
+
+
+def find_for_cases(root: Path, *, release: str, names: Iterable[str], config: str | None) -> dict[str, CaseModule]:
+    """Find what cases name, in a kernel that may have come without its modules.
+
+    `config` is the text of its configuration. Without a list of what is built in (modules.builtin), an option of the
+    module's own name that is set says that it is: CONFIG_VETH=y for veth. Raises FetchError where depmod fails.
+    """
+    names = list(names)
+    folder = root / "lib/modules" / release
+    there = (folder / "kernel").is_dir() or (folder / "modules.builtin").is_file()
+    found = find_each(root, release=release, names=names) if there else dict.fromkeys(names, CaseModule())
+    for name, module in found.items():
+        if not module.files and not module.built_in and built_in(name.upper().replace("-", "_"), config):
+            found[name] = CaseModule(built_in=True)
+    return found
+
+
+def built_in(option: str, config: str | None) -> bool:
+    """Say whether CONFIG_`option` is `y` in a kernel's configuration; not where there is none."""
+    return f"\nCONFIG_{option}=y\n" in f"\n{config or ''}\n"
+
+
+def keep_for_cases(found: Mapping[str, CaseModule], folder: Path) -> dict[str, dict[str, Any]]:
+    """Write the modules' files to `folder`, decompressed, and return what `kept_for_cases` reads again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in {path for module in found.values() for path in module.files}:
+        (folder / plain_name(path)).write_bytes(decompress(path))
+    return {
+        name: {"files": [plain_name(path) for path in module.files], "built_in": module.built_in}
+        for name, module in found.items()
+    }
+
+
+def kept_for_cases(notes: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, CaseModule]:
+    """Return the modules that `keep_for_cases` wrote to `folder`."""
+    return {
+        name: CaseModule(tuple(folder / file for file in note["files"]), built_in=note["built_in"])
+        for name, note in notes.items()
+    }
 
 
 def decompress(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,27 @@ from harness.cache import Cache, digest, sha256_file
 from harness.config.matrix import PathKernel
 from harness.errors import KernelFileError
 from harness.kernels.files import KernelFiles, looks_like_kernel, release_of_image
-from harness.kernels.modules import decompress, find_modules, plain_name
+from harness.kernels.modules import (
+    CaseModule,
+    built_in,
+    decompress,
+    find_for_cases,
+    find_modules,
+    keep_for_cases,
+    kept_for_cases,
+    plain_name,
+)
 from harness.model import PackageInfo
 
-FORMAT = 1
+FORMAT = 2
 
 
-def obtain(kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Sequence[str]) -> KernelFiles:
+def obtain(
+    kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Sequence[str], case_modules: Sequence[str] = ()
+) -> KernelFiles:
     """Return the files of a `path` kernel; its modules are decompressed into the cache.
+
+    `modules` are for every guest, `case_modules` for the cases that name them.
 
     Raises KernelFileError where the image is missing, is not a kernel of the architecture, or the modules are
     another kernel's.
@@ -36,30 +49,59 @@ def obtain(kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Seq
         )
     found = release_of_image(data)
     release = kernel.release or found or ""
+    config = find_config(image, release=release, modules=kernel.modules)
+    text = config.read_text(errors="replace") if config else None
     if kernel.modules is None:
         kept: tuple[Path, ...] = ()
         absent = tuple(modules)
+        for_cases: Mapping[str, CaseModule] = find_for_cases(image.parent, release="", names=case_modules, config=text)
     else:
-        kept, absent = _modules(kernel, kernel.modules, release=release, cache=cache, modules=modules)
-    config = image.parent / ".config"
-    built_in = config.exists() and "\nCONFIG_VIRTIO_NET=y\n" in config.read_text(errors="replace")
+        kept, absent, for_cases = _modules(
+            kernel,
+            kernel.modules,
+            release=release,
+            cache=cache,
+            modules=modules,
+            case_modules=case_modules,
+            config=text,
+        )
     return KernelFiles(
         name=kernel.name,
         arch=arch,
         release=release,
         image=image,
-        config=None,
+        config=config,
         modules=kept,
         absent=absent,
         # Without modules we cannot know whether the network card's driver is built in; a serial port always is.
-        has_network="virtio_net" not in absent or built_in,
+        has_network="virtio_net" not in absent or built_in("VIRTIO_NET", text),
         package=PackageInfo(source="path", name=image.name, version=release, sha256=sha256_file(image)),
+        case_modules=for_cases,
     )
 
 
+def find_config(image: Path, *, release: str, modules: Path | None) -> Path | None:
+    """Return the configuration that a kernel of the user's own was built with, or None where it is not found.
+
+    It lies beside the image, in the folder of the modules, or at the root of the sources in which the image was built.
+    """
+    names = [f"config-{release}", "config", ".config"] if release else ["config", ".config"]
+    places = [image.parent / name for name in names]
+    places += [modules / "config"] if modules is not None else []
+    places += [folder / ".config" for folder in image.parents if (folder / "Kconfig").is_file()]
+    return next((path for path in places if path.is_file()), None)
+
+
 def _modules(
-    kernel: PathKernel, folder: Path, *, release: str, cache: Cache, modules: Sequence[str]
-) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    kernel: PathKernel,
+    folder: Path,
+    *,
+    release: str,
+    cache: Cache,
+    modules: Sequence[str],
+    case_modules: Sequence[str],
+    config: str | None,
+) -> tuple[tuple[Path, ...], tuple[str, ...], Mapping[str, CaseModule]]:
     if not (folder / "kernel").is_dir():
         raise KernelFileError(
             f"kernel {kernel.name}: {folder} holds no modules; name the folder lib/modules/RELEASE that "
@@ -71,7 +113,7 @@ def _modules(
         )
     name = release or folder.name
     stamps = sorted((str(path.relative_to(folder)), path.stat().st_mtime_ns) for path in folder.rglob("*.ko*"))
-    key = digest(FORMAT, str(folder), stamps, sorted(modules))
+    key = digest(FORMAT, str(folder), stamps, sorted(modules), sorted(case_modules), config or "")
 
     def make(entry: Path) -> dict[str, Any]:
         root = entry / "root"
@@ -81,11 +123,15 @@ def _modules(
         names = [f"{index:02d}-{plain_name(path)}" for index, path in enumerate(order.files)]
         for path, kept in zip(order.files, names, strict=True):
             (entry / "modules" / kept).write_bytes(decompress(path))
+        found = find_for_cases(root, release=name, names=case_modules, config=config)
+        notes = keep_for_cases(found, entry / "case-modules")
         shutil.rmtree(root)
-        return {"modules": names, "absent": list(order.absent)}
+        return {"modules": names, "absent": list(order.absent), "case-modules": notes}
 
     entry = cache.entry("path-modules", key, make)
-    return tuple(entry.path / "modules" / kept for kept in entry.meta["modules"]), tuple(entry.meta["absent"])
+    for_cases = kept_for_cases(entry.meta["case-modules"], entry.path / "case-modules")
+    kept = tuple(entry.path / "modules" / kept for kept in entry.meta["modules"])
+    return kept, tuple(entry.meta["absent"]), for_cases
 
 
 def _beginning(data: bytes) -> str:

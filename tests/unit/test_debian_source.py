@@ -19,7 +19,7 @@ from harness.debian.mirrors import Mirrors
 from harness.errors import CacheError, FetchError, MirrorError, PackageGoneError
 from harness.kernels import debian
 from harness.kernels.debian import DebianRequest, DebianSource
-from harness.kernels.modules import ModuleOrder
+from harness.kernels.modules import CaseModule, ModuleOrder
 
 REQUEST = DebianRequest(name="6.1-x86_64", arch=X86, suite="bookworm", package="linux-image-cloud-amd64")
 MODULES = ["virtio_net", "virtio_pci"]
@@ -135,6 +135,27 @@ def test_a_pinned_kernel_is_fetched_once_and_then_taken_from_the_cache(world: Wo
             "bookworm",
         )
         assert info.sha256 == package.sha256
+
+
+def test_modules_of_cases_are_an_entry_of_their_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], str | None]] = []
+
+    def find(root: Path, *, release: str, names: list[str], config: str | None) -> dict[str, CaseModule]:
+        asked.append((names, config))
+        return {"virtio_pci": CaseModule((root / "lib/modules" / release / "kernel/virtio_pci.ko",))}
+
+    monkeypatch.setattr(debian, "find_for_cases", find)
+    package = world.add(f"linux-image-{RELEASE}", "6.1.176-1", {**BOOT, **TREE})
+    plain = world.source().obtain(REQUEST, pinned=locked(package), modules=["virtio_net"])
+    assert plain.case_modules == {}
+    for _ in range(2):
+        names = ["virtio_pci", "veth"]
+        files = world.source().obtain(REQUEST, pinned=locked(package), modules=["virtio_net"], case_modules=names)
+        assert (files.image, files.modules) == (plain.image, plain.modules), "what every guest has is the same"
+        (path,) = files.case_modules["virtio_pci"].files
+        assert path.read_bytes() == b"virtio_pci"
+        assert asked == [(["veth", "virtio_pci"], "CONFIG_A=y\n")]
+    assert len(world.fetched) == 2
 
 
 def test_neither_packages_nor_debians_stub_of_a_system_map_are_kept(world: World) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import ctypes
 import errno
 import importlib
 import json
@@ -42,6 +41,22 @@ from harness.objects import ObjectBuilder
 
 AGENT = ROOT / "harness/guest_agent.py"
 agent: Any = importlib.import_module("harness.guest_agent")
+
+
+@pytest.fixture(autouse=True)
+def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are for root, and in guests."""
+    monkeypatch.setattr(agent, "own_bpffs", lambda: None)
+
+
+class Clean:
+    """Stands for surroundings in which a case leaves these things behind."""
+
+    def __init__(self, *left: dict[str, str]) -> None:
+        self.left = list(left)
+
+    def restore(self) -> list[dict[str, str]]:
+        return self.left
 
 
 class Pipe:
@@ -658,8 +673,8 @@ def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float =
         for case, how in ((CASE_ID, behave), ("next", lambda reporter: None)):
             patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(how)}))
             patch.setattr(sys.modules[__name__], "CASE_ID", case)
-            agent.run_case(reporter, None, Quiet(), {"id": case, "deadline": seconds})
-    reporter.send("done", cases=2, lines=reporter.lines + 1, **Quiet().read())
+            agent.run_case(reporter, None, Quiet(), {"id": case, "deadline": seconds}, before=Clean())
+    reporter.send("done", cases=2, stopped=None, lines=reporter.lines + 1, **Quiet().read())
     transcript = Transcript()
     for line in pipe.text().split(b"\n"):
         transcript.feed(line)
@@ -687,7 +702,7 @@ def test_a_child_that_dies_in_the_middle_of_a_line_never_makes_a_good_cell(pipe:
     reporter.send("hello", protocol=agent.PROTOCOL, environment={}, **Quiet().read())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(cut)}))
-        agent.run_case(reporter, None, Quiet(), {"id": CASE_ID, "deadline": 5})
+        agent.run_case(reporter, None, Quiet(), {"id": CASE_ID, "deadline": 5}, before=Clean())
     transcript = Transcript()
     with contextlib.suppress(AgentError):
         for line in pipe.text().split(b"\n"):
@@ -736,8 +751,7 @@ class Played:
         self.attached: set[str] = set()
         self.waiting: list[bytes] = []
         self.callbacks: tuple[Any, Any] = (None, None)
-        self.log = (ctypes.c_ubyte * 64)()
-        self.log_address = ctypes.addressof(self.log)
+        self.log = agent.VerifierLog(4096)
 
     def version(self) -> str:
         return "v0"
@@ -760,7 +774,7 @@ class Played:
 
     def call(self, name: str, *arguments: Any) -> int:
         if name == "bpf_object__load":
-            self.log[: len(VERIFIER)] = list(VERIFIER)
+            self.log.memory[: len(VERIFIER)] = VERIFIER
             self._may("load-target" if arguments[0] == 1 else "load-tracer")
         if name == "bpf_link__destroy":
             self.attached.discard(self.names[arguments[0] - 100])
@@ -875,6 +889,54 @@ def test_lost_events_are_noticed(play: Callable[[Played], Transcript]) -> None:
     assert "events were lost" in found.reason
 
 
+# --- a guest that is not as it was before -----------------------------------------------------------------------------
+
+
+def served(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, *ends: str | None) -> list[Line]:
+    """The agent's lines of as many cases; each end says why no other case may run in the guest, or None."""
+    why = iter(ends)
+
+    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any) -> str | None:
+        reporter.hold("case", case=case["id"])
+        return next(why)
+
+    monkeypatch.setattr(agent, "run_case", run_case)
+    monkeypatch.setattr(agent, "Surroundings", Clean)
+    monkeypatch.setattr(resource, "setrlimit", lambda *words: None)
+    job = {"cases": [{"id": str(number)} for number in range(len(ends))]}
+    agent.serve(job, lib=Played(), log=Quiet(), fd=pipe.writing)
+    return pipe.lines()
+
+
+def test_no_other_case_runs_in_a_guest_that_is_not_as_it_was_before(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = served(pipe, monkeypatch, None, "a program is left", None)
+    assert [line.get("case") for line in lines] == [None, "0", "1", None]
+    assert (lines[-1]["cases"], lines[-1]["stopped"]) == (2, "a program is left")
+
+
+def test_after_the_last_case_that_does_not_matter(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = served(pipe, monkeypatch, None, "a program is left")
+    assert (lines[-1]["cases"], lines[-1]["stopped"]) == (2, None)
+
+
+def test_what_a_case_leaves_behind_is_in_its_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [{"kind": "program", "name": "7 main"}, {"kind": "module", "name": "veth"}]
+    monkeypatch.setattr(agent, "run_child", lambda *words: {"complete": True, "signal": None, "timed_out": False})
+    monkeypatch.setattr(agent, "load_modules", lambda modules: None)
+    monkeypatch.setattr(agent, "loaded_modules", lambda: {"veth", "virtio"})
+    reporter = agent.Reporter(pipe.writing)
+    case: Line = {"id": "c", "deadline": 1}
+    why = agent.run_case(reporter, None, Quiet(), case, before=Clean(*left))
+    assert why == "after c the guest is not as it was before: the program 7 main, the module veth"
+    case["modules"] = [{"name": "veth", "files": [], "built_in": False}]
+    agent.run_case(reporter, None, Quiet(), case, before=Clean(*left))
+    reporter.flush()
+    ends = [line["left"] for line in pipe.lines() if line["type"] == "case-end"]
+    assert ends == [left, left[:1]], "that a kernel keeps a module is nothing that the case did"
+
+
 # --- sysctls ----------------------------------------------------------------------------------------------------------
 
 
@@ -897,14 +959,14 @@ def case_with(
     monkeypatch.setattr(agent, "set_sysctl", set_sysctl)
     monkeypatch.setattr(agent, "run_child", run)
     reporter = agent.Reporter(pipe.writing)
-    agent.run_case(reporter, None, Quiet(), {"id": "c", "deadline": 1, "sysctls": sysctls})
+    agent.run_case(reporter, None, Quiet(), {"id": "c", "deadline": 1, "sysctls": sysctls}, before=Clean())
     reporter.flush()
     return done, pipe.lines()[-1]
 
 
 def test_sysctls_are_set_before_a_case_and_put_back_after_it(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     done, end = case_with(pipe, monkeypatch, {"a.b": 0, "c.d": "x"})
-    assert done == [("a.b", 0), ("c.d", "x"), "run", ("a.b", "before"), ("c.d", "before")]
+    assert done == [("a.b", 0), ("c.d", "x"), "run", ("c.d", "before"), ("a.b", "before")]
     assert "precondition" not in end
 
 
@@ -921,10 +983,25 @@ def test_a_sysctl_that_cannot_be_set_ends_the_case_before_it_begins(
     assert end["precondition"] == precondition
 
 
+def test_a_sysctl_that_cannot_be_put_back_ends_the_guest(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(agent, "sysctl_path", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(agent, "run_child", lambda *words: {"complete": True, "signal": None, "timed_out": False})
+    (tmp_path / "a.b").write_text("0\n")
+    reporter = agent.Reporter(pipe.writing)
+    case = {"id": "c", "deadline": 1, "sysctls": {"a.b": 1}}
+    assert agent.run_case(reporter, None, Quiet(), case, before=Clean()) is None
+    assert (tmp_path / "a.b").read_text() == "0"
+    monkeypatch.setattr(agent, "put_back", list)
+    why = agent.run_case(reporter, None, Quiet(), case, before=Clean())
+    assert why == "after c the guest is not as it was before: the sysctl a.b"
+
+
 def test_a_sysctl_that_does_not_exist_is_told_by_its_errno(pipe: Pipe) -> None:
     case = {"id": "c", "deadline": 1, "sysctls": {"kernel.no_such_sysctl": 1}}
     reporter = agent.Reporter(pipe.writing)
-    agent.run_case(reporter, None, Quiet(), case)
+    agent.run_case(reporter, None, Quiet(), case, before=Clean())
     reporter.flush()
     wanted = {"cause": "sysctl", "name": "kernel.no_such_sysctl", "value": 1, "errno_name": "ENOENT", "missing": True}
     assert pipe.lines()[-1]["precondition"] == wanted

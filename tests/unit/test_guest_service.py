@@ -223,9 +223,13 @@ def test_a_job_through_the_pipes_and_its_lines_back(
         loaded.append(code)
         return functools.partial(agent.serve, lib=Lib(), log=Quiet())
 
+    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any) -> None:
+        reporter.send("case", case=case["id"])
+
     monkeypatch.setattr(service, "load", load)
     monkeypatch.setattr(service.ctypes, "CDLL", lambda name: None)
-    monkeypatch.setattr(agent, "run_case", lambda reporter, lib, log, case: reporter.send("case", case=case["id"]))
+    monkeypatch.setattr(agent, "run_case", run_case)
+    monkeypatch.setattr(agent, "Surroundings", lambda: None)
     monkeypatch.setattr(agent.resource, "setrlimit", lambda *words: None)
     thread = threading.Thread(target=service.main, kwargs={"standby": False}, daemon=True)
     thread.start()

@@ -116,6 +116,16 @@ def test_sysctls_go_along() -> None:
     assert job_of([], deadline=1) == {"cases": []}
 
 
+def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() -> None:
+    modules = {"veth": {"files": ["/m/veth.ko"], "built_in": False}, "tls": {"files": [], "built_in": True}}
+    job = job_of([(sample_case(modules=["veth", "tls", "vehth"]), PATHS)], deadline=1, modules=modules)
+    assert job["cases"][0]["modules"] == [
+        {"name": "veth", "files": ["/m/veth.ko"], "built_in": False},
+        {"name": "tls", "files": [], "built_in": True},
+        {"name": "vehth", "files": [], "built_in": False},
+    ]
+
+
 def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
     with pytest.raises(KeyError):
         steps_of(sample_case(), paths={})

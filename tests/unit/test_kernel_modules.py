@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import FetchError
-from harness.kernels.modules import decompress, find_modules, merge_orders, parse_show_depends, plain_name
+from harness.kernels.modules import (
+    CaseModule,
+    decompress,
+    find_for_cases,
+    find_modules,
+    keep_for_cases,
+    kept_for_cases,
+    merge_orders,
+    parse_show_depends,
+    plain_name,
+)
 
 SHOWN = """\
 builtin crc32c
@@ -163,6 +173,38 @@ def test_modules_are_found_with_all_they_need_in_the_order_of_loading(root: Path
     places = {plain_name(path): place for place, path in enumerate(order.files)}
     assert places["virtio.ko"] < places["virtio_ring.ko"] < places["virtio_net.ko"]
     assert all(path.is_file() for path in order.files)
+
+
+def test_modules_of_cases_are_files_or_built_in_or_neither(root: Path, tmp_path: Path) -> None:
+    names = ["virtio_net", "alone", "built_in", "no_such"]
+    found = find_for_cases(root, release="6.1", names=names, config=None)
+    files = {name: [plain_name(path) for path in module.files] for name, module in found.items()}
+    assert files["virtio_net"] == ["virtio.ko", "virtio_ring.ko", "virtio_net.ko"], "with what it needs, in order"
+    assert files["alone"] == ["alone.ko"]
+    assert found["built_in"] == CaseModule(built_in=True)
+    assert found["no_such"] == CaseModule()
+    kept = kept_for_cases(keep_for_cases(found, tmp_path), tmp_path)
+    assert {name: module.built_in for name, module in kept.items()} == {name: name == "built_in" for name in names}
+    assert [path.name for path in kept["virtio_net"].files] == files["virtio_net"]
+    assert all(path.read_bytes().startswith(b"\x7fELF") for module in kept.values() for path in module.files)
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ("CONFIG_NLMON=m\nCONFIG_VETH=y\n", True),
+        ("CONFIG_VETH=y", True),
+        ("CONFIG_VETH=m\n", False),
+        ("CONFIG_VETH_X=y\n", False),
+        (None, False),
+    ],
+)
+def test_without_its_modules_a_kernel_says_by_its_configuration_what_is_built_in(
+    config: str | None, found: bool, tmp_path: Path
+) -> None:
+    assert find_for_cases(tmp_path, release="6.1", names=["veth"], config=config) == {
+        "veth": CaseModule(built_in=found)
+    }
 
 
 def test_nothing_asked_for_is_nothing_found(root: Path) -> None:

@@ -62,6 +62,26 @@ def test_a_built_in_network_card_is_known_from_the_configuration_beside_the_imag
     assert not obtain(tmp_path).has_network
 
 
+@pytest.mark.parametrize("place", [f"config-{RELEASE}", "config", ".config", "../../../.config"])
+def test_the_configuration_of_the_kernel_is_found(place: str, tmp_path: Path) -> None:
+    folder = tmp_path / "linux/arch/x86/boot"
+    folder.mkdir(parents=True)
+    (tmp_path / "linux/Kconfig").touch()
+    (folder / "bzImage").write_bytes(x86_image())
+    assert obtain(folder).config is None
+    (folder / place).write_text("CONFIG_HZ=250\n")
+    config = obtain(folder).config
+    assert config is not None
+    assert config.read_text() == "CONFIG_HZ=250\n"
+
+
+def test_a_configuration_is_found_in_the_folder_of_the_modules(tmp_path: Path) -> None:
+    (tmp_path / "bzImage").write_bytes(x86_image())
+    tree = module_tree(tmp_path, RELEASE, "virtio_net")
+    (tree / "config").write_text("CONFIG_HZ=250\n")
+    assert obtain(tmp_path, modules=tree).config == tree / "config"
+
+
 def test_modules_are_kept_in_the_cache_and_followed_when_they_change(tmp_path: Path) -> None:
     (tmp_path / "bzImage").write_bytes(x86_image())
     tree = module_tree(tmp_path, RELEASE, "virtio_net", "other")

@@ -56,6 +56,18 @@ class Guests:
         return result
 
 
+def test_cases_after_one_that_spent_its_guest_get_another(tmp_path: Path) -> None:
+    """The agent stops where the guest is not as it was before (`stopped`): the others have no records then."""
+    boots = Guests()
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+        return boots(plan, pending[:2])
+
+    run = run_kernel(guest_plan(tmp_path), cases("a", "b", "c"), boot=boot)
+    assert (boots.given, run.boots) == ([["a", "b"], ["c"]], 2)
+    assert set(run.records) == {"a", "b", "c"}
+
+
 def kinds(folder: Path, wanted: list[Case], boot: Boot) -> dict[str, OutcomeKind]:
     plan = guest_plan(folder)
     run = run_kernel(plan, wanted, boot=boot)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit_samples import ROOT
+from unit_samples import RELEASE, ROOT, kernel_files
 
+from harness.guest.boot import config_nodes
 from harness.image import cpio
 from harness.image.cpio import Node
 from harness.image.ramdisk import key_nodes, module_nodes, write_ramdisk
@@ -215,3 +216,11 @@ def test_a_number_is_eight_hexadecimal_digits_and_nothing_else(field: str) -> No
     image[6 + 11 * 8 : 6 + 12 * 8] = field.encode()
     with pytest.raises(ValueError, match=r"cut off|no hexadecimal number"):
         list(cpio.read(bytes(image)))
+
+
+def test_the_kernels_configuration_is_where_distributions_have_it(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("CONFIG_HZ=250\n")
+    nodes = config_nodes(kernel_files(tmp_path, config=tmp_path / "config"))
+    assert [(node.path, node.data) for node in nodes] == [("boot", b""), (f"boot/config-{RELEASE}", b"CONFIG_HZ=250\n")]
+    assert config_nodes(kernel_files(tmp_path)) == []
+    assert config_nodes(kernel_files(tmp_path, config=tmp_path / "config", release="")) == []

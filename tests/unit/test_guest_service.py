@@ -23,11 +23,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit_samples import ROOT, guest_plan, sample_case
+from unit_samples import ROOT, guest_plan, kernel_files, sample_case
 
 from harness.guest import parcel, session, snapshots
 from harness.guest.protocol import PROTOCOL, Transcript
 from harness.image.programs import GuestPrograms
+from harness.kernels.modules import CaseModule
 
 service: Any = importlib.import_module("harness.guest_service")
 AGENT = b"# the agent, in whatever form\n"
@@ -96,6 +97,27 @@ def test_the_first_line_is_json_and_says_what_follows(sent: tuple[bytes, dict[st
     assert head["agent"] == len(AGENT)
     assert head["files"] == [[path, len(content)] for path, content in files.items()]
     assert rest == AGENT + b"".join(files.values())
+
+
+def test_modules_are_pushed_for_the_cases_that_name_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "MODULES", PurePosixPath(tmp_path / "guest/.modules"))
+    files = []
+    for name in ("tunnel4.ko", "sit.ko"):
+        files.append(tmp_path / name)
+        files[-1].write_bytes(name.encode())
+    modules = {"sit": CaseModule(tuple(files)), "tls": CaseModule(built_in=True), "veth": CaseModule(tuple(files[:1]))}
+    kernel = kernel_files(tmp_path, case_modules=modules)
+    objects = dict.fromkeys(("target.bpf.c", "tracer.bpf.c"), files[0])
+    plan = guest_plan(tmp_path, objects={"a": objects, "b": objects}, kernel=kernel)
+    monkeypatch.setattr(parcel, "IN_GUEST", PurePosixPath(tmp_path / "guest"))
+    cases = [sample_case(id="a", modules=["sit", "tls"]), sample_case(id="b", modules=["vehth"])]
+    _, job = service.unpack(parcel.job_parcel(plan, cases, agent=False))
+    pushed = [str(tmp_path / "guest/.modules" / path.name) for path in files]
+    assert [case["modules"] for case in job["cases"]] == [
+        [{"name": "sit", "files": pushed, "built_in": False}, {"name": "tls", "files": [], "built_in": True}],
+        [{"name": "vehth", "files": [], "built_in": False}],
+    ]
+    assert [Path(path).read_bytes() for path in pushed] == [b"tunnel4.ko", b"sit.ko"]
 
 
 def test_the_agent_goes_by_itself_or_with_a_job_or_is_there_already(tmp_path: Path) -> None:

@@ -1431,7 +1431,7 @@ def run_case(reporter, lib, log, case, *, before):
     finally:
         end_processes()
         stuck = [f"the sysctl {name}" for name in put_back(changed)]
-    found = before.restore()
+    found = before.restore(case["id"])
     # A module that this kernel does not let go is nothing that the case did.
     left = [each for each in found if each["kind"] != "module" or each["name"] not in own]
     stuck += [f"the {each['kind']} {each['name']}" for each in found]
@@ -1630,9 +1630,18 @@ LEFTOVERS = [
     Leftover("device", lambda: {name for _, name in socket.if_nameindex()}, remove=remove_device),
     # BPF_PROG_GET_NEXT_ID and so on, BPF_..._GET_FD_BY_ID, and where the name is in the information (0: it has none).
     Leftover("program", lambda: bpf_ids(11), name=lambda identity: bpf_name(13, 64, identity)),
-    Leftover("map", lambda: bpf_ids(12), name=lambda identity: bpf_name(14, 24, identity)),
     Leftover("link", lambda: bpf_ids(31), name=lambda identity: bpf_name(30, 0, identity)),
 ]
+MAPS = Leftover("map", lambda: bpf_ids(12), name=lambda identity: bpf_name(14, 24, identity))
+
+
+def gone(find):
+    """Wait until `find` finds nothing, for at most LEFT_SECONDS; return what it finds then."""
+    end, pause = time.monotonic() + LEFT_SECONDS, 0.001
+    while (found := find()) and time.monotonic() < end:
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+    return found
 
 
 class Surroundings:
@@ -1641,24 +1650,36 @@ class Surroundings:
     def __init__(self):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # end_processes()
         self._before = [(leftover, leftover.listed()) for leftover in LEFTOVERS]
+        self._maps, self._late = MAPS.listed(), {}
 
-    def restore(self):
+    def restore(self, case):
         """Remove what a case has left behind, wait for what goes by itself; return what is still there after that.
 
-        Programs, maps and links go when nobody has them any more, but only some time later (RCU).
+        Programs and links go when nobody has them any more, sometimes only after a grace period of RCU. Maps always go
+        so late, with the programs that use them, but alone they do nothing. So they are not waited for: they must be
+        gone when the next case has ended, or after the last one.
         """
-        end, pause = time.monotonic() + LEFT_SECONDS, 0.001
         there = list(self._before)
-        while there := [(each, before) for each, before in there if self._more(each, before)]:
-            if time.monotonic() > end:
-                return [
-                    {"kind": each.kind, "name": each.name(one)}
-                    for each, before in there
-                    for one in sorted(each.listed() - before)
-                ]
-            time.sleep(pause)
-            pause = min(pause * 2, 0.05)
-        return []
+
+        def more():
+            there[:] = [(each, before) for each, before in there if self._more(each, before)]
+            return there
+
+        left = [
+            {"kind": each.kind, "name": each.name(one)}
+            for each, before in gone(more)
+            for one in sorted(each.listed() - before)
+        ]
+        left += self.settle()
+        self._late = dict.fromkeys(MAPS.listed() - self._maps, case)
+        return left
+
+    def settle(self):
+        """Wait for the maps of cases that have ended; return those that do not go, each with its `case`."""
+        stuck = gone(lambda: MAPS.listed() & self._late.keys()) if self._late else ()
+        left = [{"kind": MAPS.kind, "name": MAPS.name(one), "case": self._late[one]} for one in sorted(stuck)]
+        self._maps, self._late = self._maps.union(stuck), {}
+        return left
 
     def _more(self, leftover, before):
         """Say whether there is more of something than there was, once what can be removed is."""
@@ -1689,10 +1710,11 @@ def serve(job, *, lib, log, fd):
         if stopped is None:
             stopped = run_case(reporter, lib, log, case, before=before)
             ran += 1
+    left = before.settle()
     if ran == len(job["cases"]):
         stopped = None
     last = log.read(wait=LAST_WORDS_SECONDS)  # what a kernel has to say of a case may come when its programs are freed
-    reporter.send("done", cases=ran, stopped=stopped, lines=reporter.lines + 1, **last)
+    reporter.send("done", cases=ran, left=left, stopped=stopped, lines=reporter.lines + 1, **last)
 
 
 def main(path):

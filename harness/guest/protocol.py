@@ -90,10 +90,14 @@ class _Precondition(BaseModel):
 
 
 class _Left(BaseModel):
-    """One thing that a case left behind and that could not be removed: what kind of thing, and which."""
+    """One thing that a case left behind and that could not be removed: what kind of thing, and which.
+
+    With `case` it was left by that case, which has ended already: maps go late.
+    """
 
     kind: str
     name: str
+    case: str | None = None
 
 
 class _CaseEnd(_Case, _Logged):
@@ -108,6 +112,7 @@ class _CaseEnd(_Case, _Logged):
 
 class _Done(_Logged):
     cases: int
+    left: list[_Left]
     stopped: str | None
     lines: int
 
@@ -175,6 +180,7 @@ class Transcript:
                 raise AgentError(f"the agent ended, but case {self.current} did not")
             if record["cases"] != len(self._started):
                 raise AgentError(f"the agent says that it ran {record['cases']} cases, but {len(self._started)} came")
+            self._sort_left(record)
             self.done, self.last = True, record
         elif kind == "case":
             if record["case"] in self._parts or self.current is not None:
@@ -236,4 +242,18 @@ class Transcript:
         elif kind == "agent-error":
             parts["errors"].append(record["detail"])
         else:
+            self._sort_left(record)
             parts["end"] = record
+
+    def _sort_left(self, record: dict[str, Any]) -> None:
+        """Give what an earlier case has left behind to the end of that case."""
+        for left in record["left"]:
+            if left.get("case") is None:
+                continue
+            parts = self._parts.get(left["case"])
+            if parts is None or parts["end"] is None:
+                raise AgentError(
+                    f"the agent wrote that case {left['case']} left something behind, but it has not ended"
+                )
+            parts["end"]["left"].append({"kind": left["kind"], "name": left["name"]})
+        record["left"] = [left for left in record["left"] if left.get("case") is None]

@@ -55,8 +55,11 @@ class Clean:
     def __init__(self, *left: dict[str, str]) -> None:
         self.left = list(left)
 
-    def restore(self) -> list[dict[str, str]]:
+    def restore(self, case: str) -> list[dict[str, str]]:
         return self.left
+
+    def settle(self) -> list[dict[str, str]]:
+        return []
 
 
 class Pipe:
@@ -674,7 +677,7 @@ def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float =
             patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(how)}))
             patch.setattr(sys.modules[__name__], "CASE_ID", case)
             agent.run_case(reporter, None, Quiet(), {"id": case, "deadline": seconds}, before=Clean())
-    reporter.send("done", cases=2, stopped=None, lines=reporter.lines + 1, **Quiet().read())
+    reporter.send("done", cases=2, left=[], stopped=None, lines=reporter.lines + 1, **Quiet().read())
     transcript = Transcript()
     for line in pipe.text().split(b"\n"):
         transcript.feed(line)

@@ -269,6 +269,7 @@ def things(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Things, Any]]
         made = Things(*before, stays=stays)
         kind = agent.Leftover("thing", made.listed, remove=made.remove if removable else None, name=str.upper)
         monkeypatch.setattr(agent, "LEFTOVERS", [kind])
+        monkeypatch.setattr(agent, "MAPS", agent.Leftover("map", set))
         monkeypatch.setattr(agent, "LEFT_SECONDS", 0.05)
         return made, agent.Surroundings()
 
@@ -277,14 +278,14 @@ def things(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Things, Any]]
 
 def test_what_was_there_before_stays(things: Callable[..., tuple[Things, Any]]) -> None:
     made, surroundings = things("a", "b")
-    assert surroundings.restore() == []
+    assert surroundings.restore("c") == []
     assert made.removed == []
 
 
 def test_what_a_case_leaves_behind_is_removed_from_within(things: Callable[..., tuple[Things, Any]]) -> None:
     made, surroundings = things("a")
     made.there |= {"b", "b/c", "b/c/d"}
-    assert surroundings.restore() == []
+    assert surroundings.restore("c") == []
     assert made.removed == ["b/c/d", "b/c", "b"]
     assert made.there == {"a"}
 
@@ -293,14 +294,44 @@ def test_what_a_case_leaves_behind_is_removed_from_within(things: Callable[..., 
 def test_what_cannot_be_removed_is_reported(removable: bool, things: Callable[..., tuple[Things, Any]]) -> None:
     made, surroundings = things("a", removable=removable, stays=True)
     made.there |= {"c", "b"}
-    assert surroundings.restore() == [{"kind": "thing", "name": "B"}, {"kind": "thing", "name": "C"}]
+    assert surroundings.restore("c") == [{"kind": "thing", "name": "B"}, {"kind": "thing", "name": "C"}]
 
 
 def test_what_goes_by_itself_is_waited_for(things: Callable[..., tuple[Things, Any]]) -> None:
     made, surroundings = things(removable=False)
     made.there.add("b")
     made.goes_after = 4
-    assert surroundings.restore() == []
+    assert surroundings.restore("c") == []
+
+
+def maps(monkeypatch: pytest.MonkeyPatch, *there: int) -> tuple[set[int], Any]:
+    """The ids of maps that there are, to be changed, and the surroundings."""
+    ids = set(there)
+    monkeypatch.setattr(agent, "LEFTOVERS", [])
+    monkeypatch.setattr(agent, "MAPS", agent.Leftover("map", lambda: set(ids)))
+    monkeypatch.setattr(agent, "LEFT_SECONDS", 0.02)
+    return ids, agent.Surroundings()
+
+
+def test_maps_may_go_while_the_next_case_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, surroundings = maps(monkeypatch, 1)
+    ids.add(2)
+    assert surroundings.restore("a") == []
+    ids.remove(2)
+    ids.add(3)
+    assert surroundings.restore("b") == []
+    ids.remove(3)
+    assert surroundings.settle() == []
+
+
+def test_maps_that_stay_are_reported_as_what_their_case_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, surroundings = maps(monkeypatch)
+    ids.add(2)
+    assert surroundings.restore("a") == []
+    ids.add(3)
+    assert surroundings.restore("b") == [{"kind": "map", "name": "2", "case": "a"}]
+    assert surroundings.settle() == [{"kind": "map", "name": "3", "case": "b"}]
+    assert surroundings.settle() == []
 
 
 def test_processes_that_a_case_has_started_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,6 +371,6 @@ def test_the_folders_below_a_folder(tmp_path: Path) -> None:
 
 
 def test_each_kind_can_be_listed_on_any_machine() -> None:
-    assert {leftover.kind for leftover in agent.LEFTOVERS} >= {"module", "cgroup", "device", "program", "map", "link"}
-    for leftover in agent.LEFTOVERS:
+    assert {leftover.kind for leftover in agent.LEFTOVERS} >= {"module", "cgroup", "device", "program", "link"}
+    for leftover in [*agent.LEFTOVERS, agent.MAPS]:
         assert isinstance(leftover.listed(), set), leftover.kind

@@ -128,6 +128,25 @@ def test_done_within_a_case() -> None:
     assert f"case {CASE_ID} did not" in refused(encoded(lines))
 
 
+def with_left(kind: str, **more: str) -> list[bytes]:
+    """The real transcript, with one thing that was left behind in its lines of this type."""
+    left = [{"kind": "map", "name": "7 events", **more}]
+    return encoded(changed(lambda line: {**line, "left": left} if line["type"] == kind else line))
+
+
+@pytest.mark.parametrize(("kind", "more"), [("case-end", {}), ("done", {"case": CASE_ID})])
+def test_what_a_case_left_is_in_its_record_however_late_it_is_known(kind: str, more: dict[str, str]) -> None:
+    end = fed(with_left(kind, **more)).record(CASE_ID).end
+    assert end is not None
+    assert end["left"] == [{"kind": "map", "name": "7 events"}]
+
+
+@pytest.mark.parametrize(("kind", "case"), [("case-end", CASE_ID), ("done", "another")])
+def test_a_case_that_has_not_ended_left_nothing(kind: str, case: str) -> None:
+    with pytest.raises(AgentError, match=f"case {case} left something behind, but it has not ended"):
+        fed(with_left(kind, case=case))
+
+
 @pytest.mark.parametrize("cases", [0, 2])
 def test_done_with_another_number_of_cases(cases: int) -> None:
     lines = changed(lambda line: {**line, "cases": cases} if line["type"] == "done" else line)

@@ -83,8 +83,7 @@ class Project:
 class Preparation:
     """Obtains what a run needs, each thing once. Safe to use from several threads.
 
-    Several runs in a row may share one. Kernels hold the modules of all cases for which they were asked so far, so
-    that one snapshot of a guest serves every choice of them.
+    Several runs in a row may share one. Kernels have the modules of all cases for which they were asked so far.
     """
 
     def __init__(self, project: Project, matrix: Matrix, *, cache: Cache, locked_only: bool = False) -> None:

@@ -159,7 +159,7 @@ class CaseFile(CheckedModel):
         json_schema_extra={"additionalProperties": False},
     )
     modules: tuple[ModuleName, ...] = Field(
-        default=(), description="Kernel modules that are loaded in the guest before the case."
+        default=(), description="Kernel modules that are loaded for this case and removed after it."
     )
     deadline: Seconds | None = Field(
         default=None, description="Seconds that this case may take, in place of the matrix's."

@@ -56,10 +56,28 @@ def run_kernel(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot = run_sessi
     return run
 
 
+ONE_WAY = {
+    "kernel.unprivileged_bpf_disabled": "1",  # Documentation/admin-guide/sysctl/kernel.rst, as are these:
+    "kernel.modules_disabled": "1",
+    "kernel.kexec_load_disabled": "1",
+    "kernel.yama.ptrace_scope": "3",  # Documentation/admin-guide/LSM/Yama.rst
+}
+"""Sysctls that cannot be set to anything else once they have this value."""
+
+
 def batches(cases: Sequence[Case]) -> list[list[Case]]:
-    """Return which cases share a guest: all that may, in their order, then each of the others by itself."""
-    shared = [case for case in cases if not case.alone]
+    """Return which cases share a guest: all that may, in their order, then each of the others by itself.
+
+    After a case that sets what cannot go back no other runs in its guest (docs/agent-protocol.md); so those are the
+    last of their guest, and the others need but one.
+    """
+    shared = sorted((case for case in cases if not case.alone), key=spends_its_guest)
     return ([shared] if shared else []) + [[case] for case in cases if case.alone]
+
+
+def spends_its_guest(case: Case) -> bool:
+    """Say whether a case sets a sysctl that cannot be set back."""
+    return any(str(value) == ONE_WAY.get(name) for name, value in case.sysctls.items())
 
 
 def _run_batch(plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, run: KernelRun) -> None:

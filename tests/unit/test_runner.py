@@ -56,6 +56,13 @@ class Guests:
         return result
 
 
+def test_cases_that_set_what_cannot_go_back_are_the_last_of_their_guest() -> None:
+    name = "kernel.unprivileged_bpf_disabled"
+    locked, opened = {name: 1}, {name: 0}
+    wanted = [*cases("a", sysctls=locked), *cases("b", sysctls=opened), *cases("c", isolated=True), *cases("d")]
+    assert [[case.id for case in batch] for batch in batches(wanted)] == [["b", "d", "a"], ["c"]]
+
+
 def test_cases_after_one_that_spent_its_guest_get_another(tmp_path: Path) -> None:
     """The agent stops where the guest is not as it was before (`stopped`): the others have no records then."""
     boots = Guests()

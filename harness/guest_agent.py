@@ -550,7 +550,7 @@ IOCTL_BITS_GENERIC = (0, 1 << 30)
 BPF_PROG_LOAD, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE = 5, 15, 28
 FINIT_MODULE = {"x86_64": 313, "aarch64": 273, "riscv64": 273, "s390x": 344, "ppc64le": 353}
 DELETE_MODULE = {"x86_64": 176, "aarch64": 106, "riscv64": 106, "s390x": 129, "ppc64le": 129}
-CLONE_NEWNS, CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x20000, 0x40000000, 36
+CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x40000000, 36
 
 
 def bpf(command, attributes):
@@ -1393,7 +1393,6 @@ def run_child(reporter, lib, case):
     if pid == 0:
         status = 70
         try:
-            own_bpffs()
             Case(reporter, lib, case).run()
             status = 0
         except BaseException as error:  # whatever it is, the parent must learn of it
@@ -1505,13 +1504,6 @@ def clear_warn_once():
     return True
 
 
-def own_bpffs():
-    """Move this process into a mount namespace of its own, where bpffs is empty: what is pinned goes with it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", ctypes.c_ulong(0), None) != 0:
-        raise OSError(ctypes.get_errno(), "no bpffs of the case's own")
-
-
 # --- what a case may leave behind -----------------------------------------------------------------------------
 
 
@@ -1573,6 +1565,19 @@ def subfolders(top):
     return [found for folder in folders for found in (folder, *subfolders(folder))]
 
 
+def pins():
+    """Return what is in bpffs: files and folders, a folder before what is in it."""
+    return {os.path.join(top, name) for top, *names in os.walk("/sys/fs/bpf") for name in names[0] + names[1]}
+
+
+def remove_pin(path):
+    """Remove a file of bpffs, or a folder that is empty."""
+    try:
+        os.unlink(path)
+    except IsADirectoryError:
+        os.rmdir(path)
+
+
 def remove_device(name):
     """Remove a network device (RTM_DELLINK)."""
     # struct nlmsghdr: length, type, flags (NLM_F_REQUEST), number, port; struct ifinfomsg: family, type, index, flags,
@@ -1623,6 +1628,7 @@ class Leftover:
 
 
 LEFTOVERS = [
+    Leftover("pin", pins, remove=remove_pin),
     Leftover("module", loaded_modules, remove=remove_module),
     Leftover("trace-event", trace_events, remove=remove_trace_event),
     Leftover("trace-instance", lambda: set(subfolders("/sys/kernel/tracing/instances")), remove=os.rmdir),

@@ -43,12 +43,6 @@ AGENT = ROOT / "harness/guest_agent.py"
 agent: Any = importlib.import_module("harness.guest_agent")
 
 
-@pytest.fixture(autouse=True)
-def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are for root, and in guests."""
-    monkeypatch.setattr(agent, "own_bpffs", lambda: None)
-
-
 class Clean:
     """Stands for surroundings in which a case leaves these things behind."""
 

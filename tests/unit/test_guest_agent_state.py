@@ -370,6 +370,19 @@ def test_the_folders_below_a_folder(tmp_path: Path) -> None:
     assert agent.subfolders("/no/such") == []
 
 
+def test_pins_are_removed_with_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/map").touch()
+    (tmp_path / "map").touch()
+    walk = os.walk
+    monkeypatch.setattr(agent.os, "walk", lambda top: walk(tmp_path) if top == "/sys/fs/bpf" else walk(top))
+    found = sorted(agent.pins(), reverse=True)
+    assert found == [str(tmp_path / name) for name in ("map", "a/b/map", "a/b", "a")]
+    for path in found:
+        agent.remove_pin(path)
+    assert agent.pins() == set()
+
+
 def test_each_kind_can_be_listed_on_any_machine() -> None:
     assert {leftover.kind for leftover in agent.LEFTOVERS} >= {"module", "cgroup", "device", "program", "link"}
     for leftover in [*agent.LEFTOVERS, agent.MAPS]:

@@ -224,3 +224,9 @@ def host_architecture() -> Architecture | None:
     """Return the row of the machine that this runs on, or None where the table has none."""
     machine = platform.machine()
     return next((arch for arch in ARCHITECTURES.values() if machine in arch.machines), None)
+
+
+def host_name() -> str:
+    """Return the host's architecture as the plan takes it: the table's name, else that of the machine."""
+    host = host_architecture()
+    return host.name if host is not None else platform.machine()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__, emulators, process
-from harness.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.architectures import ARCHITECTURES, Architecture, host_name
 from harness.cache import DEFAULT_MAX_GIB, Cache
 from harness.config.case import CASE_FILE, Case, load_cases
 from harness.config.matrix import Kernel, Matrix, PathKernel, load_matrix
@@ -108,12 +108,6 @@ def _check_signatures(cases: Sequence[Case]) -> None:
     problems = [f"{shown(case.folder / CASE_FILE)}: {text}" for case in cases for text in signature_problems(case)]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
-
-
-def host_name() -> str:
-    """Return the host's architecture as the plan takes it: the table's name, else that of the machine."""
-    host = host_architecture()
-    return host.name if host is not None else platform.machine()
 
 
 def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report, Path]:

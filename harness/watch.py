@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import emulators
+from harness.architectures import host_name
 from harness.cache import Cache
 from harness.config.case import CASE_FILE, find_folders
 from harness.config.matrix import Matrix, load_matrix
@@ -32,7 +33,7 @@ from harness.errors import (
 )
 from harness.exit_codes import exit_meaning
 from harness.guest.keys import make_keys
-from harness.matrix_run import MatrixRun, Options, host_name, load_plan
+from harness.matrix_run import MatrixRun, Options, load_plan
 from harness.model import Report
 from harness.plan import choose_kernels, matching
 from harness.preparation import Preparation, Project

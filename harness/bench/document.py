@@ -64,7 +64,7 @@ def parse(text: str, *, name: str = "bench.json") -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ConfigError(f"{name}: this is not JSON ({error}); run `invoke bench` again") from error
+        raise ConfigError(f"{name}: this is not JSON; run `invoke bench` again") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or "ratios" not in document:
         raise ConfigError(f"{name}: not a bench.json of schema {SCHEMA}; run `invoke bench` again")
     return document

@@ -37,8 +37,8 @@ class Mirrors:
         except KeyError:
             raise MirrorError(
                 f"no mirror of the {archive} archive is known: the host's apt sources name none. "
-                f"Set {ENVIRONMENT[archive]} to the base address of one, or `mirrors: {{{archive}: ...}}` "
-                f"in matrix.yaml"
+                f"Set {ENVIRONMENT[archive]} to the base address of one (that has dists/ and pool/ below it), "
+                f"or `mirrors: {{{archive}: ...}}` in matrix.yaml"
             ) from None
 
 

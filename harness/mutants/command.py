@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.architectures import ARCHITECTURES, host_architecture
+from harness import emulators
+from harness.architectures import ARCHITECTURES, host_name
 from harness.cache import Cache
 from harness.config.case import Case, load_cases
 from harness.config.expectation import NO_RULE, choose
@@ -93,14 +93,15 @@ class Search:
     def __init__(self, wanted: Wanted, *, say: Callable[[str], None]) -> None:
         self._wanted, self._say = wanted, say
         self._matrix = load_matrix(wanted.project.matrix_file)
-        host = host_architecture()
         plan = make_plan(
             self._matrix,
             load_cases(wanted.project.matrix_file, self._matrix.cases, only=wanted.cases),
             kernel_globs=wanted.kernels,
             case_globs=wanted.cases,
-            host_arch=host.name if host is not None else platform.machine(),
+            host_arch=host_name(),
         )
+        if wanted.guests:
+            emulators.require(kernel.arch for kernel in plan.kernels)
         self._cases, self._kernels = plan.cases, plan.kernels
         self._allow = AllowList(entries=self._matrix.known_splats, today=datetime.now(UTC).date())
         self._equivalents = equivalents_of(self._cases)

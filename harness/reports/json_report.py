@@ -116,8 +116,7 @@ def parse(text: str, *, name: str = "report.json") -> Report:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{name}: this is not JSON ({one_line(str(error))}). The file is damaged or was cut short; "
-            "run the matrix again to get a new one."
+            f"{name}: this is not JSON. The file is damaged or was cut short; run the matrix again to get a new one."
         ) from error
     root = _Node(value=document, path="", file=name)
     schema = root.key("schema").integer()

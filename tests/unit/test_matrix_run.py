@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
 
-from harness import matrix_run
+from harness import emulators, matrix_run
 from harness.architectures import ARCHITECTURES
 from harness.cache import Cache
 from harness.config.case import Case
@@ -101,8 +100,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World(tmp_path)
     monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(matrix_run, "run_kernel", world.kernel)
-    monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
+    monkeypatch.setattr(emulators, "has_tool", lambda name: True)
     monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))

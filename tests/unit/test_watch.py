@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
 
-from harness import commands, matrix_run
+from harness import commands, emulators, matrix_run
 from harness import watch as watching
 from harness.cache import Cache
 from harness.config.case import Case
@@ -625,8 +624,8 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
     monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(matrix_run, "run_kernel", room.kernel)
-    monkeypatch.setattr(matrix_run, "host_architecture", lambda: None)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
+    monkeypatch.setattr(emulators, "has_tool", lambda name: True)
     yield room
 
 

@@ -89,9 +89,10 @@ def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -
     found: tuple[Difference, ...] = ()
     if ending.kind == OutcomeKind.CRASHED:
         found = tuple(_before_death(case, record, index))
+    shown = [each.text for each in found if each.kind != DifferenceKind.MISSING_STEPS]
     return Outcome(
         kind=ending.kind,
-        reason="; ".join([ending.reason + where, *weighed.complaints, *(each.text for each in found)]),
+        reason="; ".join([ending.reason + where, *weighed.complaints, *shown]),
         stage=step.stage,
         step=name if len(record.steps) <= index else f"after {name}",
         events=_events(record),

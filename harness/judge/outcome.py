@@ -127,10 +127,17 @@ def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Differ
             yield _difference(step, name, DifferenceKind.REFUSED, text, seen=report.get("errno_name"))
         else:
             yield from wrong
-    if len(record.steps) < index:
-        name = step_names(steps)[len(record.steps)]
-        text = f"what the steps from {name} on showed was lost with the guest"
-        yield _difference(steps[len(record.steps)], name, DifferenceKind.MISSING_STEPS, text)
+    # The agent goes on to a step only where those before it succeeded. So of a step whose report was lost with the guest
+    # only that matters which it would have shown.
+    for step, name in list(zip(steps, step_names(steps), strict=True))[len(record.steps) : index]:
+        if _shows(step):
+            text = f"what the step {name} showed was lost with the guest"
+            yield _difference(step, name, DifferenceKind.MISSING_STEPS, text)
+
+
+def _shows(step: AgentStep) -> bool:
+    """Whether a step's report says more than that it succeeded."""
+    return step.look is not None or step.retval is not None or bool(step.fields or step.refused)
 
 
 def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:

@@ -127,8 +127,8 @@ def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Differ
             yield _difference(step, name, DifferenceKind.REFUSED, text, seen=report.get("errno_name"))
         else:
             yield from wrong
-    # The agent goes on to a step only where those before it succeeded. So of a step whose report was lost with the guest
-    # only that matters which it would have shown.
+    # The agent goes on to a step only where those before it succeeded. So of a step whose report was lost with the
+    # guest only that matters which it would have shown.
     for step, name in list(zip(steps, step_names(steps), strict=True))[len(record.steps) : index]:
         if _shows(step):
             text = f"what the step {name} showed was lost with the guest"

@@ -203,6 +203,8 @@ PROTOTYPES = {
     "bpf_obj_get_info_by_fd": (INT, [INT, POINTER, POINTER]),
     "bpf_enable_stats": (INT, [INT]),
     "bpf_iter_create": (INT, [INT]),
+    "btf__load_from_kernel_by_id": (POINTER, [U32]),
+    "btf__find_by_name_kind": (INT, [POINTER, TEXT, U32]),
     "perf_buffer__new": (POINTER, [INT, SIZE, SAMPLE_FN, LOST_FN, POINTER, POINTER]),
     "perf_buffer__poll": (INT, [POINTER, INT]),
     "perf_buffer__consume": (INT, [POINTER]),
@@ -551,6 +553,7 @@ BPF_PROG_LOAD, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE = 5, 15, 28
 FINIT_MODULE = {"x86_64": 313, "aarch64": 273, "riscv64": 273, "s390x": 344, "ppc64le": 353}
 DELETE_MODULE = {"x86_64": 176, "aarch64": 106, "riscv64": 106, "s390x": 129, "ppc64le": 129}
 CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x40000000, 36
+PROG_TYPE_EXT, BTF_KIND_FUNC = 28, 12
 
 
 def bpf(command, attributes):
@@ -859,7 +862,8 @@ class Case:
         after = struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
         after += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
         target = self.program_fd(step["target_object"], step["target"])
-        after += struct.pack("=III", step["btf_id"], target, 0)
+        btf_id = step["btf_id"] if "btf_id" in step else self.btf_id(target, step["target"])
+        after += struct.pack("=III", btf_id, target, 0)
         log = self._lib.log
         log.clear()
         try:
@@ -912,15 +916,28 @@ class Case:
                 self._links[name] = attach(self, program)
 
     def _link_create(self, program, step):
+        target_fd = btf_id = 0
         if "target" in step:
             target_fd = self.program_fd(step["target_object"], step["target"])
-            attached = self._lib.pointer("bpf_program__attach_freplace", program, target_fd, step["function"].encode())
-            return BpfLink(self._lib, attached)
+            if self._lib.call("bpf_program__type", program) == PROG_TYPE_EXT:
+                function = step["function"].encode()
+                attached = self._lib.pointer("bpf_program__attach_freplace", program, target_fd, function)
+                return BpfLink(self._lib, attached)
+            btf_id = self.btf_id(target_fd, step["function"])
         # union bpf_attr of BPF_LINK_CREATE: prog_fd, target_fd, attach_type, flags, then tracing's target_btf_id and
         # cookie. libbpf's bpf_link_create() would fall back on BPF_RAW_TRACEPOINT_OPEN.
         kind = self._lib.call("bpf_program__expected_attach_type", program)
         fd = self._lib.call("bpf_program__fd", program)
-        return FdLink(bpf(BPF_LINK_CREATE, struct.pack("=IIIIIIQ", fd, 0, kind, 0, 0, 0, step.get("cookie", 0))))
+        cookie = step.get("cookie", 0)
+        return FdLink(bpf(BPF_LINK_CREATE, struct.pack("=IIIIIIQ", fd, target_fd, kind, 0, btf_id, 0, cookie)))
+
+    def btf_id(self, fd, function):
+        """Return the number of a function in the BTF of a loaded program; Refused with ENOENT where it has none.
+
+        What libbpf reads for it ends with this process.
+        """
+        btf = self._lib.pointer("btf__load_from_kernel_by_id", self._info(ProgInfo(), fd)["btf_id"])
+        return self._lib.call("btf__find_by_name_kind", btf, function.encode(), BTF_KIND_FUNC)
 
     def do_tail_call(self, step):
         """Put a program into a slot of a program array, or empty the slot."""
@@ -976,18 +993,40 @@ class Case:
             self._reporter.hold("event", case=self._case["id"], phase=step["phase"], ours=True, event=event)
         zero = ctypes.c_uint32(0)
         self._lib.call("bpf_map_update_elem", cursor, ctypes.byref(key), ctypes.byref(zero), 0)
-        return {"events": kept, "lost": count.value - kept}
+        return {"events": kept, "lost": count.value - kept, **self._programs(step)}
+
+    def do_wait(self, step):
+        """Let time pass."""
+        time.sleep(step["seconds"])
 
     def do_detach(self, step):
         """Close a link."""
         self._links.pop(step["link"]).close()
 
     def do_info(self, step):
-        """Report what the kernel says of a link or a program, and the ids of all programs by name."""
+        """Report what the kernel says of a link or a program, the ids of all programs, and some programs' infos."""
         if "link" in step:
-            return {"info": self._info(LinkInfo(), self._links[step["link"]].fd()), "ids": self._ids()}
-        fd = self.program_fd(step["object"], step["program"])
-        return {"info": self._info(ProgInfo(), fd), "ids": self._ids()}
+            info = self._info(LinkInfo(), self._links[step["link"]].fd())
+        else:
+            info = self.program_info(step["object"], step["program"])
+        return {"info": info, "ids": self._ids(), **self._programs(step)}
+
+    def _programs(self, step):
+        """Return what is known of the programs that a step names beside its own."""
+        if "programs" not in step:
+            return {}
+        return {"programs": {name: self.program_info(*name.split(".")) for name in step["programs"]}}
+
+    def program_info(self, owner, name):
+        """Return a program's bpf_prog_info, with where its code begins, and the number of its function in its BTF."""
+        fd = self.program_fd(owner, name)
+        first = ctypes.c_uint64(0)
+        info = ProgInfo(nr_jited_ksyms=1, jited_ksyms=ctypes.addressof(first))
+        found = self._info(info, fd) | {"name": info.name.decode(errors="replace"), "jited_address": first.value}
+        del found["jited_ksyms"]  # an address of this process
+        with contextlib.suppress(Refused):
+            found["function_btf_id"] = self.btf_id(fd, name)
+        return found
 
     def do_enable_stats(self, _step):
         """Count the runs of programs until the case ends (BPF_STATS_RUN_TIME)."""

@@ -27,6 +27,7 @@ from harness.config.steps import (
     TailCallStep,
     Trigger,
     TriggerStep,
+    WaitStep,
 )
 from harness.config.yaml_source import quoted
 from harness.model import OutcomeKind, Stage
@@ -75,7 +76,8 @@ def steps_of(case: Case, *, paths: Mapping[str, PurePosixPath]) -> list[AgentSte
     """Return the steps of a case. `paths` maps an object's file name to its path in the guest.
 
     Without steps of its own a case has those of the seed: open, load the target, tell the tracers their targets,
-    load and attach them, fill the tail-call slots, attach the target, trigger, observe; then detach the tracers,
+    load and attach them, fill the tail-call slots, attach the target, trigger, observe; where the case says `again`,
+    fill slots with other programs, trigger and observe; then detach the tracers,
     trigger and observe again (the negative control), and detach the rest.
     """
     files = {name: str(paths[file]) for name, file in case.files.items()}
@@ -174,6 +176,10 @@ def _usual(case: Case, files: Mapping[str, str]) -> Iterator[AgentStep]:
     for program in target.attach:
         yield _attach(Stage.ATTACH_TARGET, TARGET, program)
     yield from _look(case, trigger, case.observe, phase="observe", stage=Stage.OBSERVE)
+    if case.again is not None:
+        for slot in case.again.tail_calls:
+            yield _tail_call(slot.map, slot.index, TARGET, slot.program)
+        yield from _look(case, trigger, case.again.observe, phase="again", stage=Stage.OBSERVE)
     for one in tracer.attach if tracer is not None else ():
         yield _detach(one.program)
     if case.control is not None:
@@ -222,10 +228,15 @@ def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Ite
     elif isinstance(step, ObserveStep):
         yield from _observe(case, step.expect, phase=phase, stage=Stage.OBSERVE)
     elif isinstance(step, InfoStep):
-        args = {"link": step.link} if step.link else dict(zip(("object", "program"), _split(step.program), strict=True))
+        args: dict[str, Any] = {"link": step.link} if step.link else {}
+        if step.program:
+            args.update(zip(("object", "program"), _split(step.program), strict=True))
+        args.update(_programs(step.expect.values()))
         yield AgentStep(
             stage=Stage.OBSERVE, op="info", what=step.link or str(step.program), args=args, fields=step.expect
         )
+    elif isinstance(step, WaitStep):
+        yield AgentStep(stage=Stage.OBSERVE, op="wait", what=f"{step.seconds:g} s", args={"seconds": step.seconds})
     elif isinstance(step, StatsStep):
         yield AgentStep(stage=Stage.OPEN, op="enable-stats")
 
@@ -274,7 +285,7 @@ def _load_raw(step: LoadRawStep) -> AgentStep:
             "program": step.program,
             "target_object": holder,
             "target": target,
-            "btf_id": step.btf_id,
+            **({} if step.btf_id is None else {"btf_id": step.btf_id}),
         },
         refused=step.refused or (),
         message=step.message,
@@ -298,6 +309,13 @@ def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:
         refused=step.refused or (),
         message=step.message,
     )
+
+
+def _programs(values: Iterable[object]) -> dict[str, list[str]]:
+    """Return the programs of whose info a field is asked for (object.program:field), as the agent is told them."""
+    texts = [value for value in values if isinstance(value, str) and not value.startswith("=")]
+    named = dict.fromkeys(text.partition(":")[0] for text in texts if ":" in text)
+    return {"programs": list(named)} if named else {}
 
 
 def _function(reference: str) -> tuple[str, str, str]:
@@ -364,6 +382,5 @@ def _observe(case: Case, look: Observation, *, phase: str, stage: Stage) -> Iter
         args = {"map": case.events, "count": count, "seconds": OBSERVE_SECONDS}
         yield AgentStep(stage=stage, op="observe", what=case.events, phase=phase, args=args, look=look)
     if look.trace is not None:
-        yield AgentStep(
-            stage=stage, op="read-trace", what="trace", phase=phase, args={"object": case.trace_in}, look=look
-        )
+        told = {"object": case.trace_in, **_programs(pattern.value for pattern in look.trace)}
+        yield AgentStep(stage=stage, op="read-trace", what="trace", phase=phase, args=told, look=look)

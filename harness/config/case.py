@@ -75,6 +75,15 @@ class Target(Model):
     )
 
 
+class Again(Model):
+    """A second look, with other programs in the slots of program arrays."""
+
+    tail_calls: Annotated[tuple[TailCall, ...], Field(min_length=1)] = Field(
+        description="The slots to fill again, with other programs."
+    )
+    observe: Observation = Field(description="What must be seen then; {} for nothing.")
+
+
 class TracerAttach(Model):
     """One tracer: which program it is, and what it is attached to."""
 
@@ -103,7 +112,7 @@ class Tracer(Model):
     )
 
 
-_SIMPLE = ("target", "tracer", "trigger", "observe", "control")
+_SIMPLE = ("target", "tracer", "trigger", "observe", "again", "control")
 _FORMS: JsonDict = {
     "oneOf": [
         {"required": ["target", "trigger", "observe"], "not": {"anyOf": [{"required": ["steps"]}]}},
@@ -137,6 +146,11 @@ class CaseFile(CheckedModel):
     trigger: Trigger | None = Field(default=None, description="What makes the target run.")
     observe: Observation | None = Field(
         default=None, description="What must be seen while all is attached; {} for nothing."
+    )
+    again: Again | None = Field(
+        default=None,
+        description="Between `observe` and `control`: other programs in the slots, the trigger once more, and what "
+        "must be seen then. It tells a tracer that sees the return value from one that always says the same.",
     )
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
     objects: Mapping[ObjectName, ObjectFiles] = Field(
@@ -179,8 +193,9 @@ class CaseFile(CheckedModel):
         yield from _form_problems(data)
         if "control" in data and "tracer" not in data:
             yield ("control",), "allowed only with a tracer: it says what is seen once the tracers are detached"
-        for key in ("observe", "control"):
-            looks = data.get(key)
+        again = data.get("again")
+        for key in ("observe", "control", "again"):
+            looks = again.get("observe") if key == "again" and isinstance(again, Mapping) else data.get(key)
             if isinstance(looks, Mapping) and {"client", "listener"} & looks.keys() and "events" not in data:
                 yield (key,), 'needs the key "events": the name of the map that the events come through'
         target = data.get("target")

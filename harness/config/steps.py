@@ -51,6 +51,11 @@ FunctionReference = Annotated[
     Field(pattern=r"^([a-z][a-z0-9-]*\.[A-Za-z_][A-Za-z0-9_]*)(:[A-Za-z_][A-Za-z0-9_]*)?$"),
     Expects('a program and, behind a colon, a function in it, such as "target.entry:stub_handler"'),
 ]
+FieldReference = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9-]*\.[A-Za-z_][A-Za-z0-9_]*:[a-z_]+$"),
+    Expects('a program and, behind a colon, a field of its info, such as "target.entry:jited_address"'),
+]
 Errnos = Annotated[
     tuple[ErrnoName, ...],
     BeforeValidator(as_list),
@@ -143,7 +148,11 @@ class EventPattern(Model):
     retval: _ANY_INT | None = Field(
         default=None, description="The return value that the event must carry; without it any."
     )
-    value: _ANY_INT | None = Field(default=None, description="The value that the event must carry; without it any.")
+    value: _ANY_INT | FieldReference | None = Field(
+        default=None,
+        description="The value that the event must carry, or the field of a program's info that it must equal; "
+        "without it any.",
+    )
     times: Annotated[int, Strict(), Field(ge=1, le=1000)] = Field(
         default=1, description="How many such events follow each other."
     )
@@ -224,8 +233,10 @@ class LoadRawStep(_Refusable):
     object: ObjectName = Field(description="The object that has the tracer, one of `objects`; it is only opened.")
     program: Symbol = Field(description="The tracer, a program of that object.")
     target: Reference = Field(description="The loaded program that it is for (attach_prog_fd), as object.program.")
-    btf_id: Annotated[int, Strict(), Field(ge=0, le=0x7FFFFFFF)] = Field(
-        description="The number of a type in that program's BTF (attach_btf_id): what libbpf would have looked up."
+    btf_id: Annotated[int, Strict(), Field(ge=0, le=0x7FFFFFFF)] | None = Field(
+        default=None,
+        description="The number of a type in that program's BTF (attach_btf_id); without it that of the target's own "
+        "function, which libbpf would have looked up.",
     )
 
 
@@ -241,7 +252,7 @@ class AttachStep(_Refusable):
         default=None, description="A cookie for the link (link-create)."
     )
     target: FunctionReference | None = Field(
-        default=None, description="Another target than the program was loaded for (link-create of freplace)."
+        default=None, description="With link-create: name the target again, or another than at the load (freplace)."
     )
     link: Symbol | None = Field(default=None, description="The name of the link; without it the program's own name.")
     times: Times | None = Field(
@@ -287,8 +298,16 @@ class InfoStep(Model):
     link: Symbol | None = Field(default=None, description="A link by its name.")
     program: Reference | None = Field(default=None, description="A program, as object.program.")
     expect: Mapping[Symbol, Annotated[int, Strict()] | str] = Field(
-        description="Fields and what they must be; a text names another program, whose id is meant."
+        description="Fields and what they must be; a text names another program, whose id is meant, or its field "
+        "behind a colon (target.entry:btf_id); after `=` a text is meant as it is."
     )
+
+
+class WaitStep(Model):
+    """Let time pass."""
+
+    do: Literal["wait"] = Field(description="Let time pass, for what the kernel does later (RCU, workqueues).")
+    seconds: Annotated[float, Field(gt=0, le=10)] = Field(description="How long.")
 
 
 class StatsStep(Model):
@@ -298,6 +317,15 @@ class StatsStep(Model):
 
 
 Step: TypeAlias = Annotated[
-    LoadStep | LoadRawStep | AttachStep | DetachStep | TailCallStep | TriggerStep | ObserveStep | InfoStep | StatsStep,
+    LoadStep
+    | LoadRawStep
+    | AttachStep
+    | DetachStep
+    | TailCallStep
+    | TriggerStep
+    | ObserveStep
+    | InfoStep
+    | WaitStep
+    | StatsStep,
     Field(discriminator="do"),
 ]

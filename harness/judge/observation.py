@@ -11,9 +11,11 @@ from harness.model import Difference, DifferenceKind, Stage
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
+UNKNOWN = "which the kernel does not tell"
+"""Stands for a field of a program's info that is missing; no event carries it."""
 
-CONTROL = "control"
-"""The look of the usual order for which the tracers are detached."""
+PREFIXES = {"control": "with the tracers detached, ", "again": "with other programs in the slots, "}
+"""How a sentence about a look of the usual order begins, where that is not the first."""
 
 
 def side_of(event: Event, ends: Ends) -> str | None:
@@ -70,6 +72,29 @@ def trace_differences(wanted: Observation, events: Sequence[Event], *, step: str
     return _compare("trace", wanted.trace or (), events, step=step, stage=stage)
 
 
+def field_of(reference: str, report: Mapping[str, Any]) -> int | str | None:
+    """Return the field of a program's info that `reference` names (object.program:field), None for 0 or a missing one.
+
+    A zero is what a kernel that has no such field leaves, so it is never the right answer.
+    """
+    program, _, field = reference.partition(":")
+    found = report.get("programs", {}).get(program, {}).get(field)
+    return found or None
+
+
+def known(wanted: Observation, report: Mapping[str, Any]) -> Observation:
+    """Return what the trace must show with the values that the step's report tells in place of their references."""
+    trace = wanted.trace or ()
+    if not any(isinstance(pattern.value, str) for pattern in trace):
+        return wanted
+    values = [field_of(each.value, report) if isinstance(each.value, str) else each.value for each in trace]
+    found = [
+        pattern.model_copy(update={"value": UNKNOWN if value is None and pattern.value is not None else value})
+        for pattern, value in zip(trace, values, strict=True)
+    ]
+    return wanted.model_copy(update={"trace": tuple(found)})
+
+
 def singles(patterns: Iterable[EventPattern]) -> list[EventPattern]:
     """Return the patterns one by one, each as often as its `times` says."""
     return [pattern for pattern in patterns for _ in range(pattern.times)]
@@ -81,7 +106,7 @@ def _compare(
     wrong = _sentences(side, singles(patterns), events)
     if not wrong:
         return []
-    prefix = "with the tracers detached, " if step == CONTROL else ""
+    prefix = PREFIXES.get(step, "")
     seen = tuple({key: event.get(key) for key in ("kind", "retval", "value")} for event in events)
     text = "; ".join(prefix + sentence for sentence in wrong)
     return [Difference(step=step, stage=stage, kind=DifferenceKind.EVENTS, of=side, seen=seen, text=text)]

@@ -14,7 +14,7 @@ from harness.config.steps import Observation
 from harness.jobs import AgentStep, step_names, steps_of
 from harness.judge.kernel_log import find_splats
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
-from harness.judge.observation import differences, side_of, trace_differences
+from harness.judge.observation import differences, field_of, known, side_of, trace_differences
 from harness.judge.records import CaseRecord, Ending
 from harness.model import Difference, DifferenceKind, Outcome, OutcomeKind, Stage
 
@@ -287,7 +287,12 @@ def _refused_wrongly(step: AgentStep, name: str, report: dict[str, Any]) -> Iter
 def _wrong_fields(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:
     info, ids = report.get("info", {}), report.get("ids", {})
     for field, value in step.fields.items():
-        wanted = ids.get(value) if isinstance(value, str) else value
+        if isinstance(value, str) and value.startswith("="):
+            wanted: Any = value[1:]
+        elif isinstance(value, str) and ":" in value:
+            wanted = field_of(value, report)
+        else:
+            wanted = ids.get(value) if isinstance(value, str) else value
         if info.get(field) != wanted or wanted is None:
             text = f"the {field} of {step.what} must be {value}, but is {info.get(field)}"
             yield _difference(step, name, DifferenceKind.FIELD, text, of=field, seen=info.get(field))
@@ -303,7 +308,7 @@ def _seen(
         return _lost(f"events were lost on their way out of the guest ({step.phase})", record)
     events = [item["event"] for item in items if item["ours"]]
     if traced:
-        return trace_differences(look, events, step=name, stage=step.stage)
+        return trace_differences(known(look, report), events, step=name, stage=step.stage)
     ends = _ends(record, step.phase)
     if ends is None:
         return _lost(f"the agent reported no connection for the phase {step.phase}", record)

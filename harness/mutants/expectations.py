@@ -16,6 +16,8 @@ from harness.model import DifferenceKind, Expectation, ExpectedDifference, Outco
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
+OTHER_FIELD = "nothing.at_all:btf_id"
+"""A field of a program's info that no agent reports."""
 OTHER_ERRNO = "EXDEV"
 """An errno that no step of a case is refused with."""
 OTHER_CLASS = "another-class"
@@ -130,6 +132,10 @@ def _changed_cases(case: Case) -> Iterator[tuple[str, Case]]:
             if look is not None:
                 for what, other in observation_mutants(look):
                     yield f"{key}: {what}", frozen_copy(Case, case, **{key: other})
+        if case.again is not None:
+            for what, other in observation_mutants(case.again.observe):
+                again = case.again.model_copy(update={"observe": other})
+                yield f"again: {what}", frozen_copy(Case, case, again=again)
         if isinstance(case.trigger, RunTrigger) and case.trigger.retval is not None:
             trigger = case.trigger.model_copy(update={"retval": case.trigger.retval + 1})
             yield f"trigger: retval {trigger.retval}", frozen_copy(Case, case, trigger=trigger)
@@ -187,7 +193,8 @@ def pattern_mutants(patterns: tuple[EventPattern, ...]) -> Iterator[tuple[str, t
         yield f"{name} of another kind", at(index, one.model_copy(update={"kind": OTHER_KIND}))
         for key, value in (("retval", one.retval), ("value", one.value)):
             if value is not None:
-                yield f"{name} with {key} {value + 1}", at(index, one.model_copy(update={key: value + 1}))
+                other = value + 1 if isinstance(value, int) else OTHER_FIELD
+                yield f"{name} with {key} {other}", at(index, one.model_copy(update={key: other}))
         if index + 1 < len(patterns):
             yield f"{name} behind the next", (*patterns[:index], patterns[index + 1], one, *patterns[index + 2 :])
     if not patterns:

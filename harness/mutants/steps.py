@@ -17,8 +17,8 @@ from harness.mutants.programs import representatives
 
 LOOKS = frozenset({"observe", "read-trace", "info"})
 """Steps that show something of what came before them."""
-NEVER_LEFT_OUT = frozenset({"open", "load", "load-raw", "listen", *LOOKS})
-"""Without these nothing that follows can be asked, or nothing is looked at any more."""
+NEVER_LEFT_OUT = frozenset({"open", "load", "load-raw", "listen", "wait", *LOOKS})
+"""Without these nothing that follows can be asked, nothing is looked at any more, or it is looked at too early."""
 SOCKET_KINDS = frozenset({"socket", "sk_reuseport"})
 """Programs that the agent attaches to sockets which the trigger `socket-send` needs."""
 
@@ -135,8 +135,13 @@ def left_out(script: Script, index: int) -> Changes:
 def pretended(step: AgentStep) -> dict[str, Any]:
     """Return what the agent would report of a step that did what the case says."""
     if step.op == "info":
-        info = {name: 1 if isinstance(value, str) else value for name, value in step.fields.items()}
-        return {"info": info, "ids": {value: 1 for value in step.fields.values() if isinstance(value, str)}}
+        texts = {name: value for name, value in step.fields.items() if isinstance(value, str)}
+        info = {name: 1 if name in texts else value for name, value in step.fields.items()}
+        info.update({name: value[1:] for name, value in texts.items() if value.startswith("=")})
+        programs: dict[str, dict[str, int]] = {}
+        for program, _, field in (value.partition(":") for value in texts.values() if not value.startswith("=")):
+            programs.setdefault(program, {})[field] = 1
+        return {"info": info, "ids": dict.fromkeys(texts.values(), 1), "programs": programs}
     if step.op != "trigger":
         return {}
     if step.args.get("kind") == "tcp-connect":

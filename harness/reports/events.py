@@ -12,7 +12,7 @@ _ENDPOINTS = ("saddr", "sport", "daddr", "dport")
 
 _UNSHOWN = frozenset({"kind", "phase", "time_ns"})
 
-PHASES = {"control": "with the tracers detached:"}
+PHASES = {"again": "with other programs in the slots:", "control": "with the tracers detached:"}
 """What introduces the events of a phase; those of the phase `observe`, and of none, need no words."""
 
 

@@ -151,7 +151,7 @@ def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert re.match(r"v\d", found["version"])
-    assert found["programs"] == ["handle_new_connection", "k_icsk_complete_hashdance", "k_tcp_connect"]
+    assert found["programs"] == ["handle_again", "handle_new_connection", "k_icsk_complete_hashdance", "k_tcp_connect"]
     assert found["no program"] == ["ENOENT", "the object has no program none"]
     assert found["no map"][0] == "ENOENT"
     assert found["map"] is True

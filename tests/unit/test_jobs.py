@@ -5,9 +5,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from unit_samples import ROOT, check_golden, golden_lines, sample_case, steps_case
+from unit_samples import check_golden, flagship_of_golden, golden_lines, sample_case, steps_case
 
-from harness.config.case import load_case
 from harness.jobs import ATTACH_TYPES, OBSERVE_SECONDS, AgentStep, job_of, steps_of
 from harness.model import Stage
 
@@ -34,8 +33,22 @@ def test_the_job_is_the_one_that_the_real_transcript_answers() -> None:
 
 
 def test_the_committed_flagship_takes_the_same_steps() -> None:
-    case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
-    assert steps_of(case, paths=PATHS) == steps_of(sample_case(), paths=PATHS)
+    assert steps_of(flagship_of_golden(), paths=PATHS) == steps_of(sample_case(), paths=PATHS)
+
+
+def test_the_second_look_has_other_programs_in_the_slots_and_the_tracers_still_attached() -> None:
+    again = {
+        "tail-calls": [{"map": "progs", "index": 0, "program": "other"}],
+        "observe": {"client": [{"kind": "fexit", "retval": 5}]},
+    }
+    told = steps_of(sample_case(again=again), paths=PATHS)
+    plain = steps_of(sample_case(), paths=PATHS)
+    (first,) = [index for index, step in enumerate(told) if step.what == "other"]
+    second = told[first : first + 3]
+    assert [(step.op, step.phase) for step in second] == [("tail-call", ""), ("trigger", "again"), ("observe", "again")]
+    assert second[2].look is not None and second[2].args["count"] == 1
+    assert told[:first] + told[first + 3 :] == plain, "all other steps are as they were"
+    assert told[first + 3].op == "detach" and told[first - 1].phase == "observe"
 
 
 def test_the_stages_come_in_their_order() -> None:
@@ -284,3 +297,22 @@ def test_information_of_a_link_and_of_a_program() -> None:
 def test_a_step_may_name_its_stage() -> None:
     found = told({"do": "load", "object": "tracer", "stage": "detach"}, {"do": "attach", "program": "tracer.p"})
     assert [step["stage"] for step in found] == ["detach", "detach", "attach-tracer"]
+
+
+def test_a_wait_says_how_long() -> None:
+    assert told({"do": "wait", "seconds": 2})[-1] == {"stage": "observe", "op": "wait", "what": "2 s", "seconds": 2.0}
+
+
+def test_without_a_number_the_agent_looks_the_function_up() -> None:
+    load = {"do": "load-raw", "object": "tracer", "program": "bare", "target": "target.main"}
+    assert "btf_id" not in told(load)[-1]
+    assert told({**load, "btf-id": 0})[-1]["btf_id"] == 0
+
+
+def test_the_agent_is_told_of_whose_info_a_field_is_asked_for() -> None:
+    fields = {"attach_btf_obj_id": "target.main:btf_id", "prog_id": "tracer.fexit", "name": "=x:y", "type": 26}
+    assert told({"do": "info", "program": "tracer.fexit", "expect": fields})[-1]["programs"] == ["target.main"]
+    assert "programs" not in told({"do": "info", "link": "fexit", "expect": {"type": 2}})[-1]
+    seen = [{"kind": "fentry", "value": "target.main:jited_address"}, {"kind": "fexit", "value": 3}]
+    assert told({"do": "observe", "expect": {"trace": seen}})[-1]["programs"] == ["target.main"]
+    assert "programs" not in told({"do": "observe", "expect": {"trace": seen[1:]}})[-1]

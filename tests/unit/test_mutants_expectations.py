@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unit_samples import ROOT
+from unit_samples import ROOT, flagship_of_golden
 
-from harness.config.case import Case, load_case
+from harness.config.case import Case
 from harness.config.steps import EventPattern, Observation
 from harness.judge.records import CaseRecord
 from harness.judge.verdict import judge
@@ -46,7 +46,7 @@ def record() -> CaseRecord:
 
 @pytest.fixture(scope="module")
 def flagship() -> Case:
-    return load_case(ROOT / "bpf/kprobe-fentry-fexit")
+    return flagship_of_golden()
 
 
 def test_every_mutant_of_what_must_be_seen_is_killed_by_the_record(record: CaseRecord, flagship: Case) -> None:

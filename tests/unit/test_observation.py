@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.config.steps import Observation
 from harness.judge import observation
-from harness.judge.observation import describe, side_of
+from harness.judge.observation import UNKNOWN, describe, field_of, known, side_of
 from harness.model import Difference, DifferenceKind, Stage
 
 ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
@@ -221,3 +221,45 @@ def test_only_the_wanted_events_have_no_differences(events: list[dict[str, Any]]
     client = [e for e in events if e in SEEN[:3]]
     right = len(events) == 4 and client == SEEN[:3] and SEEN[3] in events
     assert (found == []) == right
+
+
+# --- what must be seen is a field of a program's info -----------------------------------------------------------------
+
+REPORT = {"programs": {"target.main": {"jited_address": 0xFFFFFFFFC0001000, "run_cnt": 0}}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [
+        ("target.main:jited_address", 0xFFFFFFFFC0001000),
+        ("target.main:run_cnt", None),
+        ("target.main:verified_insns", None),
+        ("target.other:jited_address", None),
+    ],
+)
+def test_a_field_that_is_zero_or_missing_is_unknown(reference: str, value: int | None) -> None:
+    assert field_of(reference, REPORT) == value
+    assert field_of(reference, {}) is None
+
+
+def test_a_value_is_compared_with_the_field_that_it_names() -> None:
+    wanted = traced({"kind": "fentry", "value": "target.main:jited_address"}, {"kind": "target"})
+    seen: list[dict[str, Any]] = [
+        {"kind": "fentry", "retval": None, "value": 0xFFFFFFFFC0001000},
+        {"kind": "target", "retval": None},
+    ]
+    assert trace_differences(known(wanted, REPORT), seen) == []
+    seen[0]["value"] = 0xFFFFFFFFC0001004
+    (found,) = trace_differences(known(wanted, REPORT), seen)
+    assert "must carry value 18446744072635813888, but carries 18446744072635813892" in found
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, UNKNOWN[:3]])
+def test_no_event_carries_a_field_that_is_unknown(value: Any) -> None:
+    wanted = traced({"kind": "fentry", "value": "target.main:run_cnt"})
+    (found,) = trace_differences(known(wanted, REPORT), [{"kind": "fentry", "retval": None, "value": value}])
+    assert f"must carry value {UNKNOWN}, but carries {value}" in found
+
+
+def test_what_names_no_field_is_as_it_was() -> None:
+    assert known(LOOP, REPORT) is LOOP

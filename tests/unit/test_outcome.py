@@ -840,3 +840,37 @@ def test_a_guest_that_answers_with_nothing_is_told_at_once(tmp_path: Path) -> No
     assert ending is not None
     assert ending.reason.startswith("the agent ended without its completion marker")
     assert "cases" not in result.seconds, "a phase that was not reached is missing"
+
+
+INFO_OF = {
+    "info": {"name": "fexit", "attach_btf_obj_id": 31, "attach_btf_id": 0},
+    "ids": IDS,
+    "programs": {"target.main": {"btf_id": 31, "function_btf_id": 0}},
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": "=fexit", "attach_btf_obj_id": "target.main:btf_id"}, None),
+        ({"name": "fexit"}, "the name of tracer.fexit must be fexit, but is fexit"),
+        ({"name": "=other"}, "the name of tracer.fexit must be =other, but is fexit"),
+        ({"attach_btf_obj_id": "target.main:id"}, "must be target.main:id, but is 31"),
+        ({"attach_btf_id": "target.main:function_btf_id"}, "must be target.main:function_btf_id, but is 0"),
+        ({"attach_btf_obj_id": "target.x:btf_id"}, "must be target.x:btf_id, but is 31"),
+    ],
+)
+def test_fields_are_compared_with_texts_and_other_programs_fields(fields: dict[str, Any], reason: str | None) -> None:
+    case = steps_case({"do": "load", "object": "target"}, {"do": "info", "program": "tracer.fexit", "expect": fields})
+    lines: list[Line] = []
+    for index, step in enumerate(steps_of(case, paths=PATHS)):
+        told = step.job()
+        base: Line = {name: told[name] for name in ("stage", "op", "what", "phase") if name in told}
+        lines.append({"index": index, **base, "ok": True, **(INFO_OF if told["op"] == "info" else {})})
+    end: Line = {"complete": True, "signal": None, "timed_out": False, "seconds": 1.0, "kernel_log": []}
+    found = outcome_of(case, CaseRecord(steps=tuple(lines), end=end))
+    if reason is None:
+        assert found.kind == K.WORKS, found.reason
+    else:
+        assert (found.kind, found.stage) == (K.MISBEHAVES, Stage.OBSERVE)
+        assert reason in found.reason

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.architectures import ARCHITECTURES
-from harness.config.case import Case
+from harness.config.case import Case, load_case
 from harness.config.matrix import Deadlines, Settings
 from harness.debian.apt import PackageFile
 from harness.guest.boot import GuestPlan
@@ -81,6 +81,12 @@ STEPS: list[dict[str, Any]] = [
     {"do": "info", "link": "fexit", "expect": {"type": 2, "target_obj_id": "target.main"}},
     {"do": "detach", "link": "fexit"},
 ]
+
+
+def flagship_of_golden() -> Case:
+    """The committed flagship with one look, as it was when golden/agent-6.1.jsonl was written."""
+    case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
+    return case.model_copy(update={"again": None, "control": sample_case().control})
 
 
 def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:

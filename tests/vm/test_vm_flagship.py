@@ -87,8 +87,8 @@ def test_events_carry_the_very_connection_that_the_trigger_made(run: Run, kernel
             assert ends == (client, client_port, server, server_port)
         for event in events_of(run, kernel, phase=trigger["phase"], side="listener"):
             assert (event["saddr"], event["sport"], event["dport"]) == (server, server_port, 0)
-    assert [trigger["phase"] for trigger in triggers] == ["observe", "control"]
-    assert triggers[0]["ends"] != triggers[1]["ends"]
+    assert [trigger["phase"] for trigger in triggers] == ["observe", "again", "control"]
+    assert len({json.dumps(trigger["ends"]) for trigger in triggers}) == len(triggers)
 
 
 @kernels
@@ -97,9 +97,16 @@ def test_the_accepting_side_shows_one_kprobe_event(run: Run, kernel: str) -> Non
 
 
 @kernels
+def test_with_another_handler_in_the_slot_the_fexit_sees_another_return_value(run: Run, kernel: str) -> None:
+    events = events_of(run, kernel, phase="again", side="client")
+    assert [(event["kind"], event["retval"]) for event in events] == [("fentry", None), ("callee", None), ("fexit", 5)]
+    assert [event["kind"] for event in events_of(run, kernel, phase="again", side="listener")] == ["callee"]
+
+
+@kernels
 def test_with_the_tracers_detached_only_the_kprobes_are_seen(run: Run, kernel: str) -> None:
     for side in ("client", "listener"):
-        assert [event["kind"] for event in events_of(run, kernel, phase="control", side=side)] == ["kprobe"]
+        assert [event["kind"] for event in events_of(run, kernel, phase="control", side=side)] == ["callee"]
 
 
 @kernels

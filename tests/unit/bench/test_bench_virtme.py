@@ -13,10 +13,14 @@ import pytest
 from harness.bench import virtme
 from harness.bench.virtme import find_virtme, run_vng, vng_argv, write_job
 from harness.config.case import load_case
+from harness.config.steps import Observation
 from harness.errors import BenchError
 
 ROOT = Path(__file__).resolve().parents[3]
-CASE = load_case(ROOT / "bpf/kprobe-fentry-fexit")
+COMMITTED = load_case(ROOT / "bpf/kprobe-fentry-fexit")
+ONE_LOOK = Observation.model_validate({side: [{"kind": "kprobe"}] for side in ("client", "listener")})
+CASE = COMMITTED.model_copy(update={"again": None, "control": ONE_LOOK})
+"""As it was when `LINES` were written."""
 LINES = ROOT / "tests/unit/golden/agent-6.1.jsonl"
 
 

@@ -317,7 +317,8 @@ def test_objects_are_copied_beside_the_results(tmp_path: Path) -> None:
 def test_the_variants_of_the_seed_run_its_very_programs() -> None:
     # Copies, so that every case can be read and changed by itself; but what these ask is what else changes.
     seed = ROOT / "bpf/kprobe-fentry-fexit"
-    traced = {"ftrace-disabled", "kprobe-fentry-fexit-jit", "kprobe-ipv6", "lockdown-confidentiality"}
+    traced = {"ftrace-disabled", "kprobe-fentry-fexit-jit", "kprobe-ipv6"}
+    traced |= {"lockdown-confidentiality", "lockdown-integrity"}
     untraced = {"interpreter-tail-call", "kprobe-untraced"}
     copies = [(case, "target.bpf.c") for case in traced | untraced] + [(case, "tracer.bpf.c") for case in traced]
     other = [

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* Is loaded, and never attached. */
+#include "trace.h"
+
+SEC("fexit/target")
+int BPF_PROG(fexit_2, struct xdp_buff *xdp, int retval)
+{
+	trace_retval(EVENT_FEXIT_2, retval);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

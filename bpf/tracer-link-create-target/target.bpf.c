@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* A quiet target: it runs only when the agent asks the kernel to run it. */
+#include "trace.h"
+
+SEC("tc")
+int target(struct __sk_buff *skb)
+{
+	trace_kind(EVENT_TARGET);
+	return 3;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

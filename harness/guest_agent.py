@@ -10,6 +10,7 @@ Every case runs in a child process of its own, so that nothing is left of it in 
 or hangs its process ends with the signal or deadline that ended it, and the next case starts clean.
 """
 
+import collections
 import contextlib
 import ctypes
 import errno
@@ -32,6 +33,7 @@ BPF_LOG_STATS = 4
 TEXT_LIMIT = 32 * 1024
 EVENT_LIMIT = 4096
 TRACE_LIMIT = 128
+DEBUG_LINES, DEBUG_BYTES = 12, 200
 KMSG_HALF = 1500
 KMSG_RECORDS = 100_000
 LAST_WORDS_SECONDS = 0.03
@@ -63,17 +65,22 @@ STEP_PLACE = struct.Struct("=q")  # behind it: the step that is under way
 HELD_START = HELD_HEAD.size + STEP_PLACE.size
 
 
+def between(text, before, after):
+    """Return what stands in a text behind the first `before` and before the next `after`; "" where they are not."""
+    return text.partition(before)[2].partition(after)[0]
+
+
 def errno_name(number):
     """Return the name of a positive errno, `E?<number>` where it has none."""
     return KERNEL_ERRNO.get(number) or errno.errorcode.get(number) or f"E?{number}"
 
 
 class Refused(Exception):
-    """The kernel, or libbpf on its behalf, refused a step. `log` is the verifier's text, if any."""
+    """The kernel, or libbpf, refused a step. `log` is the verifier's text, if any; `api` is the call that failed."""
 
-    def __init__(self, number, detail="", log=""):
+    def __init__(self, number, detail="", log="", api=""):
         super().__init__(detail)
-        self.number, self.detail, self.log = number, detail, log
+        self.number, self.detail, self.log, self.api = number, detail, log, api
 
 
 class Reporter:
@@ -205,6 +212,21 @@ PROTOTYPES = {
     "bpf_iter_create": (INT, [INT]),
     "btf__load_from_kernel_by_id": (POINTER, [U32]),
     "btf__find_by_name_kind": (INT, [POINTER, TEXT, U32]),
+    "bpf_object__btf": (POINTER, [POINTER]),
+    "btf__fd": (INT, [POINTER]),
+    "bpf_map__type": (INT, [POINTER]),
+    "bpf_map__key_size": (U32, [POINTER]),
+    "bpf_map__value_size": (U32, [POINTER]),
+    "bpf_map__max_entries": (U32, [POINTER]),
+    "bpf_map__map_flags": (U32, [POINTER]),
+    "libbpf_bpf_prog_type_str": (TEXT, [INT]),
+    "libbpf_bpf_attach_type_str": (TEXT, [INT]),
+    "libbpf_bpf_map_type_str": (TEXT, [INT]),
+    "libbpf_probe_bpf_prog_type": (INT, [INT, POINTER]),
+    "libbpf_probe_bpf_map_type": (INT, [INT, POINTER]),
+    "btf__load_vmlinux_btf": (POINTER, []),
+    "btf__type_by_id": (POINTER, [POINTER, U32]),
+    "btf__name_by_offset": (TEXT, [POINTER, U32]),
     "perf_buffer__new": (POINTER, [INT, SIZE, SAMPLE_FN, LOST_FN, POINTER, POINTER]),
     "perf_buffer__poll": (INT, [POINTER, INT]),
     "perf_buffer__consume": (INT, [POINTER]),
@@ -231,7 +253,9 @@ class Libbpf:
             function = getattr(self._lib, name, None)
             if function is not None:  # an older libbpf lacks some; a case that calls one ends with an agent-error
                 function.restype, function.argtypes = result, arguments
-        self.messages = []
+        self.messages: list[str] = []
+        # What libbpf says below its warnings: the last of it, for a step that fails.
+        self.debug: collections.deque[bytes] = collections.deque(maxlen=DEBUG_LINES)
         # The verifier's log. One for all programs: a load ends with the first that is refused.
         self.log = VerifierLog()
         self._line = ctypes.create_string_buffer(4096)
@@ -240,7 +264,9 @@ class Libbpf:
 
     def _on_print(self, level, form, arguments):
         length = self._libc.vsnprintf(self._line, len(self._line), form, arguments)
-        if level <= 0 and len(self.messages) < 200:  # LIBBPF_WARN; the verifier's log is taken elsewhere
+        if level > 0:  # LIBBPF_INFO, LIBBPF_DEBUG
+            self.debug.append(self._line.value[:DEBUG_BYTES])
+        elif len(self.messages) < 200:  # LIBBPF_WARN; the verifier's log is taken elsewhere
             self.messages.append(self._line.value.decode(errors="replace").rstrip("\n"))
         return length
 
@@ -252,7 +278,7 @@ class Libbpf:
         """Call a function that returns a negative errno; return its result."""
         result = getattr(self._lib, name)(*arguments)
         if result < 0:
-            raise Refused(-result, self._said())
+            raise Refused(-result, self._said(), api=name)
         return result
 
     def pointer(self, name, *arguments):
@@ -260,7 +286,7 @@ class Libbpf:
         ctypes.set_errno(0)
         result = getattr(self._lib, name)(*arguments)
         if not result:
-            raise Refused(ctypes.get_errno() or errno.EINVAL, self._said())
+            raise Refused(ctypes.get_errno() or errno.EINVAL, self._said(), api=name)
         return result
 
     def section(self, program):
@@ -273,6 +299,68 @@ class Libbpf:
         while program := self._lib.bpf_object__next_program(handle, program):
             found[self._lib.bpf_program__name(program).decode()] = program
         return found
+
+    def found(self, name, *arguments):
+        """Call a function that returns NULL where there is nothing; return its result or None, and say nothing."""
+        messages, debug = list(self.messages), list(self.debug)
+        result = getattr(self._lib, name)(*arguments)
+        self.messages[:] = messages
+        self.debug.clear()
+        self.debug.extend(debug)
+        return result
+
+    def asked_of_program(self, program, refusal, *, loading, first):
+        """Return section and types of a program; where one that is not known may be why, whether this kernel does.
+
+        `loading`: it was being loaded; `first`: it has never been attached. A load that has brought the verifier to
+        say anything has got past the look-up of the program's type.
+        """
+        kind = self.found("bpf_program__type", program)
+        # Of a struct_ops program it is the number of a member.
+        attach_type = 0 if kind == STRUCT_OPS else self.found("bpf_program__expected_attach_type", program)
+        asked = {
+            "section": self.section(program),
+            "type": self._named("prog", kind),
+            "attach_type": self._named("attach", attach_type) if attach_type else "",
+        }
+        said = [line for line in refusal.log.splitlines() if line.strip() and not line.startswith("processed ")]
+        if refusal.number == errno.EINVAL and not said:
+            if loading:
+                asked["type_known"] = bool(refusal.log) or self._known("prog", kind)
+            if first and attach_type and (known := self.attach_types()):
+                asked["attach_type_known"] = attach_type in known
+        return asked
+
+    def asked_of_map(self, handle, refusal):
+        """Return type, sizes and flags of a map, and whether this kernel knows the type where that may be why."""
+        kind = self.found("bpf_map__type", handle)
+        asked = {"map_type": self._named("map", kind)}
+        for name in ("key_size", "value_size", "max_entries", "map_flags"):
+            asked[name] = self.found(f"bpf_map__{name}", handle)
+        if refusal.number == errno.EINVAL:
+            asked["map_type_known"] = self._known("map", kind)
+        return asked
+
+    def _known(self, what, number):
+        """Ask this kernel for the smallest program or map of a type; only EINVAL says that it does not know it."""
+        ctypes.set_errno(0)
+        return self.found(f"libbpf_probe_bpf_{what}_type", number, None) != 0 or ctypes.get_errno() != errno.EINVAL
+
+    def _named(self, what, number):
+        name = self.found(f"libbpf_bpf_{what}_type_str", number)
+        return name.decode() if name else str(number)
+
+    def attach_types(self):
+        """Return the members of this kernel's enum bpf_attach_type, as its BTF has them; none where it has no BTF."""
+        btf = self.found("btf__load_vmlinux_btf")
+        number = self.found("btf__find_by_name_kind", btf, b"bpf_attach_type", 6) if btf else -1  # BTF_KIND_ENUM
+        if number < 0:
+            return set()
+        # struct btf_type: name_off, info (the low 16 bits: how many members), size; then struct btf_enum: name_off, val
+        head = self.found("btf__type_by_id", btf, number)
+        count = U32.from_address(head + 4).value & 0xFFFF
+        members = [(U32 * 2).from_address(head + 12 + 8 * index) for index in range(count)]
+        return {value for name, value in members if not self.found("btf__name_by_offset", btf, name).startswith(b"__")}
 
     def _said(self):
         # The verifier's log is shown in full elsewhere; here only what libbpf itself has to say.
@@ -422,7 +510,7 @@ class BpfObject:
     def program(self, name):
         """Return a program by name; Refused with ENOENT where there is none."""
         if name not in self.programs:
-            raise Refused(errno.ENOENT, f"the object has no program {name}")
+            raise Refused(errno.ENOENT, f"the object has no program {name}", api="bpf_object__find_program_by_name")
         return self.programs[name]
 
     def map(self, name):
@@ -544,6 +632,14 @@ class SocketLink:
         self._ends[1].setsockopt(socket.SOL_SOCKET, self._option, 0)
 
 
+def attach_to_socket(end, option, fd):
+    """Attach a program to a socket; Refused where the kernel refuses."""
+    try:
+        end.setsockopt(socket.SOL_SOCKET, option, fd)
+    except OSError as error:
+        raise Refused(error.errno, f"setsockopt(2), option {option}", api="setsockopt") from error
+
+
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241, "riscv64": 241, "s390x": 331, "ppc64le": 319}
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 # How ioctl(2) says "no argument" and "writes": include/uapi/asm-generic/ioctl.h, else the machine's own.
@@ -554,6 +650,8 @@ FINIT_MODULE = {"x86_64": 313, "aarch64": 273, "riscv64": 273, "s390x": 344, "pp
 DELETE_MODULE = {"x86_64": 176, "aarch64": 106, "riscv64": 106, "s390x": 129, "ppc64le": 129}
 CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x40000000, 36
 PROG_TYPE_EXT, BTF_KIND_FUNC = 28, 12
+STRUCT_OPS = 27  # BPF_PROG_TYPE_STRUCT_OPS
+BPF_COMMANDS = {5: "BPF_PROG_LOAD", 15: "BPF_OBJ_GET_INFO_BY_FD", 28: "BPF_LINK_CREATE"}
 
 
 def bpf(command, attributes):
@@ -561,7 +659,7 @@ def bpf(command, attributes):
     libc = ctypes.CDLL(None, use_errno=True)
     result = libc.syscall(BPF_SYSCALL[os.uname().machine], command, attributes, len(attributes))
     if result < 0:
-        raise Refused(ctypes.get_errno(), f"bpf(2), command {command}")
+        raise Refused(ctypes.get_errno(), f"bpf(2), command {command}", api=BPF_COMMANDS[command])
     return result
 
 
@@ -576,7 +674,7 @@ def perf_event_open(attributes, pid):
     libc = ctypes.CDLL(None, use_errno=True)
     fd = libc.syscall(PERF_EVENT_OPEN[os.uname().machine], attributes, pid, -1, -1, 0)
     if fd < 0:
-        raise Refused(ctypes.get_errno(), "perf_event_open")
+        raise Refused(ctypes.get_errno(), "perf_event_open", api="perf_event_open")
     return fd
 
 
@@ -599,7 +697,7 @@ def rtnetlink(kind, flags, *parts):
         link.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK | flags, 1, 0) + body)
         number = struct.unpack_from("=i", link.recv(8192), 16)[0]
     if number:
-        raise Refused(-number, f"rtnetlink(7), message {kind}")
+        raise Refused(-number, f"rtnetlink(7), message {kind}", api="rtnetlink")
 
 
 def ifinfo(name, index=0):
@@ -801,6 +899,7 @@ class Case:
     def __init__(self, reporter, lib, case):
         self._reporter, self._lib, self._case = reporter, lib, case
         self._objects, self._links, self._readers, self._ends = {}, {}, {}, {}
+        self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
         self.lib, self.sockets, self.perf_events = lib, None, []
         self.sockmap = self._loopback = None
 
@@ -816,6 +915,7 @@ class Case:
         """Execute the steps in order, until one fails that was not to; report each."""
         for index, step in enumerate(self._case["steps"]):
             self._lib.messages.clear()
+            self._lib.debug.clear()
             self._reporter.mark(self._case["id"], index)
             start = time.monotonic()
             report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
@@ -828,6 +928,8 @@ class Case:
             except Refused as refusal:
                 report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
                 report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
+                report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
+                report["asked"] = self._asked(step, refusal)
             except OSError as error:
                 report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
                 report.update(detail=f"{type(error).__name__}: {error}")
@@ -838,6 +940,29 @@ class Case:
             self._reporter.at(-1)
             if not report["ok"] and not step.get("go_on"):
                 return
+
+    def _asked(self, step, refusal):
+        """Return what a refused step asked for, and what this kernel knows of it."""
+        asked = {"api": refusal.api}
+        owner = step.get("program_object", step.get("object"))
+        item = self._objects.get(owner)
+        if item is None:
+            return asked
+        # What of an object was refused, libbpf says; every other step names its program.
+        name = step.get("program") or between(refusal.detail, "prog '", "'")
+        if name in item.programs:
+            asked |= {"program": name, "attached": self._attached[owner, name]}
+            first = step["op"] in {"load", "attach"} and not asked["attached"]
+            asked |= self._lib.asked_of_program(item.programs[name], refusal, loading=step["op"] == "load", first=first)
+        name = between(refusal.detail, "map '", "'")
+        handle = self._lib.found("bpf_object__find_map_by_name", item.handle, name.encode()) if name else None
+        if handle:
+            asked |= {"map": name, **self._lib.asked_of_map(handle, refusal)}
+        if step["op"] == "set-attach-target":
+            btf = self._lib.found("bpf_object__btf", self._objects[step["target_object"]].handle)
+            state = "none" if not btf else "refused" if self._lib.found("btf__fd", btf) < 0 else "loaded"
+            asked |= {"target": step["target"], "function": step["function"], "target_btf": state}
+        return asked
 
     def do_open(self, step):
         """Open an object file."""
@@ -914,6 +1039,7 @@ class Case:
                 self._links[name] = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
             else:
                 self._links[name] = attach(self, program)
+        self._attached[step["object"], step["program"]] += 1
 
     def _link_create(self, program, step):
         target_fd = btf_id = 0
@@ -1172,7 +1298,7 @@ class Case:
         """Filter a socket pair of this process (SO_ATTACH_BPF)."""
         ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         fd = self._lib.call("bpf_program__fd", program)
-        ends[1].setsockopt(socket.SOL_SOCKET, 50, fd)
+        attach_to_socket(ends[1], 50, fd)
         self.sockets = ends
         return SocketLink(ends)
 
@@ -1182,7 +1308,7 @@ class Case:
         ends[1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         ends[1].bind(("127.0.0.1", 0))
         ends[0].connect(ends[1].getsockname())
-        ends[1].setsockopt(socket.SOL_SOCKET, 52, self._lib.call("bpf_program__fd", program))
+        attach_to_socket(ends[1], 52, self._lib.call("bpf_program__fd", program))
         self.sockets = ends
         return SocketLink(ends, detach=68)  # SO_DETACH_REUSEPORT_BPF
 

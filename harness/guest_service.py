@@ -11,6 +11,7 @@ docs/agent-protocol.md describes what it reads and writes. Standard library only
 
 # ruff: noqa: F401  (what the agent imports is loaded here, before it comes)
 
+import collections
 import contextlib
 import ctypes
 import errno

@@ -30,7 +30,7 @@ from harness.config.steps import (
     WaitStep,
 )
 from harness.config.yaml_source import quoted
-from harness.model import OutcomeKind, Stage
+from harness.model import Origin, OutcomeKind, Stage
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -47,8 +47,8 @@ class AgentStep:
     """One step: what the agent is told (`stage`, `op`, `what`, `phase`, `args`), and what the host expects of it.
 
     `refused` names the errnos of which one must come (empty: the step must succeed), `message` what the log of
-    that refusal must match, `retval` what a test run must return, `look` what must be seen, `fields` what the
-    kernel must say of a link or program.
+    that refusal must match, `origin` who must refuse (empty: the kernel, or libbpf after reading it), `retval` what a
+    test run must return, `look` what must be seen, `fields` what the kernel must say of a link or program.
     """
 
     stage: Stage
@@ -58,6 +58,7 @@ class AgentStep:
     args: Mapping[str, Any] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     message: str | None = None
+    origin: tuple[Origin, ...] = ()
     retval: int | None = None
     look: Observation | None = None
     fields: Mapping[str, int | str] = field(default_factory=dict)
@@ -217,14 +218,14 @@ def _one(case: Case, step: Step, *, files: Mapping[str, str], phase: str) -> Ite
         for name in numbered(program, step.times, first=step.first):
             yield _attach_as(step, owner, name)
     elif isinstance(step, DetachStep):
-        yield replace(_detach(step.link), refused=step.refused or (), message=step.message)
+        yield replace(_detach(step.link), **_refusal(step))
     elif isinstance(step, TailCallStep):
         owner, name = step.map.split(".")
         holder, program = step.program.split(".") if step.program else ("", "")
         told = _tail_call(name, step.index, holder or owner, program, owner=owner)
-        yield replace(told, refused=step.refused or (), message=step.message)
+        yield replace(told, **_refusal(step))
     elif isinstance(step, TriggerStep):
-        yield replace(_trigger(step.trigger, phase=phase), refused=step.refused or (), message=step.message)
+        yield replace(_trigger(step.trigger, phase=phase), **_refusal(step))
     elif isinstance(step, ObserveStep):
         yield from _observe(case, step.expect, phase=phase, stage=Stage.OBSERVE)
     elif isinstance(step, InfoStep):
@@ -268,8 +269,7 @@ def _load(case: Case, step: LoadStep, files: Mapping[str, str]) -> Iterator[Agen
         op="load",
         what=step.object,
         args={"object": step.object, **({"unprivileged": True} if step.unprivileged else {})},
-        refused=step.refused or (),
-        message=step.message,
+        **_refusal(step),
     )
     yield from _listen(case, step.object)
 
@@ -287,8 +287,7 @@ def _load_raw(step: LoadRawStep) -> AgentStep:
             "target": target,
             **({} if step.btf_id is None else {"btf_id": step.btf_id}),
         },
-        refused=step.refused or (),
-        message=step.message,
+        **_refusal(step),
     )
 
 
@@ -306,8 +305,7 @@ def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:
         told,
         what=step.link or program,
         args={**told.args, **more},
-        refused=step.refused or (),
-        message=step.message,
+        **_refusal(step),
     )
 
 
@@ -316,6 +314,11 @@ def _programs(values: Iterable[object]) -> dict[str, list[str]]:
     texts = [value for value in values if isinstance(value, str) and not value.startswith("=")]
     named = dict.fromkeys(text.partition(":")[0] for text in texts if ":" in text)
     return {"programs": list(named)} if named else {}
+
+
+def _refusal(step: LoadStep | LoadRawStep | AttachStep | DetachStep | TailCallStep | TriggerStep) -> dict[str, Any]:
+    """Return the fields of an AgentStep that say how it must be refused."""
+    return {"refused": step.refused or (), "message": step.message, "origin": step.origin or ()}
 
 
 def _function(reference: str) -> tuple[str, str, str]:

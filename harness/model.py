@@ -37,6 +37,32 @@ class OutcomeKind(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
+class Origin(StrEnum):
+    """Who refused."""
+
+    SYSTEM_CALL = "system-call"
+    """A system call failed: the kernel said no."""
+    LIBBPF_KERNEL = "libbpf-kernel"
+    """libbpf, after it has read this kernel: its BTF, tracefs, symbols, configuration, or what it can do."""
+    LIBBPF = "libbpf"
+    """libbpf, as it would on any kernel."""
+    UNKNOWN = "unknown"
+    """No row of origins.py fits."""
+
+
+THE_KERNELS = (Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL)
+"""The origins of refusals that say something of this kernel; a rule without `origin` means these."""
+
+
+WHO = {
+    Origin.SYSTEM_CALL: "the kernel",
+    Origin.LIBBPF_KERNEL: "libbpf after reading this kernel",
+    Origin.LIBBPF: "libbpf alone, as on any kernel",
+    Origin.UNKNOWN: "an unknown party",
+}
+"""Who refused, as a sentence says it: "refused by ..."."""
+
+
 class Verdict(StrEnum):
     """An outcome held against its expectation."""
 
@@ -89,6 +115,8 @@ class DifferenceKind(StrEnum):
     """The kernel accepted what it must refuse."""
     REFUSED = "refused"
     """The kernel refused what it must accept, or refused it with another errno."""
+    ORIGIN = "origin"
+    """A refusal that must come is not the kernel's (or not that of whom the step names)."""
     MESSAGE = "message"
     """The log of a refusal that must come does not match its pattern."""
     STRAY = "stray"
@@ -136,12 +164,13 @@ class Outcome:
 
     `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the verifier's own
     text, at the stage `build` the compiler's; `events` are the decoded records of the trigger's own connections in
-    the order in which they were emitted; `refusal` is the class of a refusal (refusals.py; `unclassified` where no
-    row explains it) and `advice` what to do about it; `splats` are excerpts of the guest's kernel log,
-    `allowed_splats` says which of them are allowed, and why, and `counted_splats` are those that are not;
-    `differences` are what the steps showed otherwise than they must; `console_tail` holds the last lines of the
-    console where the guest died or gave no answer; `wrong_input` says that there is no answer because of the user's
-    own input (a source that does not compile, a mistake in the case), not because of the harness or its host.
+    the order in which they were emitted; `origin` says who refused (origins.py), `refusal` is the class of a refusal
+    (refusals.py; `unclassified` where no row explains it), `advice` what to do about it, `asked` what was asked of
+    libbpf and the kernel, and `candidates` what may be behind a refusal without a class; `splats` are excerpts of the
+    guest's kernel log, `allowed_splats` says which of them are allowed, and why, and `counted_splats` are those that
+    are not; `differences` are what the steps showed otherwise than they must; `console_tail` holds the last lines of
+    the console where the guest died or gave no answer; `wrong_input` says that there is no answer because of the
+    user's own input (a source that does not compile, a mistake in the case), not because of the harness or its host.
 
     Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
     with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
@@ -153,8 +182,11 @@ class Outcome:
     stage: Stage | None = None
     errno: int | None = None
     errno_name: str | None = None
+    origin: Origin | None = None
     refusal: str = ""
     advice: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
     log: str = ""
     events: tuple[dict[str, Any], ...] = ()
     splats: tuple[str, ...] = ()
@@ -188,6 +220,7 @@ class Expectation:
     source: str = ""
     stage: Stage | None = None
     errno: tuple[str, ...] = ()
+    origin: tuple[Origin, ...] = ()
     refusal: str = ""
     message: str | None = None
     known_bug: bool = False

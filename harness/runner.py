@@ -17,7 +17,6 @@ from harness.judge.outcome import outcome_of
 from harness.judge.records import CaseRecord, KernelLog
 from harness.judge.verdict import judge
 from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Stage, Start
-from harness.refusals import classified
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
 
@@ -231,7 +230,6 @@ def error_reason(error: Exception) -> str:
 
 
 def _cell(kernel: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:
-    outcome = classified(outcome)
     verdict, reason = judge(outcome, expectation)
     return CellResult(
         kernel=kernel,

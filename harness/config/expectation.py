@@ -37,6 +37,7 @@ def choose(rules: Iterable[Rule], *, arch: str, version: str) -> Expectation:
             source=rule.source or "",
             stage=rule.stage,
             errno=rule.errno or (),
+            origin=rule.origin or (),
             refusal=rule.refusal or "",
             message=rule.message,
             known_bug=rule.kind in KNOWN_BUGS,

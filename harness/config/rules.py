@@ -22,7 +22,7 @@ from pydantic.config import JsonDict
 from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, ModuleName, OneOf, Sysctl, Text, problem
 from harness.config.explain import did_you_mean, read
 from harness.config.signature import DifferenceRule, StepName
-from harness.config.steps import KernelStage, Regex, as_list
+from harness.config.steps import KernelStage, Origins, Regex, as_list
 from harness.config.versions import parse_first_releases, parse_ranges
 from harness.config.yaml_source import Loc, quoted, shown
 from harness.errors import ConfigError
@@ -90,7 +90,7 @@ ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-appl
 _WHICH_KERNELS = ("arch", "version", "since", "fixed")
 KEYS_OF: Mapping[OutcomeKind, tuple[str, ...]] = {
     OutcomeKind.WORKS: (),
-    OutcomeKind.REFUSED: ("stage", "errno", "refusal", "message", "differences"),
+    OutcomeKind.REFUSED: ("stage", "errno", "origin", "refusal", "message", "differences"),
     OutcomeKind.MISBEHAVES: ("stage", "splat", "differences"),
     OutcomeKind.CRASHED: ("stage", "step", "panic", "reset", "splat", "differences"),
     OutcomeKind.NOT_APPLICABLE: ("sysctl", "module", "errno"),
@@ -156,6 +156,11 @@ class _RuleKeys(Model):
     )
     errno: ErrnoNames | None = Field(
         default=None, description="The errno of the refusal (or of what is not applicable), or several."
+    )
+    origin: Origins | None = Field(
+        default=None,
+        description="Who refuses, or several: system-call (the kernel), libbpf-kernel (libbpf, after it has read this "
+        "kernel), libbpf (as on any kernel), unknown; without it one of the first two.",
     )
     refusal: RefusalClass | None = Field(
         default=None, description="The class of the refusal (harness/refusals.py), such as target-not-jited."

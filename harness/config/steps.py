@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, OneOf, Symbol, problem, unexpected
 from harness.config.yaml_source import Loc
-from harness.model import KERNEL_STAGES, Stage
+from harness.model import KERNEL_STAGES, Origin, Stage
 
 _ANY_INT = Annotated[int, Strict()]
 
@@ -64,6 +64,13 @@ Errnos = Annotated[
 ]
 KernelStage = Annotated[Stage, OneOf(KERNEL_STAGES)]
 """A stage in which the kernel has a part: none of them refuses what is only built."""
+Origins = Annotated[
+    tuple[Origin, ...],
+    BeforeValidator(as_list),
+    Field(min_length=1),
+    Expects(f"who refuses ({', '.join(Origin)}), or a list of such words"),
+    WithJsonSchema({"anyOf": [{"enum": [*Origin]}, {"type": "array", "minItems": 1, "items": {"enum": [*Origin]}}]}),
+]
 Times = Annotated[int, Strict(), Field(ge=1, le=64)]
 Address = Annotated[str, AfterValidator(_check_address)]
 Regex = Annotated[str, AfterValidator(_check_regex)]
@@ -181,13 +188,18 @@ class Observation(Model):
 
 
 class _Refusable(CheckedModel):
-    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"message": ["refused"]}})
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"message": ["refused"], "origin": ["refused"]}})
 
     refused: Errnos | None = Field(
         default=None, description="The kernel must refuse this step with this errno (or one of these); then go on."
     )
     message: Regex | None = Field(
         default=None, description="A regular expression that the log of this step's refusal must match."
+    )
+    origin: Origins | None = Field(
+        default=None,
+        description="Who must refuse it, as in a rule: system-call, libbpf-kernel, libbpf, unknown; without it one of "
+        "the first two.",
     )
     stage: KernelStage | None = Field(
         default=None, description="The stage that the step belongs to, if not the usual one."
@@ -198,6 +210,8 @@ class _Refusable(CheckedModel):
         """Only a refusal has a log to match."""
         if "message" in data and "refused" not in data:
             yield ("message",), 'needs the key "refused": it is held against the log of that refusal'
+        if "origin" in data and "refused" not in data:
+            yield ("origin",), 'needs the key "refused": it says who must refuse the step'
 
 
 class LoadStep(_Refusable):

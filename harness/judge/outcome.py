@@ -11,12 +11,15 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.config.steps import Observation
+from harness.evidence import evidence_of
 from harness.jobs import AgentStep, step_names, steps_of
 from harness.judge.kernel_log import find_splats
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
 from harness.judge.records import CaseRecord, Ending
-from harness.model import Difference, DifferenceKind, Outcome, OutcomeKind, Stage
+from harness.model import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
+from harness.origins import origin_of
+from harness.refusals import explained
 
 REFUSABLE = frozenset(
     {
@@ -242,8 +245,11 @@ def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, An
     # A step that must be refused and was, with another errno: the kernel may well have refused all of its kind.
     misbehaved = next((each.stage for each in found if each.kind != DifferenceKind.REFUSED), None)
     if misbehaved is not None:
+        if origin_of(evidence_of(report)) not in THE_KERNELS:
+            own = replace(own, kind=DifferenceKind.ORIGIN)  # no signature of a kernel's bug means this one
         return _judged(record, OutcomeKind.MISBEHAVES, words, stage=misbehaved, failed=report, found=[*found, own])
-    return _judged(record, OutcomeKind.REFUSED, words, stage=step.stage, failed=report, found=[*found, own])
+    outcome = _judged(record, OutcomeKind.REFUSED, words, stage=step.stage, failed=report, found=[*found, own])
+    return explained(outcome, report)
 
 
 def _identity(step: Mapping[str, Any]) -> tuple[str, ...]:
@@ -282,6 +288,9 @@ def _refused_wrongly(step: AgentStep, name: str, report: dict[str, Any]) -> Iter
     elif step.message is not None and not re.search(step.message, words):
         text = f"nothing in the log of {what} matches /{step.message}/"
         yield _difference(step, name, DifferenceKind.MESSAGE, text)
+    elif (origin := origin_of(evidence_of(report))) not in (wanted_by := step.origin or THE_KERNELS):
+        text = f"{what} must be refused by {' or by '.join(WHO[each] for each in wanted_by)}, but was by {WHO[origin]}"
+        yield _difference(step, name, DifferenceKind.ORIGIN, text, seen=origin.value)
 
 
 def _wrong_fields(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.judge.signature import signature_differences, wrong_differences
-from harness.model import Expectation, Outcome, OutcomeKind, Verdict
+from harness.model import THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
 
 _WITHOUT_EXPECTATION = {
     OutcomeKind.LOST: Verdict.ERROR,
@@ -68,6 +68,10 @@ def refusal_differences(outcome: Outcome, expected: Expectation) -> list[str]:
         wrong.append(f"at stage {outcome.stage}, expected {expected.stage}")
     if expected.errno and outcome.errno_name not in expected.errno:
         wrong.append(f"with {outcome.errno_name}, expected {' or '.join(expected.errno)}")
+    allowed = expected.origin or THE_KERNELS
+    if outcome.origin not in allowed:
+        by = WHO[outcome.origin or Origin.UNKNOWN]
+        wrong.append(f"by {by}, expected by {' or by '.join(WHO[origin] for origin in allowed)}")
     if expected.refusal and outcome.refusal != expected.refusal:
         wrong.append(f"for another reason ({outcome.refusal}), expected {expected.refusal}")
     if expected.message is not None and not re.search(expected.message, f"{outcome.log}\n{outcome.reason}"):

@@ -14,7 +14,7 @@ from typing import Any, cast
 from harness.model import Report
 
 _DEEPEST = 32
-_FREE_FIELDS = frozenset({"events", "environment", "seen"})
+_FREE_FIELDS = frozenset({"asked", "events", "environment", "seen"})
 """The fields of the model that hold what the agent sent: any JSON value."""
 
 _NO_64_BIT_INTEGER = 2**64
@@ -72,7 +72,7 @@ class _Bounds:
         elif isinstance(value, float) and not math.isfinite(value):
             kept = 0.0
         elif isinstance(value, tuple) and all(isinstance(item, str) for item in value):
-            kept = tuple(self.string(line) for line in self._cut(value, "lines"))
+            kept = tuple(self.typed(line) for line in self._cut(value, "lines"))
         elif isinstance(value, tuple):
             kept = tuple(self.typed(item) for item in value)
         elif isinstance(value, dict):

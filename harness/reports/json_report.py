@@ -23,6 +23,7 @@ from harness.model import (
     Expectation,
     ExpectedDifference,
     KernelResult,
+    Origin,
     Outcome,
     OutcomeKind,
     PackageInfo,
@@ -83,8 +84,11 @@ def _cell(cell: CellResult) -> dict[str, Any]:
         "stage": outcome.stage,
         "errno": outcome.errno,
         "errno_name": outcome.errno_name,
+        "origin": outcome.origin,
         "refusal": outcome.refusal,
         "advice": outcome.advice,
+        "asked": outcome.asked,
+        "candidates": outcome.candidates,
         "reason": outcome.reason,
         "expected": asdict(cell.expectation),
         "log": outcome.log,
@@ -256,6 +260,10 @@ def _read_kernel(node: _Node) -> KernelResult:
     )
 
 
+def _origin(node: _Node) -> Origin:
+    return node.choice(Origin)
+
+
 def _read_expectation(node: _Node) -> Expectation:
     return Expectation(
         outcome=node.key("outcome").choice(OutcomeKind),
@@ -263,6 +271,7 @@ def _read_expectation(node: _Node) -> Expectation:
         source=node.key("source").text(),
         stage=node.key("stage").optional(lambda stage: stage.choice(Stage)),
         errno=node.key("errno").texts(),
+        origin=node.key("origin", missing=[]).each(_origin),
         refusal=node.key("refusal").text(),
         message=node.key("message").optional(_Node.text),
         known_bug=node.key("known_bug").truth(),
@@ -322,8 +331,11 @@ def _read_cell(node: _Node) -> CellResult:
         stage=node.key("stage").optional(lambda stage: stage.choice(Stage)),
         errno=node.key("errno").optional(_Node.integer),
         errno_name=node.key("errno_name").optional(_Node.text),
+        origin=node.key("origin", missing=None).optional(_origin),
         refusal=node.key("refusal").text(),
         advice=node.key("advice").text(),
+        asked=node.key("asked", missing={}).object(),
+        candidates=node.key("candidates", missing=[]).texts(),
         log=node.key("log").text(),
         events=node.key("events").each(_Node.object),
         splats=node.key("splats").texts(),

@@ -139,6 +139,7 @@ def _evidence(cell: CellResult) -> str:
         ("stage", str(outcome.stage or "")),
         ("step", outcome.step),
         ("errno", wording.errno(outcome)),
+        ("asked", wording.asked(outcome)),
     ]
     blocks = ["\n".join(f"{label}: {text.one_line(value)}" for label, value in facts if value)]
     if outcome.log.strip():

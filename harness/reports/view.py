@@ -180,6 +180,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         ("Stage", str(outcome.stage or "")),
         ("Step", outcome.step),
         ("Errno", wording.errno(outcome)),
+        ("Asked", wording.asked(outcome)),
         ("Verdict", f"{cell.verdict}: {cell.verdict_reason}" if cell.verdict_reason else str(cell.verdict)),
         *(("Allowed splat", wording.allowed_splat(splat)) for splat in outcome.allowed_splats),
         ("Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)),

@@ -6,7 +6,7 @@ All functions are pure; what they return is as clean as the values they are give
 from __future__ import annotations
 
 from harness.judge.signature import describe
-from harness.model import AllowedSplat, Expectation, Outcome, PackageInfo, Stage
+from harness.model import WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
 
 
 def duration(seconds: float | None) -> str:
@@ -33,6 +33,8 @@ def expected(expectation: Expectation) -> str:
         words.append(f"at {expectation.stage}")
     if expectation.errno:
         words.append(f"with {' or '.join(expectation.errno)}")
+    if expectation.origin:
+        words.append(f"by {' or by '.join(WHO[origin] for origin in expectation.origin)}")
     if expectation.refusal:
         words.append(f"as {expectation.refusal}")
     if expectation.message:
@@ -86,15 +88,24 @@ def _signature(expectation: Expectation) -> list[str]:
 
 
 def happened(outcome: Outcome) -> str:
-    """Return what the kernel did, as one line: the outcome, a refusal's class, the reason, the advice."""
-    kind = f"{outcome.kind} ({outcome.refusal})" if outcome.refusal else str(outcome.kind)
+    """Return what the kernel did, as one line: the outcome, who refused, the class, the reason, the advice."""
+    kind = f"{outcome.kind} by {WHO[outcome.origin]}" if outcome.origin else str(outcome.kind)
+    if outcome.refusal:
+        kind = f"{kind} ({outcome.refusal})"
     said = f"{kind}: {outcome.reason}" if outcome.reason else kind
+    if outcome.candidates:
+        said = f"{said} Candidates, none of which is known to be it: {'; '.join(outcome.candidates)}."
     return f"{said} Advice: {outcome.advice}" if outcome.advice else said
 
 
 def log_label(outcome: Outcome) -> str:
     """Return whose text the log of `outcome` is, as a label for it."""
     return "the compiler's text" if outcome.stage is Stage.BUILD else "the verifier's words"
+
+
+def asked(outcome: Outcome) -> str:
+    """Return what a refused step asked of libbpf and the kernel, as one line: `api: ..., program: ..., type: ...`."""
+    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in outcome.asked.items() if value != "")
 
 
 def allowed_splat(splat: AllowedSplat) -> str:

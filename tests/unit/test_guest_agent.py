@@ -36,7 +36,7 @@ from harness.guest.protocol import Transcript
 from harness.jobs import job_of
 from harness.judge.outcome import outcome_of
 from harness.judge.records import STEP_MARK
-from harness.model import Outcome, OutcomeKind, Stage
+from harness.model import Origin, Outcome, OutcomeKind, Stage
 from harness.objects import ObjectBuilder
 
 AGENT = ROOT / "harness/guest_agent.py"
@@ -129,7 +129,15 @@ def refusal(act):
     except agent.Refused as refused:
         return [agent.errno_name(refused.number), refused.detail]
 good = agent.BpfObject(lib, sys.argv[1])
+kprobe = good.programs["k_tcp_connect"]
+said = agent.Refused(22, log="R1 invalid mem access")
+lib.messages.append("kept")
 print(json.dumps({
+    "asked of a program": lib.asked_of_program(kprobe, said, loading=True, first=True),
+    "asked of a map": lib.asked_of_map(good.map("events"), agent.Refused(12)),
+    "a number": lib._named("attach", 9999),
+    "debug": bool(lib.debug) and max(map(len, lib.debug)) <= agent.DEBUG_BYTES,
+    "not found": [lib.found("bpf_object__find_map_by_name", good.handle, b"none"), lib.messages[:1]],
     "version": lib.version(),
     "programs": sorted(good.programs),
     "no program": refusal(lambda: good.program("none")),
@@ -154,6 +162,12 @@ def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     assert found["programs"] == ["handle_again", "handle_new_connection", "k_icsk_complete_hashdance", "k_tcp_connect"]
     assert found["no program"] == ["ENOENT", "the object has no program none"]
     assert found["no map"][0] == "ENOENT"
+    assert found["asked of a program"] == {"section": "kprobe/tcp_connect", "type": "kprobe", "attach_type": ""}
+    of_map = {"map_type": "perf_event_array", "key_size": 4, "value_size": 4, "max_entries": 0, "map_flags": 0}
+    assert found["asked of a map"] == of_map
+    assert found["a number"] == "9999"
+    assert found["debug"] is True
+    assert found["not found"] == [None, ["kept"]]
     assert found["map"] is True
     assert found["no object"][0] not in ("E?0", None)
     assert found["no file"][0] == "ENOENT"
@@ -743,6 +757,7 @@ class Played:
 
     def __init__(self, *, refuse: dict[str, int] | None = None, ghost: bool = False, lose: bool = False) -> None:
         self.messages: list[str] = []
+        self.debug: list[bytes] = [b"libbpf: more\n"]
         self.refuse, self.ghost, self.lose = refuse or {}, ghost, lose
         self.names = dict(enumerate((*self.TARGET, *self.TRACER), start=10))
         self.attached: set[str] = set()
@@ -790,6 +805,12 @@ class Played:
         if what in self.refuse:
             self.messages.append(f"libbpf: {what}: failed")
             raise agent.Refused(self.refuse[what], "; ".join(self.messages))
+
+    def found(self, name: str, *arguments: Any) -> None:
+        return None
+
+    def asked_of_program(self, program: int, refusal: Any, *, loading: bool, first: bool) -> dict[str, Any]:
+        return {"section": self.section(program), "loading": loading, "first": first}
 
     def section(self, program: int) -> str:
         name = self.names[program]
@@ -872,6 +893,11 @@ def test_a_refusal_is_carried_to_the_outcome(
     assert (found.kind, found.stage, found.errno, found.errno_name) == (OutcomeKind.REFUSED, stage, number, name)
     assert f"libbpf: {what}: failed" in found.reason
     assert found.log == ("R1 type=ctx expected=fp" if what.startswith("load") else "")
+    # The origin is that of what was asked and said, and what was asked is carried, too.
+    assert found.origin == (Origin.SYSTEM_CALL if what.startswith("load") or number == 524 else Origin.UNKNOWN)
+    section = "kprobe/k_tcp_connect" if what.startswith("k_") else f"fentry/{what}"
+    assert what.startswith("load") or found.asked["section"] == section
+    assert "api" in found.asked
 
 
 def test_a_tracer_that_fires_after_its_end_is_noticed(play: Callable[[Played], Transcript]) -> None:

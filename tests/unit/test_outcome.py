@@ -447,7 +447,8 @@ def test_an_undecodable_event_of_ours_misbehaves() -> None:
 # --- steps of its own, one by one -------------------------------------------------------------------------------------
 
 PATHS = {name: PurePosixPath(name) for name in ("target.bpf.c", "tracer.bpf.c")}
-NO = {"ok": False, "refused": True, "errno": 22, "errno_name": "EINVAL", "detail": "libbpf: failed", "log": ""}
+FAILED = "libbpf: prog 'fexit': failed to attach: Invalid argument"
+NO = {"ok": False, "refused": True, "errno": 22, "errno_name": "EINVAL", "detail": FAILED, "log": ""}
 RECORDS: list[Line] = [
     {"kind": "target", "retval": None},
     {"kind": "fexit", "retval": 2},
@@ -495,7 +496,8 @@ def test_a_case_with_steps_works_where_each_shows_what_it_must() -> None:
         ("fexit", 2, None, "look-1"),
     ]
     assert walked(again={"errno": 16, "errno_name": "EBUSY"}).kind == K.WORKS, "either errno will do"
-    assert walked(again={"detail": "no", "log": "it failed"}).kind == K.WORKS, "the words may stand in the log"
+    said = {"detail": "no", "log": "it failed", "asked": {"api": "BPF_LINK_CREATE"}}
+    assert walked(again=said).kind == K.WORKS, "the words may stand in the log"
 
 
 @pytest.mark.parametrize(
@@ -512,6 +514,19 @@ def test_a_case_with_steps_works_where_each_shows_what_it_must() -> None:
             "attach again must be refused with EINVAL or EBUSY, but was with E2BIG",
         ),
         ({"again": {"detail": "no"}}, Stage.ATTACH_TRACER, "nothing in the log of attach again matches /failed/"),
+        (
+            # A mistyped name, refused with an errno that is among the expected ones.
+            {"again": {"detail": "failed", "asked": {"api": "bpf_object__find_program_by_name"}}},
+            Stage.ATTACH_TRACER,
+            "attach again must be refused by the kernel or by libbpf after reading this kernel, but was by libbpf "
+            "alone, as on any kernel",
+        ),
+        (
+            {"again": {"detail": "libbpf: failed"}},
+            Stage.ATTACH_TRACER,
+            "attach again must be refused by the kernel or by libbpf after reading this kernel, but was by an unknown "
+            "party",
+        ),
         ({"run": {"retval": 3}}, Stage.TRIGGER, "trigger run must return 2, but returned 3"),
         ({"run": {"retval": None}}, Stage.TRIGGER, "trigger run must return 2, but returned None"),
         (
@@ -630,7 +645,7 @@ def test_a_refusal_in_the_end_does_not_hide_that_the_positive_control_failed(
     end = {"seconds": 1.0, "kernel_log": [], "complete": True, "signal": None, "timed_out": False}
     outcome = outcome_of(case, CaseRecord(steps=tuple(lines), events=(), end=end))
     assert (outcome.kind, outcome.stage) == (kind, stage), outcome.reason
-    assert outcome.reason.endswith("load tracer: EINVAL (libbpf: failed)")
+    assert outcome.reason.endswith(f"load tracer: EINVAL ({FAILED})")
 
 
 def test_of_several_triggers_the_last_connection_is_looked_at_as_the_agent_does() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.verdict import judge, refusal_differences
-from harness.model import Expectation, Outcome, OutcomeKind, Stage, Verdict
+from harness.model import Expectation, Origin, Outcome, OutcomeKind, Stage, Verdict
 
 K = OutcomeKind
 V = Verdict
@@ -16,7 +16,8 @@ V = Verdict
 
 def outcome(kind: OutcomeKind, **changes: Any) -> Outcome:
     if kind == K.REFUSED:
-        changes = {"stage": Stage.LOAD_TRACER, "errno": 22, "errno_name": "EINVAL", "log": "R1 invalid", **changes}
+        given = {"stage": Stage.LOAD_TRACER, "errno": 22, "errno_name": "EINVAL", "log": "R1 invalid"}
+        changes = {**given, "origin": Origin.SYSTEM_CALL, **changes}
     if kind == K.CRASHED:
         changes = {"reset": "guest-reset", **changes}
     if kind == K.NOT_APPLICABLE:
@@ -97,7 +98,7 @@ def test_all_differences_are_named_at_once() -> None:
 
 
 def test_the_words_may_stand_in_the_reason_where_no_log_was_written() -> None:
-    refused = Outcome(kind=K.REFUSED, reason="attach t: ENOTSUPP (Can attach to only JITed progs)", stage=Stage.OPEN)
+    refused = replace(outcome(K.REFUSED, log=""), reason="attach t: ENOTSUPP (Can attach to only JITed progs)")
     assert refusal_differences(refused, expected(K.REFUSED, message="only JITed")) == []
 
 

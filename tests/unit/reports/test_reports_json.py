@@ -68,8 +68,11 @@ PROMISED: dict[str, set[str]] = {
         "stage",
         "errno",
         "errno_name",
+        "origin",
         "refusal",
         "advice",
+        "asked",
+        "candidates",
         "reason",
         "expected",
         "log",
@@ -96,6 +99,7 @@ PROMISED: dict[str, set[str]] = {
         "source",
         "stage",
         "errno",
+        "origin",
         "refusal",
         "message",
         "known_bug",
@@ -271,11 +275,12 @@ def promised() -> Iterator[tuple[str, str]]:
 
 _COVERS = ("arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
+_REFUSED = ("origin", "asked", "candidates")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
     ("kernels", "memory"),
-    *(("cells", key) for key in ("start", "isolated", "allowed_splats", *_EVIDENCE)),
-    *(("expected", key) for key in (*_COVERS, *_SIGNATURE)),
+    *(("cells", key) for key in ("start", "isolated", "allowed_splats", *_EVIDENCE, *_REFUSED)),
+    *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),
     ("cells", "wrong_input"),
 }
 """Keys that joined the schema after its first reports were written."""

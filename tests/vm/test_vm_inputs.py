@@ -15,6 +15,7 @@ pytestmark = pytest.mark.vm
 INPUTS = ROOT / "tests/inputs"
 WORKING = (
     *("26-own-headers", "26b-included-source", "33-foreign-target", "33b-foreign-as-steps", "09c-ringbuf-count"),
+    *("02c-kconfig-version-only", "03-optional-section", "04-one-of-many", "10b-globals-default", "18-printk"),
     *("refused-32-vmlinux-h", "refused-32b-trace-first", "refused-32d-uapi", "32c-without-trace", "24-prebuilt"),
 )
 
@@ -47,6 +48,28 @@ def test_what_works_does_and_a_bad_case_beside_it_ends_nothing(tmp_path: Path) -
         "26b-included-source": "fail",
     }
     assert done.code == 1
+
+
+def test_what_a_busy_hook_shows_is_counted(tmp_path: Path) -> None:
+    """That a hook fires for everybody cannot be said yet; what was seen beside the trigger's own is never green."""
+    project = TemporaryProject(tmp_path / "project", kernels=["6.12-x86_64"])
+    for name in ("28-busy-hook", "28b-busy-hook-many"):
+        shutil.copytree(INPUTS / name, project.folder / "bpf" / name)
+    done = run("matrix", "--matrix-file", project.matrix_file)
+    found = cells(project)
+    assert {cell["verdict"] for cell in found.values()} <= {"fail", "error"}
+    assert found["28-busy-hook"]["verdict"] == "fail"
+    assert "kind-99 x" in found["28-busy-hook"]["reason"]
+    assert done.code in (1, 3)
+
+
+def test_the_program_that_is_refused_is_named(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project", kernels=["5.10-x86_64"])
+    shutil.copytree(INPUTS / "04-one-of-many", project.folder / "bpf/04-one-of-many")
+    done = run("matrix", "--matrix-file", project.matrix_file)
+    (cell,) = cells(project).values()
+    assert (cell["verdict"], cell["outcome"], cell["stage"], done.code) == ("fail", "refused", "load-target", 1)
+    assert "prog 'needs_newer'" in cell["reason"]
 
 
 def test_records_of_another_layout_are_shown(tmp_path: Path) -> None:

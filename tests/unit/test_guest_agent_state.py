@@ -343,9 +343,10 @@ from harness import guest_agent as agent
 agent.LEFTOVERS = []
 agent.Surroundings()
 if os.fork() == 0:
-    if os.fork() == 0:
-        print(os.getpid(), flush=True)
+    pid = os.fork()
+    if pid == 0:
         time.sleep(60)
+    os.write(1, b"%d\\n" % pid)
     os._exit(0)
 os.wait()
 agent.end_processes()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from harness.model import OutcomeKind
 from harness.mutants.model import Mutant
 from harness.preparation import Preparation
 from harness.qemu.accel import qemu_version
+from harness.qemu.process import end_all
 from harness.runner import KernelRun, run_kernel, version_of
 
 WAIT_SECONDS = 0.3
@@ -111,19 +112,34 @@ class Laboratory:
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
         work = _Work(plan, trials, objects, starter=Starter(snapshots), cmdline=kernel.cmdline)
         answers = Answers(records=[None] * len(trials))
-        # The first guest of a kernel may have to make its snapshot, for which the others would only wait.
-        with concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="mutants") as pool:
-            for indexes, run in pool.map(work.run_group, work.groups(self.jobs)):
-                for index in indexes:
-                    answers.records[index] = run.records.get(work.name(index))
-                answers.version = answers.version or (
-                    version_of(run.environment, files.package.version or files.release) if run.environment else ""
-                )
-                answers.guests += run.boots
-                answers.notices += run.notices
+        for indexes, run in self._runs(work):
+            for index in indexes:
+                answers.records[index] = run.records.get(work.name(index))
+            answers.version = answers.version or (
+                version_of(run.environment, files.package.version or files.release) if run.environment else ""
+            )
+            answers.guests += run.boots
+            answers.notices += run.notices
         answers.version = answers.version or files.package.version or files.release
         answers.seconds = time.monotonic() - begun
         return answers
+
+    def _runs(self, work: _Work) -> Iterator[tuple[Sequence[int], KernelRun]]:
+        """Yield what the guests gave, as each is done; where one fails or all is interrupted, the others end."""
+        with concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="mutants") as pool:
+            waiting = {pool.submit(work.run_group, group) for group in work.groups(self.jobs)}
+            try:
+                while waiting:  # in short steps, so that signals are seen at once
+                    done, waiting = concurrent.futures.wait(
+                        waiting, timeout=0.2, return_when=concurrent.futures.FIRST_COMPLETED
+                    )
+                    for future in done:
+                        yield future.result()
+            except BaseException:
+                self.stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                end_all()
+                raise
 
 
 class _Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +14,18 @@ from unit_samples import ROOT, sample_case
 
 from harness.config.case import Case, load_cases
 from harness.config.matrix import load_matrix
-from harness.errors import ConfigError, UsageError
+from harness.errors import ConfigError, QemuError, UsageError
 from harness.judge.records import CaseRecord, Ending
 from harness.model import OutcomeKind, Verdict
 from harness.mutants.command import Wanted, assignments, equivalents_of, mutants
-from harness.mutants.guests import Trial
+from harness.mutants.guests import Laboratory, Trial
 from harness.mutants.known import FILE, load_equivalents, stale
 from harness.mutants.model import Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.report import Found, as_json, exit_code, headline, markdown
 from harness.mutants.search import explained, own_record
 from harness.mutants.transcripts import read_run, records_of
 from harness.preparation import Project
+from harness.runner import KernelRun
 
 CASE = sample_case()
 
@@ -161,6 +163,39 @@ def test_trials_share_a_guest_where_the_kernel_survives_and_the_command_line_is_
     assert Trial(case=other).group != Trial(case=CASE).group
     assert Trial(case=other, mutant=replace(mutant(), cmdline="")).group == Trial(case=CASE).group
     assert Trial(case=CASE, survives=False).group != Trial(case=CASE).group
+
+
+class Stuck:
+    """Work for two guests, of which one fails and the other would never end by itself."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+
+    def groups(self, jobs: int) -> list[list[int]]:
+        return [[number] for number in range(jobs)]
+
+    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelRun]:
+        if indexes == [0]:
+            raise QemuError("this one does not start")
+        assert self._stopping.wait(30), "nobody has stopped the other guest"
+        return indexes, KernelRun()
+
+
+def test_where_one_guest_fails_the_others_end_at_once() -> None:
+    anything: Any = None
+    lab = Laboratory(
+        matrix=anything,
+        preparation=anything,
+        cache=anything,
+        keys=anything,
+        folder=anything,
+        accel="tcg",
+        jobs=2,
+    )
+    work: Any = Stuck(lab.stopping)
+    with pytest.raises(QemuError, match="does not start"):
+        list(lab._runs(work))
+    assert lab.stopping.is_set()
 
 
 def test_a_record_of_another_id_names_the_step_of_the_case() -> None:

@@ -74,7 +74,7 @@ def representatives(found: Sequence[Function]) -> list[Function]:
 def _of_function(function: Function) -> Iterator[tuple[str, Mapping[int, Instruction]]]:
     yield "emits nothing", _without(function, EMITTING)
     if function.kind not in TRACERS:
-        for value in CONSTANTS:
+        for value in _other_values(function):
             yield f"always returns {value}", returning(function, value)
     for name, numbers in _said_by_helpers(function).items():
         for value in (0,) if numbers <= BY_POINTER else CONSTANTS:
@@ -102,6 +102,14 @@ def _without(function: Function, helpers: Mapping[int, str] | set[int], *, value
 
 def _said_by_helpers(function: Function) -> dict[str, set[int]]:
     return {name: {number} for number, name in SAYING.items() if _calls(function, {number})}
+
+
+def _other_values(function: Function) -> tuple[int, ...]:
+    """Return which constants a function may return instead: one where it always returns the same, else each of them."""
+    ends = [index for index, one in enumerate(function.code) if one.code == EXIT]
+    values = {one.imm for one in function.code if one.dst == 0 and one.code in (MOV64_K, MOV32_K)}
+    same = len(values) == 1 and all(function.code[end - 1].code in (MOV64_K, MOV32_K) for end in ends)
+    return CONSTANTS if not same else tuple(value for value in CONSTANTS if value not in values)[:1]
 
 
 def returning(function: Function, value: int) -> dict[int, Instruction]:

@@ -94,6 +94,9 @@ def test_a_silent_program_calls_nothing_that_emits(compiled: dict[str, bytes]) -
 def test_a_target_returns_a_constant_and_a_tracer_does_not_since_it_must_return_0(compiled: dict[str, bytes]) -> None:
     found = names(compiled["subprog-static/target.bpf.c"])
     assert {"target: always returns 0", "target: always returns 1", "subprog: always returns 0"} <= set(found)
+    assert [
+        name for name in names(compiled["kprobe-fentry-fexit/target.bpf.c"]) if "k_tcp_connect: always" in name
+    ] == ["k_tcp_connect: always returns 1"], "another value than the 0 that it always returns"
     assert not [name for name in names(compiled["subprog-static/tracer.bpf.c"]) if "always returns" in name]
     code = by_name(compiled["subprog-static/target.bpf.c"], "target: always returns 1")["target"].code
     assert code[-2] == mov(0, 1)

@@ -73,7 +73,8 @@ def test_a_kernel_that_dies_of_something_else_has_not_the_bug_that_it_should_die
 
     def of_lsm(project: TemporaryProject, to: str) -> None:
         def named_as_there(case: dict[str, Any]) -> None:
-            del case["target"]["tail-calls"], case["tracer"]["attach"][0]["function"]
+            del case["target"]["tail-calls"]
+            case["tracer"]["attach"] = [{"program": name, "target": "target"} for name in ("fentry", "fexit")]
 
         folder = project.case(to, named_as_there, base=BPF / name)
         for file in ("target.bpf.c", "tracer.bpf.c"):

@@ -71,7 +71,7 @@ def test_a_good_case_notices_every_mutant_of_every_kind(good: tuple[Done, dict[s
             "tracer.fentry: emits nothing",
             "tracer.fexit: its retval is always 0",
             "target.target: always returns 0",
-            "target.subprog: always returns 1",
+            "target.subprog: always returns 0",
         ],
         Kind.EXPECTATIONS: [
             "observe: trace: event 1 (target) dropped",

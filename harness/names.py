@@ -141,6 +141,12 @@ class _Look:
         yield from self._trigger(("trigger",), trigger)
         if self._case.observe is not None:
             yield from self._observation(("observe",), self._case.observe)
+        if self._case.again is not None:
+            for index, slot in enumerate(self._case.again.tail_calls):
+                loc = ("again", "tail-calls", index)
+                yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
+                yield from self._program((*loc, "program"), TARGET, slot.program)
+            yield from self._observation(("again", "observe"), self._case.again.observe)
         if self._case.control is not None:
             yield from self._observation(("control",), self._case.control)
 
@@ -202,10 +208,11 @@ class _Look:
         if step.program is not None:
             yield from self._reference((*loc, "program"), step.program)
         for name, value in step.expect.items():
-            if isinstance(value, str):
+            if isinstance(value, str) and not value.startswith("="):  # which is meant as it is
                 place = (*loc, "expect", name)
-                if value.count(".") == 1:
-                    yield from self._reference(place, value)
+                program, _, _ = value.partition(":")  # behind a colon stands a field of its info
+                if program.count(".") == 1:
+                    yield from self._reference(place, program)
                 else:
                     yield place, f"{dotted(place)}: a text names a program, as object.program; {quoted(value)} does not"
 
@@ -250,6 +257,9 @@ class _Look:
                 yield place, f"{dotted(place)}: the object {self.events_in}, which has the events, is not loaded here"
         if look.trace is not None:
             yield from self._traced((*loc, "trace"))
+        for index, pattern in enumerate(look.trace or ()):
+            if isinstance(pattern.value, str):
+                yield from self._reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
 
     def _traced(self, loc: Loc) -> Iterator[Problem]:
         before = dotted(loc)

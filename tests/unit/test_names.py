@@ -107,6 +107,13 @@ def test_a_case_whose_names_are_all_there_is_as_it_was(tmp_path: Path) -> None:
         assert (case.events_in, case.trace_in) == ("target", "target")
 
 
+def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_program(tmp_path: Path) -> None:
+    fields = {"attach_btf_id": "target.main:function_btf_id", "name": "=main", "id": "target.main"}
+    seen = [{"kind": "fentry", "value": "target.main:jited_address"}]
+    more = ({"do": "info", "program": "target.main", "expect": fields}, {"do": "observe", "expect": {"trace": seen}})
+    assert resolved(tmp_path, steps(*more)) == case_of(tmp_path, steps(*more))
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -126,6 +133,10 @@ def test_a_case_whose_names_are_all_there_is_as_it_was(tmp_path: Path) -> None:
         ("trigger", {"kind": "call", "name": "socket-send"}, "trigger.name: no program is attached to a socket here"),
         ("trigger", {"kind": "read-iterator", "program": "target.walk"}, "walk is not attached here"),
         ("tracer/shared-maps", ["events"], "observe.trace: tracer.bpf.c has trace and trace_cursor of its own"),
+        ("again", {"tail-calls": [{"map": "prog", "index": 0, "program": "other"}], "observe": {}},
+         'again.tail-calls[0].map: target.bpf.c has no map "prog"; did you mean "progs"?'),
+        ("again", {"tail-calls": [{"map": "progs", "index": 0, "program": "othr"}], "observe": {}},
+         'again.tail-calls[0].program: target.bpf.c has no program "othr"; did you mean "other"?'),
     ],
 )  # fmt: skip
 def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, message: str) -> None:
@@ -164,6 +175,14 @@ def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, mess
         ({"do": "info", "program": "target.x", "expect": {"type": 2}}, 'has no program "x"'),
         ({"do": "info", "program": "target.main", "expect": {"id": "target.x"}}, 'steps[7].expect.id: target.bpf.c has no'),
         ({"do": "info", "program": "target.main", "expect": {"id": "x"}}, '"x" does not'),
+        (
+            {"do": "info", "program": "target.main", "expect": {"id": "target.x:btf_id"}},
+            'steps[7].expect.id: target.bpf.c has no program "x"',
+        ),
+        (
+            {"do": "observe", "expect": {"trace": [{"kind": "fentry", "value": "target.x:jited_address"}]}},
+            'steps[7].expect.trace[0].value: target.bpf.c has no program "x"',
+        ),
     ],
 )  # fmt: skip
 def test_mistakes_in_steps(tmp_path: Path, step: dict[str, Any], message: str) -> None:

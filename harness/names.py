@@ -42,7 +42,9 @@ TRACE = ("trace", "trace_cursor")
 """The maps of bpf/include/trace.h."""
 ELEMENTS = "elements"
 """The map that an iterator over a map's elements is attached to (guest_agent.py, attach_map_iterator())."""
-PROG_ARRAY, PERF_EVENT_ARRAY, ARRAY = 3, 4, 2
+SOCKETS = ("socket", "sk_reuseport")
+"""Sections whose programs are attached to a socket, without a link (guest_agent.py, ATTACHERS)."""
+PROG_ARRAY, PERF_EVENT_ARRAY = 3, 4
 # enum bpf_map_type of include/uapi/linux/bpf.h, in order from 1; for messages only.
 _MAP_TYPES = (
     *("HASH", "ARRAY", "PROG_ARRAY", "PERF_EVENT_ARRAY", "PERCPU_HASH", "PERCPU_ARRAY", "STACK_TRACE", "CGROUP_ARRAY"),
@@ -73,6 +75,7 @@ class _State:
 
     opened: set[str] = field(default_factory=set)
     links: dict[str, str] = field(default_factory=dict)
+    """The links that are there, by name, with the section of the program that each is of."""
     sockets: bool = False
     connection: bool = False
     """Whether the last trigger since the last look made a connection."""
@@ -205,6 +208,12 @@ class _Look:
     def _info(self, loc: Loc, step: InfoStep) -> Iterator[Problem]:
         if step.link is not None and step.link not in self._state.links:
             yield self._no_link((*loc, "link"), step.link)
+        elif step.link is not None and self._state.links[step.link].startswith(SOCKETS):
+            place = (*loc, "link")
+            yield (
+                place,
+                f"{dotted(place)}: {step.link} is attached to a socket; the kernel has no link for it",
+            )
         if step.program is not None:
             yield from self._reference((*loc, "program"), step.program)
         for name, value in step.expect.items():
@@ -220,8 +229,8 @@ class _Look:
 
     def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
         section = self._listing(owner).programs.get(program, "").removeprefix("?")
-        self._state.links[link] = program
-        self._state.sockets |= section.startswith(("socket", "sk_reuseport"))
+        self._state.links[link] = section
+        self._state.sockets |= section.startswith(SOCKETS)
         if section.startswith("iter/bpf_map_elem"):
             yield from self._map(loc, owner, ELEMENTS)
 

@@ -61,6 +61,10 @@ ORIGINS: tuple[OriginRow, ...] = (
     # --- calls that are one system call, and such that are none
     _row(_KERNEL, "one system call", when(api=_BARE_CALLS)),
     _row(_ALONE, "find_program_by_name(), find_map_by_name(), ...", when(api=_LOOK_UPS)),
+    # --- open: libbpf reads the file, and asks no kernel
+    _row(_ALONE, "bpf_object__open_file()", when("open")),
+    # --- trigger: sockets, files, and what else makes a target run
+    _row(_KERNEL, "system calls of the agent's own", when("trigger")),
     # --- load: libbpf alone
     _row(_ALONE, "libbpf_prepare_prog_load()", when("load", text=r"no BTF-based attach target is specified")),
     _row(_ALONE, "libbpf_find_attach_btf_id()", when("load", text=r"attach program FD is not set")),

@@ -210,6 +210,14 @@ def test_a_source_that_does_not_compile(bench: Bench) -> None:
     assert len(bench.cached("objects")) == 1, "only the target's object"
 
 
+def test_a_program_that_no_object_has(bench: Bench) -> None:
+    case = bench.case / "case.yaml"
+    case.write_text(case.read_text().replace("- k_tcp_connect\n", "- k_tcp_conect\n"))
+    line = next(n for n, text in enumerate(case.read_text().splitlines(), 1) if "k_tcp_conect" in text)
+    message = 'target.attach[0]: target.bpf.c has no program "k_tcp_conect"; did you mean "k_tcp_connect"?'
+    bench.assert_refused(bench.matrix(), 2, f"case.yaml:{line}: {message}")
+
+
 def test_an_object_that_is_no_elf(bench: Bench) -> None:
     (bench.case / "tracer.bpf.o").write_text("not an object\n")
     case = bench.case / "case.yaml"
@@ -335,7 +343,7 @@ def test_a_disk_that_fills_up_while_fetching(
     done = bench.matrix(env=mirror(PACKAGE, content, len(content)), prefix=small_disk(bench.cache, "8m"))
     bench.assert_lost(done, "No space left on device")
     left = [Path(line).relative_to(bench.cache).parts[0] for line in (tmp_path / "left").read_text().split()]
-    assert set(left) <= {"objects", "limit"}, left
+    assert set(left) <= {"objects", "dependencies", "limit"}, left
 
 
 def test_a_disk_that_is_full_when_the_guest_is_made(

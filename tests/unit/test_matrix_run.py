@@ -30,6 +30,7 @@ from harness.errors import (
     EXIT_UNEXPECTED,
     EXIT_USAGE,
     CompileError,
+    ConfigError,
     FetchError,
     KernelFileError,
     MissingToolError,
@@ -419,6 +420,15 @@ def test_a_kernel_file_that_is_gone_when_its_turn_comes_is_the_users(world: Worl
     world.play["second"] = gone
     report, _ = world.start()
     assert (report.cell("second", "case").verdict, report.run.exit_code) == (Verdict.ERROR, EXIT_USAGE)
+
+
+def test_a_mistake_in_a_case_is_told_once_before_any_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = 'bpf/case/case.yaml:3: target.attach[0]: target.bpf.c has no program "x"'
+    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(mistakes=(said,)))
+    with pytest.raises(ConfigError) as caught:
+        world.start()
+    assert str(caught.value) == said
+    assert (world.run, (world.folder / "results").exists()) == ([], False)
 
 
 def test_the_users_own_mistakes_are_told_before_anything_starts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

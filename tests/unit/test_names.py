@@ -173,6 +173,7 @@ def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, mess
         ({"do": "observe", "expect": {"client": []}}, 'steps[7].expect.client: needs the key "events"'),
         ({"do": "info", "link": "fentry", "expect": {"type": 2}}, 'there is no link "fentry" here'),
         ({"do": "info", "program": "target.x", "expect": {"type": 2}}, 'has no program "x"'),
+        ({"do": "info", "link": "filter", "expect": {"type": 2}}, "filter is attached to a socket; the kernel has no link"),
         ({"do": "info", "program": "target.main", "expect": {"id": "target.x"}}, 'steps[7].expect.id: target.bpf.c has no'),
         ({"do": "info", "program": "target.main", "expect": {"id": "x"}}, '"x" does not'),
         (
@@ -186,7 +187,8 @@ def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, mess
     ],
 )  # fmt: skip
 def test_mistakes_in_steps(tmp_path: Path, step: dict[str, Any], message: str) -> None:
-    found = told(tmp_path, steps(step))
+    filtered = [{"do": "attach", "program": "target.filter"}] if step.get("link") == "filter" else []
+    found = told(tmp_path, steps(*filtered, step))
     assert any(message in line for line in found), found
 
 

@@ -202,6 +202,8 @@ ORIGIN_OF = [
     (step("attach", "ENOTSUPP", detail="unknown error 524"), "s"),
     (step("tail-call", "EBUSY", api="bpf_map_update_elem", detail="Device or resource busy"), "s"),
     (step("attach", "ENOENT", api="bpf_object__find_program_by_name", detail="the object has no program f"), "l"),
+    (step("open", "EOPNOTSUPP", detail=said("elf: legacy map definitions in 'maps' section are not supported")), "l"),
+    (step("trigger", "ECONNREFUSED", detail="ConnectionRefusedError: [Errno 111] Connection refused"), "s"),
     (step(detail=said("prog 'f': no BTF-based attach target is specified, use ...()", "failed to load object")), "l"),
     (step(detail=said("prog 'f': attach program FD is not set", "failed to load object")), "l"),
     (step(detail=said("prog 'f': missing BPF prog type, check ELF section name 'x'")), "l"),

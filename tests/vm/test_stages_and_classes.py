@@ -15,7 +15,7 @@ import pytest
 from projects import ROOT, TemporaryProject
 
 from harness.matrix_run import Options, run_matrix
-from harness.model import KERNEL_STAGES, Origin, OutcomeKind, Report, Stage
+from harness.model import Origin, OutcomeKind, Report, Stage
 from harness.preparation import Project
 from harness.refusals import NAMES, UNCLASSIFIED
 
@@ -102,6 +102,7 @@ OWN = {
     ),
     "freplace-traced-function": Own(base="freplace-fentry-exclusive", change=ends_with_its_first_refusal),
     "helper-of-tracers": Own(base="tc", replace={"target.bpf.c": ("\treturn 7", "\treturn bpf_get_func_ip(ctx)")}),
+    "legacy-maps": Own(base="tc", replace={"target.bpf.c": ("char LICENSE", 'int old SEC("maps");\nchar LICENSE')}),
     "no-probe-here": Own(base="kprobe-direct", replace={"target.bpf.c": ("kprobe/tcp_connect", "kprobe/notify_die")}),
     "not-an-object": Own(base="tc", change=has_no_object),
     "return-out-of-range": Own(base="cgroup-skb", replace={"target.bpf.c": ("return 3", "return 7")}),
@@ -184,9 +185,10 @@ ROWS = (
     Row(NEWEST, "31c-fentry-bare", Stage.LOAD_TARGET, "EINVAL", "no-attach-target", origin=ALONE),
     Row(NEWEST, "11-tc-attach", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent"),
     Row(NEWEST, "13-struct-ops-link", Stage.ATTACH_TARGET, "EOPNOTSUPP", "not-attachable-here", origin=ALONE),
+    Row(NEWEST, "legacy-maps", Stage.OPEN, "EOPNOTSUPP", UNCLASSIFIED, origin=ALONE),
     Row(NEWEST, "empty-slot", Stage.ATTACH_TARGET, "ENOENT", UNCLASSIFIED),
     # The other stages do not refuse: there the cell is lost, or misbehaves.
-    Row(NEWEST, "not-an-object", Stage.OPEN, None, kind=OutcomeKind.LOST, origin=None),
+    Row(NEWEST, "not-an-object", Stage.BUILD, None, kind=OutcomeKind.LOST, origin=None),
     Row(NEWEST, "wrong-retval", Stage.TRIGGER, None, kind=OutcomeKind.MISBEHAVES, origin=None),
     Row(NEWEST, "wrong-look", Stage.OBSERVE, None, kind=OutcomeKind.MISBEHAVES, origin=None),
     Row(NEWEST, "wrong-control", Stage.DETACH, None, kind=OutcomeKind.MISBEHAVES, origin=None),
@@ -245,6 +247,6 @@ def test_every_origin_is_reached() -> None:
 
 
 def test_every_stage_is_reached_and_every_stage_that_can_refuse_refuses() -> None:
-    assert {row.stage for row in ROWS} == set(KERNEL_STAGES)
-    can_refuse = {Stage.LOAD_TARGET, Stage.LOAD_TRACER, Stage.ATTACH_TRACER, Stage.ATTACH_TARGET}
+    assert {row.stage for row in ROWS} == set(Stage)
+    can_refuse = {Stage.OPEN, Stage.LOAD_TARGET, Stage.LOAD_TRACER, Stage.ATTACH_TRACER, Stage.ATTACH_TARGET}
     assert {row.stage for row in ROWS if row.kind == OutcomeKind.REFUSED} == can_refuse

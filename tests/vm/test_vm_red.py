@@ -57,6 +57,7 @@ def sysctls(**values: int) -> Change:
 
 def no_such_function(case: dict[str, Any]) -> None:
     case["tracer"]["attach"][1]["function"] = "no_such_function"
+    case["missing"] = ["target.k_tcp_connect:no_such_function"]
 
 
 def another_retval(case: dict[str, Any]) -> None:

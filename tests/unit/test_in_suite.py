@@ -122,6 +122,16 @@ def test_a_root_of_another_suite_is_not_used(tmp_path: Path) -> None:
         in_suite.make_root(tmp_path, "trixie")
 
 
+def test_a_root_serves_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/bpfmatrix-suite").write_text("bookworm\n")
+    lock = in_suite.occupy(tmp_path)
+    with pytest.raises(in_suite.SuiteError, match="is in use"):
+        in_suite.occupy(tmp_path)
+    os.close(lock)
+    os.close(in_suite.occupy(tmp_path))
+
+
 # --- running: real namespaces, over a root that has nothing but the host's /usr -----------------------------------
 
 DRIVER = f"""

@@ -697,11 +697,14 @@ def ended(transcript: Transcript, case: str = CASE_ID) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("behave", "words"),
-    [(segfault, "was killed by SIGSEGV"), (hanging, "the case deadline passed inside the guest")],
+    ("behave", "seconds", "words"),
+    # A slow host takes a second to let a child die of its signal: that deadline must not pass first.
+    [(segfault, 30, "was killed by SIGSEGV"), (hanging, 0.2, "the case deadline passed inside the guest")],
 )
-def test_the_host_follows_a_child_that_is_killed(pipe: Pipe, behave: Callable[[Any], None], words: str) -> None:
-    transcript = transcript_of(pipe, behave, seconds=0.2)
+def test_the_host_follows_a_child_that_is_killed(
+    pipe: Pipe, behave: Callable[[Any], None], seconds: float, words: str
+) -> None:
+    transcript = transcript_of(pipe, behave, seconds=seconds)
     assert transcript.done
     assert ended(transcript).kind == OutcomeKind.LOST
     assert words in ended(transcript).reason

@@ -173,7 +173,7 @@ ROWS = (
     Row(NEWEST, "refused-pinned-map", Stage.LOAD_TARGET, "EINVAL", "pinned-map-differs", origin=ALONE),
     Row(NEWEST, "refused-inode-storage", Stage.LOAD_TARGET, "EINVAL", "lsm-not-enabled"),
     Row(NEWEST, "refused-section", Stage.LOAD_TARGET, "EINVAL", "section-unknown", origin=ALONE),
-    Row(NEWEST, "refused-too-deep", Stage.LOAD_TARGET, "E2BIG", "program-too-large"),
+    Row(OLDEST, "refused-too-deep", Stage.LOAD_TARGET, "E2BIG", "program-too-large"),
     Row(NEWEST, "19-large-map", Stage.LOAD_TARGET, "ENOMEM", "out-of-memory"),
     Row(OLD_ARM64, "07-no-such-tracepoint", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent", origin=READ),
     Row(NEWEST, "07b-no-such-kprobe", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent"),

@@ -1105,7 +1105,10 @@ class Case:
         return {"events": len(events), "lost": reader.lost}
 
     def do_read_trace(self, step):
-        """Report the records of the trace map and empty it."""
+        """Report the records of the trace map and empty it.
+
+        Each record is made zeroes: a program that shares the cursor, but not the records, would else show old ones.
+        """
         item = self._objects[step["object"]]
         cursor = self._lib.call("bpf_map__fd", item.map("trace_cursor"))
         trace = self._lib.call("bpf_map__fd", item.map("trace"))
@@ -1114,7 +1117,9 @@ class Case:
         buffer = ctypes.create_string_buffer(TRACE.size)
         kept = min(count.value, TRACE_LIMIT)
         for index in range(kept):
-            self._lib.call("bpf_map_lookup_elem", trace, ctypes.byref(ctypes.c_uint32(index)), buffer)
+            place = ctypes.byref(ctypes.c_uint32(index))
+            self._lib.call("bpf_map_lookup_elem", trace, place, buffer)
+            self._lib.call("bpf_map_update_elem", trace, place, bytes(TRACE.size), 0)
             event = decode_trace(buffer.raw)
             self._reporter.hold("event", case=self._case["id"], phase=step["phase"], ours=True, event=event)
         zero = ctypes.c_uint32(0)

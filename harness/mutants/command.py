@@ -165,14 +165,12 @@ class Search:
         """Run some cases by themselves on a kernel, then their mutants."""
         begun = time.monotonic()
         pinned = lab.preparation.lock.kernels.get(kernel.name)
-        trials = [
-            Trial(case=case, survives=_survives(case, kernel, pinned.version if pinned else "")) for case in cases
-        ]
+        trials = [_trial(case, kernel, pinned.version if pinned else "") for case in cases]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
         objects = lab.preparation.objects(cases, ARCHITECTURES[kernel.arch])
         more = [
-            Trial(case=trial.case, mutant=mutant, survives=trial.survives)
+            replace(trial, mutant=mutant)
             for trial in trials
             if trial.case.id in recorded.records
             for mutant in guest_mutants(
@@ -295,9 +293,14 @@ def _expected(case: Case, kernel: Kernel, version: str) -> OutcomeKind:
         return OutcomeKind.WORKS
 
 
-def _survives(case: Case, kernel: Kernel, version: str) -> bool:
-    """Return whether a guest can go on with other cases after this one, since the kernel is expected to survive it."""
-    return not case.isolated or _expected(case, kernel, version) in SURVIVES
+def _trial(case: Case, kernel: Kernel, version: str) -> Trial:
+    """Return a case as it goes to a guest: what is expected of the kernel says who may share that guest."""
+    expected = _expected(case, kernel, version)
+    return Trial(
+        case=case,
+        survives=not case.isolated or expected in SURVIVES,
+        dies=case.isolated and expected == OutcomeKind.CRASHED,
+    )
 
 
 def equivalents_of(cases: Sequence[Case]) -> tuple[Equivalent, ...]:

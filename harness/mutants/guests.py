@@ -45,12 +45,14 @@ SURVIVES = frozenset({OutcomeKind.WORKS, OutcomeKind.REFUSED, OutcomeKind.NOT_AP
 class Trial:
     """One case, or one mutant of it, as it goes to a guest.
 
-    `survives` says whether the guest can go on with another case afterwards.
+    `survives` says whether the guest can go on with another case afterwards; else mutants of the same case share a
+    guest, unless the kernel `dies` of it.
     """
 
     case: Case
     mutant: Mutant | None = None
     survives: bool = True
+    dies: bool = False
 
     @property
     def cmdline(self) -> str:
@@ -179,8 +181,7 @@ class _Work:
         cases, objects, edits = [], {}, {}
         for index in indexes:
             trial, name = self._trials[index], self.name(index)
-            shared = trial.survives or not trial.case.isolated
-            cases.append(frozen_copy(Case, trial.case, id=name, cmdline="", isolated=not shared))
+            cases.append(frozen_copy(Case, trial.case, id=name, cmdline="", isolated=trial.dies))
             objects[name] = self._files(trial, name, folder=folder)
             edits[name] = trial.mutant
         plan = replace(

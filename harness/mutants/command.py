@@ -250,7 +250,7 @@ def chosen_records(
     A record by which the case, as it is now, is not as expected is of no use, and left out.
     """
     for case in cases.values():
-        seen: set[tuple[Verdict, Expectation]] = set()
+        seen: list[tuple[Verdict, Expectation]] = []  # what a signature's events hold cannot be hashed
         for on in recorded:
             record = on.records.get(case.id)
             if record is None:
@@ -259,7 +259,7 @@ def chosen_records(
             cell = cell_of(on.kernel, case, record, arch=on.arch, version=on.version, allow=own)
             what = (cell.verdict, NO_RULE if cell.verdict == Verdict.PASS else cell.expectation)
             if can_be_mutated(cell) and what not in seen:
-                seen.add(what)
+                seen.append(what)
                 yield Chosen(on=on, record=record, cell=cell)
 
 

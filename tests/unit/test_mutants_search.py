@@ -14,16 +14,20 @@ from unit_samples import ROOT, sample_case
 
 from harness.config.case import Case, load_cases
 from harness.config.matrix import load_matrix
+from harness.config.rules import Rule
+from harness.config.signature import DifferenceRule
+from harness.config.steps import EventPattern, Observation
 from harness.errors import ConfigError, QemuError, UsageError
 from harness.judge.records import CaseRecord, Ending
 from harness.model import OutcomeKind, Verdict
-from harness.mutants.command import Wanted, assignments, equivalents_of, mutants
+from harness.mutants.command import Wanted, assignments, chosen_records, equivalents_of, mutants
+from harness.mutants.expectations import agent_steps
 from harness.mutants.guests import Laboratory, Trial
 from harness.mutants.known import FILE, load_equivalents, stale
 from harness.mutants.model import Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.report import Found, as_json, exit_code, headline, markdown
 from harness.mutants.search import explained, own_record
-from harness.mutants.transcripts import read_run, records_of
+from harness.mutants.transcripts import Recorded, read_run, records_of
 from harness.preparation import Project
 from harness.runner import KernelRun
 
@@ -201,6 +205,31 @@ def test_where_one_guest_fails_the_others_end_at_once() -> None:
 def test_a_record_of_another_id_names_the_step_of_the_case() -> None:
     ending = Ending(kind=OutcomeKind.CRASHED, reason="", step=("case~7", 3))
     assert own_record(CaseRecord(ending=ending), "case") == CaseRecord(ending=replace(ending, step=("case", 3)))
+
+
+def test_of_a_known_bug_with_differences_one_record_is_chosen() -> None:
+    """The differences of a signature hold dictionaries."""
+    (case,) = load_cases(ROOT / "matrix.yaml", load_matrix(ROOT / "matrix.yaml").cases, only=["kprobe-fentry-fexit"])
+    difference = DifferenceRule(step="observe", client=(EventPattern(kind="kprobe"),))
+    rule = Rule(outcome="misbehaves", stage="observe", differences=(difference,), reason="so", source="here")
+    changes = {"expect": (rule,), "observe": Observation(client=()), "control": None, "again": None}
+    case = case.model_copy(update=changes)
+    ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
+    seen = {"kind": "kprobe", "time_ns": 1, "saddr": "127.0.0.1", "sport": 1, "daddr": "127.0.0.1", "dport": 2}
+    found: dict[str, dict[str, Any]] = {"trigger": {"ends": ends}, "observe": {"events": 1, "lost": 0}}
+    steps = [
+        {"stage": one.stage, "op": one.op, "what": one.what, "phase": one.phase, "ok": True, **found.get(one.op, {})}
+        for one in agent_steps(case)
+    ]
+    record = CaseRecord(
+        steps=tuple(steps),
+        events=({"phase": "observe", "ours": True, "event": seen},),
+        end={"complete": True, "kernel_log": [], "timed_out": False, "signal": None},
+    )
+    on = [Recorded(kernel=name, arch="x86_64", version="6.12", records={case.id: record}, cells={}) for name in "ab"]
+    assert [(each.on.kernel, each.cell.verdict) for each in chosen_records({case.id: case}, on)] == [
+        ("a", Verdict.KNOWN_BUG)
+    ]
 
 
 # --- recorded runs -------------------------------------------------------------------------------------------

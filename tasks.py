@@ -206,10 +206,10 @@ def schema(_context: Context) -> None:
 @task(
     help={
         "report": "The report.json of the run to show (default: that of results/latest).",
-        "page": "The page that has the marks for the grid (default: README.md).",
+        "page": "The page that has the marks for the grid (default: docs/grid.md).",
     }
 )
-def grid(_context: Context, report: str = "results/latest/report.json", page: str = "README.md") -> None:
+def grid(_context: Context, report: str = "results/latest/report.json", page: str = "docs/grid.md") -> None:
     """Put the grid of a run into a page."""
     from harness import commands
 

@@ -31,7 +31,7 @@ from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
 from harness.runner import KernelRun, run_kernel, version_of
 
-WAIT_SECONDS = 0.3
+WAIT_SECONDS = 0.1
 """How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""
 MOST = 250
 """Trials of one guest at most: their objects are pushed in one piece, for which there is a case's deadline."""

@@ -53,13 +53,14 @@ def load_equivalents(folder: Path) -> tuple[Equivalent, ...]:
 def stale(entries: Sequence[Equivalent], judged: Iterable[Judged]) -> list[str]:
     """Return the patterns that mean no survivor any more, each with its case's.
 
-    A pattern of cases of which none was asked for is not counted.
+    A pattern is not counted where none of its cases was tried on any of its kernels.
     """
     found: list[str] = []
     all_judged = list(judged)
     for entry in entries:
         for case in entry.cases:
-            concerned = [each for each in all_judged if fnmatchcase(each.mutant.case.id, case)]
+            whole = entry.model_copy(update={"cases": (case,), "mutants": ("*",)})
+            concerned = [each for each in all_judged if whole.covers(each)]
             for name in entry.mutants:
                 one = entry.model_copy(update={"cases": (case,), "mutants": (name,)})
                 if concerned and not any(one.covers(each) and each.fate == Fate.EQUIVALENT for each in concerned):

@@ -93,12 +93,14 @@ def test_a_survivor_that_is_explained_is_equivalent_and_no_other(tmp_path: Path)
     assert found[0].why == "nothing could tell"
 
 
-def test_what_is_said_of_no_survivor_is_stale_unless_its_case_was_not_asked_for(tmp_path: Path) -> None:
+def test_what_is_said_of_no_survivor_is_stale_unless_its_case_was_not_tried_there(tmp_path: Path) -> None:
     known = entries(tmp_path, ENTRY)
     assert stale(known, [judged(Fate.EQUIVALENT)]) == []
     assert stale(known, [judged(Fate.KILLED)]) == ["*: attach *: left out"]
     other = entries(tmp_path, ENTRY.replace('"*"', '"another-case"', 1))
     assert stale(other, [judged(Fate.KILLED)]) == []
+    elsewhere = entries(tmp_path, ENTRY.replace("mutants:", 'kernels: ["6.1-*"], mutants:'))
+    assert stale(elsewhere, [judged(Fate.KILLED)]) == []
 
 
 def test_each_pattern_of_an_entry_must_mean_a_survivor(tmp_path: Path) -> None:

@@ -118,6 +118,10 @@ class WrongKernelError(BpfmatrixError):
     """The guest reports another kernel release than the one that was booted."""
 
 
+class GuestClockError(BpfmatrixError):
+    """The guest's clock runs at another speed than the host's."""
+
+
 class AgentError(BpfmatrixError):
     """The guest agent ended early or wrote something that is not its protocol."""
 

@@ -40,6 +40,7 @@ LAST_WORDS_SECONDS = 0.03
 LEFT_SECONDS = 3.0
 PERF_PAGES = 8
 HELD_BYTES = 1024 * 1024
+BPFFS, MNT_DETACH = b"/sys/fs/bpf", 2
 CLEAR_WARN_ONCE = "/sys/kernel/debug/clear_warn_once"
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
@@ -1593,6 +1594,7 @@ def run_case(reporter, lib, log, case, *, before):
     reporter.at(-1)
     reporter.send("case", case=case["id"], **log.read())  # with the end of the case before
     changed: dict[str, str] = {}
+    before.prepare()
     try:
         end = load_modules(case.get("modules", ()))
         own = loaded_modules() if case.get("modules") else set()
@@ -1735,17 +1737,18 @@ def subfolders(top):
     return [found for folder in folders for found in (folder, *subfolders(folder))]
 
 
-def pins():
-    """Return what is in bpffs: files and folders, a folder before what is in it."""
-    return {os.path.join(top, name) for top, *names in os.walk("/sys/fs/bpf") for name in names[0] + names[1]}
+def mount_bpffs():
+    """Mount an empty bpffs over the one that is there: what is pinned in it is gone with it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"bpf", BPFFS, b"bpf", ctypes.c_ulong(0), None) != 0:
+        raise OSError(ctypes.get_errno(), "a bpffs of the case's own cannot be mounted")
 
 
-def remove_pin(path):
-    """Remove a file of bpffs, or a folder that is empty."""
-    try:
-        os.unlink(path)
-    except IsADirectoryError:
-        os.rmdir(path)
+def unmount_bpffs():
+    """Unmount the bpffs of a case, whoever still has a file of it open."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(BPFFS, MNT_DETACH) != 0:
+        raise OSError(ctypes.get_errno(), "the bpffs of a case cannot be unmounted")
 
 
 def remove_device(name):
@@ -1798,7 +1801,6 @@ class Leftover:
 
 
 LEFTOVERS = [
-    Leftover("pin", pins, remove=remove_pin),
     Leftover("module", loaded_modules, remove=remove_module),
     Leftover("trace-event", trace_events, remove=remove_trace_event),
     Leftover("trace-instance", lambda: set(subfolders("/sys/kernel/tracing/instances")), remove=os.rmdir),
@@ -1828,6 +1830,10 @@ class Surroundings:
         self._before = [(leftover, leftover.listed()) for leftover in LEFTOVERS]
         self._maps, self._late = MAPS.listed(), {}
 
+    def prepare(self):
+        """Give the next case what is its own and nobody else's: a bpffs. restore() takes it back."""
+        mount_bpffs()
+
     def restore(self, case):
         """Remove what a case has left behind, wait for what goes by itself; return what is still there after that.
 
@@ -1835,6 +1841,7 @@ class Surroundings:
         so late, with the programs that use them, but alone they do nothing. So they are not waited for: they must be
         gone when the next case has ended, or after the last one.
         """
+        unmount_bpffs()
         there = list(self._before)
 
         def more():
@@ -1880,7 +1887,8 @@ def serve(job, *, lib, log, fd):
     """Run all cases of a job and write the protocol's lines to `fd`; the last one says how many there were."""
     reporter = Reporter(fd, console=open_console())
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    reporter.hold("hello", protocol=PROTOCOL, environment=environment(lib), **log.read())
+    uptime = round(time.monotonic(), 3)
+    reporter.hold("hello", protocol=PROTOCOL, uptime=uptime, environment=environment(lib), **log.read())
     before, ran, stopped = Surroundings(), 0, None
     for case in job["cases"]:
         if stopped is None:

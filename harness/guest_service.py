@@ -126,8 +126,8 @@ def write(fd, data):
 
 
 def greeting(console, words):
-    """Say that the guest stands by, in these words, and return the line that comes back."""
-    console.write(f"{words}\n".encode())
+    """Say that the guest stands by, and at which second after its boot; return the line that comes back."""
+    console.write(f"{words} at {time.monotonic():.3f} s\n".encode())
     line = b""
     while not line.endswith(b"\n"):
         line += console.read(4096)

@@ -33,6 +33,7 @@ class _Logged(_Line):
 
 class _Hello(_Logged):
     protocol: int
+    uptime: Annotated[float, Field(ge=0)]
     environment: dict[str, Any]
 
 

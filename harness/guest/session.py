@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.case import Case
-from harness.errors import AgentError, BpfmatrixError, DeadlineError, GuestConnectionError, WrongKernelError
+from harness.errors import (
+    AgentError,
+    BpfmatrixError,
+    DeadlineError,
+    GuestClockError,
+    GuestConnectionError,
+    WrongKernelError,
+)
 from harness.guest.boot import SETTLE, GuestPlan, booted, connected
+from harness.guest.clock import uptime_problem
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.guest.protocol import Transcript
@@ -146,10 +154,19 @@ def _run_agent(
                 begun = time.monotonic()
             if record["type"] == "hello":
                 watch.switch("cases")
+                if not qemu.has_agent:  # a restored guest's clock was compared before its snapshot was kept
+                    _check_uptime(qemu, transcript)
                 _check_release(plan.kernel, transcript.environment)
     if not transcript.done:
         words = _read(errors).strip()[-500:]
         raise AgentError(f"the agent ended without its completion marker{': ' + words if words else ''}")
+
+
+def _check_uptime(qemu: QemuProcess, transcript: Transcript) -> None:
+    wrong = uptime_problem(uptime=transcript.hello["uptime"], elapsed=time.monotonic() - qemu.started)
+    if wrong:
+        transcript.environment = {}  # nothing of this guest counts, and the next one may well do better
+        raise GuestClockError(wrong)
 
 
 def _check_release(kernel: KernelFiles, environment: Mapping[str, Any]) -> None:

@@ -46,6 +46,7 @@ from harness.guest.boot import (
     guest_folder,
     guest_spec,
 )
+from harness.guest.clock import speed_problem, uptime_said
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.image import cpio
@@ -169,9 +170,12 @@ class Snapshots:
                 return replace(made, kernel=image)
 
             with running(spec, folder=folder, stopping=plan.stopping) as qemu:
+                _await_words(plan, qemu, STANDBY)
+                before = _times(plan, qemu, STANDBY)
                 # A host key that dropbear finds when it starts it keeps for good (commonsetup(), load_all_hostkeys()).
-                _await_words(plan, qemu, STANDBY, LISTENING)
+                _await_words(plan, qemu, LISTENING)
                 _push_agent(plan, qemu)
+                _check_clock(plan, before, _times(plan, qemu, READY))
                 save_state(qemu.monitor, scratch / STATE)
             run([find_tool("fallocate", package="util-linux", purpose="keep snapshots small"), "-d", scratch / RAM])
             with self._cache.guarded(path):
@@ -236,6 +240,23 @@ def _await_words(plan: GuestPlan, qemu: QemuProcess, *words: str) -> None:
         raise DeadlineError("boot", seconds, f"waiting for the guest to say `{words[0]}`")
     if not qemu.alive():
         raise GuestGoneError("QEMU ended while the guest was booting")
+
+
+def _times(plan: GuestPlan, qemu: QemuProcess, words: str) -> tuple[float, float]:
+    """Return at which second the guest said that it stands by, in these words: by its own clock and by the host's."""
+    said = lambda: uptime_said(qemu.console_text(), words) is not None or not qemu.alive()  # noqa: E731
+    wait_until(said, seconds=GREETING_SECONDS, step=0.002)
+    uptime = uptime_said(qemu.console_text(), words)
+    if uptime is None:
+        raise SnapshotError(f"{plan.kernel.name}: the guest did not say at which second after its boot it stands by")
+    return uptime, time.monotonic()
+
+
+def _check_clock(plan: GuestPlan, before: tuple[float, float], after: tuple[float, float]) -> None:
+    """Raise SnapshotError where the guest's clock, from one moment to the other, did not go as the host's did."""
+    wrong = speed_problem(guest=after[0] - before[0], host=after[1] - before[1])
+    if wrong:
+        raise SnapshotError(f"{plan.kernel.name}: {wrong}; no snapshot is made of it")
 
 
 def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:

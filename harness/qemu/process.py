@@ -59,6 +59,8 @@ class QemuProcess:
         self.folder = folder
         self._stderr = folder / STDERR
         self._console = console
+        self.started = time.monotonic()
+        """When QEMU was started, by the host's monotonic clock, in seconds."""
         self.peak_memory = 0.0
         self.listening = False
         """Whether the guest is known to serve SSH; who finds out sets it."""

@@ -49,6 +49,9 @@ class Clean:
     def __init__(self, *left: dict[str, str]) -> None:
         self.left = list(left)
 
+    def prepare(self) -> None:
+        pass
+
     def restore(self, case: str) -> list[dict[str, str]]:
         return self.left
 
@@ -679,7 +682,7 @@ def test_nothing_is_left_of_a_child(pipe: Pipe) -> None:
 def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float = 10) -> Transcript:
     """What the host makes of a case whose child behaves so, and of the case after it."""
     reporter = agent.Reporter(pipe.writing)
-    reporter.send("hello", protocol=agent.PROTOCOL, environment={"release": "6.1"}, **Quiet().read())
+    reporter.send("hello", protocol=agent.PROTOCOL, uptime=1.5, environment={"release": "6.1"}, **Quiet().read())
     with pytest.MonkeyPatch.context() as patch:
         for case, how in ((CASE_ID, behave), ("next", lambda reporter: None)):
             patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(how)}))
@@ -713,7 +716,7 @@ def test_the_host_follows_a_child_that_is_killed(
 
 def test_a_child_that_dies_in_the_middle_of_a_line_never_makes_a_good_cell(pipe: Pipe) -> None:
     reporter = agent.Reporter(pipe.writing)
-    reporter.send("hello", protocol=agent.PROTOCOL, environment={}, **Quiet().read())
+    reporter.send("hello", protocol=agent.PROTOCOL, uptime=1.5, environment={}, **Quiet().read())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agent, "Case", type("Case", (StandIn,), {"behave": staticmethod(cut)}))
         agent.run_case(reporter, None, Quiet(), {"id": CASE_ID, "deadline": 5}, before=Clean())

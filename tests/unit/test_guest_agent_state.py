@@ -263,6 +263,15 @@ class Things:
         self.there.discard(name)
 
 
+@pytest.fixture(autouse=True)
+def mounted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is mounted and unmounted, in order; nothing of it is, on the host."""
+    done: list[str] = []
+    monkeypatch.setattr(agent, "mount_bpffs", lambda: done.append("mount"))
+    monkeypatch.setattr(agent, "unmount_bpffs", lambda: done.append("unmount"))
+    return done
+
+
 @pytest.fixture
 def things(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Things, Any]]:
     def surroundings(*before: str, removable: bool = True, stays: bool = False) -> tuple[Things, Any]:
@@ -280,6 +289,18 @@ def test_what_was_there_before_stays(things: Callable[..., tuple[Things, Any]]) 
     made, surroundings = things("a", "b")
     assert surroundings.restore("c") == []
     assert made.removed == []
+
+
+def test_each_case_has_a_bpffs_of_its_own_which_is_gone_before_programs_are_looked_for(
+    things: Callable[..., tuple[Things, Any]], mounted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is pinned there would stay, else."""
+    made, surroundings = things(removable=False)
+    monkeypatch.setattr(agent, "unmount_bpffs", made.there.clear)
+    surroundings.prepare()
+    made.there.add("pinned")
+    assert surroundings.restore("c") == []
+    assert mounted == ["mount"]
 
 
 def test_what_a_case_leaves_behind_is_removed_from_within(things: Callable[..., tuple[Things, Any]]) -> None:
@@ -369,19 +390,6 @@ def test_the_folders_below_a_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("a")
     assert agent.subfolders(str(tmp_path)) == [str(tmp_path / "a"), str(tmp_path / "a/b")]
     assert agent.subfolders("/no/such") == []
-
-
-def test_pins_are_removed_with_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a/b").mkdir(parents=True)
-    (tmp_path / "a/b/map").touch()
-    (tmp_path / "map").touch()
-    walk = os.walk
-    monkeypatch.setattr(agent.os, "walk", lambda top: walk(tmp_path) if top == "/sys/fs/bpf" else walk(top))
-    found = sorted(agent.pins(), reverse=True)
-    assert found == [str(tmp_path / name) for name in ("map", "a/b/map", "a/b", "a")]
-    for path in found:
-        agent.remove_pin(path)
-    assert agent.pins() == set()
 
 
 def test_each_kind_can_be_listed_on_any_machine() -> None:

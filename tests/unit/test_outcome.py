@@ -677,6 +677,7 @@ class FakeQemu:
     folder = Path()
     peak_memory = 0.0
     has_agent = False
+    started = 0.0
 
     def __init__(self, *, console: str, death: Death | None) -> None:
         self._console, self._death = console, death
@@ -763,6 +764,19 @@ DEATHS = [(None, ""), ("guest-reset", ""), ("guest-reset", "Kernel panic - not s
 
 def test_a_whole_transcript_works_through_the_session(tmp_path: Path) -> None:
     assert cell_of(tmp_path, WHOLE, reason="guest-shutdown").kind == K.WORKS
+
+
+def test_a_guest_whose_clock_is_too_fast_is_booted_again_and_its_answers_do_not_count(tmp_path: Path) -> None:
+    """What it waited for was waited for too short."""
+    wrong = WHOLE.replace(b'"uptime": 3.21', b'"uptime": 1e12')
+    plan, cases = guest_plan(tmp_path), [sample_case()]
+    answers = iter([wrong, WHOLE])
+    run = run_kernel(plan, cases, boot=lambda plan, pending: session_of(tmp_path / "r", next(answers)))
+    (cell,) = cells_of(plan, cases, run)
+    assert (cell.outcome.kind, run.boots) == (K.WORKS, 2)
+    (notice,) = run.notices
+    assert "the guest's clock says that it is up for 1000000000000.00 s" in notice
+    assert cell_of(tmp_path, wrong).kind == K.LOST
 
 
 BOUNDARIES = [index for index, byte in enumerate(WHOLE[: ANSWERED + 1]) if byte == ord("\n")]

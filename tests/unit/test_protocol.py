@@ -19,7 +19,7 @@ from harness.model import OutcomeKind
 JUNK: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], [1], ["x", 1], {}, {"client": 1}, 10**30]
 
 
-IDLE = ("seconds", "index", "environment", "kernel_log", "kernel_log_lost", "step", "stopped")
+IDLE = ("seconds", "index", "uptime", "environment", "kernel_log", "kernel_log_lost", "step", "stopped")
 """Keys that say nothing about whether the case works (no junk here is a splat)."""
 
 

@@ -51,7 +51,10 @@ class World:
         self.monitor = object()
         self.folder = Path()
         self.tty = socket.socket(socket.AF_UNIX)
-        self.console = f"noise\n{LISTENING}\n{STANDBY}\n"
+        self.console = f"noise\n{LISTENING}\n{STANDBY} at 1.500 s\n"
+        self.ready_at: float | None = None
+        """What the guest says when it has the agent; None: the second that it is, by a clock that is right."""
+        self.began: float | None = None
         self.stays_unready = False
         self.dies, self.deaf, self.listening, self.has_agent = False, False, False, False
         self.line: socket.socket | None = None
@@ -69,7 +72,10 @@ class World:
         return self.ended
 
     def console_text(self) -> str:
-        ready = f"{READY}\n" if self.specs and self.specs[-1] in self.left and not self.stays_unready else ""
+        self.began = self.began or time.monotonic()
+        second = 1.5 + time.monotonic() - self.began if self.ready_at is None else self.ready_at
+        has_agent = bool(self.specs) and self.specs[-1] in self.left and not self.stays_unready
+        ready = f"{READY} at {second:.3f} s\n" if has_agent else ""
         return f"{self.console}{GREETED}\n{ready}" if self._heard() else self.console
 
     def _heard(self) -> bool:
@@ -549,16 +555,33 @@ def test_nothing_is_saved_before_the_guest_has_the_agent_however_often_it_stands
     snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
 ) -> None:
     """On s390x a line may be on the console twice."""
-    world.console += f"{STANDBY}\n{GREETED}\n{GREETED}\n"
+    world.console += f"{STANDBY} at 1.500 s\n{GREETED}\n{GREETED}\n"
     world.stays_unready = True
     with pytest.raises(SnapshotError, match=r"the boot deadline of 0\.2 s passed while .*`bpfmatrix: ready`"):
         use(snapshots, settings_of(plan, deadlines=Deadlines(boot=0.2)))
     assert entries(cache) == hidden(cache) == []
 
 
+@pytest.mark.parametrize("second", [1.51, 9.0])
+def test_no_snapshot_is_kept_of_a_guest_whose_clock_is_wrong(
+    second: float, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait too long, or not long enough, in every run that restores it."""
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.15)
+        return world.connected(*arguments)
+
+    monkeypatch.setattr(module, "connected", slowly)
+    world.ready_at = second
+    with pytest.raises(SnapshotError, match=r"the guest's clock counts [07]\.[05][01] s while the host's counts 0\.\d"):
+        use(snapshots, plan)
+    assert entries(cache) == hidden(cache) == []
+
+
 def test_a_guest_is_greeted_only_once_ssh_listens(snapshots: Snapshots, plan: GuestPlan, world: World) -> None:
     """Else dropbear would find a host key when it starts, and keep it for good."""
-    world.console = f"{STANDBY}\n"
+    world.console = f"{STANDBY} at 1.500 s\n"
     with pytest.raises(SnapshotError, match=r"the boot deadline of 0\.2 s passed"):
         use(snapshots, settings_of(plan, deadlines=Deadlines(boot=0.2)))
     assert world.greeted_to_be_made == []

@@ -1,0 +1,43 @@
+"""Whether a guest's clock runs as fast as the host's: a kernel measures it when it boots, and can measure it wrong.
+
+On a busy host 5.10 has taken its TSC for 35 times as fast as it was. Such a guest waits 35 times too long or too short,
+and a snapshot of it would keep that for good.
+"""
+
+from __future__ import annotations
+
+import re
+
+SLOWEST, FASTEST = 0.5, 2.0
+"""How fast a guest's clock may run beside the host's. What is wrong is wrong by far more, and a busy host makes the
+measurement itself uncertain."""
+SHORTEST = 0.1
+"""Seconds of the host below which nothing can be said of the speed."""
+EARLIEST = 1.0
+"""Seconds by which a guest may say that it is older than its QEMU."""
+
+
+def uptime_said(console: str, words: str) -> float | None:
+    """Return the seconds since the guest's boot at which it said `words` last; None where it has not said all of it.
+
+    The line is that of harness/guest_service.py, `greeting`: the words, ` at `, seconds, ` s`.
+    """
+    found = re.findall(rf"{re.escape(words)} at (\d+\.\d+) s", console)
+    return float(found[-1]) if found else None
+
+
+def speed_problem(*, guest: float, host: float) -> str:
+    """Return what is wrong where the guest's clock counted `guest` seconds while the host's counted `host`; else ""."""
+    if host < SHORTEST or SLOWEST <= guest / host <= FASTEST:
+        return ""
+    return f"the guest's clock counts {guest:.2f} s while the host's counts {host:.2f} s"
+
+
+def uptime_problem(*, uptime: float, elapsed: float) -> str:
+    """Return what is wrong with a guest that is up for `uptime` seconds, `elapsed` seconds after QEMU's start; else "".
+
+    A kernel starts some time after its QEMU, and its clock with it: so only a clock that is too fast is found.
+    """
+    if uptime <= elapsed * FASTEST + EARLIEST:
+        return ""
+    return f"the guest's clock says that it is up for {uptime:.2f} s, {elapsed:.2f} s after QEMU was started"

@@ -14,6 +14,7 @@ import collections
 import contextlib
 import ctypes
 import errno
+import functools
 import json
 import mmap
 import os
@@ -42,6 +43,8 @@ PERF_PAGES = 8
 HELD_BYTES = 1024 * 1024
 BPFFS, MNT_DETACH = b"/sys/fs/bpf", 2
 CLEAR_WARN_ONCE = "/sys/kernel/debug/clear_warn_once"
+CONFIG_OF_KERNEL = "/proc/config.gz"
+CONFIG_FILE = "/boot/config-"
 HELD_SECONDS = 0.1
 STEP_MARK = "bpfmatrix: step "
 NOBODY = 65534
@@ -1586,6 +1589,7 @@ def run_child(reporter, lib, case):
 def run_case(reporter, lib, log, case, *, before):
     """Run one case with its modules and sysctls, and report its end with the kernel's new messages.
 
+    A case that needs another configuration of the kernel ends before that.
     `before` is what the guest was like before its first case (Surroundings). Return why no other case may run in this
     guest, or None.
     """
@@ -1596,7 +1600,7 @@ def run_case(reporter, lib, log, case, *, before):
     changed: dict[str, str] = {}
     before.prepare()
     try:
-        end = load_modules(case.get("modules", ()))
+        end = configured_otherwise(case.get("kconfig", {})) or load_modules(case.get("modules", ()))
         own = loaded_modules() if case.get("modules") else set()
         end = end or set_sysctls(case.get("sysctls", {}), changed) or run_child(reporter, lib, case)
     finally:
@@ -1651,11 +1655,67 @@ def children_of(parent):
     return [pid for pid, stat in stats if stat and int(stat.rpartition(")")[2].split()[1]) == parent]
 
 
-def unmet(cause, name, *, value, error, missing):
-    """Return the end of a case that did not begin: a sysctl or a module that it needs cannot be had."""
+def unmet(cause, name, *, value, error, missing, **more):
+    """Return the end of a case that did not begin: a sysctl, a module or an option that it needs cannot be had."""
     precondition = {"cause": cause, "name": name, "value": value, "errno_name": errno_name(error.errno or 0)}
     ended = {"complete": True, "signal": None, "timed_out": False}
-    return {**ended, "precondition": {**precondition, "missing": missing}}
+    return {**ended, "precondition": {**precondition, "missing": missing, **more}}
+
+
+@functools.cache
+def kernel_config():
+    """Return the options that this kernel's configuration sets, by name; nothing where the guest has none.
+
+    The kernel's own word comes before that of the file beside it. Text is without its quotes.
+    """
+    try:
+        with open(CONFIG_OF_KERNEL, "rb") as file:
+            import zlib  # noqa: PLC0415  (few kernels have the file)
+
+            text = zlib.decompress(file.read(), 31).decode(errors="replace")  # 31: with the header of gzip
+    except OSError:
+        text = read_whole(CONFIG_FILE + os.uname().release)
+    pairs = [line.split("=", 1) for line in text.splitlines() if line.startswith("CONFIG_") and "=" in line]
+    return {name: unquoted(value) for name, value in pairs}
+
+
+def unquoted(value):
+    """Return the value of an option; of text what is between its quotes (scripts/kconfig/confdata.c)."""
+    if len(value) < 2 or not value.startswith('"'):
+        return value
+    parts = value[1:-1].split("\\\\")
+    return "\\".join(part.replace('\\"', '"') for part in parts)
+
+
+def has_value(found, wanted):
+    """Say whether an option's value is the wanted one: an integer in any notation, else the same text."""
+    if not isinstance(wanted, int):
+        return found == wanted
+    try:
+        return int(found, 0) == wanted
+    except ValueError:
+        return False
+
+
+def configured_otherwise(wanted):
+    """Return the end of a case that needs an option of the kernel's configuration to be otherwise, else None.
+
+    `wanted` has for each option the values of which it must have one; an option that is not set is `n`.
+    """
+    for name, values in wanted.items():
+        options = kernel_config()
+        found = options.get(name, "n")
+        if options and any(has_value(found, value) for value in values):
+            continue
+        value = values[0] if len(values) == 1 else " or ".join(map(str, values))
+        if not options:
+            none = OSError(errno.ENODATA, "no configuration")
+            return unmet("kconfig", name, value=value, error=none, missing=False)
+        unset = found == "n"
+        error = OSError(errno.ENOENT if unset else errno.EINVAL, "configured otherwise")
+        more = {} if unset else {"found": found}
+        return unmet("kconfig", name, value=value, error=error, missing=unset, **more)
+    return None
 
 
 def clear_warn_once():

@@ -144,6 +144,7 @@ def job_of(
             "id": case.id,
             "deadline": case.deadline or deadline,
             "alone": case.alone,
+            "kconfig": {name: list(values) for name, values in case.kconfig.items()},
             "sysctls": dict(case.sysctls),
             "modules": [{"name": name, **known.get(name, NO_MODULE)} for name in case.modules],
             "steps": [step.job() for step in steps_of(case, paths=paths)],

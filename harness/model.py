@@ -62,6 +62,9 @@ WHO = {
 }
 """Who refused, as a sentence says it: "refused by ..."."""
 
+CAUSES = {"sysctl": "sysctl", "module": "module", "kconfig": "kernel option"}
+"""What a kernel may not have that a case needs, by the key of a rule, and as a sentence says it."""
+
 
 class Verdict(StrEnum):
     """An outcome held against its expectation."""
@@ -174,7 +177,7 @@ class Outcome:
 
     Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
     with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
-    not met, `cause` says of what kind it is (`sysctl`, `module`) and `cause_name` which one; `errno_name` says why.
+    not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why.
     """
 
     kind: OutcomeKind

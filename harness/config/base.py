@@ -190,3 +190,8 @@ Sysctl = Annotated[
     Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+$"),
     Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
 ]
+KernelOption = Annotated[
+    str,
+    Field(pattern=r"^CONFIG_[A-Za-z0-9_]+$"),
+    Expects('the name of an option of the kernel\'s configuration, such as "CONFIG_BPF_LSM"'),
+]

@@ -9,13 +9,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
 
 from harness.config.base import (
     Arch,
     CheckedModel,
     Expects,
+    KernelOption,
     Line,
     MapName,
     Model,
@@ -54,6 +55,22 @@ ObjectFiles = Annotated[
 """An object: one file for all architectures, or one for each that has a name here."""
 _OBJECT = "File in this folder: *.bpf.c is compiled, *.o is taken as it is; or files by architecture."
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
+_OPTION_VALUE = {"type": ["integer", "string"]}
+
+
+def _as_values(value: object) -> object:
+    """Return a single value as a list of one, anything else as it is."""
+    return [value] if isinstance(value, int | str) and not isinstance(value, bool) else value
+
+
+OptionValues = Annotated[
+    tuple[Annotated[Annotated[int, Strict()] | str, Expects("y, m, n, an integer or text")], ...],
+    BeforeValidator(_as_values),
+    Field(min_length=1),
+    Expects("y, m, n, an integer or text, or a list of these"),
+    WithJsonSchema({"anyOf": [_OPTION_VALUE, {"type": "array", "minItems": 1, "items": _OPTION_VALUE}]}),
+]
+"""What an option of the kernel's configuration may be: one of these."""
 CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
 
 
@@ -170,6 +187,12 @@ class CaseFile(CheckedModel):
     sysctls: Mapping[Sysctl, SysctlValue] = Field(
         default={},
         description="Settings of the guest's kernel, made before anything is loaded.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    kconfig: Mapping[KernelOption, OptionValues] = Field(
+        default={},
+        description="What the kernel's configuration must say, such as `{CONFIG_BPF_LSM: y, CONFIG_VETH: [y, m]}`; an "
+        "option that is not set is `n`.",
         json_schema_extra={"additionalProperties": False},
     )
     modules: tuple[ModuleName, ...] = Field(

@@ -8,7 +8,7 @@ from packaging.version import Version
 
 from harness.config.rules import Rule
 from harness.config.versions import in_ranges, kernel_version, parse_first_releases, parse_ranges
-from harness.model import Expectation, OutcomeKind
+from harness.model import CAUSES, Expectation, OutcomeKind
 
 __all__ = ["choose", "kernel_version"]
 
@@ -50,8 +50,8 @@ def choose(rules: Iterable[Rule], *, arch: str, version: str) -> Expectation:
             differences=tuple(each for item in rule.differences or () for each in item.expected()),
             panic=rule.panic or (),
             reset=bool(rule.reset),
-            cause="sysctl" if rule.sysctl else "module" if rule.module else "",
-            cause_name=rule.sysctl or rule.module or "",
+            cause=next((cause for cause in CAUSES if getattr(rule, cause)), ""),
+            cause_name=rule.sysctl or rule.module or rule.kconfig or "",
         )
     return NO_RULE
 

@@ -19,7 +19,19 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from harness.config.base import Arch, CheckedModel, ErrnoName, Expects, Model, ModuleName, OneOf, Sysctl, Text, problem
+from harness.config.base import (
+    Arch,
+    CheckedModel,
+    ErrnoName,
+    Expects,
+    KernelOption,
+    Model,
+    ModuleName,
+    OneOf,
+    Sysctl,
+    Text,
+    problem,
+)
 from harness.config.explain import did_you_mean, read
 from harness.config.signature import DifferenceRule, StepName
 from harness.config.steps import KernelStage, Origins, Regex, as_list
@@ -93,7 +105,7 @@ KEYS_OF: Mapping[OutcomeKind, tuple[str, ...]] = {
     OutcomeKind.REFUSED: ("stage", "errno", "origin", "refusal", "message", "differences"),
     OutcomeKind.MISBEHAVES: ("stage", "splat", "differences"),
     OutcomeKind.CRASHED: ("stage", "step", "panic", "reset", "splat", "differences"),
-    OutcomeKind.NOT_APPLICABLE: ("sysctl", "module", "errno"),
+    OutcomeKind.NOT_APPLICABLE: ("sysctl", "module", "kconfig", "errno"),
 }
 """The keys, by outcome, that say how it looks; no other outcome has them."""
 ONLY_SOME = tuple(dict.fromkeys(key for keys in KEYS_OF.values() for key in keys))
@@ -101,7 +113,7 @@ NEEDED: Mapping[OutcomeKind, tuple[tuple[str, ...], ...]] = {
     OutcomeKind.REFUSED: (("stage",),),
     OutcomeKind.MISBEHAVES: (("stage",), ("splat", "differences")),
     OutcomeKind.CRASHED: (("stage",), ("step",), ("panic", "reset")),
-    OutcomeKind.NOT_APPLICABLE: (("sysctl", "module"), ("errno",)),
+    OutcomeKind.NOT_APPLICABLE: (("sysctl", "module", "kconfig"), ("errno",)),
 }
 """What an outcome needs: of each of these groups one key or more."""
 _WHY = {
@@ -195,6 +207,11 @@ class _RuleKeys(Model):
     )
     module: ModuleName | None = Field(
         default=None, description="The module of the case that this kernel has neither as a file nor built in."
+    )
+    kconfig: KernelOption | None = Field(
+        default=None,
+        description="The option of the case's `kconfig` that is otherwise in this kernel's configuration: with `errno` "
+        "ENOENT where it is not set, EINVAL where it has another value, ENODATA where the guest has no configuration.",
     )
 
 

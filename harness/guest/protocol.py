@@ -78,16 +78,19 @@ class _AgentTrouble(_Case):
 
 
 class _Precondition(BaseModel):
-    """What a case needs and cannot have: a sysctl that the kernel refuses, a module that it does not load.
+    """What a case needs and cannot have: a sysctl that the kernel refuses, a module that it does not load, an
+    option of its configuration (`kconfig`).
 
-    `missing`: the kernel has no such sysctl; the module is neither a file of this kernel nor built in.
+    `missing`: the kernel has no such sysctl; the module is neither a file of this kernel nor built in; the option is
+    not set. `found` is the value of an option that has another.
     """
 
-    cause: Literal["sysctl", "module"]
+    cause: Literal["sysctl", "module", "kconfig"]
     name: str
     value: str | int | None
     errno_name: str
     missing: bool
+    found: str | None = None
 
 
 class _Left(BaseModel):

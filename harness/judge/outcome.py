@@ -62,9 +62,17 @@ def _not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outco
     """Return the outcome of a case that was not tried, since the kernel does not meet one of its preconditions."""
     name, errno = unmet["name"], unmet["errno_name"]
     what, missing = f"the sysctl {name} could not be set to {unmet.get('value')}", "this kernel has no such sysctl"
+    why = "this kernel refuses it"
     if unmet["cause"] == "module":
         what, missing = f"the module {name} could not be loaded", "it is neither a file of this kernel nor built in"
-    why = missing if unmet["missing"] else "this kernel refuses it"
+    elif unmet["cause"] == "kconfig":
+        what = f"the kernel option {name} is not {unmet.get('value')}"
+        missing = "this kernel's configuration does not set it"
+        why = f"in this kernel's configuration it is {unmet.get('found')}"
+        if errno == "ENODATA":
+            what = f"nobody knows whether the kernel option {name} is {unmet.get('value')}"
+            why = "the guest has no configuration of this kernel, neither /proc/config.gz nor /boot/config-RELEASE"
+    why = missing if unmet["missing"] else why
     return Outcome(
         kind=OutcomeKind.NOT_APPLICABLE,
         reason=f"{what}, which the case needs: {why} ({errno})",

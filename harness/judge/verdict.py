@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.judge.signature import signature_differences, wrong_differences
-from harness.model import THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
+from harness.model import CAUSES, THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
 
 _WITHOUT_EXPECTATION = {
     OutcomeKind.LOST: Verdict.ERROR,
@@ -55,7 +55,7 @@ def precondition_differences(outcome: Outcome, expected: Expectation) -> list[st
     """Return how the precondition that was not met differs from the one that the rule names."""
     wrong: list[str] = []
     if (outcome.cause, outcome.cause_name) != (expected.cause, expected.cause_name):
-        wrong.append(f"the rule names the {expected.cause} {expected.cause_name}")
+        wrong.append(f"the rule names the {CAUSES[expected.cause]} {expected.cause_name}")
     if outcome.errno_name not in expected.errno:
         wrong.append(f"with {outcome.errno_name}, expected {' or '.join(expected.errno)}")
     return wrong

@@ -12,7 +12,7 @@ from harness.config.case import Case
 from harness.config.signature import event_keys
 from harness.config.steps import EventPattern, InfoStep, Observation, ObserveStep, RunTrigger, Step, TriggerStep
 from harness.jobs import AgentStep, step_names, steps_of
-from harness.model import DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
+from harness.model import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
@@ -89,7 +89,7 @@ def rule_mutants(expected: Expectation, outcome: Outcome) -> Iterator[tuple[str,
     if expected.message is not None:
         yield "rule: another message", replace(expected, message=NO_SUCH_TEXT)
     if expected.cause_name:
-        yield f"rule: another {expected.cause}", replace(expected, cause_name=f"{expected.cause_name}-2")
+        yield f"rule: another {CAUSES[expected.cause]}", replace(expected, cause_name=f"{expected.cause_name}-2")
     if expected.panic and outcome.crash:
         yield "rule: another panic", replace(expected, panic=(NO_SUCH_TEXT,))
     if expected.reset and outcome.reset:

@@ -6,7 +6,7 @@ All functions are pure; what they return is as clean as the values they are give
 from __future__ import annotations
 
 from harness.judge.signature import describe
-from harness.model import WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
+from harness.model import CAUSES, WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
 
 
 def duration(seconds: float | None) -> str:
@@ -40,7 +40,7 @@ def expected(expectation: Expectation) -> str:
     if expectation.message:
         words.append(f'saying "{expectation.message}"')
     if expectation.cause:
-        words.append(f"for want of the {expectation.cause} {expectation.cause_name}")
+        words.append(f"because of the {CAUSES.get(expectation.cause, expectation.cause)} {expectation.cause_name}")
     words += _signature(expectation)
     if expectation.known_bug:
         words.append("(a known bug)")

@@ -129,6 +129,16 @@ def test_sysctls_go_along() -> None:
     assert job_of([], deadline=1) == {"cases": []}
 
 
+def test_what_the_configuration_must_say_goes_along_as_lists() -> None:
+    kconfig = {"CONFIG_BPF_LSM": "y", "CONFIG_HZ": 250, "CONFIG_VETH": ["y", "m"]}
+    job = job_of([(sample_case(kconfig=kconfig), PATHS)], deadline=1)
+    assert job["cases"][0]["kconfig"] == {
+        "CONFIG_BPF_LSM": ["y"],
+        "CONFIG_HZ": [250],
+        "CONFIG_VETH": ["y", "m"],
+    }
+
+
 def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() -> None:
     modules = {"veth": {"files": ["/m/veth.ko"], "built_in": False}, "tls": {"files": [], "built_in": True}}
     job = job_of([(sample_case(modules=["veth", "tls", "vehth"]), PATHS)], deadline=1, modules=modules)

@@ -12,6 +12,7 @@ from harness.config.steps import EventPattern, Observation
 from harness.judge.records import CaseRecord
 from harness.judge.verdict import judge
 from harness.model import (
+    CAUSES,
     Difference,
     DifferenceKind,
     Expectation,
@@ -174,13 +175,15 @@ def test_every_part_of_a_death_counts_but_the_ways_to_die_that_did_not_come() ->
     assert "rule: no reset without text" in dict(rule_mutants(expected, silent))
 
 
-def test_a_precondition_counts_with_its_cause_and_errno() -> None:
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_precondition_counts_with_its_cause_and_errno(cause: str) -> None:
     expected = Expectation(
-        outcome=OutcomeKind.NOT_APPLICABLE, reason="", cause="sysctl", cause_name="a.b", errno=("ENOENT",)
+        outcome=OutcomeKind.NOT_APPLICABLE, reason="", cause=cause, cause_name="a", errno=("ENOENT",)
     )
-    came = Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason="", cause="sysctl", cause_name="a.b", errno_name="ENOENT")
+    came = Outcome(kind=OutcomeKind.NOT_APPLICABLE, reason="", cause=cause, cause_name="a", errno_name="ENOENT")
     assert judge(came, expected)[0] == Verdict.NOT_APPLICABLE
-    assert [judge(came, changed)[0] for _, changed in rule_mutants(expected, came)] == [Verdict.FAIL] * 2
+    verdicts = {what: judge(came, changed)[0] for what, changed in rule_mutants(expected, came)}
+    assert verdicts == dict.fromkeys(["rule: errno EXDEV", f"rule: another {CAUSES[cause]}"], Verdict.FAIL)
 
 
 def test_what_a_signature_hides_is_not_changed(flagship: Case) -> None:

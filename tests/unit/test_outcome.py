@@ -187,6 +187,32 @@ def test_a_module_that_could_not_be_loaded_is_named_with_the_cause() -> None:
     assert outcome(end(precondition=refused)).reason == f"{words}this kernel refuses it (EKEYREJECTED)"
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"errno_name": "ENOENT", "missing": True},
+            "the kernel option CONFIG_VETH is not y or m, which the case needs: "
+            "this kernel's configuration does not set it (ENOENT)",
+        ),
+        (
+            {"errno_name": "EINVAL", "missing": False, "found": "text"},
+            "the kernel option CONFIG_VETH is not y or m, which the case needs: "
+            "in this kernel's configuration it is text (EINVAL)",
+        ),
+        (
+            {"errno_name": "ENODATA", "missing": False},
+            "nobody knows whether the kernel option CONFIG_VETH is y or m, which the case needs: the guest has no "
+            "configuration of this kernel, neither /proc/config.gz nor /boot/config-RELEASE (ENODATA)",
+        ),
+    ],
+)
+def test_an_option_that_is_otherwise_is_named_with_what_it_is(changes: dict[str, Any], reason: str) -> None:
+    found = outcome(end(precondition={"cause": "kconfig", "name": "CONFIG_VETH", "value": "y or m", **changes}))
+    assert (found.kind, found.cause, found.cause_name) == (K.NOT_APPLICABLE, "kconfig", "CONFIG_VETH")
+    assert (found.errno_name, found.reason) == (changes["errno_name"], reason)
+
+
 @pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])
 def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> None:
     whole = record_of(golden_lines())

@@ -70,6 +70,23 @@ def test_a_case_that_cannot_be_tried_fails_unless_it_says_so() -> None:
     assert judge(unset, expected(K.NOT_APPLICABLE)) == (V.NOT_APPLICABLE, "as the case says")
 
 
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"cause_name": "CONFIG_B"}, "the rule names the kernel option CONFIG_A"),
+        ({"cause": "sysctl"}, "the rule names the kernel option CONFIG_A"),
+        ({"errno_name": "ENODATA"}, "with ENODATA, expected ENOENT"),
+    ],
+)
+def test_an_option_of_the_kernel_counts_with_its_name_and_errno(changes: dict[str, Any], wrong: str) -> None:
+    wanted = expected(K.NOT_APPLICABLE, cause="kconfig", cause_name="CONFIG_A")
+    came = {"cause": "kconfig", "cause_name": "CONFIG_A"}
+    assert judge(outcome(K.NOT_APPLICABLE, **came), wanted)[0] == V.NOT_APPLICABLE
+    verdict, reason = judge(outcome(K.NOT_APPLICABLE, **{**came, **changes}), wanted)
+    assert verdict == V.FAIL
+    assert reason.endswith(wrong)
+
+
 def test_an_expected_refusal_is_expected_at_its_stage_with_its_errno_and_words() -> None:
     wanted = expected(K.REFUSED, stage=Stage.LOAD_TRACER, errno=("EINVAL", "EACCES"), message=r"R\d invalid")
     assert judge(outcome(K.REFUSED), wanted) == (V.XFAIL, "as the case says")

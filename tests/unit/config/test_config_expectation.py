@@ -192,12 +192,20 @@ def test_everything_of_a_refusal_reaches_the_expectation() -> None:
         ("misbehaves", {"stage": "observe", "splat": "WARNING"}),
         ("crashed", {"stage": "trigger", "step": "trigger run", "panic": "BUG: "}),
         ("not-applicable", {"sysctl": "kernel.x", "errno": "ENOENT"}),
+        ("not-applicable", {"kconfig": "CONFIG_X", "errno": ["ENOENT", "EINVAL"]}),
     ],
 )
 def test_misbehaving_and_crashing_are_known_bugs(outcome: str, looks: dict[str, Any]) -> None:
     expectation = choose([rule(outcome=outcome, source="CVE", **looks)], arch="x86_64", version="6.1")
     assert expectation.outcome == OutcomeKind(outcome)
     assert expectation.known_bug is (outcome in ("misbehaves", "crashed"))
+
+
+@pytest.mark.parametrize(("cause", "name"), [("sysctl", "kernel.x"), ("module", "veth"), ("kconfig", "CONFIG_BPF_LSM")])
+def test_what_is_missing_reaches_the_expectation(cause: str, name: str) -> None:
+    missing = rule(outcome="not-applicable", source="config", errno="ENOENT", **{cause: name})
+    expectation = choose([missing], arch="x86_64", version="6.1")
+    assert (expectation.cause, expectation.cause_name, expectation.errno) == (cause, name, ("ENOENT",))
 
 
 def test_a_version_that_is_none_is_told_even_without_rules() -> None:

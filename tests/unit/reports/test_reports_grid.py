@@ -201,6 +201,10 @@ def test_expected_and_happened() -> None:
         'refused at attach-tracer with EINVAL or ENOTSUPP saying "no" (a known bug): too old [a commit]'
     )
     assert wording.expected(Expectation(outcome=OutcomeKind.WORKS, reason="")) == "works"
+    unset = Expectation(
+        outcome=OutcomeKind.NOT_APPLICABLE, reason="", cause="kconfig", cause_name="CONFIG_A", errno=("ENOENT",)
+    )
+    assert wording.expected(unset) == "not-applicable with ENOENT because of the kernel option CONFIG_A"
     assert wording.happened(PASSED) == "works: every event came, in order"
 
 

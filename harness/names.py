@@ -34,7 +34,7 @@ from harness.config.steps import (
 from harness.config.yaml_source import Loc, dotted, load, quoted
 from harness.errors import ConfigError
 from harness.jobs import TARGET, numbered
-from harness.listing import Listing
+from harness.listing import STRUCT_OPS, Listing
 
 Problem = tuple[Loc, str]
 
@@ -309,8 +309,17 @@ class _Look:
         programs = self._listing(owner).programs
         unknown = list(self._known(loc, owner))
         yield from unknown
-        if not unknown and name not in programs:
+        if unknown or name in programs:
+            return
+        maps = self._listing(owner).maps
+        if name not in maps:
             yield from self._absent(loc, f"{owner}.{name}", f"has no program {quoted(name)}", programs)
+            return
+        kind = maps[name]
+        which = "a map" if kind is None else f"a {_type_name(kind)}"
+        later = "; bpfmatrix cannot attach maps of struct_ops yet" if kind == STRUCT_OPS else ""
+        what = f"has no program {quoted(name)}: that is {which}{later}"
+        yield from self._absent(loc, f"{owner}.{name}", what, programs, alike=False)
 
     def _function(self, loc: Loc, owner: str, program: str, function: str | None) -> Iterator[Problem]:
         found = list(self._program(loc, owner, program))
@@ -338,15 +347,16 @@ class _Look:
             )
 
     def _absent(
-        self, loc: Loc, reference: str, what: str, known: Mapping[str, object] | Sequence[str]
+        self, loc: Loc, reference: str, what: str, known: Mapping[str, object] | Sequence[str], *, alike: bool = True
     ) -> Iterator[Problem]:
-        """Yield that a name is in no object, unless the case declares that."""
+        """Yield that a name is in no object, unless the case declares that; `alike`: with names that are like it."""
         if reference in self._missing:
             self._met.add(reference)
             return
         owner, *_, name = re.split("[.:]", reference)
         there = ", ".join(known) or "none"
-        yield loc, f"{dotted(loc)}: {self._case.files[owner]} {what}{did_you_mean(name, known)} (there are: {there})"
+        hint = did_you_mean(name, known) if alike else ""
+        yield loc, f"{dotted(loc)}: {self._case.files[owner]} {what}{hint} (there are: {there})"
 
     def _no_link(self, loc: Loc, name: str) -> Problem:
         links = self._state.links

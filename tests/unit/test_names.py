@@ -118,6 +118,8 @@ def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_progra
     ("path", "value", "message"),
     [
         ("target/attach/0", "k_conect", 'target.attach[0]: target.bpf.c has no program "k_conect"; did you mean "k_connect"?'),
+        ("target/attach/0", "progs", 'target.attach[0]: target.bpf.c has no program "progs": that is a BPF_MAP_TYPE_PROG_ARRAY (there are: '),
+        ("target/attach/0", "unknown", 'target.attach[0]: target.bpf.c has no program "unknown": that is a map (there are: '),
         ("target/tail-calls/0/map", "prog", 'has no map "prog"; did you mean "progs"? (there are: events, progs'),
         ("target/tail-calls/0/map", "events", "is a BPF_MAP_TYPE_PERF_EVENT_ARRAY, and a BPF_MAP_TYPE_PROG_ARRAY is needed"),
         ("target/tail-calls/0/program", "mian", 'has no program "mian"; did you mean "main"?'),

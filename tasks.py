@@ -1,204 +1,39 @@
-"""The commands of bpfmatrix as Invoke tasks. Each is one call into harness/."""
+"""The commands of bpfmatrix as Invoke tasks: those of its users (harness/cli/tasks.py), and those of its developers."""
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from harness.host import start_up
+
+start_up.prepare()
+
+from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from here on)
+    bench,
+    cases,
+    clean,
+    doctor,
+    errors_shown,
+    kernels,
+    lock,
+    matrix,
+    mutants,
+    shell,
+    watch,
+)
+
+__all__ = ["bench", "cases", "clean", "doctor", "kernels", "lock", "matrix", "mutants", "shell", "watch"]
+
 ROOT = Path(__file__).resolve().parent
-
-# Invoke forbids bytecode files to all that it runs, and then the harness is compiled anew at every start. What the
-# user says (python -B, PYTHONDONTWRITEBYTECODE) still holds.
-sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
-# Nearly all that a command makes while it loads stays to its end; looking through it every 700 objects finds nothing.
-gc.set_threshold(100_000)
-# So long, in seconds, another thread may keep a guest's waiting, at every answer and every block that is hashed.
-sys.setswitchinterval(0.001)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """End with the message and the exit code of an error that is meant for the user."""
-    from harness.errors import EXIT_HARNESS, BpfmatrixError
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Exit("bpfmatrix: interrupted", code=EXIT_HARNESS) from None
-    except BpfmatrixError as error:
-        raise Exit(f"bpfmatrix: {error}", code=error.exit_code) from error
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process, without looking for garbage among all that is there."""
-    gc.freeze()
-    sys.exit(code)
-
-
-_FILTERS = {
-    "kernel": "Only kernels whose name matches this pattern: the host architecture's, or if none is, all (repeatable).",
-    "arch": "Only kernels of this architecture; all for every one (repeatable; default: the host's).",
-    "case": "Only cases whose id matches this pattern (repeatable).",
-}
-
-
-@task(
-    default=True,
-    iterable=["kernel", "arch", "case"],
-    help={
-        **_FILTERS,
-        "results": "Folder for the results (default: results/ beside matrix.yaml).",
-        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
-        "jobs": "How many guests run at once (default: as cores and memory allow).",
-        "locked": "Take exactly the packages of matrix.lock, or fail.",
-        "cold": "Boot every guest, instead of restoring those that were booted before from their snapshots.",
-        "matrix_file": "The matrix file (default: matrix.yaml).",
-    },
-)
-def matrix(
-    _context: Context,
-    kernel: list[str],
-    arch: list[str],
-    case: list[str],
-    results: str = "",
-    accel: str = "",
-    jobs: int = 0,
-    locked: bool = False,
-    cold: bool = False,
-    matrix_file: str = "matrix.yaml",
-) -> None:
-    """Run the cases on the kernels and write reports."""
-    from harness import commands
-
-    with _errors_told():
-        code = commands.matrix(
-            matrix_file=Path(matrix_file),
-            kernels=kernel,
-            arches=arch,
-            cases=case,
-            results=Path(results) if results else None,
-            accel=accel or None,
-            jobs=jobs,
-            locked=locked,
-            cold=cold,
-        )
-    _leave(code)
-
-
-@task(
-    iterable=["kernel", "arch", "case"],
-    help={
-        **_FILTERS,
-        "case": "Only cases whose id matches this pattern (repeatable; at least one is needed).",
-        "results": "Folder for the results; the last 20 runs are kept (default: results/ beside matrix.yaml).",
-        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
-        "jobs": "How many guests run at once (default: as cores and memory allow).",
-        "matrix_file": "The matrix file (default: matrix.yaml).",
-    },
-)
-def watch(
-    _context: Context,
-    kernel: list[str],
-    arch: list[str],
-    case: list[str],
-    results: str = "",
-    accel: str = "",
-    jobs: int = 0,
-    matrix_file: str = "matrix.yaml",
-) -> None:
-    """Run the cases on the kernels, and again after every save, until Ctrl-C."""
-    from harness import commands
-
-    with _errors_told():
-        code = commands.watch(
-            matrix_file=Path(matrix_file),
-            kernels=kernel,
-            arches=arch,
-            cases=case,
-            results=Path(results) if results else None,
-            accel=accel or None,
-            jobs=jobs,
-        )
-    _leave(code)
-
-
-@task(iterable=["arch"], help={"arch": _FILTERS["arch"], "matrix_file": "The matrix file (default: matrix.yaml)."})
-def kernels(_context: Context, arch: list[str], matrix_file: str = "matrix.yaml") -> None:
-    """List the kernels of the matrix and what the lock pins them to."""
-    from harness import commands
-
-    with _errors_told():
-        commands.kernels(matrix_file=Path(matrix_file), arches=arch)
-
-
-@task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
-def cases(_context: Context, matrix_file: str = "matrix.yaml") -> None:
-    """List the cases."""
-    from harness import commands
-
-    with _errors_told():
-        commands.cases(matrix_file=Path(matrix_file))
-
-
-@task(
-    iterable=["kernel"],
-    help={"kernel": _FILTERS["kernel"], "matrix_file": "The matrix file (default: matrix.yaml)."},
-)
-def lock(_context: Context, kernel: list[str], matrix_file: str = "matrix.yaml") -> None:
-    """Pin the newest packages that the matrix stands for in matrix.lock."""
-    from harness import commands
-
-    with _errors_told():
-        commands.lock(matrix_file=Path(matrix_file), kernels=kernel)
-
-
-@task(
-    help={
-        "kernel": "The kernel to boot.",
-        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
-        "matrix_file": "The matrix file (default: matrix.yaml).",
-    }
-)
-def shell(_context: Context, kernel: str, accel: str = "", matrix_file: str = "matrix.yaml") -> None:
-    """Boot one kernel and give an interactive shell in it."""
-    from harness import commands
-
-    with _errors_told():
-        code = commands.shell(matrix_file=Path(matrix_file), kernel=kernel, accel=accel or None)
-    _leave(code)
-
-
-@task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
-def doctor(_context: Context, matrix_file: str = "matrix.yaml") -> None:
-    """Say what this host offers, and what to do about what it lacks."""
-    from harness import commands
-
-    with _errors_told():
-        code = commands.doctor(matrix_file=Path(matrix_file))
-    _leave(code)
-
-
-@task(help={"results": "Remove the results of earlier runs, too."})
-def clean(_context: Context, results: bool = False) -> None:
-    """Empty the cache of kernels, images and objects."""
-    from harness import commands
-
-    with _errors_told():
-        commands.clean(results=ROOT / "results" if results else None)
 
 
 @task
 def schema(_context: Context) -> None:
     """Write the JSON Schemas of matrix.yaml, case.yaml and expectations.yaml to docs/."""
-    from harness import commands
+    from harness.cli import commands
 
     commands.schema(ROOT / "docs")
 
@@ -211,99 +46,10 @@ def schema(_context: Context) -> None:
 )
 def grid(_context: Context, report: str = "results/latest/report.json", page: str = "docs/grid.md") -> None:
     """Put the grid of a run into a page."""
-    from harness import commands
+    from harness.cli import commands
 
-    with _errors_told():
+    with errors_shown():
         commands.grid(Path(page), report=Path(report))
-
-
-@task(
-    help={
-        "kernel": "The kernel to measure (default: the host architecture's 6.1, else its first).",
-        "rounds": "How often each thing is measured, in turns (default: 5).",
-        "matrix_kernels": "The kernels of the matrix at 1 and 2 jobs, as a pattern (default: all of the architecture).",
-        "quick": "Measure once, without the matrix.",
-        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
-        "output": "Folder for bench.json, bench.md and phases.svg (default: results/bench-TIME).",
-        "page": "A page that has the marks for the tables, such as docs/performance.md; the plot goes beside it.",
-        "matrix_file": "The matrix file (default: matrix.yaml).",
-    }
-)
-def bench(
-    _context: Context,
-    kernel: str = "",
-    rounds: int = 5,
-    matrix_kernels: str = "*",
-    quick: bool = False,
-    accel: str = "",
-    output: str = "",
-    page: str = "",
-    matrix_file: str = "matrix.yaml",
-) -> None:
-    """Measure what a cell costs, against a bare boot of its kernel."""
-    from harness.bench import command
-
-    with _errors_told():
-        code = command.bench(
-            matrix_file=Path(matrix_file),
-            kernel=kernel or None,
-            rounds=rounds,
-            matrix_kernels=matrix_kernels,
-            quick=quick,
-            accel=accel or None,
-            output=Path(output) if output else None,
-            page_file=Path(page) if page else None,
-        )
-    _leave(code)
-
-
-@task(
-    iterable=["kernel", "case"],
-    help={
-        "kernel": "Run mutants on kernels whose name matches this pattern (repeatable; default: 6.12 of the host's "
-        "architecture, and others for cases that do not work there).",
-        "case": _FILTERS["case"],
-        "transcripts": "Judge changed expectations on what this run recorded, such as results/latest (default: on what "
-        "the guests of this command report).",
-        "guests": "Also run mutants in guests (default: yes; --no-guests leaves them out, and needs --transcripts).",
-        "results": "Folder for the results (default: results/ beside matrix.yaml); the report goes to mutants/ in it.",
-        "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
-        "jobs": "How many guests run at once (default: 2).",
-        "cold": "Boot every guest.",
-        "matrix_file": "The matrix file (default: matrix.yaml).",
-    },
-)
-def mutants(
-    _context: Context,
-    kernel: list[str],
-    case: list[str],
-    transcripts: str = "",
-    guests: bool = True,
-    results: str = "",
-    accel: str = "",
-    jobs: int = 2,
-    cold: bool = False,
-    matrix_file: str = "matrix.yaml",
-) -> None:
-    """Change each case in one place at a time, and see whether its cell turns red."""
-    from harness.mutants import command
-    from harness.preparation import Project
-
-    with _errors_told():
-        code = command.mutants(
-            command.Wanted(
-                project=Project(matrix_file=Path(matrix_file)),
-                kernels=kernel,
-                cases=case,
-                transcripts=Path(transcripts) if transcripts else None,
-                guests=guests,
-                results=Path(results) if results else None,
-                accel=accel or None,
-                jobs=jobs,
-                cold=cold,
-            )
-        )
-    _leave(code)
 
 
 @task(
@@ -315,7 +61,7 @@ def mutants(
 )
 def test(context: Context, vm: bool = True, nightly: bool = False, only: str = "") -> None:
     """Check the style and the types, then run the tests, with real guests."""
-    from harness import commands
+    from harness.cli import commands
 
     commands.test(context, root=ROOT, vm=vm, nightly=nightly, only=only)
 
@@ -323,6 +69,6 @@ def test(context: Context, vm: bool = True, nightly: bool = False, only: str = "
 @task
 def lint(context: Context) -> None:
     """Check the style and the types."""
-    from harness import commands
+    from harness.cli import commands
 
     commands.lint(context, root=ROOT)

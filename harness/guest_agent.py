@@ -2,7 +2,7 @@
 """The guest agent: runs cases against the kernel it finds itself on, and reports what it saw.
 
 One file, standard library only, pushed into the guest, where harness/guest_service.py loads it; on any other machine it
-takes a job file. It does a job (JSON, made by harness/jobs.py), and writes one JSON object per line;
+takes a job file. It does a job (JSON, made by harness/scenario/jobs.py), and writes one JSON object per line;
 docs/agent-protocol.md describes both. It decides nothing: which program was refused, which events came, what the kernel
 log said are facts for the host.
 

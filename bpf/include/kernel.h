@@ -6,7 +6,7 @@
  * the kernel's BTF for that, so what user space knows the layout of is not relocated.
  *
  * A source may include a vmlinux.h or headers of user space (<linux/bpf.h>, ...) as well, in any order: what they define
- * is left out here. Where they come behind this file, and the source does not compile for that, harness/objects.py has
+ * is left out here. Where they come behind this file, and the source does not compile for that, harness/supply/objects.py has
  * the compiler read them first; it knows their guards, too.
  */
 #ifndef BPFMATRIX_KERNEL_H

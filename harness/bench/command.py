@@ -11,12 +11,13 @@ from pathlib import Path
 from harness.bench import pages
 from harness.bench.document import build, render
 from harness.bench.measure import COUNTS, QUICK_COUNTS, Bench, Wanted
-from harness.cache import Cache
-from harness.commands import ACCELS, shown
 from harness.errors import EXIT_OK, EXIT_UNEXPECTED, UsageError
-from harness.preparation import Project
+from harness.host.cache import Cache
+from harness.host.paths import shown
+from harness.model.accelerators import check_accelerator
 from harness.reports import page
-from harness.terminal import make_console
+from harness.screen.terminal import make_console
+from harness.supply.preparation import Project
 
 
 def bench(
@@ -35,8 +36,7 @@ def bench(
     `page_file` is a page that has the marks for the tables; the plot is written beside it. Raises UsageError where it
     cannot be read or has no marks, before anything is measured.
     """
-    if accel is not None and accel not in ACCELS:
-        raise UsageError(f'--accel takes {", ".join(ACCELS)}; got "{accel}"')
+    check_accelerator(accel)
     if rounds < 1:
         raise UsageError(f"--rounds takes a number of at least 1; got {rounds}")
     wanted = Wanted(

@@ -14,7 +14,7 @@ from typing import Any
 from harness.bench.samples import PHASES, CaseSamples, MatrixSamples, Measurements, RunSample, VirtmeSamples
 from harness.bench.statistics import Spread, line, ratios, spread
 from harness.errors import ConfigError
-from harness.model import Start
+from harness.model.results import Start
 
 SCHEMA = 1
 RATIOS = (

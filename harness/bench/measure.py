@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, emulators, process
-from harness.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness import __version__
 from harness.bench.floor import floor
 from harness.bench.project import generic, make_project, multiply
 from harness.bench.samples import (
@@ -28,20 +27,22 @@ from harness.bench.samples import (
     run_sample,
 )
 from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
-from harness.cache import MANIFEST, Cache
 from harness.config.case import Case, load_cases
 from harness.config.matrix import DebianKernel, Kernel
-from harness.debian.lock import Lock, LockedKernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
 from harness.guest.snapshots import KIND, Snapshots
-from harness.kernels.debian import DebianSource
-from harness.matrix_run import Options, host_facts, load_plan
-from harness.model import Report, Start
-from harness.preparation import Preparation, Project, debian_request
+from harness.host import emulators, process
+from harness.host.cache import MANIFEST, Cache
+from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.model.results import Report, Start
 from harness.qemu.accel import Accel, qemu_version
 from harness.reports.json_report import parse
+from harness.run.matrix import Options, host_facts, load_plan
+from harness.supply.debian.lock import Lock, LockedKernel
+from harness.supply.kernels.debian import DebianSource
+from harness.supply.preparation import Preparation, Project, debian_request
 
 SEED = "kprobe-fentry-fexit"
 SIMPLE = ("subprog-global", "xdp")
@@ -318,7 +319,7 @@ class Bench:
         return DebianSource(cache=self._cache, mirrors=self._preparation.mirrors).resolve(request)
 
     def _plan(self, kernel: Kernel) -> GuestPlan:
-        """Return what a guest of the kernel is started from, as matrix_run.py does."""
+        """Return what a guest of the kernel is started from, as run/matrix.py does."""
         arch = ARCHITECTURES[kernel.arch]
         files = self._preparation.kernel(kernel, cases=[self._seed])
         wanted = self._wanted.accel or self._matrix.defaults.accel

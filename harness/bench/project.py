@@ -10,8 +10,8 @@ import yaml
 
 from harness.config.case import Case
 from harness.config.matrix import DebianKernel, Kernel, Matrix
-from harness.debian.lock import Lock, write_lock
-from harness.preparation import Project
+from harness.supply.debian.lock import Lock, write_lock
+from harness.supply.preparation import Project
 
 
 def make_project(

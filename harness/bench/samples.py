@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.model import OutcomeKind, Report, Start
+from harness.model.results import OutcomeKind, Report, Start
 
 PHASES = (
     "fetch",

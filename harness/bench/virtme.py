@@ -21,18 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.cache import Cache, digest
 from harness.config.case import Case
-from harness.debian.apt import PackageFile, download
-from harness.debian.mirrors import Mirrors
 from harness.errors import BenchError
-from harness.guest.protocol import Transcript
-from harness.image import cpio
-from harness.jobs import job_of
+from harness.facts.transcript import Transcript
+from harness.host.cache import Cache, digest
 from harness.judge.outcome import outcome_of
-from harness.kernels.modules import find_modules
-from harness.kernels.unpack import unpack_kernel_packages
-from harness.model import OutcomeKind
+from harness.model.results import OutcomeKind
+from harness.scenario.jobs import job_of
+from harness.supply.debian.apt import PackageFile, download
+from harness.supply.debian.mirrors import Mirrors
+from harness.supply.image import cpio
+from harness.supply.kernels.modules import find_modules
+from harness.supply.kernels.unpack import unpack_kernel_packages
 
 SECONDS = 180.0
 """How long one run of vng may take."""

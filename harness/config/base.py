@@ -25,8 +25,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from harness.architectures import ARCHITECTURES
-from harness.config.yaml_source import Loc
+from harness.config.reading.yaml_source import Loc
+from harness.model.architectures import ARCHITECTURES
 
 ARCHITECTURE_NAMES = tuple(ARCHITECTURES)
 

@@ -26,7 +26,8 @@ from harness.config.base import (
     Sysctl,
     frozen_copy,
 )
-from harness.config.explain import did_you_mean, read, tell
+from harness.config.reading.explain import did_you_mean, read, tell
+from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse, SharedRules, expand, load_shared
 from harness.config.steps import (
     FunctionReference,
@@ -35,8 +36,8 @@ from harness.config.steps import (
     Step,
     Trigger,
 )
-from harness.config.yaml_source import Loc, shown
 from harness.errors import ConfigError, ObjectFileError
+from harness.host.paths import shown
 
 CASE_FILE = "case.yaml"
 SOURCE_GLOB = "*.bpf.c"
@@ -276,7 +277,7 @@ class Case(CaseFile):
     """A case as its folder has it. `id` is the folder's name, `folder` its absolute path.
 
     The rules of the lists that it uses are in their places in `expect`. `events_in` and `trace_in` are the objects
-    whose maps carry the events and the trace (harness/names.py finds them in the built objects).
+    whose maps carry the events and the trace (harness/supply/names.py finds them in the built objects).
     """
 
     id: str

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from packaging.version import Version
 
 from harness.config.rules import Rule
-from harness.config.versions import in_ranges, kernel_version, parse_first_releases, parse_ranges
-from harness.model import CAUSES, Expectation, OutcomeKind
+from harness.model.results import CAUSES, Expectation, OutcomeKind
+from harness.model.versions import in_ranges, kernel_version, parse_first_releases, parse_ranges
 
 __all__ = ["choose", "kernel_version"]
 

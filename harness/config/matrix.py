@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
 from harness.config.base import Arch, CheckedModel, Cpus, Expects, Line, MemoryMib, Model, Seconds, unexpected
-from harness.config.explain import read
 from harness.config.known_splats import KnownSplat
-from harness.config.yaml_source import Loc
+from harness.config.reading.explain import read
+from harness.config.reading.yaml_source import Loc
 
 KernelName = Annotated[
     str,

@@ -32,14 +32,15 @@ from harness.config.base import (
     Text,
     problem,
 )
-from harness.config.explain import did_you_mean, read
+from harness.config.reading.explain import did_you_mean, read
+from harness.config.reading.yaml_source import Loc, quoted
 from harness.config.signature import DifferenceRule, StepName
 from harness.config.steps import KernelStage, Origins, Regex, as_list
-from harness.config.versions import parse_first_releases, parse_ranges
-from harness.config.yaml_source import Loc, quoted, shown
 from harness.errors import ConfigError
-from harness.model import KERNEL_STAGES, OutcomeKind
-from harness.refusals import NAMES
+from harness.host.paths import shown
+from harness.model.refusals import NAMES
+from harness.model.results import KERNEL_STAGES, OutcomeKind
+from harness.model.versions import parse_first_releases, parse_ranges
 
 SHARED_FILE = "expectations.yaml"
 """Stands beside the folders of the cases that share it."""
@@ -175,7 +176,7 @@ class _RuleKeys(Model):
         "kernel), libbpf (as on any kernel), unknown; without it one of the first two.",
     )
     refusal: RefusalClass | None = Field(
-        default=None, description="The class of the refusal (harness/refusals.py), such as target-not-jited."
+        default=None, description="The class of the refusal (harness/model/refusals.py), such as target-not-jited."
     )
     message: Regex | None = Field(
         default=None, description="A regular expression that the verifier's log of the refusal must match."

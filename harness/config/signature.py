@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict
 
 from harness.config.base import CheckedModel, ErrnoName, Expects, Line, Symbol
+from harness.config.reading.yaml_source import Loc
 from harness.config.steps import EventPattern
-from harness.config.yaml_source import Loc
-from harness.model import DifferenceKind, ExpectedDifference
+from harness.model.results import DifferenceKind, ExpectedDifference
 
 StepName = Annotated[
     Line,

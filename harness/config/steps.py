@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, OneOf, Symbol, problem, unexpected
-from harness.config.yaml_source import Loc
-from harness.model import KERNEL_STAGES, Origin, Stage
+from harness.config.reading.yaml_source import Loc
+from harness.model.results import KERNEL_STAGES, Origin, Stage
 
 _ANY_INT = Annotated[int, Strict()]
 

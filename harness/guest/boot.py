@@ -15,13 +15,13 @@ from harness.config.matrix import Settings
 from harness.errors import QemuError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
 from harness.guest.keys import RunKeys
-from harness.image import cpio
-from harness.image.programs import GuestPrograms
-from harness.image.ramdisk import key_nodes, module_nodes, write_ramdisk
-from harness.kernels.files import KernelFiles
-from harness.kernels.payload import direct_image
 from harness.qemu.argv import GuestSpec, kernel_cmdline
 from harness.qemu.process import QemuProcess, running
+from harness.supply.image import cpio
+from harness.supply.image.programs import GuestPrograms
+from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
+from harness.supply.kernels.files import KernelFiles
+from harness.supply.kernels.payload import direct_image
 
 LISTENING = "Not backgrounding"
 """What dropbear -F -E writes to the console once it listens (src/svr-main.c, main_noinetd())."""
@@ -35,7 +35,7 @@ class GuestPlan:
 
     `base` is the shared userland; `programs` is what runs the cases in the guest; `objects` maps case id to files.
     Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
-    is sent, as mutants do (harness/mutants/); it is given the job of harness/jobs.py and returns one.
+    is sent, as mutants do (harness/mutants/); it is given the job of harness/scenario/jobs.py and returns one.
     """
 
     kernel: KernelFiles

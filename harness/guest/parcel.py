@@ -13,8 +13,8 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.guest.boot import GuestPlan
-from harness.jobs import job_of
-from harness.kernels.modules import CaseModule
+from harness.scenario.jobs import job_of
+from harness.supply.kernels.modules import CaseModule
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")
 PARCELS = str(IN_GUEST / "in")

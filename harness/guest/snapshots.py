@@ -27,7 +27,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cache import MANIFEST, Cache, digest, file_state, sha256_known, sha256_sparse
 from harness.errors import (
     CacheError,
     DeadlineError,
@@ -49,12 +48,13 @@ from harness.guest.boot import (
 from harness.guest.clock import speed_problem, uptime_said
 from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
-from harness.image import cpio
-from harness.process import find_tool, run
+from harness.host.cache import MANIFEST, Cache, digest, file_state, sha256_known, sha256_sparse
+from harness.host.process import find_tool, run
 from harness.qemu.accel import processor
 from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
 from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, resume, save_state
+from harness.supply.image import cpio
 
 KIND = "snapshots"
 FORMAT = 6

@@ -11,7 +11,7 @@ from harness.errors import SnapshotError
 from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
 from harness.guest.snapshots import Snapshots
-from harness.model import Start
+from harness.model.results import Start
 
 
 class Starter:

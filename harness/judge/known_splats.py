@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from harness.config.known_splats import KnownSplat
-from harness.config.versions import in_ranges, kernel_version, parse_ranges
 from harness.errors import ConfigError
-from harness.judge.kernel_log import find_splats
-from harness.judge.records import KernelLog
-from harness.model import AllowedSplat
+from harness.facts.kernel_log import find_splats
+from harness.facts.records import KernelLog
+from harness.model.results import AllowedSplat
+from harness.model.versions import in_ranges, kernel_version, parse_ranges
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.config.steps import EventPattern, Observation
-from harness.model import Difference, DifferenceKind, Stage
+from harness.model.results import Difference, DifferenceKind, Stage
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]

@@ -11,15 +11,15 @@ from typing import Any
 
 from harness.config.case import Case
 from harness.config.steps import Observation
-from harness.evidence import evidence_of
-from harness.jobs import AgentStep, step_names, steps_of
-from harness.judge.kernel_log import find_splats
+from harness.facts.kernel_log import find_splats
+from harness.facts.records import CaseRecord, Ending
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
-from harness.judge.records import CaseRecord, Ending
-from harness.model import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
-from harness.origins import origin_of
-from harness.refusals import explained
+from harness.model.evidence import evidence_of
+from harness.model.origins import origin_of
+from harness.model.refusals import explained
+from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
+from harness.scenario.jobs import AgentStep, step_names, steps_of
 
 REFUSABLE = frozenset(
     {
@@ -32,8 +32,8 @@ REFUSABLE = frozenset(
 What is left, reading back what the programs wrote, is the harness's own work: where that fails it is trouble.
 """
 OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen"})
-"""Steps that fail only where the case is wrong, in ways that its names do not show (names.py): a map of another kind,
-an object that was loaded already."""
+"""Steps that fail only where the case is wrong, in ways that its names do not show (supply/names.py): a map of another
+kind, an object that was loaded already."""
 
 DETACHING = frozenset({"detach"})
 

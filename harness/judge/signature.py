@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.model import Difference, DifferenceKind, Expectation, ExpectedDifference, Outcome, OutcomeKind
+from harness.model.results import Difference, DifferenceKind, Expectation, ExpectedDifference, Outcome, OutcomeKind
 
 
 def signature_differences(outcome: Outcome, expected: Expectation) -> list[str]:

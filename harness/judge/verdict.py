@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.judge.signature import signature_differences, wrong_differences
-from harness.model import CAUSES, THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
+from harness.model.results import CAUSES, THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
 
 _WITHOUT_EXPECTATION = {
     OutcomeKind.LOST: Verdict.ERROR,

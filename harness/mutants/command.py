@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import emulators
-from harness.architectures import ARCHITECTURES, host_name
-from harness.cache import Cache
 from harness.config.case import Case, load_cases
 from harness.config.expectation import NO_RULE, choose
 from harness.config.matrix import Kernel, load_matrix
 from harness.errors import ConfigError, UsageError
+from harness.facts.records import CaseRecord
 from harness.guest.keys import make_keys
+from harness.host import emulators
+from harness.host.cache import Cache
+from harness.host.paths import shown
+from harness.host.signals import signals_as_errors
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
-from harness.judge.records import CaseRecord
-from harness.model import CellResult, Expectation, OutcomeKind, Verdict
+from harness.model.architectures import ARCHITECTURES, host_name
+from harness.model.results import CellResult, Expectation, OutcomeKind, Verdict
 from harness.mutants.guests import SURVIVES, Answers, Laboratory, Trial
 from harness.mutants.known import Equivalent, load_equivalents, stale
 from harness.mutants.model import Judged
@@ -33,12 +35,11 @@ from harness.mutants.search import (
     transcript_mutants,
 )
 from harness.mutants.transcripts import Recorded, read_run
-from harness.plan import make_plan
-from harness.preparation import Preparation, Project
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory
-from harness.runner import cell_of
-from harness.signals import signals_as_errors
+from harness.run.one_kernel import cell_of
+from harness.run.plan import make_plan
+from harness.supply.preparation import Preparation, Project
 
 MAIN = "6.12"
 """The series of the kernel that mutants run on unless others are named: most cases work there."""
@@ -65,8 +66,7 @@ class Wanted:
 
 def mutants(wanted: Wanted) -> int:
     """Do all that `invoke mutants` does; return the exit code."""
-    from harness.commands import shown  # noqa: PLC0415  (imports this module)
-    from harness.terminal import make_console  # noqa: PLC0415  (a run without guests is over before it is loaded)
+    from harness.screen.terminal import make_console  # noqa: PLC0415  (a run without guests is over before it is loaded)
 
     if not wanted.guests and wanted.transcripts is None:
         raise UsageError("without guests there is nothing to judge: give --transcripts, the folder of a run")

@@ -11,8 +11,8 @@ from harness.config.base import frozen_copy
 from harness.config.case import Case
 from harness.config.signature import event_keys
 from harness.config.steps import EventPattern, InfoStep, Observation, ObserveStep, RunTrigger, Step, TriggerStep
-from harness.jobs import AgentStep, step_names, steps_of
-from harness.model import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
+from harness.model.results import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
+from harness.scenario.jobs import AgentStep, step_names, steps_of
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""

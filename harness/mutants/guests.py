@@ -14,22 +14,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
 from harness.config.base import frozen_copy
 from harness.config.case import Case
 from harness.config.matrix import Kernel, Matrix
+from harness.facts.records import CaseRecord
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import RunKeys
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
-from harness.judge.records import CaseRecord
-from harness.model import OutcomeKind
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES
+from harness.model.results import OutcomeKind
 from harness.mutants.model import Mutant
-from harness.preparation import Preparation
 from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
-from harness.runner import KernelRun, run_kernel, version_of
+from harness.run.one_kernel import KernelRun, run_kernel, version_of
+from harness.supply.preparation import Preparation
 
 WAIT_SECONDS = 0.1
 """How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""

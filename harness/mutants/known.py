@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.config.base import Line, Model, Text
-from harness.config.explain import read
+from harness.config.reading.explain import read
 from harness.mutants.model import Fate, Judged
 
 FILE = "mutants.yaml"

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from harness.config.case import Case
-from harness.judge.records import CaseRecord
-from harness.model import Expectation, OutcomeKind, Verdict
+from harness.facts.records import CaseRecord
+from harness.model.results import Expectation, OutcomeKind, Verdict
 
 GREEN = frozenset({Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE})
 """The verdicts of cells in which mutants are looked for."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import EXIT_HARNESS, EXIT_UNEXPECTED
-from harness.exit_codes import of_cell, worst
-from harness.model import CellResult, Verdict
+from harness.model.exit_codes import of_cell, worst
+from harness.model.results import CellResult, Verdict
 from harness.mutants.model import IN_GUESTS, Fate, Judged, Kind
 from harness.reports.text import one_line
 

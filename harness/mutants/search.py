@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.case import Case
-from harness.jobs import AgentStep
+from harness.facts.records import CaseRecord
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
-from harness.judge.records import CaseRecord
 from harness.judge.verdict import judge
-from harness.model import CellResult, OutcomeKind, Verdict
+from harness.model.results import CellResult, OutcomeKind, Verdict
 from harness.mutants.elf import functions
 from harness.mutants.expectations import agent_steps, case_mutants_beside, rule_mutants
 from harness.mutants.known import Equivalent
 from harness.mutants.model import GREEN, Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.programs import program_mutants
 from harness.mutants.steps import Script, step_mutants
-from harness.runner import cell_of
+from harness.run.one_kernel import cell_of
+from harness.scenario.jobs import AgentStep
 
 
 def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Mapping[str, Path]) -> Iterator[Mutant]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.jobs import AgentStep
 from harness.mutants.elf import Function
 from harness.mutants.programs import representatives
+from harness.scenario.jobs import AgentStep
 
 LOOKS = frozenset({"observe", "read-trace", "info"})
 """Steps that show something of what came before them."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import AgentError, UsageError
+from harness.facts.records import STEP_MARK, CaseRecord, Ending, ending_of
+from harness.facts.transcript import Transcript
 from harness.guest.boot import LISTENING
-from harness.guest.protocol import Transcript
 from harness.guest.snapshots import GREETED
-from harness.judge.records import STEP_MARK, CaseRecord, Ending, ending_of
-from harness.model import CellResult, OutcomeKind
+from harness.model.results import CellResult, OutcomeKind
 from harness.reports.json_report import parse
 
 STARTED = (GREETED, LISTENING)

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.architectures import Architecture
-from harness.cache import Cache, digest
 from harness.errors import QemuError
-from harness.process import find_tool, run
+from harness.host.cache import Cache, digest
+from harness.host.process import find_tool, run
+from harness.model.architectures import Architecture
 from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
 from harness.qemu.process import running
 

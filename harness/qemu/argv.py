@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.architectures import Architecture
 from harness.errors import QemuError
+from harness.model.architectures import Architecture
 
 GUEST_ADDRESS = "10.0.2.15"
 """The guest's address in QEMU's user network; images/init sets it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import QemuError
-from harness.process import find_tool
+from harness.host.process import find_tool
 from harness.qemu.argv import GuestSpec, qemu_argv
 from harness.qemu.monitor import Monitor
 from harness.qemu.pages import no_huge_pages

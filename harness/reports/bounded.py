@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, cast
 
-from harness.model import Report
+from harness.model.results import Report
 
 _DEEPEST = 32
 _FREE_FIELDS = frozenset({"asked", "events", "environment", "seen"})

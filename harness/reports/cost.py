@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model import CellResult, Report
+from harness.model.results import CellResult, Report
 from harness.reports import grid, wording
 
 PHASES = ("fetch", "start", "boot", "connect", "push", "agent", "cases", "shutdown", "total")

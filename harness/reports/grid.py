@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness import exit_codes
-from harness.model import (
+from harness.model import exit_codes
+from harness.model.results import (
     CellResult,
     Expectation,
     KernelResult,

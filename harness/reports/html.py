@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model import Report
+from harness.model.results import Report
 from harness.reports import view
 from harness.reports.templating import template
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from harness.errors import ConfigError
-from harness.model import (
+from harness.model.results import (
     AllowedSplat,
     CellResult,
     Difference,

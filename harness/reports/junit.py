@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from harness.model import CellResult, KernelResult, Outcome, OutcomeKind, Report, Verdict
+from harness.model.results import CellResult, KernelResult, Outcome, OutcomeKind, Report, Verdict
 from harness.reports import grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines

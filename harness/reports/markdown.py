@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model import Report, Verdict
+from harness.model.results import Report, Verdict
 from harness.reports import grid, view
 from harness.reports.templating import template
 from harness.reports.text import one_line

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from harness.errors import UsageError
-from harness.model import Report, Verdict
+from harness.model.results import Report, Verdict
 from harness.reports.grid import SYMBOLS, legend
 from harness.reports.markdown import escape
 

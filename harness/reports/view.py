@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
+from harness.model.results import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
 from harness.reports import cost, grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines

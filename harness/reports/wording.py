@@ -6,7 +6,7 @@ All functions are pure; what they return is as clean as the values they are give
 from __future__ import annotations
 
 from harness.judge.signature import describe
-from harness.model import CAUSES, WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
+from harness.model.results import CAUSES, WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
 
 
 def duration(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ReportError
-from harness.model import Report
+from harness.model.results import Report
 from harness.reports import html, json_report, junit, markdown
 from harness.reports.folder import temporary, told
 

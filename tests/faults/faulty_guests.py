@@ -8,14 +8,14 @@ from pathlib import Path
 
 from projects import ROOT
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
 from harness.config.case import Case
 from harness.config.matrix import load_matrix
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
-from harness.image.programs import AGENT, SERVICE, guest_programs, harness_programs
-from harness.preparation import Preparation, Project
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES
+from harness.supply.image.programs import AGENT, SERVICE, guest_programs, harness_programs
+from harness.supply.preparation import Preparation, Project
 
 __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_program"]
 

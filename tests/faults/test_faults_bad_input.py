@@ -18,10 +18,10 @@ import pytest
 import yaml
 from projects import KERNEL, ROOT, Done, TemporaryProject, run
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache, verified
 from harness.config.matrix import load_matrix
-from harness.preparation import Preparation, Project
+from harness.host.cache import Cache, verified
+from harness.model.architectures import ARCHITECTURES
+from harness.supply.preparation import Preparation, Project
 
 ENTRIES = ("kernels", "images", "objects")
 

@@ -21,8 +21,8 @@ from projects import FLAGSHIP, INPUTS, KERNEL, ROOT, alive, guests, load_input, 
 from harness.config.case import Case, load_case
 from harness.errors import ConfigError
 from harness.guest.boot import GuestPlan
-from harness.model import CellResult, OutcomeKind, Stage, Verdict
-from harness.runner import KernelRun, cells_of, run_kernel
+from harness.model.results import CellResult, OutcomeKind, Stage, Verdict
+from harness.run.one_kernel import KernelRun, cells_of, run_kernel
 
 pytestmark = pytest.mark.vm
 

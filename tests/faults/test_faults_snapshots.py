@@ -16,15 +16,15 @@ import pytest
 from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_program
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
 from harness.config.case import Case, load_case
 from harness.guest.boot import GuestPlan
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
-from harness.model import CellResult, OutcomeKind, Start, Verdict
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES
+from harness.model.results import CellResult, OutcomeKind, Start, Verdict
 from harness.qemu.accel import qemu_version
-from harness.runner import KernelRun, cells_of, run_kernel
+from harness.run.one_kernel import KernelRun, cells_of, run_kernel
 
 pytestmark = pytest.mark.vm
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from projects import ROOT, TemporaryProject
 
-from harness.matrix_run import Options, run_matrix
-from harness.model import OutcomeKind, Report, Stage, Verdict
-from harness.preparation import Project
+from harness.model.results import OutcomeKind, Report, Stage, Verdict
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 pytestmark = pytest.mark.vm
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT
 
-from harness.matrix_run import LATER
+from harness.run.matrix import LATER
 
 NOT_BEFORE_GUESTS = {
     "paramiko": "only who connects needs it: harness/guest/connection.py",
@@ -26,12 +26,12 @@ NOT_BEFORE_GUESTS = {
     "debian": "only who reads an index needs it; a run takes what matrix.lock names",
     "charset_normalizer": "python-debian loads it",
     "apt_pkg": "python-debian would load it",
-    "harness.doctor": "another command",
-    "harness.watch": "another command",
-    "harness.watch_screen": "another command",
+    "harness.cli.doctor": "another command",
+    "harness.run.watch": "another command",
+    "harness.screen.watch": "another command",
     "harness.bench": "another command",
     "harness.mutants": "another command",
-    "harness.guest.interactive": "another command",
+    "harness.cli.shell": "another command",
     "harness.config.schema": "another command",
     "harness.guest_agent": "runs in guests",
     "harness.guest_service": "runs in guests",
@@ -45,10 +45,10 @@ PLAN = """
 import sys
 from pathlib import Path
 import invoke.program, tasks
-from harness import commands
-from harness.preparation import Project
-from harness import matrix_run
-from harness.cache import Cache
+from harness.cli import commands
+from harness.supply.preparation import Project
+from harness.run import matrix as matrix_run
+from harness.host.cache import Cache
 
 options = matrix_run.Options(project=Project(matrix_file=Path("matrix.yaml")), cases=["kprobe-fentry-fexit"])
 matrix, plan = matrix_run.load_plan(options)
@@ -81,13 +81,13 @@ def test_what_is_named_here_is_there_to_be_loaded() -> None:
 
 
 def test_the_commands_load_only_what_the_called_one_needs() -> None:
-    modules = {"harness.matrix_run": "", "pydantic": "", "rich": "", **NOT_BEFORE_GUESTS}
+    modules = {"harness.run.matrix": "", "pydantic": "", "rich": "", **NOT_BEFORE_GUESTS}
     assert loaded("import invoke.program, tasks\nfrom harness import commands", modules=modules) == []
 
 
 def test_what_comes_later_has_all_that_connecting_and_reporting_take() -> None:
     """What is not in LATER is loaded where it is used, while a guest waits or after all have ended."""
-    code = "\n".join(f"import {name}" for name in ("invoke.program", "harness.matrix_run", *LATER))
+    code = "\n".join(f"import {name}" for name in ("invoke.program", "harness.run.matrix", *LATER))
     used = """
 from harness.guest import connection, keys
 from harness.reports import writer

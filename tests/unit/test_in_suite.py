@@ -16,8 +16,8 @@ from types import ModuleType
 import pytest
 from unit_samples import ROOT
 
-from harness.debian.mirrors import Mirrors
 from harness.errors import MirrorError
+from harness.supply.debian.mirrors import Mirrors
 
 SCRIPT = ROOT / ".ci/in-suite"
 

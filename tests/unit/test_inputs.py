@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT, X86
 
-from harness.architectures import ARCHITECTURES, Architecture
-from harness.cache import Cache
 from harness.config.case import load_case
 from harness.config.matrix import Matrix
 from harness.errors import CompileError, ConfigError, ObjectFileError
-from harness.preparation import Built, Preparation, Project
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES, Architecture
+from harness.supply.preparation import Built, Preparation, Project
 
 INPUTS = ROOT / "tests/inputs"
 

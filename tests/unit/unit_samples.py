@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from harness.architectures import ARCHITECTURES
 from harness.config.case import Case, load_case
 from harness.config.matrix import Deadlines, Settings
-from harness.debian.apt import PackageFile
+from harness.facts.records import CaseRecord
+from harness.facts.transcript import Transcript
 from harness.guest.boot import GuestPlan
 from harness.guest.keys import make_keys
-from harness.guest.protocol import Transcript
-from harness.judge.records import CaseRecord
-from harness.kernels.files import KernelFiles
-from harness.model import PackageInfo
+from harness.model.architectures import ARCHITECTURES
+from harness.model.results import PackageInfo
+from harness.supply.debian.apt import PackageFile
+from harness.supply.kernels.files import KernelFiles
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GOLDEN = Path(__file__).parent / "golden"

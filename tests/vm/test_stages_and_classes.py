@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from projects import ROOT, TemporaryProject
 
-from harness.matrix_run import Options, run_matrix
-from harness.model import Origin, OutcomeKind, Report, Stage
-from harness.preparation import Project
-from harness.refusals import NAMES, UNCLASSIFIED
+from harness.model.refusals import NAMES, UNCLASSIFIED
+from harness.model.results import Origin, OutcomeKind, Report, Stage
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 pytestmark = pytest.mark.vm
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.matrix_run import Options, run_matrix
-from harness.model import OutcomeKind, Stage, Verdict
-from harness.preparation import Project
+from harness.model.results import OutcomeKind, Stage, Verdict
 from harness.reports.grid import exit_code
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 MATRIX = Path(__file__).resolve().parent.parent.parent / "matrix.yaml"
 

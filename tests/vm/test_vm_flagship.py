@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from projects import ROOT
 
-from harness.debian.lock import read_lock
-from harness.matrix_run import Options, run_matrix
-from harness.model import OutcomeKind, Report, Verdict
-from harness.preparation import Project
+from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
+from harness.run.matrix import Options, run_matrix
+from harness.supply.debian.lock import read_lock
+from harness.supply.preparation import Project
 
 pytestmark = pytest.mark.vm
 

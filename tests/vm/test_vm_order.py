@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from projects import ROOT
 
-from harness import matrix_run
 from harness.config.case import load_cases
-from harness.matrix_run import Options, run_matrix
-from harness.model import CellResult, Report
-from harness.preparation import Project
+from harness.model.results import CellResult, Report
+from harness.run import matrix as matrix_run
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]
 

@@ -14,11 +14,11 @@ import pytest
 from projects import ROOT, Done, TemporaryProject
 from projects import run as run_command
 
-from harness.matrix_run import Options, run_matrix
-from harness.model import CellResult, OutcomeKind, Report, Stage, Verdict
-from harness.preparation import Project
+from harness.model.results import CellResult, OutcomeKind, Report, Stage, Verdict
 from harness.reports.grid import exit_code
 from harness.reports.json_report import parse
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 pytestmark = pytest.mark.vm
 

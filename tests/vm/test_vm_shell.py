@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from projects import KERNEL, ROOT, alive, command, guests, start, until
 
-from harness.debian.lock import read_lock
+from harness.supply.debian.lock import read_lock
 
 pytestmark = pytest.mark.vm
 

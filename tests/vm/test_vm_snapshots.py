@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 from projects import ROOT, guests, until
 
-from harness.architectures import ARCHITECTURES
-from harness.cache import Cache
 from harness.config.case import Case, load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
@@ -25,10 +23,12 @@ from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, job_parcel
 from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshots
 from harness.guest.starting import Starter
-from harness.model import CellResult, Start
-from harness.preparation import Preparation, Project
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES
+from harness.model.results import CellResult, Start
 from harness.qemu.accel import qemu_version
-from harness.runner import KernelRun, cells_of, run_kernel
+from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.supply.preparation import Preparation, Project
 
 pytestmark = pytest.mark.vm
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from projects import ROOT
 
-from harness.matrix_run import Options, run_matrix
-from harness.model import CellResult, Report, Start
-from harness.preparation import Project
+from harness.model.results import CellResult, Report, Start
+from harness.run.matrix import Options, run_matrix
+from harness.supply.preparation import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]
 

@@ -19,7 +19,17 @@ from harness.bench.samples import (
     VirtmeSamples,
     run_sample,
 )
-from harness.model import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, Report, RunInfo, Start, Verdict
+from harness.model.results import (
+    CellResult,
+    Expectation,
+    KernelResult,
+    Outcome,
+    OutcomeKind,
+    Report,
+    RunInfo,
+    Start,
+    Verdict,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -131,6 +131,6 @@ def test_no_other_command_loads_it() -> None:
     import subprocess
     import sys
 
-    code = "import sys, harness.commands; print([name for name in sys.modules if name.startswith('harness.bench')])"
+    code = "import sys, harness.cli.commands; print([name for name in sys.modules if name.startswith('harness.bench')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from bench_sample import golden, measurements, quick_measurements
 
 from harness.bench.document import RATIOS, build, parse, render
 from harness.errors import ConfigError
-from harness.model import Start
+from harness.model.results import Start
 
 PROMISED = {
     "cold_over_floor",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.architectures import ARCHITECTURES
 from harness.bench.floor import floor_cmdline, floor_ramdisk
-from harness.image import cpio
+from harness.model.architectures import ARCHITECTURES
 from harness.qemu.argv import kernel_cmdline
+from harness.supply.image import cpio
 
 ROOT = Path(__file__).resolve().parents[3]
 

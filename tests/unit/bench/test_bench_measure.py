@@ -15,12 +15,12 @@ from harness.bench import measure
 from harness.bench.measure import QUICK_COUNTS, Bench, Wanted
 from harness.bench.samples import Sizes
 from harness.bench.virtme import Virtme
-from harness.cache import Cache
 from harness.errors import BenchError, MirrorError, UsageError
 from harness.guest.boot import GuestPlan
-from harness.model import Report, Start
-from harness.preparation import Project
+from harness.host.cache import Cache
+from harness.model.results import Report, Start
 from harness.qemu.accel import Accel
+from harness.supply.preparation import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.architectures import ARCHITECTURES
 from harness.bench.measure import allocated, choose_kernel, snapshot_made_since
 from harness.bench.project import generic, make_project, multiply
-from harness.cache import Cache
 from harness.config.case import load_cases
 from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel, load_matrix
-from harness.debian.lock import read_lock
-from harness.preparation import Project
+from harness.host.cache import Cache
+from harness.model.architectures import ARCHITECTURES
+from harness.supply.debian.lock import read_lock
+from harness.supply.preparation import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = Project(matrix_file=ROOT / "matrix.yaml")

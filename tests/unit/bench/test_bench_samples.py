@@ -6,7 +6,7 @@ import pytest
 from bench_sample import COLD, measurements, report, sample
 
 from harness.bench.samples import PHASES, run_sample
-from harness.model import OutcomeKind, Start
+from harness.model.results import OutcomeKind, Start
 
 
 @pytest.mark.parametrize("start", list(Start))

@@ -12,7 +12,7 @@ from harness.config.case import find_folders
 from harness.config.rules import ExpectedOutcome
 from harness.config.steps import EventPattern, TcpConnectTrigger
 from harness.errors import ConfigError
-from harness.model import OutcomeKind, Stage
+from harness.model.results import OutcomeKind, Stage
 
 GLOBS = ("bpf/*",)
 

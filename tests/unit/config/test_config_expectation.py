@@ -10,9 +10,9 @@ from packaging.version import Version
 
 from harness.config.expectation import NO_RULE, choose, kernel_version
 from harness.config.rules import Rule
-from harness.config.versions import in_ranges, parse_ranges
 from harness.errors import ConfigError
-from harness.model import Expectation, OutcomeKind, Stage
+from harness.model.results import Expectation, OutcomeKind, Stage
+from harness.model.versions import in_ranges, parse_ranges
 
 
 @pytest.mark.parametrize(

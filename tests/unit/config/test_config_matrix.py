@@ -15,10 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config import DebianKernel, PathKernel, load_case, load_matrix
 from harness.config.case import CaseFile
-from harness.config.explain import did_you_mean, explain
 from harness.config.matrix import Deadlines, Matrix
+from harness.config.reading.explain import did_you_mean, explain
+from harness.config.reading.yaml_source import Loc, dotted, load
 from harness.config.rules import load_shared
-from harness.config.yaml_source import Loc, dotted, load
 from harness.errors import ConfigError
 
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

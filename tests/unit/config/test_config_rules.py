@@ -13,10 +13,10 @@ from config_samples import CASE, EXPECTATIONS, USES, write_case, write_expectati
 from harness.config import Case, choose, load_case, load_cases, load_matrix
 from harness.config import case as case_module
 from harness.config.expectation import KNOWN_BUGS
+from harness.config.reading.yaml_source import load
 from harness.config.rules import Rule, SharedRules, load_shared
-from harness.config.yaml_source import load
 from harness.errors import ConfigError
-from harness.model import OutcomeKind, Stage
+from harness.model.results import OutcomeKind, Stage
 
 ROOT = Path(__file__).parents[3]
 GLOBS = ("bpf/*",)

@@ -9,8 +9,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.config.yaml_source import MAX_NODES, Loc, Positions, load, shown
+from harness.config.reading.yaml_source import MAX_NODES, Loc, Positions, load
 from harness.errors import ConfigError
+from harness.host.paths import shown
 
 # One temporary folder serves all examples of a property: every example writes its own file anew.
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.config import choose, load_case
 from harness.config.rules import Rule
-from harness.config.versions import kernel_version, parse_first_releases
 from harness.errors import ConfigError
+from harness.model.versions import kernel_version, parse_first_releases
 
 FIX = ("6.1.191", "6.12.5", "6.13")
 

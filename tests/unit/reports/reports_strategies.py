@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from harness.model import (
+from harness.model.results import (
     AllowedSplat,
     CellResult,
     Expectation,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from reports_sample import PASSED, kernel, nasty_report, quiet_report
 
-from harness.model import Report
+from harness.model.results import Report
 from harness.reports import html, markdown
 from harness.reports.cost import MOST_CASES, by_kernel, slowest
 

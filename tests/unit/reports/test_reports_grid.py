@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from reports_sample import CASES, FLAGSHIP, ODD, PASSED, WORKS, cell, kernel, nasty_report, quiet_report
 
-from harness.exit_codes import worst
-from harness.model import Expectation, Outcome, OutcomeKind, PackageInfo, Report, Stage, Verdict
+from harness.model.exit_codes import worst
+from harness.model.results import Expectation, Outcome, OutcomeKind, PackageInfo, Report, Stage, Verdict
 from harness.reports import grid, wording
 
 

@@ -16,7 +16,7 @@ from reports_sample import LOG, nasty_report, quiet_report
 from reports_strategies import CARRIED, HOSTILE, UNHURRIED, reports
 
 from harness.errors import ConfigError
-from harness.model import Report, Verdict
+from harness.model.results import Report, Verdict
 from harness.reports.json_report import LONGEST_TEXT, limited, parse, render
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"

@@ -11,7 +11,7 @@ from reports_golden import check
 from reports_sample import FLAGSHIP, ODD, REFUSED, kernel, nasty_report, quiet_report
 from reports_strategies import HOSTILE, UNHURRIED, reports
 
-from harness.model import CellResult, Outcome, OutcomeKind, Report, Verdict
+from harness.model.results import CellResult, Outcome, OutcomeKind, Report, Verdict
 from harness.reports.junit import LONGEST_TEXT, PROBLEMS_CASE, render
 
 

@@ -16,7 +16,7 @@ from reports_golden import check
 from reports_sample import CASES, FLAGSHIP, NASTY, ODD, kernel, nasty_report, quiet_report
 from reports_strategies import HOSTILE, UNHURRIED, reports
 
-from harness.model import Report, Verdict
+from harness.model.results import Report, Verdict
 from harness.reports import html, markdown, view
 from harness.reports.bounded import bounded
 from harness.reports.cost import PHASES

@@ -13,7 +13,7 @@ import pytest
 from reports_sample import nasty_report, quiet_report
 
 from harness.errors import EXIT_HARNESS, ReportError
-from harness.model import Report
+from harness.model.results import Report
 from harness.reports import folder, writer
 from harness.reports.json_report import parse
 

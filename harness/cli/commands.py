@@ -1,0 +1,288 @@
+"""What the tasks do, one function a task: from the command line's words to the harness, and back to the terminal.
+
+Each imports what it needs by itself: all of it together takes longer to load than a guest to be restored.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, PackageGoneError, UsageError
+from harness.host.paths import shown
+from harness.model.accelerators import check_accelerator
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+def matrix(
+    *,
+    matrix_file: Path,
+    kernels: Sequence[str],
+    arches: Sequence[str],
+    cases: Sequence[str],
+    results: Path | None,
+    accel: str | None,
+    jobs: int,
+    locked: bool,
+    cold: bool,
+) -> int:
+    """Run the matrix, show the grid, and return the exit code."""
+    _check_words(accel=accel, jobs=jobs)
+    from harness.run.matrix import Options, run_matrix
+    from harness.supply.preparation import Project
+
+    options = Options(
+        project=Project(matrix_file=matrix_file),
+        kernels=kernels,
+        arches=arches,
+        cases=cases,
+        results=results,
+        accel=accel,
+        jobs=jobs or None,
+        locked=locked,
+        cold=cold,
+    )
+    report, folder = run_matrix(options)
+    from harness.reports.grid import headline
+    from harness.screen.terminal import make_console, print_grid
+
+    console = make_console()
+    print_grid(report, console=console)
+    console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
+    console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
+    return report.run.exit_code
+
+
+def watch(
+    *,
+    matrix_file: Path,
+    kernels: Sequence[str],
+    arches: Sequence[str],
+    cases: Sequence[str],
+    results: Path | None,
+    accel: str | None,
+    jobs: int,
+) -> int:
+    """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
+    from harness.run import watch as watching
+    from harness.run.matrix import Options
+    from harness.supply.preparation import Project
+
+    _check_words(accel=accel, jobs=jobs)
+    if not cases:
+        raise UsageError("watch needs --case: the case that you work at, or a pattern of several; see `invoke cases`")
+    options = Options(
+        project=Project(matrix_file=matrix_file),
+        kernels=kernels,
+        arches=arches,
+        cases=cases,
+        results=results,
+        accel=accel,
+        jobs=jobs or None,
+    )
+    return watching.watch(options)
+
+
+def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
+    """List the kernels of the matrix."""
+    from rich.table import Table
+
+    from harness.config.matrix import DebianKernel, load_matrix
+    from harness.host.cache import Cache
+    from harness.screen.terminal import make_console
+    from harness.supply.preparation import Preparation, Project
+
+    project = Project(matrix_file=matrix_file)
+    loaded = load_matrix(matrix_file)
+    pinned = Preparation(project, loaded, cache=Cache()).lock.kernels
+    table = Table("kernel", "arch", "from", "pinned", box=None, padding=(0, 2, 0, 0))
+    for kernel in loaded.kernels:
+        if arches and "all" not in arches and kernel.arch not in arches:
+            continue
+        if isinstance(kernel, DebianKernel):
+            entry = pinned.get(kernel.name)
+            version = f"{entry.version}{' (no modules)' if entry.missing else ''}" if entry else "not pinned"
+            table.add_row(kernel.name, kernel.arch, f"{kernel.suite}: {kernel.package}", version)
+        else:
+            table.add_row(kernel.name, kernel.arch, str(kernel.image), "")
+    make_console().print(table)
+
+
+def cases(*, matrix_file: Path) -> None:
+    """List the cases."""
+    from rich.table import Table
+
+    from harness.config.case import load_cases
+    from harness.config.matrix import load_matrix
+    from harness.screen.terminal import make_console
+
+    loaded = load_matrix(matrix_file)
+    table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
+    for case in load_cases(matrix_file, loaded.cases):
+        table.add_row(case.id, case.title)
+    make_console().print(table)
+
+
+def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
+    """Resolve the kernels and the guest images, and write matrix.lock.
+
+    With `kernels` only those that match are resolved; the others, and the images that are pinned, stay as they are.
+    What a suite no longer has keeps its pin, with a message. Raises PackageGoneError, after the lock is written, where
+    there is no pin to keep.
+    """
+    from harness.config.matrix import DebianKernel
+    from harness.host.cache import Cache
+    from harness.model.architectures import ARCHITECTURES, host_architecture
+    from harness.run.matrix import Options, load_plan
+    from harness.screen.terminal import make_console
+    from harness.supply.debian.lock import Lock, write_lock
+    from harness.supply.kernels.debian import DebianSource
+    from harness.supply.preparation import Preparation, Project, debian_request
+
+    project = Project(matrix_file=matrix_file)
+    options = Options(project=project, kernels=kernels, arches=["all"])
+    loaded, plan = load_plan(options)
+    cache = Cache()
+    preparation = Preparation(project, loaded, cache=cache)
+    source = DebianSource(cache=cache, mirrors=preparation.mirrors)
+    console = make_console()
+    names = {kernel.name for kernel in loaded.kernels}
+    pinned = {name: entry for name, entry in preparation.lock.kernels.items() if name in names}
+    gone: list[str] = []
+    for kernel in plan.kernels:
+        if not isinstance(kernel, DebianKernel):
+            continue
+        before = pinned.get(kernel.name)
+        try:
+            found = source.resolve(debian_request(kernel))
+        except PackageGoneError as error:
+            kept = f"; the pin of {before.version} stays" if before else ""
+            console.print(f"{kernel.name}: {error}{kept}", markup=False)
+            gone += [] if before else [kernel.name]
+            continue
+        pinned[kernel.name] = found
+        change = "" if before is None or before.version == found.version else f" (was {before.version})"
+        lacking = f"; the suite lacks {', '.join(found.missing)}" if found.missing else ""
+        console.print(f"{kernel.name}: {found.version}{change}{lacking}", markup=False)
+    host = host_architecture()
+    wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
+    if host is not None:
+        wanted.add(host.debian)
+    images = {
+        name: preparation.lock.images[name]
+        if kernels and name in preparation.lock.images
+        else preparation.resolve_image(name)
+        for name in sorted(wanted)
+    }
+    try:
+        write_lock(project.lock_file, Lock(kernels=pinned, images=images))
+    except OSError as error:
+        raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
+    console.print(f"{shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
+    if gone:
+        raise PackageGoneError(
+            f"{', '.join(gone)}: not pinned, since the suite has no such package (see above); "
+            "correct matrix.yaml, or run `invoke lock` again when the mirror has it"
+        )
+
+
+def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
+    """Boot one kernel and connect the terminal to a shell in it; return the shell's exit code."""
+    from harness.cli.shell import interactive_shell
+    from harness.host import emulators
+    from harness.host.cache import Cache
+    from harness.run.matrix import Options, load_plan
+    from harness.supply.preparation import Preparation, Project
+
+    options = Options(project=Project(matrix_file=matrix_file), kernels=[kernel], accel=accel)
+    loaded, plan = load_plan(options)
+    if len(plan.kernels) != 1:
+        names = ", ".join(entry.name for entry in plan.kernels)
+        raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
+    emulators.require([plan.kernels[0].arch])
+    preparation = Preparation(options.project, loaded, cache=Cache())
+    return interactive_shell(preparation, loaded, plan.kernels[0], accel=accel or loaded.defaults.accel)
+
+
+def doctor(*, matrix_file: Path) -> int:
+    """Print what the host offers; return 3 where something that every run needs is lacking."""
+    from harness.cli.doctor import examine
+    from harness.screen.terminal import make_console
+
+    console = make_console()
+    findings = examine(matrix_file)
+    for finding in findings:
+        console.print(f"{finding.sign} {finding.subject:<12} {finding.text}", markup=False)
+        if finding.advice:
+            console.print(f"{'':<15}{finding.advice}", markup=False)
+    return EXIT_HARNESS if any(finding.fatal for finding in findings) else EXIT_OK
+
+
+def clean(*, results: Path | None) -> None:
+    """Empty the cache, and remove earlier results where `results` names their folder."""
+    from harness.host.cache import Cache
+
+    cache = Cache()
+    size = cache.clear()
+    print(f"{cache.root}: {size / 2**20:.0f} MiB removed")
+    if results is not None:
+        for path in results.iterdir():
+            if path.is_symlink():
+                path.unlink()
+            elif path.is_dir():
+                shutil.rmtree(path)
+        print(f"{shown(results)}: emptied")
+
+
+def schema(folder: Path) -> None:
+    """Write the JSON Schemas."""
+    from harness.config.schema import write_schemas
+
+    write_schemas(folder)
+
+
+def grid(path: Path, *, report: Path) -> None:
+    """Replace the grid in a page by that of a run; raise UsageError where one of the files cannot be read."""
+    from harness.reports import page
+    from harness.reports.json_report import parse
+
+    try:
+        found, text = report.read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
+    path.write_text(page.insert(text, page.render(parse(found, name=str(report)))), encoding="utf-8")
+
+
+def lint(context: Context, *, root: Path) -> None:
+    """Run ruff and mypy."""
+    from invoke.exceptions import Exit
+
+    tools = Path(sys.executable).parent
+    with context.cd(str(root)):
+        for command in ("ruff check .", "ruff format --check .", "mypy"):
+            if context.run(f"{tools}/{command}", warn=True).exited != 0:
+                raise Exit(f"bpfmatrix: {command} found something", code=1)
+
+
+def test(context: Context, *, root: Path, vm: bool, nightly: bool, only: str) -> None:
+    """Run the linters, then pytest."""
+    lint(context, root=root)
+    marks = [] if vm else ["not vm"]
+    marks += [] if nightly else ["not nightly"]
+    words = ["-m", "pytest", "-q", "--durations=10"]
+    words += ["-m", " and ".join(marks)] if marks else []
+    words += ["-k", only] if only else []
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, *words])
+
+
+def _check_words(*, accel: str | None, jobs: int) -> None:
+    check_accelerator(accel)
+    if jobs < 0:
+        raise UsageError(f"--jobs takes a number of at least 1; got {jobs}")

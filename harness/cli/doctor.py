@@ -1,0 +1,167 @@
+"""What this host offers: each finding with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from harness.config.matrix import Matrix, load_matrix
+from harness.errors import BpfmatrixError
+from harness.host.cache import Cache
+from harness.host.process import find_tool, run
+from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.qemu.accel import qemu_version, remembered
+from harness.run.matrix import available_memory_mib
+from harness.supply.preparation import Preparation, Project
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing about the host. `fatal` means that no run is possible without it."""
+
+    subject: str
+    text: str
+    good: bool = True
+    fatal: bool = False
+    advice: str = ""
+
+    @property
+    def sign(self) -> str:
+        """A mark for the terminal."""
+        return "ok  " if self.good else "LACK" if self.fatal else "note"
+
+
+def examine(matrix_file: Path) -> list[Finding]:
+    """Look at everything that a run needs; never raises for what it finds."""
+    cache = Cache()
+    host = host_architecture()
+    findings = [_host(host)]
+    findings += [_qemu(arch, needed=arch is host) for arch in ARCHITECTURES.values()]
+    if host is not None:
+        findings.append(_accelerator(host, cache=cache))
+    findings += [
+        _tool("clang", package="clang", purpose="compile BPF programs", version=r"version (\S+)"),
+        _tool("llvm-strip", package="llvm", purpose="strip BPF objects", version=r"version (\S+)"),
+        _tool("modprobe", package="kmod", purpose="order kernel modules", version=r"version (\S+)"),
+        _tool("setpriv", package="util-linux", purpose="tie QEMU's life to the harness", version=r"linux (\S+)"),
+        _tool("dpkg-deb", package="dpkg", purpose="unpack packages", version=r"version (\S+)"),
+        _tool("apt-helper", package="apt", purpose="fetch packages", version=r"apt (\S+)"),
+        _headers(),
+    ]
+    matrix = _attempt("matrix", lambda: load_matrix(matrix_file))
+    if isinstance(matrix, Matrix):
+        text = f"{matrix_file}: {len(matrix.kernels)} kernels"
+        findings.append(Finding(subject="matrix", text=text))
+        findings.append(_mirror(matrix_file, matrix, cache=cache))
+    else:
+        findings.append(matrix)
+    findings += [_cache(cache), _memory()]
+    return findings
+
+
+def _host(host: Architecture | None) -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    if host is None:
+        text = f"{os.uname().machine} is no architecture of the matrix; all guests are emulated"
+        return Finding(subject="host", text=text, good=False)
+    return Finding(subject="host", text=f"{host.name}, {cores} cores, kernel {os.uname().release}")
+
+
+def _qemu(arch: Architecture, *, needed: bool) -> Finding:
+    try:
+        return Finding(subject="qemu", text=f"{arch.name}: {arch.qemu} {qemu_version(arch)}")
+    except BpfmatrixError:
+        return Finding(
+            subject="qemu",
+            text=f"{arch.name}: {arch.qemu} is not installed",
+            good=False,
+            fatal=needed,
+            advice=f"apt-get install {arch.qemu_package} (./run does it where a run has kernels of {arch.name})",
+        )
+
+
+def _accelerator(host: Architecture, *, cache: Cache) -> Finding:
+    if not Path("/dev/kvm").exists():
+        return Finding(subject="accelerator", text="tcg: the host has no /dev/kvm")
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        advice = "add yourself to the group that owns /dev/kvm (usually: adduser $USER kvm)"
+        return Finding(subject="accelerator", text="tcg: /dev/kvm may not be opened", good=False, advice=advice)
+    try:
+        known = remembered(host, cache=cache)
+    except BpfmatrixError:
+        known = None
+    if known is None:
+        text = "/dev/kvm opens; the first run boots a probe guest to see whether it works"
+        return Finding(subject="accelerator", text=text)
+    works, why = known
+    return Finding(subject="accelerator", text=f"{'kvm' if works else 'tcg'}: {why}")
+
+
+def _tool(name: str, *, package: str, purpose: str, version: str) -> Finding:
+    try:
+        path = find_tool(name, package=package, purpose=purpose)
+    except BpfmatrixError:
+        return Finding(
+            subject=name,
+            text=f"not installed; needed to {purpose}",
+            good=False,
+            fatal=True,
+            advice=f"apt-get install {package}",
+        )
+    match = re.search(version, run([path, "--version"]).stdout)
+    return Finding(subject=name, text=match.group(1) if match else path)
+
+
+def _headers() -> Finding:
+    for folder in (Path("/usr/include"), Path("/usr/local/include")):
+        if (folder / "bpf/bpf_tracing.h").exists():
+            return Finding(subject="libbpf", text=f"headers in {folder}/bpf")
+    return Finding(
+        subject="libbpf",
+        text="bpf/bpf_tracing.h is not installed; needed to compile BPF programs",
+        good=False,
+        fatal=True,
+        advice="apt-get install libbpf-dev",
+    )
+
+
+def _mirror(matrix_file: Path, matrix: Matrix, *, cache: Cache) -> Finding:
+    def look() -> str:
+        mirrors = Preparation(Project(matrix_file=matrix_file), matrix, cache=cache).mirrors()
+        return f"{mirrors.base('debian')} (from {mirrors.origins['debian']})"
+
+    found = _attempt("mirror", look)
+    return found if isinstance(found, Finding) else Finding(subject="mirror", text=found)
+
+
+def _cache(cache: Cache) -> Finding:
+    existing = next(path for path in (cache.root, *cache.root.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    good = free > 2 and os.access(existing, os.W_OK)
+    return Finding(
+        subject="cache",
+        text=f"{cache.root}: {cache.size() / 2**20:.0f} MiB used, {free:.1f} GiB free on its disk",
+        good=good,
+        advice="" if good else "free some space, or set BPFMATRIX_CACHE to another folder",
+    )
+
+
+def _memory() -> Finding:
+    free = available_memory_mib()
+    good = free > 1024
+    advice = "" if good else "end something, or run with --jobs 1"
+    return Finding(subject="memory", text=f"{free} MiB available", good=good, advice=advice)
+
+
+def _attempt(subject: str, look: Callable[[], Found]) -> Found | Finding:
+    try:
+        return look()
+    except BpfmatrixError as error:
+        return Finding(subject=subject, text=str(error), good=False, fatal=True)

@@ -1,0 +1,18 @@
+"""The console script `bpfmatrix`: an Invoke program over the users' tasks."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+from invoke.program import Program
+
+from harness import __version__
+from harness.host import start_up
+
+
+def main() -> None:
+    """Run the program; it exits the process with the task's exit code."""
+    start_up.prepare()
+    from harness.cli import tasks  # noqa: PLC0415  (its bytecode is kept only from here on)
+
+    namespace = Collection.from_module(tasks)
+    Program(name="bpfmatrix", binary="bpfmatrix", namespace=namespace, version=__version__).run()

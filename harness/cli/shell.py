@@ -1,0 +1,88 @@
+"""A shell in a guest, connected to the user's terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import termios
+import tty
+from pathlib import Path
+from types import FrameType
+
+import paramiko
+
+from harness.config.matrix import Kernel, Matrix
+from harness.guest.boot import GuestPlan, booted, connected
+from harness.guest.keys import make_keys
+from harness.supply.preparation import Preparation
+
+
+def interactive_shell(preparation: Preparation, matrix: Matrix, kernel: Kernel, *, accel: str) -> int:
+    """Boot a kernel, give the user a shell in it, and return the shell's exit code.
+
+    Without a terminal, commands are read from standard input. Raises what booting raises.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    files = preparation.kernel(kernel, cases=())
+    chosen = preparation.accel(accel, files)
+    with tempfile.TemporaryDirectory(prefix="bpfmatrix-shell-") as name:
+        plan = GuestPlan(
+            kernel=files,
+            settings=kernel.settings(matrix.defaults),
+            accel=chosen.name,
+            base=preparation.base(files.arch),
+            keys=make_keys(),
+            objects={},
+            folder=Path(name),
+            cmdline=kernel.cmdline,
+        )
+        print(f"{kernel.name}: booting {files.release} under {chosen.name}", file=sys.stderr)
+        with booted(plan) as qemu, connected(plan, qemu) as connection:
+            if sys.stdin.isatty():
+                size = shutil.get_terminal_size()
+                channel = connection.shell(columns=size.columns, lines=size.lines)
+                return _attend(channel)
+            channel = connection.shell(columns=0, lines=0)
+            return _feed(channel)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End on a signal by way of all `finally`: the terminal is set back, the guest and its files are removed."""
+    sys.exit(128 + number)
+
+
+def _attend(channel: paramiko.Channel) -> int:
+    """Pass keys and output between the terminal and the shell until it ends."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        return _pump(channel, sys.stdin.fileno())
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _feed(channel: paramiko.Channel) -> int:
+    return _pump(channel, sys.stdin.fileno())
+
+
+def _pump(channel: paramiko.Channel, source: int) -> int:
+    watched: list[int | paramiko.Channel] = [channel, source]
+    while True:
+        ready, _, _ = select.select(watched, [], [])
+        if channel in ready:
+            data = channel.recv(65536)
+            if not data:
+                return channel.recv_exit_status()
+            os.write(sys.stdout.fileno(), data)
+        if source in ready:
+            typed = os.read(source, 4096)
+            if typed:
+                channel.sendall(typed)
+            else:
+                watched.remove(source)
+                channel.shutdown_write()

@@ -1,0 +1,1 @@
+"""What a guest reported, nothing judged yet."""

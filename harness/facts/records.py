@@ -1,0 +1,110 @@
+"""What is known of one case on one kernel when its guest is done with it: the agent's lines, and the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.facts.kernel_log import crash_excerpt, fatal_line, find_splats
+from harness.model.results import OutcomeKind
+
+TAIL_LINES = 30
+STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)$")
+"""What the agent writes to the console before each step (harness/guest_agent.py, Reporter.mark())."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """Why a case has no completion marker: the kernel died (`crashed`), or no answer came (`lost`).
+
+    `step` is the step that had begun last, as the console says it: the case's id, and the step's index from 0. `crash`
+    is the kernel's first complaint since that step began, with its trace; `earlier` are the complaints in the steps of
+    the same case before it; `reset` is QEMU's reason where the machine was reset without a complaint.
+    """
+
+    kind: OutcomeKind
+    reason: str
+    console_tail: tuple[str, ...] = ()
+    step: tuple[str, int] | None = None
+    crash: str = ""
+    earlier: tuple[str, ...] = ()
+    reset: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelLog:
+    """Messages of a guest's kernel in their order, and how many are missing among them."""
+
+    lines: tuple[str, ...] = ()
+    lost: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseRecord:
+    """The agent's lines about one case.
+
+    `late_log` are the kernel's messages that came after `end`, before the next case began or the agent was done, and
+    `late_lost` is how many of those are missing.
+
+    `end` is its `case-end` line, or None where that never came.
+    """
+
+    steps: tuple[dict[str, Any], ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
+    errors: tuple[str, ...] = ()
+    end: dict[str, Any] | None = None
+    ending: Ending | None = None
+    late_log: tuple[str, ...] = ()
+    late_lost: int = 0
+
+
+def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bool, qemu_words: str = "") -> Ending:
+    """Tell a dead kernel from every other way of giving no answer.
+
+    `what` says what was being waited for or which deadline passed; `qemu_reason` is the reason of QEMU's
+    SHUTDOWN event. A kernel that panics resets the machine (`panic=-1`), which under `-no-reboot` ends QEMU
+    with the reason `guest-reset`; a triple fault does the same, without a word on the console. QEMU's exit
+    code is no evidence of anything.
+    """
+    kind, reason, reset = OutcomeKind.LOST, what, ""
+    lines = console.splitlines()
+    step, before, during = _divided(lines)
+    fatal = fatal_line(during)
+    if fatal is not None:
+        kind, reason = OutcomeKind.CRASHED, f"the kernel died: {fatal}"
+    elif qemu_gone and qemu_reason in ("guest-reset", "guest-panic"):
+        kind, reset = OutcomeKind.CRASHED, qemu_reason
+        reason = "the kernel reset the machine without any text on its console (as a triple fault does)"
+    elif qemu_gone:
+        words = qemu_words or f"QEMU ended ({qemu_reason or 'no reason given'})"
+        reason = f"{what}: {words}"
+    return Ending(
+        kind=kind,
+        reason=reason,
+        console_tail=console_tail(lines),
+        step=step,
+        crash=crash_excerpt(during) if fatal is not None else "",
+        earlier=find_splats(before),
+        reset=reset,
+    )
+
+
+def console_tail(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the last lines of a console's text that are the guest's own words, not the agent's marks."""
+    return tuple([line for line in lines if not STEP_MARK.match(line)][-TAIL_LINES:])
+
+
+def _divided(lines: Sequence[str]) -> tuple[tuple[str, int] | None, list[str], list[str]]:
+    """Return the step that had begun last, the console's lines of its case before it, and those since it began.
+
+    Without any step the last are all lines.
+    """
+    marks = [(number, mark) for number, line in enumerate(lines) if (mark := STEP_MARK.match(line))]
+    if not marks:
+        return None, [], list(lines)
+    last, mark = marks[-1]
+    first = next(number for number, each in marks if each["case"] == mark["case"])
+    before = [line for line in lines[first:last] if not STEP_MARK.match(line)]
+    return (mark["case"], int(mark["index"])), before, list(lines[last + 1 :])

@@ -1,0 +1,1 @@
+"""What a run has of its host: cache, processes, signals, emulators."""

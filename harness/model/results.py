@@ -1,0 +1,344 @@
+"""The vocabulary of bpfmatrix as types: everything that flows from the plan to the reports.
+
+All types are frozen: a stage of the pipeline makes new values, it never changes those it was given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """Where a cell stands, in the order in which a case passes through them."""
+
+    BUILD = "build"
+    """Before any guest: the case's objects are compiled and looked into. No kernel has a part in it."""
+    OPEN = "open"
+    LOAD_TARGET = "load-target"
+    LOAD_TRACER = "load-tracer"
+    ATTACH_TRACER = "attach-tracer"
+    ATTACH_TARGET = "attach-target"
+    TRIGGER = "trigger"
+    OBSERVE = "observe"
+    DETACH = "detach"
+
+
+class OutcomeKind(StrEnum):
+    """What the kernel did in one cell."""
+
+    WORKS = "works"
+    REFUSED = "refused"
+    MISBEHAVES = "misbehaves"
+    CRASHED = "crashed"
+    LOST = "lost"
+    NOT_RUN = "not-run"
+    NOT_APPLICABLE = "not-applicable"
+
+
+class Origin(StrEnum):
+    """Who refused."""
+
+    SYSTEM_CALL = "system-call"
+    """A system call failed: the kernel said no."""
+    LIBBPF_KERNEL = "libbpf-kernel"
+    """libbpf, after it has read this kernel: its BTF, tracefs, symbols, configuration, or what it can do."""
+    LIBBPF = "libbpf"
+    """libbpf, as it would on any kernel."""
+    UNKNOWN = "unknown"
+    """No row of origins.py fits."""
+
+
+THE_KERNELS = (Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL)
+"""The origins of refusals that say something of this kernel; a rule without `origin` means these."""
+
+
+WHO = {
+    Origin.SYSTEM_CALL: "the kernel",
+    Origin.LIBBPF_KERNEL: "libbpf after reading this kernel",
+    Origin.LIBBPF: "libbpf alone, as on any kernel",
+    Origin.UNKNOWN: "an unknown party",
+}
+"""Who refused, as a sentence says it: "refused by ..."."""
+
+CAUSES = {"sysctl": "sysctl", "module": "module", "kconfig": "kernel option"}
+"""What a kernel may not have that a case needs, by the key of a rule, and as a sentence says it."""
+
+
+class Verdict(StrEnum):
+    """An outcome held against its expectation."""
+
+    PASS = "pass"
+    XFAIL = "xfail"
+    KNOWN_BUG = "known-bug"
+    FAIL = "fail"
+    XPASS = "xpass"
+    ERROR = "error"
+    NOT_RUN = "not-run"
+    NOT_APPLICABLE = "not-applicable"
+
+
+UNEXPECTED = frozenset({Verdict.FAIL, Verdict.XPASS})
+"""Verdicts of cells whose kernel did something else than the case says."""
+
+INCOMPLETE = frozenset({Verdict.ERROR, Verdict.NOT_RUN})
+"""Verdicts of cells that have no answer. exit_codes.py says what each asks for."""
+
+KERNEL_STAGES = tuple(stage for stage in Stage if stage is not Stage.BUILD)
+"""The stages in which a guest's kernel has a part: what a rule or a step may name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowedSplat:
+    """A complaint of the guest's kernel that `known-splats` of matrix.yaml allows.
+
+    `line` is the splat's first line, or that of the first of `count`; `pattern`, `reason` and `link` are the
+    entry's, and `expires` is its last day (YYYY-MM-DD).
+    """
+
+    line: str
+    count: int
+    pattern: str
+    reason: str
+    link: str
+    expires: str
+
+
+class DifferenceKind(StrEnum):
+    """In what a step differed from what the case says of it."""
+
+    EVENTS = "events"
+    """Other events came than those that must be seen."""
+    RETVAL = "retval"
+    """A test run returned another value."""
+    FIELD = "field"
+    """The kernel's info of a link or program has another value."""
+    ACCEPTED = "accepted"
+    """The kernel accepted what it must refuse."""
+    REFUSED = "refused"
+    """The kernel refused what it must accept, or refused it with another errno."""
+    ORIGIN = "origin"
+    """A refusal that must come is not the kernel's (or not that of whom the step names)."""
+    MESSAGE = "message"
+    """The log of a refusal that must come does not match its pattern."""
+    STRAY = "stray"
+    """An event carries a port of the trigger's connection, but not its addresses."""
+    MISSING_STEPS = "missing-steps"
+    """Steps that came before the guest's death were not reported."""
+    LEFT = "left"
+    """Something of the case was still there after its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that a step showed otherwise than it must.
+
+    `step` is the step's name (harness/scenario/jobs.py, `step_names`). `of` says of what in the step: the side of an
+    observation (`client`, `listener`, `trace`), or the name of a field. `seen` is what came instead: the events
+    (dictionaries with `kind` and, where they have one, `retval` and `value`), a number, or the name of an errno. `text`
+    is the sentence that a person reads.
+    """
+
+    step: str
+    kind: DifferenceKind
+    text: str
+    stage: Stage | None = None
+    of: str = ""
+    seen: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedDifference:
+    """One difference that a signature names; the fields are those of `Difference`.
+
+    Of an event in `seen` only the keys that are given are compared.
+    """
+
+    step: str
+    kind: DifferenceKind
+    of: str = ""
+    seen: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the kernel did in one cell, with the evidence.
+
+    `errno` is a positive number as in errno.h (524 is the kernel-internal ENOTSUPP); `log` is the verifier's own
+    text, at the stage `build` the compiler's; `events` are the decoded records of the trigger's own connections in
+    the order in which they were emitted; `origin` says who refused (origins.py), `refusal` is the class of a refusal
+    (refusals.py; `unclassified` where no row explains it), `advice` what to do about it, `asked` what was asked of
+    libbpf and the kernel, and `candidates` what may be behind a refusal without a class; `splats` are excerpts of the
+    guest's kernel log, `allowed_splats` says which of them are allowed, and why, and `counted_splats` are those that
+    are not; `differences` are what the steps showed otherwise than they must; `console_tail` holds the last lines of
+    the console where the guest died or gave no answer; `wrong_input` says that there is no answer because of the
+    user's own input (a source that does not compile, a mistake in the case), not because of the harness or its host.
+
+    Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
+    with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
+    not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why.
+    """
+
+    kind: OutcomeKind
+    reason: str
+    stage: Stage | None = None
+    errno: int | None = None
+    errno_name: str | None = None
+    origin: Origin | None = None
+    refusal: str = ""
+    advice: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
+    log: str = ""
+    events: tuple[dict[str, Any], ...] = ()
+    splats: tuple[str, ...] = ()
+    allowed_splats: tuple[AllowedSplat, ...] = ()
+    counted_splats: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    step: str = ""
+    crash: str = ""
+    reset: str = ""
+    cause: str = ""
+    cause_name: str = ""
+    console_tail: tuple[str, ...] = ()
+    seconds: float | None = None
+    wrong_input: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a case says should happen on one kernel, already chosen by version and architecture.
+
+    `arch`, `version`, `since` and `fixed` are those of the rule, empty where it names none: which kernels it covers.
+    `stage`, `errno`, `refusal` and `message` say how a refusal looks. The signature of a known bug is `stage`, `step`
+    (of a crash: the step in which the kernel dies), `splats` (patterns, each of which some splat must match, and which
+    together cover all of them), `differences` (all, and no others), `panic` (patterns of which one must match the
+    kernel's first complaint) and `reset` (the machine may be reset without any text). `cause` and `cause_name` say
+    which precondition a kernel does not meet for which a case means nothing.
+    """
+
+    outcome: OutcomeKind
+    reason: str
+    source: str = ""
+    stage: Stage | None = None
+    errno: tuple[str, ...] = ()
+    origin: tuple[Origin, ...] = ()
+    refusal: str = ""
+    message: str | None = None
+    known_bug: bool = False
+    arch: tuple[str, ...] = ()
+    version: str = ""
+    since: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    step: str = ""
+    splats: tuple[str, ...] = ()
+    differences: tuple[ExpectedDifference, ...] = ()
+    panic: tuple[str, ...] = ()
+    reset: bool = False
+    cause: str = ""
+    cause_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """One kernel x one case: what was expected, what happened, what that means.
+
+    `isolated` says that the case had a guest of its own.
+    """
+
+    kernel: str
+    case: str
+    title: str
+    outcome: Outcome
+    expectation: Expectation
+    verdict: Verdict
+    verdict_reason: str
+    start: Start | None = None
+    isolated: bool = False
+
+
+class Start(StrEnum):
+    """How the guest of a cell was started."""
+
+    COLD = "cold"
+    """Booted."""
+    WARM = "warm"
+    """Restored from the snapshot of a guest that had booted before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageInfo:
+    """Where a kernel came from: a Debian package of a suite, or a path of the user's own.
+
+    `sha256` is that of the kernel image package (debian) or of the kernel file (path).
+    """
+
+    source: str
+    name: str
+    version: str
+    sha256: str
+    suite: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelResult:
+    """One kernel of the grid: what ran, how, and how long each phase took.
+
+    `seconds` maps a phase (`fetch`, `start`, `boot`, `connect`, `agent`, `cases`, `shutdown`, `total`)
+    to seconds, summed over the guests that this kernel needed. `environment` is what the agent reported.
+    `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
+    `problems` are things that no single cell can carry, each a sentence.
+    """
+
+    name: str
+    arch: str
+    release: str = ""
+    version: str = ""
+    accel: str = ""
+    transport: str = ""
+    qemu_version: str = ""
+    libbpf_version: str = ""
+    package: PackageInfo | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    boots: int = 0
+    memory: float = 0.0
+    problems: tuple[str, ...] = ()
+    console_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """One run of the matrix, as the reports introduce it. Times are ISO 8601 in UTC."""
+
+    id: str
+    started: str
+    seconds: float
+    version: str
+    command: str
+    host: dict[str, str]
+    accel: str
+    accel_reason: str
+    jobs: int
+    complete: bool
+    exit_code: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything a run leaves: the whole grid, every kernel x every case that was asked for."""
+
+    run: RunInfo
+    kernels: tuple[KernelResult, ...]
+    cases: tuple[tuple[str, str], ...]
+    cells: tuple[CellResult, ...]
+
+    def cell(self, kernel: str, case: str) -> CellResult:
+        """Return the cell of `kernel` and `case`; raise KeyError where the grid has none."""
+        for cell in self.cells:
+            if cell.kernel == kernel and cell.case == case:
+                return cell
+        raise KeyError((kernel, case))

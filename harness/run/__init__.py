@@ -1,0 +1,1 @@
+"""A run: its plan, one kernel, the whole matrix, watch mode."""

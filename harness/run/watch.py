@@ -1,0 +1,398 @@
+"""Watch mode: the cells are run again as soon as something that they depend on is saved.
+
+The files are looked at a few times a second. What is there when a run begins is remembered, and held against what is
+there afterwards: so a save that comes during a run leads to another one, and none is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+from harness.config.case import CASE_FILE, find_folders
+from harness.config.matrix import Matrix, load_matrix
+from harness.config.rules import SHARED_FILE
+from harness.errors import (
+    EXIT_HARNESS,
+    BpfmatrixError,
+    BuildError,
+    ConfigError,
+    InterruptedRunError,
+    KernelFileError,
+)
+from harness.guest.keys import make_keys
+from harness.host import emulators
+from harness.host.cache import Cache
+from harness.host.paths import shown
+from harness.host.signals import signals_as_errors
+from harness.model.architectures import host_name
+from harness.model.exit_codes import exit_meaning
+from harness.model.results import Report
+from harness.reports.grid import headline
+from harness.run.matrix import MatrixRun, Options, load_plan
+from harness.run.one_kernel import error_reason
+from harness.run.plan import choose_kernels, matching
+from harness.screen.watch import WatchScreen, named
+from harness.supply.preparation import Preparation, Project
+
+INTERVAL = 0.2
+"""Seconds between two looks at the files."""
+SETTLE = 0.05
+"""Seconds for which nothing may change before a run begins: editors save in several steps."""
+MOST_SETTLING = 2.0
+"""After this many seconds a run begins though the files still change."""
+KEPT_RUNS = 20
+MOST_FAULTS = 5
+"""So many broken cases are told at once; whether the others are whole is looked at once these are mended."""
+ENDINGS = {"case": (CASE_FILE, ".c", ".h", ".o"), "include": (".h",)}
+"""How the names of files end that a case, with its sub-folders, and the shared headers are made of. What editors leave
+beside is none."""
+MENDABLE = (ConfigError, BuildError, KernelFileError)
+"""What the user may mend by saving a file."""
+
+
+# --- what changed -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells one saved state of a file from the next. The inode changes where an editor saves by renaming."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at the files: their states, the folders of the watched cases by id, and when (seconds, the epoch's)."""
+
+    files: Mapping[Path, FileState]
+    cases: Mapping[str, Path]
+    at: float = 0.0
+
+
+def changed(before: Look, after: Look) -> tuple[Path, ...]:
+    """Return the files that were made, changed or removed between two looks, sorted."""
+    paths = before.files.keys() | after.files.keys()
+    return tuple(sorted(path for path in paths if before.files.get(path) != after.files.get(path)))
+
+
+def concerned(paths: Iterable[Path], *, before: Look, after: Look) -> frozenset[str]:
+    """Return the cases to run after some files have changed.
+
+    A file in a case's folder concerns that case, any other file (shared headers, expectations, the matrix) all.
+    """
+    owners = {folder: case for look in (before, after) for case, folder in look.cases.items()}
+    found: set[str] = set()
+    for path in paths:
+        owner = next((owners[folder] for folder in path.parents if folder in owners), None)
+        found |= set(after.cases) if owner is None else {owner}
+    return frozenset(found & after.cases.keys())
+
+
+def saved_at(paths: Iterable[Path], *, before: Look, after: Look) -> float:
+    """Return when the last of some changed files was saved, in seconds since the epoch.
+
+    That is its own time, if it lies between the two looks: a file may be moved here with an old one, or be gone.
+    """
+    times = [after.files[path].modified_ns / 1e9 for path in paths if path in after.files]
+    return min(max([*times, before.at]), after.at) if times else after.at
+
+
+def surplus(folders: Sequence[Path], *, keep: int) -> Sequence[Path]:
+    """Return which folders of runs to remove, of those that a session made, oldest first."""
+    return folders[: max(0, len(folders) - keep)]
+
+
+class Files:
+    """Looks at the files that the chosen cases depend on; `patterns` are those of their ids."""
+
+    def __init__(self, project: Project, *, patterns: Sequence[str]) -> None:
+        self._project = project
+        self._patterns = patterns
+        self._globs: Sequence[str] = ()
+        self._matrix: FileState | None = None
+
+    def look(self) -> Look:
+        """Look at the files now. While matrix.yaml is wrong, the cases are found as it said before."""
+        at = time.time()
+        matrix_file = self._project.matrix_file
+        files = _states([matrix_file])
+        if files.get(matrix_file) != self._matrix:
+            self._matrix = files.get(matrix_file)
+            with contextlib.suppress(ConfigError):
+                self._globs = load_matrix(matrix_file).cases
+        folders, _ = find_folders(matrix_file, self._globs)
+        cases = {folder.name: folder for folder in folders if self._wanted(folder.name)}
+        for folder in cases.values():
+            files |= _states(_ending(folder, ENDINGS["case"]))
+        files |= _states(folder.parent / SHARED_FILE for folder in cases.values())
+        files |= _states(_ending(self._project.include, ENDINGS["include"]))
+        return Look(files=files, cases=cases, at=at)
+
+    def _wanted(self, case: str) -> bool:
+        return any(fnmatchcase(case, pattern) for pattern in self._patterns)
+
+
+def _ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """Return the files in a folder and its sub-folders whose names end so."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if name.endswith(endings) and name[0] not in ".#"]
+    return found
+
+
+def _states(paths: Iterable[Path]) -> dict[Path, FileState]:
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found[path] = FileState(status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that is over: its report, its folder, and what interrupted it, or ""."""
+
+    report: Report
+    folder: Path
+    interrupted: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A run whose sources compile: its kernels, and what starts it."""
+
+    kernels: Sequence[str]
+    run: Callable[[], Finished]
+
+
+class Runner(Protocol):
+    """What gets runs ready."""
+
+    def ready(self, cases: Sequence[str]) -> Ready:
+        """Get a run of these cases ready, or, where none is named, of all that are watched; raise BpfmatrixError."""
+        ...
+
+
+class Loop:
+    """Runs, and waits for the next save. `code` is the exit code of the last run that was finished."""
+
+    def __init__(
+        self,
+        *,
+        look: Callable[[], Look],
+        runner: Runner,
+        screen: WatchScreen,
+        signals: Sequence[str] = (),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._look = look
+        self._runner = runner
+        self._screen = screen
+        self._signals = signals
+        self._sleep = sleep
+        self._runs = 0
+        self.code = EXIT_HARNESS
+
+    def run(self) -> None:
+        """Go on until something interrupts it: a run ends as interrupted, or a signal came.
+
+        Raises KeyboardInterrupt or InterruptedRunError where that happens between two runs; and what keeps the first
+        run from starting, if it is nothing that the user may mend by saving a file.
+        """
+        seen = self._look()
+        pending, saved, what = frozenset(seen.cases), seen.at, "first run"
+        while True:
+            self._screen.saved(cases=sorted(seen.cases), concerned=pending, what=what)
+            if pending or not seen.cases:
+                pending -= self._round(pending, seen, saved=saved)
+            else:
+                self._screen.status(f"{what}, which concerns no case; waiting for a save")
+            before = seen
+            seen = self._next(before)
+            if self._signals:
+                return
+            paths = changed(before, seen)
+            pending = (pending & seen.cases.keys()) | concerned(paths, before=before, after=seen)
+            saved = saved_at(paths, before=before, after=seen)
+            what = f"{named([shown(path) for path in paths])} changed"
+
+    def _next(self, before: Look) -> Look:
+        """Wait for a save, and until nothing changes any more; return how the files are then."""
+        while not changed(before, now := self._look()) and not self._signals:
+            self._sleep(INTERVAL)
+        for _ in range(round(MOST_SETTLING / SETTLE)):
+            if self._signals:
+                break
+            self._sleep(SETTLE)
+            earlier, now = now, self._look()
+            if not changed(earlier, now):
+                break
+        return now
+
+    def _round(self, pending: Collection[str], seen: Look, *, saved: float) -> frozenset[str]:
+        """Run what is pending and whole; return the cases that have their answers now."""
+        first, self._runs = self._runs == 0, self._runs + 1
+        try:
+            ready, cases, faults = self._ready(pending, seen, first=first)
+            for fault in faults:
+                self._screen.note(f"bpfmatrix: {fault}", style="red")
+            if ready is None:
+                self._screen.status("waiting for a save that mends this; what is marked (old) is an earlier run's")
+                return frozenset()
+            self._heed_signals()
+            self._screen.begun(ready.kernels)
+            finished = ready.run()
+        except InterruptedRunError:
+            raise
+        except (BpfmatrixError, OSError) as error:
+            if first and not isinstance(error, MENDABLE):
+                raise
+            self.code = EXIT_HARNESS
+            self._screen.note(f"bpfmatrix: {_told(error)}", style="red")
+            self._screen.status("waiting for a save")
+            return frozenset()
+        if finished.interrupted:
+            raise InterruptedRunError(finished.interrupted)
+        self.code = finished.report.run.exit_code
+        taken = f"{max(0.0, time.time() - saved):.1f} s from {'the start' if first else 'save'} to grid"
+        reports = f"reports: {shown(finished.folder)}"
+        self._screen.status(f"run {self._runs}: {headline(finished.report)} {taken}; {reports}; waiting for a save")
+        return cases
+
+    def _heed_signals(self) -> None:
+        """Raise what a signal's handler raised, for whoever took that for an error of its own work."""
+        if self._signals:
+            raise InterruptedRunError(self._signals[-1])
+
+    def _ready(
+        self, pending: Collection[str], seen: Look, *, first: bool
+    ) -> tuple[Ready | None, frozenset[str], Sequence[str]]:
+        """Return a run of those cases that can be run, which they are, and what is wrong with the others."""
+        everything = len(pending) == len(seen.cases)
+        try:
+            return self._runner.ready([] if everything else sorted(pending)), frozenset(pending), []
+        except InterruptedRunError:
+            raise
+        except (BpfmatrixError, OSError) as error:
+            if first and not isinstance(error, MENDABLE):
+                raise
+            whole = _told(error)
+        faults: list[str] = []
+        good: list[str] = []
+        for case in sorted(pending) if len(pending) > 1 else []:
+            fault = self._fault([case])
+            if fault:
+                faults.append(fault)
+            else:
+                good.append(case)
+            if len(faults) == MOST_FAULTS:
+                break
+        told = list(dict.fromkeys(faults)) or [whole]
+        if not good:
+            return None, frozenset(), told
+        return self._runner.ready(good), frozenset(good), told
+
+    def _fault(self, cases: Sequence[str]) -> str:
+        try:
+            self._runner.ready(cases)
+        except InterruptedRunError:
+            raise
+        except (BpfmatrixError, OSError) as error:
+            return _told(error)
+        return ""
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, BpfmatrixError) else error_reason(error)
+
+
+# --- real runs --------------------------------------------------------------------------------------------------------
+
+
+class Session:
+    """Gets runs of the matrix ready; what one has prepared the next takes over."""
+
+    def __init__(self, options: Options, *, screen: WatchScreen, cache: Cache) -> None:
+        self._options = options
+        self._screen = screen
+        self._cache = cache
+        self._keys = make_keys()
+        self._prepared: tuple[Matrix, Preparation] | None = None
+        self._made: list[Path] = []
+
+    def ready(self, cases: Sequence[str]) -> Ready:
+        """Do what `Runner` says. The preparation is begun anew only where matrix.yaml says something else."""
+        matrix, plan = load_plan(replace(self._options, cases=cases or self._options.cases))
+        if self._prepared is None or self._prepared[0] != matrix:
+            self._prepared = matrix, Preparation(self._options.project, matrix, cache=self._cache)
+        run = MatrixRun(
+            self._options,
+            matrix,
+            plan,
+            cache=self._cache,
+            preparation=self._prepared[1],
+            keys=self._keys,
+            progress=self._screen,
+        )
+        run.check()
+        for fault in run.faults:  # its cells keep what they were, and no other waits for it
+            raise fault
+        return Ready(kernels=[kernel.name for kernel in plan.kernels], run=lambda: self._run(run))
+
+    def _run(self, run: MatrixRun) -> Finished:
+        try:
+            report, folder = run.run()
+        finally:
+            if run.folder is not None:
+                self._made.append(run.folder)
+            for old in surplus(self._made, keep=KEPT_RUNS):
+                shutil.rmtree(old, ignore_errors=True)
+            self._made = self._made[-KEPT_RUNS:]
+        return Finished(report=report, folder=folder, interrupted=run.interrupted)
+
+
+def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache | None = None) -> int:
+    """Run the cells that were asked for again and again until Ctrl-C; return the last finished run's exit code.
+
+    Without one it is 3. Raises ConfigError where there is no matrix file, UsageError where there is no such case, and
+    what else keeps the first run from starting, if it is nothing that the user may mend by saving a file.
+    """
+    matrix_file = options.project.matrix_file
+    try:
+        matrix = load_matrix(matrix_file)
+        folders, _ = find_folders(matrix_file, matrix.cases)
+    except ConfigError:  # told again by the first run, if it is one that can be mended
+        if not matrix_file.exists():
+            raise
+    else:
+        matching("case", options.cases, [folder.name for folder in folders])
+        chosen = choose_kernels(matrix, globs=options.kernels, arches=options.arches, host_arch=host_name())
+        emulators.require(kernel.arch for kernel in chosen)
+    screen = screen or WatchScreen()
+    ended = ""
+    with signals_as_errors() as signals, screen.live():
+        files = Files(options.project, patterns=options.cases)
+        session = Session(options, screen=screen, cache=cache or Cache())
+        loop = Loop(look=files.look, runner=session, screen=screen, signals=signals)
+        try:
+            loop.run()
+        except (KeyboardInterrupt, InterruptedRunError) as error:
+            ended = str(error)
+    how = ended or "Ctrl-C"
+    screen.status(f"watch ended ({how}). Exit code {loop.code}: {exit_meaning(loop.code)}.")
+    return loop.code

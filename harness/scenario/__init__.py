@@ -1,0 +1,1 @@
+"""A case as what a guest executes: steps, compiled."""

@@ -1,0 +1,1 @@
+"""What guests need, made once and cached: kernels, image, objects."""

@@ -1,0 +1,138 @@
+"""Kernels of the user's own: a file that was built here, with its modules if there are any."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.config.matrix import PathKernel
+from harness.errors import KernelFileError
+from harness.host.cache import Cache, digest, sha256_file
+from harness.model.architectures import Architecture
+from harness.model.results import PackageInfo
+from harness.supply.kernels.files import KernelFiles, looks_like_kernel, release_of_image
+from harness.supply.kernels.modules import (
+    CaseModule,
+    built_in,
+    decompress,
+    find_for_cases,
+    find_modules,
+    keep_for_cases,
+    kept_for_cases,
+    plain_name,
+)
+
+FORMAT = 2
+
+
+def obtain(
+    kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Sequence[str], case_modules: Sequence[str] = ()
+) -> KernelFiles:
+    """Return the files of a `path` kernel; its modules are decompressed into the cache.
+
+    `modules` are for every guest, `case_modules` for the cases that name them.
+
+    Raises KernelFileError where the image is missing, is not a kernel of the architecture, or the modules are
+    another kernel's.
+    """
+    image = kernel.image
+    try:
+        data = image.read_bytes()
+    except OSError as error:
+        raise KernelFileError(f"kernel {kernel.name}: {image} cannot be read: {error.strerror}") from error
+    if not looks_like_kernel(data[: 128 * 1024], arch):
+        raise KernelFileError(
+            f"kernel {kernel.name}: {image} is not a kernel for {arch.name} ({_beginning(data)}). "
+            f"Name a kernel image (bzImage, Image, vmlinuz or vmlinux) in matrix.yaml"
+        )
+    found = release_of_image(data)
+    release = kernel.release or found or ""
+    config = find_config(image, release=release, modules=kernel.modules)
+    text = config.read_text(errors="replace") if config else None
+    if kernel.modules is None:
+        kept: tuple[Path, ...] = ()
+        absent = tuple(modules)
+        for_cases: Mapping[str, CaseModule] = find_for_cases(image.parent, release="", names=case_modules, config=text)
+    else:
+        kept, absent, for_cases = _modules(
+            kernel,
+            kernel.modules,
+            release=release,
+            cache=cache,
+            modules=modules,
+            case_modules=case_modules,
+            config=text,
+        )
+    return KernelFiles(
+        name=kernel.name,
+        arch=arch,
+        release=release,
+        image=image,
+        config=config,
+        modules=kept,
+        absent=absent,
+        # Without modules we cannot know whether the network card's driver is built in; a serial port always is.
+        has_network="virtio_net" not in absent or built_in("VIRTIO_NET", text),
+        package=PackageInfo(source="path", name=image.name, version=release, sha256=sha256_file(image)),
+        case_modules=for_cases,
+    )
+
+
+def find_config(image: Path, *, release: str, modules: Path | None) -> Path | None:
+    """Return the configuration that a kernel of the user's own was built with, or None where it is not found.
+
+    It lies beside the image, in the folder of the modules, or at the root of the sources in which the image was built.
+    """
+    names = [f"config-{release}", "config", ".config"] if release else ["config", ".config"]
+    places = [image.parent / name for name in names]
+    places += [modules / "config"] if modules is not None else []
+    places += [folder / ".config" for folder in image.parents if (folder / "Kconfig").is_file()]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _modules(
+    kernel: PathKernel,
+    folder: Path,
+    *,
+    release: str,
+    cache: Cache,
+    modules: Sequence[str],
+    case_modules: Sequence[str],
+    config: str | None,
+) -> tuple[tuple[Path, ...], tuple[str, ...], Mapping[str, CaseModule]]:
+    if not (folder / "kernel").is_dir():
+        raise KernelFileError(
+            f"kernel {kernel.name}: {folder} holds no modules; name the folder lib/modules/RELEASE that "
+            f"`make modules_install` fills"
+        )
+    if release and folder.name != release and kernel.release is None:
+        raise KernelFileError(
+            f"kernel {kernel.name}: the image is {release}, but the modules in {folder} are for {folder.name}"
+        )
+    name = release or folder.name
+    stamps = sorted((str(path.relative_to(folder)), path.stat().st_mtime_ns) for path in folder.rglob("*.ko*"))
+    key = digest(FORMAT, str(folder), stamps, sorted(modules), sorted(case_modules), config or "")
+
+    def make(entry: Path) -> dict[str, Any]:
+        root = entry / "root"
+        shutil.copytree(folder, root / "lib/modules" / name, ignore=shutil.ignore_patterns("build", "source"))
+        order = find_modules(root, release=name, names=sorted(modules))
+        (entry / "modules").mkdir()
+        names = [f"{index:02d}-{plain_name(path)}" for index, path in enumerate(order.files)]
+        for path, kept in zip(order.files, names, strict=True):
+            (entry / "modules" / kept).write_bytes(decompress(path))
+        found = find_for_cases(root, release=name, names=case_modules, config=config)
+        notes = keep_for_cases(found, entry / "case-modules")
+        shutil.rmtree(root)
+        return {"modules": names, "absent": list(order.absent), "case-modules": notes}
+
+    entry = cache.entry("path-modules", key, make)
+    for_cases = kept_for_cases(entry.meta["case-modules"], entry.path / "case-modules")
+    kept = tuple(entry.path / "modules" / kept for kept in entry.meta["modules"])
+    return kept, tuple(entry.meta["absent"]), for_cases
+
+
+def _beginning(data: bytes) -> str:
+    return f"it begins with {data[:8].hex(' ')}" if data else "it is empty"

@@ -1,0 +1,374 @@
+"""The names in a case, looked up in its objects before any guest starts. Pure.
+
+A program, function or map that no object has is a mistake in the case, which a kernel (or libbpf) would answer with an
+errno as it answers much else. So is a step that needs what no step before it has made: an object that is not loaded, a
+link that is not there, events without a connection. What is missing on purpose the case declares (`missing`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.config.base import frozen_copy
+from harness.config.case import CASE_FILE, Case
+from harness.config.reading.explain import did_you_mean, tell
+from harness.config.reading.yaml_source import Loc, dotted, load, quoted
+from harness.config.steps import (
+    AttachStep,
+    CallTrigger,
+    DetachStep,
+    InfoStep,
+    LoadRawStep,
+    LoadStep,
+    Observation,
+    ObserveStep,
+    ReadLinkTrigger,
+    RunTrigger,
+    Step,
+    TailCallStep,
+    TcpConnectTrigger,
+    Trigger,
+    TriggerStep,
+)
+from harness.errors import ConfigError
+from harness.scenario.jobs import TARGET, numbered
+from harness.supply.listing import STRUCT_OPS, Listing
+
+Problem = tuple[Loc, str]
+
+TRACE = ("trace", "trace_cursor")
+"""The maps of bpf/include/trace.h."""
+ELEMENTS = "elements"
+"""The map that an iterator over a map's elements is attached to (guest_agent.py, attach_map_iterator())."""
+SOCKETS = ("socket", "sk_reuseport")
+"""Sections whose programs are attached to a socket, without a link (guest_agent.py, ATTACHERS)."""
+PROG_ARRAY, PERF_EVENT_ARRAY = 3, 4
+# enum bpf_map_type of include/uapi/linux/bpf.h, in order from 1; for messages only.
+_MAP_TYPES = (
+    *("HASH", "ARRAY", "PROG_ARRAY", "PERF_EVENT_ARRAY", "PERCPU_HASH", "PERCPU_ARRAY", "STACK_TRACE", "CGROUP_ARRAY"),
+    *("LRU_HASH", "LRU_PERCPU_HASH", "LPM_TRIE", "ARRAY_OF_MAPS", "HASH_OF_MAPS", "DEVMAP", "SOCKMAP", "CPUMAP"),
+    *("XSKMAP", "SOCKHASH", "CGROUP_STORAGE", "REUSEPORT_SOCKARRAY", "PERCPU_CGROUP_STORAGE", "QUEUE", "STACK"),
+    *("SK_STORAGE", "DEVMAP_HASH", "STRUCT_OPS", "RINGBUF", "INODE_STORAGE", "TASK_STORAGE", "BLOOM_FILTER"),
+    *("USER_RINGBUF", "CGRP_STORAGE", "ARENA", "INSN_ARRAY"),
+)
+
+
+def resolve(case: Case, listings: Mapping[str, Listing]) -> Case:
+    """Return the case with what its objects say: which of them holds the events, and which the trace.
+
+    `listings` maps the file name of each object to what it has. Raises ConfigError, with one line per mistake, where a
+    name is in no object or a step needs what is not there.
+    """
+    look = _Look(case, {name: listings[file] for name, file in case.files.items()})
+    problems = [*look.problems(), *look.undeclared()]
+    if problems:
+        path = case.folder / CASE_FILE
+        raise ConfigError(tell(dict.fromkeys(problems), path=path, positions=load(path)[1]))
+    return frozen_copy(Case, case, events_in=look.events_in, trace_in=look.trace_in)
+
+
+@dataclass
+class _State:
+    """What the steps so far have made."""
+
+    opened: set[str] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
+    """The links that are there, by name, with the section of the program that each is of."""
+    sockets: bool = False
+    connection: bool = False
+    """Whether the last trigger since the last look made a connection."""
+
+
+class _Look:
+    """One look through a case, step by step."""
+
+    def __init__(self, case: Case, listings: Mapping[str, Listing]) -> None:
+        self._case, self._listings = case, listings
+        self._state = _State()
+        self._missing = set(case.missing)
+        self._met: set[str] = set()
+        self._shared: set[tuple[str, str]] = set()
+        self.events_in = self._holder((case.events,)) if case.events else TARGET
+        self.trace_in = self._holder(TRACE)
+
+    def _holder(self, maps: Sequence[str]) -> str:
+        """Return the object that has some maps: the one named target, else the first that has."""
+        holders = [name for name, listing in self._listings.items() if all(each in listing.maps for each in maps)]
+        return TARGET if TARGET in holders or not holders else holders[0]
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield the mistakes of the case."""
+        if self._case.steps:
+            for index, step in enumerate(self._case.steps):
+                yield from self._step(("steps", index), step)
+        else:
+            yield from self._simple()
+        if self._case.events is not None:
+            yield from self._map(("events",), self.events_in, self._case.events, kind=PERF_EVENT_ARRAY)
+
+    def undeclared(self) -> Iterator[Problem]:
+        """Yield what `missing` declares, though it is there, or no step names it."""
+        for index, name in enumerate(self._case.missing):
+            if name not in self._met:
+                loc = ("missing", index)
+                yield loc, f"{dotted(loc)}: {quoted(name)} is declared as missing, but no step misses it; remove it"
+
+    # --- the two forms of a case ---
+
+    def _simple(self) -> Iterator[Problem]:
+        target, tracer, trigger = self._case.target, self._case.tracer, self._case.trigger
+        assert target is not None and trigger is not None  # the model has seen to it
+        self._state.opened |= self._listings.keys()
+        for index, name in enumerate(tracer.shared_maps if tracer else ()):
+            loc: Loc = ("tracer", "shared-maps", index)
+            yield from self._map(loc, "tracer", name)
+            yield from self._map(loc, TARGET, name)
+            self._shared.add(("tracer", name))
+        for index, one in enumerate(tracer.attach if tracer else ()):
+            loc = ("tracer", "attach", index)
+            yield from self._program((*loc, "program"), "tracer", one.program)
+            where = "target" if one.function is None else "function"
+            yield from self._function((*loc, where), TARGET, one.target, one.function)
+        for index, slot in enumerate(target.tail_calls):
+            loc = ("target", "tail-calls", index)
+            yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
+            yield from self._program((*loc, "program"), TARGET, slot.program)
+        attached = [("tracer", one.program) for one in (tracer.attach if tracer else ())]
+        for index, name in enumerate(target.attach):
+            yield from self._program(("target", "attach", index), TARGET, name)
+            attached.append((TARGET, name))
+        for owner, name in attached:
+            yield from self._attached(("target", "attach"), owner, name, link=name)
+        yield from self._trigger(("trigger",), trigger)
+        if self._case.observe is not None:
+            yield from self._observation(("observe",), self._case.observe)
+        if self._case.again is not None:
+            for index, slot in enumerate(self._case.again.tail_calls):
+                loc = ("again", "tail-calls", index)
+                yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
+                yield from self._program((*loc, "program"), TARGET, slot.program)
+            yield from self._observation(("again", "observe"), self._case.again.observe)
+        if self._case.control is not None:
+            yield from self._observation(("control",), self._case.control)
+
+    def _step(self, loc: Loc, step: Step) -> Iterator[Problem]:
+        if isinstance(step, LoadStep):
+            yield from self._load(loc, step)
+        elif isinstance(step, LoadRawStep):
+            yield from self._object((*loc, "object"), step.object)
+            self._state.opened.add(step.object)
+            yield from self._program((*loc, "program"), step.object, step.program)
+            yield from self._reference((*loc, "target"), step.target)
+        elif isinstance(step, AttachStep):
+            yield from self._attach(loc, step)
+        elif isinstance(step, DetachStep):
+            if self._state.links.pop(step.link, None) is None:
+                yield self._no_link((*loc, "link"), step.link)
+        elif isinstance(step, TailCallStep):
+            owner, name = step.map.split(".")
+            yield from self._map((*loc, "map"), owner, name, kind=PROG_ARRAY)
+            if step.program is not None:
+                yield from self._reference((*loc, "program"), step.program)
+        elif isinstance(step, TriggerStep):
+            yield from self._trigger((*loc, "trigger"), step.trigger)
+        elif isinstance(step, ObserveStep):
+            yield from self._observation((*loc, "expect"), step.expect)
+            self._state.connection = False
+        elif isinstance(step, InfoStep):
+            yield from self._info(loc, step)
+
+    def _load(self, loc: Loc, step: LoadStep) -> Iterator[Problem]:
+        yield from self._object((*loc, "object"), step.object)
+        self._state.opened.add(step.object)
+        for index, name in enumerate(step.only or ()):
+            yield from self._program((*loc, "only", index), step.object, name)
+        for name in step.attach_types:
+            yield from self._program((*loc, "attach-types", name), step.object, name)
+        for name, source in step.share.items():
+            yield from self._map((*loc, "share", name), step.object, name)
+            owner, _, other = source.partition(".")
+            yield from self._map((*loc, "share", name), owner, other)
+            self._shared.add((step.object, name))
+        for name, reference in step.tracing.items():
+            for one in numbered(name, step.times):
+                yield from self._program((*loc, "tracing", name), step.object, one)
+            yield from self._reference((*loc, "tracing", name), reference)
+
+    def _attach(self, loc: Loc, step: AttachStep) -> Iterator[Problem]:
+        owner, program = step.program.split(".")
+        for name in numbered(program, step.times, first=step.first):
+            yield from self._program((*loc, "program"), owner, name)
+            if step.refused is None:
+                yield from self._attached((*loc, "program"), owner, name, link=step.link or name)
+        if step.target is not None:
+            yield from self._reference((*loc, "target"), step.target)
+
+    def _info(self, loc: Loc, step: InfoStep) -> Iterator[Problem]:
+        if step.link is not None and step.link not in self._state.links:
+            yield self._no_link((*loc, "link"), step.link)
+        elif step.link is not None and self._state.links[step.link].startswith(SOCKETS):
+            place = (*loc, "link")
+            yield (
+                place,
+                f"{dotted(place)}: {step.link} is attached to a socket; the kernel has no link for it",
+            )
+        if step.program is not None:
+            yield from self._reference((*loc, "program"), step.program)
+        for name, value in step.expect.items():
+            if isinstance(value, str) and not value.startswith("="):  # which is meant as it is
+                place = (*loc, "expect", name)
+                program, _, _ = value.partition(":")  # behind a colon stands a field of its info
+                if program.count(".") == 1:
+                    yield from self._reference(place, program)
+                else:
+                    yield place, f"{dotted(place)}: a text names a program, as object.program; {quoted(value)} does not"
+
+    # --- what steps have in common ---
+
+    def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
+        section = self._listing(owner).programs.get(program, "").removeprefix("?")
+        self._state.links[link] = section
+        self._state.sockets |= section.startswith(SOCKETS)
+        if section.startswith("iter/bpf_map_elem"):
+            yield from self._map(loc, owner, ELEMENTS)
+
+    def _trigger(self, loc: Loc, trigger: Trigger) -> Iterator[Problem]:
+        self._state.connection = isinstance(trigger, TcpConnectTrigger)
+        if isinstance(trigger, RunTrigger | ReadLinkTrigger):
+            place = (*loc, "program")
+            yield from self._reference(place, trigger.program)
+            name = trigger.program.split(".")[-1]
+            if isinstance(trigger, ReadLinkTrigger) and name not in self._state.links:
+                yield place, f"{dotted(place)}: {name} is not attached here, so there is no iterator to read"
+        elif isinstance(trigger, CallTrigger) and trigger.name == "socket-send" and not self._state.sockets:
+            yield (*loc, "name"), f'{dotted((*loc, "name"))}: no program is attached to a socket here (SEC("socket"))'
+
+    def _observation(self, loc: Loc, look: Observation) -> Iterator[Problem]:
+        for side in look.sides():
+            place = (*loc, side)
+            if self._case.events is None:
+                yield (
+                    place,
+                    f'{dotted(place)}: needs the key "events": the name of the map that the events come through',
+                )
+            elif not self._state.connection:
+                yield (
+                    place,
+                    (
+                        f"{dotted(place)}: only the trigger tcp-connect makes a connection that has a client "
+                        'and a listener, and the last one here is another; look at the "trace" (bpf/include/trace.h), '
+                        "or make one"
+                    ),
+                )
+            elif self.events_in not in self._state.opened:
+                yield place, f"{dotted(place)}: the object {self.events_in}, which has the events, is not loaded here"
+        if look.trace is not None:
+            yield from self._traced((*loc, "trace"))
+        for index, pattern in enumerate(look.trace or ()):
+            if isinstance(pattern.value, str):
+                yield from self._reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
+
+    def _traced(self, loc: Loc) -> Iterator[Problem]:
+        before = dotted(loc)
+        if self.trace_in not in self._state.opened:
+            yield loc, f"{before}: the object {self.trace_in}, which has the trace, is not loaded here"
+            return
+        if not all(name in self._listing(self.trace_in).maps for name in TRACE):
+            yield loc, f'{before}: no object of the case has a trace; include "trace.h" in one and write to it'
+            return
+        for name in sorted(self._state.opened - {self.trace_in}):
+            own = [each for each in TRACE if each in self._listing(name).maps and (name, each) not in self._shared]
+            if own:
+                yield (
+                    loc,
+                    (
+                        f"{before}: {self._case.files[name]} has {' and '.join(own)} of its own, and only those of "
+                        f"{self.trace_in} are read: what it writes would not be seen. Share them with {self.trace_in}"
+                    ),
+                )
+
+    def _object(self, loc: Loc, name: str) -> Iterator[Problem]:
+        if name not in self._listings:
+            yield loc, f"{dotted(loc)}: the case has no object {quoted(name)}{did_you_mean(name, self._listings)}"
+
+    def _reference(self, loc: Loc, reference: str) -> Iterator[Problem]:
+        place, _, function = reference.partition(":")
+        owner, program = place.split(".")
+        yield from self._function(loc, owner, program, function or None)
+
+    def _known(self, loc: Loc, owner: str) -> Iterator[Problem]:
+        """Yield what keeps names of an object from being looked up."""
+        if owner not in self._listings:
+            yield from self._object(loc, owner)
+        elif owner not in self._state.opened:
+            yield loc, f"{dotted(loc)}: the object {quoted(owner)} is not loaded at this point"
+
+    def _program(self, loc: Loc, owner: str, name: str) -> Iterator[Problem]:
+        programs = self._listing(owner).programs
+        unknown = list(self._known(loc, owner))
+        yield from unknown
+        if unknown or name in programs:
+            return
+        maps = self._listing(owner).maps
+        if name not in maps:
+            yield from self._absent(loc, f"{owner}.{name}", f"has no program {quoted(name)}", programs)
+            return
+        kind = maps[name]
+        which = "a map" if kind is None else f"a {_type_name(kind)}"
+        later = "; bpfmatrix cannot attach maps of struct_ops yet" if kind == STRUCT_OPS else ""
+        what = f"has no program {quoted(name)}: that is {which}{later}"
+        yield from self._absent(loc, f"{owner}.{name}", what, programs, alike=False)
+
+    def _function(self, loc: Loc, owner: str, program: str, function: str | None) -> Iterator[Problem]:
+        found = list(self._program(loc, owner, program))
+        yield from found
+        known = self._listing(owner).functions.get(program)
+        if not found and function is not None and known is not None and function not in known:
+            what = f"has no function {quoted(function)} in {program}"
+            yield from self._absent(loc, f"{owner}.{program}:{function}", what, known)
+
+    def _map(self, loc: Loc, owner: str, name: str, *, kind: int | None = None) -> Iterator[Problem]:
+        unknown = list(self._known(loc, owner)) if self._case.steps else []
+        maps = self._listing(owner).maps
+        yield from unknown
+        if unknown:
+            return
+        if name not in maps:
+            yield from self._absent(loc, f"{owner}.{name}", f"has no map {quoted(name)}", maps)
+        elif kind is not None and maps[name] not in (None, kind):
+            yield (
+                loc,
+                (
+                    f"{dotted(loc)}: the map {quoted(name)} of {self._case.files[owner]} is a "
+                    f"{_type_name(maps[name] or 0)}, and a {_type_name(kind)} is needed here"
+                ),
+            )
+
+    def _absent(
+        self, loc: Loc, reference: str, what: str, known: Mapping[str, object] | Sequence[str], *, alike: bool = True
+    ) -> Iterator[Problem]:
+        """Yield that a name is in no object, unless the case declares that; `alike`: with names that are like it."""
+        if reference in self._missing:
+            self._met.add(reference)
+            return
+        owner, *_, name = re.split("[.:]", reference)
+        there = ", ".join(known) or "none"
+        hint = did_you_mean(name, known) if alike else ""
+        yield loc, f"{dotted(loc)}: {self._case.files[owner]} {what}{hint} (there are: {there})"
+
+    def _no_link(self, loc: Loc, name: str) -> Problem:
+        links = self._state.links
+        there = ", ".join(links) or "none"
+        return (
+            loc,
+            f"{dotted(loc)}: there is no link {quoted(name)} here{did_you_mean(name, links)} (there are: {there})",
+        )
+
+    def _listing(self, owner: str) -> Listing:
+        return self._listings.get(owner, Listing())
+
+
+def _type_name(number: int) -> str:
+    return f"BPF_MAP_TYPE_{_MAP_TYPES[number - 1]}" if 0 < number <= len(_MAP_TYPES) else f"map of type {number}"

@@ -1,0 +1,266 @@
+"""BPF objects: compiled with clang per architecture, stripped of DWARF, cached by everything that went in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.config.case import Case
+from harness.errors import CompileError, ObjectFileError
+from harness.host.cache import Cache, digest, file_state, sha256_known
+from harness.host.process import find_tool, run
+from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
+from harness.supply.listing import Listing, read_listing
+
+FORMAT = 2
+NO_BTF = ".nobtf.bpf.c"
+"""The end of a source's name whose programs are to be loaded without BTF."""
+EM_BPF = 247
+"""e_machine of a BPF object (include/uapi/linux/elf-em.h)."""
+ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS", "COMPILER_PATH")
+"""Variables that change where clang looks, or what it does."""
+OWN_TYPES = "kernel.h"
+"""The shared header that defines types of the kernel, unless the user's own headers have defined them before."""
+# Guards of headers that define what kernel.h defines (see there); they must come before it.
+_SAME_TYPES = re.compile(
+    r"^\s*#\s*define\s+(?:__VMLINUX_H__|__LINUX_BPF_H__|__LINUX_BPF_PERF_EVENT_H__|_LINUX_PERF_EVENT_H|_LINUX_IN6_H"
+    r"|_ASM_X86_PTRACE_H|__ASM_PTRACE_H|_ASM_RISCV_PTRACE_H|_S390_PTRACE_H|_ASM_POWERPC_PTRACE_H)\b",
+    re.MULTILINE,
+)
+SETTLED_NS = 20_000_000
+"""A file that is not older than this when a compiler starts may be written while it is read (file systems count time in
+steps of up to 10 ms)."""
+MOST_COMPILATIONS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltObject:
+    """An object file, and what it has."""
+
+    path: Path
+    listing: Listing
+
+
+class ObjectBuilder:
+    """Builds the objects of cases. `include` are the folders of the shared headers, in the order of the search."""
+
+    def __init__(self, *, cache: Cache, include: Sequence[Path]) -> None:
+        self._cache = cache
+        self._include = tuple(include)
+        self._tools_known: tuple[str, Any] | None = None
+        self._folders: dict[str, list[str]] = {}
+        self._notes: dict[str, Path] = {}
+
+    def build(self, case: Case, arch: Architecture, *, sight: Sight | None = None) -> dict[str, BuiltObject]:
+        """Return file name -> built object for every object that the case names.
+
+        `sight` is how the files are, for several cases in a row. Raises CompileError with clang's own text,
+        ObjectFileError for a prebuilt file that is no BPF object of the architecture's byte order.
+        """
+        sight = sight or Sight()
+        names = dict.fromkeys(case.files.values())
+        return {name: self._object(case.folder / name, arch, sight) for name in names}
+
+    def _object(self, source: Path, arch: Architecture, sight: Sight) -> BuiltObject:
+        if not source.name.endswith(".c"):
+            check_object(source, arch)
+            listing = self._listing_of(source)
+            check_registers(source, listing, arch)
+            return BuiltObject(path=source, listing=listing)
+        clang, identity = self._tools()
+        flags = compile_flags(arch, include=self._include)
+        base = digest(FORMAT, identity, flags, str(source))
+        note = self._note(source, arch)
+        known = _read_note(note, base=base)
+        if known is not None and sight.unchanged(known[1]):
+            entry = self._cache.peek("objects", known[0])
+            if entry is not None:
+                self._cache.mark_used(entry.path)
+                return BuiltObject(path=entry.path / "object.o", listing=Listing.from_json(entry.meta["listing"]))
+        return self._compiled(source, arch, clang=clang, flags=flags, base=base)
+
+    def _compiled(self, source: Path, arch: Architecture, *, clang: str, flags: list[str], base: str) -> BuiltObject:
+        """Compile a source, keep the object under what it was made of, and note what that was."""
+        with tempfile.TemporaryDirectory(prefix="bpfmatrix-") as folder:
+            made = Path(folder) / "object.o"
+            for _ in range(MOST_COMPILATIONS):
+                begun = time.time_ns()
+                paths = compile_object(source, made, clang=clang, flags=flags, include=self._include)
+                dependencies = self._dependencies(paths, clang=clang, flags=flags)
+                settled = not newer_than(paths, nanoseconds=begun - SETTLED_NS)
+                if settled:
+                    break
+                time.sleep(SETTLED_NS / 1e9)  # what was saved just now may not be what was compiled
+            listing = read_listing(made, stem=source.name.split(".")[0])
+
+            def keep(entry: Path) -> dict[str, Any]:
+                shutil.copyfile(made, entry / "object.o")
+                return {"source": source.name, "arch": arch.name, "listing": listing.to_json()}
+
+            key = digest(FORMAT, base, sorted(dependencies.files.items()))
+            entry = self._cache.entry("objects", key, keep)
+        if settled:
+            _write_note(self._note(source, arch), base=base, key=key, dependencies=dependencies)
+        return BuiltObject(path=entry.path / "object.o", listing=listing)
+
+    def _dependencies(self, paths: Sequence[str], *, clang: str, flags: list[str]) -> Dependencies:
+        known = digest(flags)
+        if known not in self._folders:
+            said = run([clang, *flags, "-v", "-E", "-x", "c", "/dev/null", "-o", "/dev/null"]).stderr
+            self._folders[known] = search_folders(said)
+        absent = dict.fromkeys(looked_for(paths, self._folders[known]))
+        return Dependencies(files={path: sha256_known(Path(path)) for path in paths}, absent=tuple(absent))
+
+    def _tools(self) -> tuple[str, Any]:
+        """Return clang, and what tells this clang and this llvm-strip from others."""
+        if self._tools_known is None:
+            clang = find_tool("clang", package="clang", purpose="compile BPF programs")
+            strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
+            said = run([clang, "--version"]).stdout
+            binaries = [(str(real), file_state(real)[2:]) for real in (Path(clang).resolve(), Path(strip).resolve())]
+            variables = {name: os.environ.get(name, "") for name in ENVIRONMENT}
+            self._tools_known = clang, (said, binaries, variables)
+        return self._tools_known
+
+    def _listing_of(self, path: Path) -> Listing:
+        """Return what a prebuilt object has, read once for each content that it has."""
+        key = digest(FORMAT, sha256_known(path), path.name)
+        entry = self._cache.peek("listings", key) or self._cache.entry(
+            "listings", key, lambda _: {"listing": read_listing(path, stem=path.name.split(".")[0]).to_json()}
+        )
+        return Listing.from_json(entry.meta["listing"])
+
+    def _note(self, source: Path, arch: Architecture) -> Path:
+        """Return the file that says what the object of a source was made of, the last time."""
+        if arch.name not in self._notes:
+            self._notes[arch.name] = self._cache.folder("dependencies", arch.name)
+        return self._notes[arch.name] / f"{digest(str(source))}.json"
+
+
+def _read_note(path: Path, *, base: str) -> tuple[str, Dependencies] | None:
+    """Return the key of an object and what it was made of, None where that is not known or was otherwise made."""
+    try:
+        said = json.loads(path.read_text())
+        return (str(said["key"]), Dependencies.from_json(said)) if said["base"] == base else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_note(path: Path, *, base: str, key: str, dependencies: Dependencies) -> None:
+    """Note what an object was made of; where the file system takes nothing, it is compiled again the next time."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        beside.write_text(json.dumps({"base": base, "key": key, **dependencies.to_json()}))
+        beside.rename(path)
+
+
+def compile_flags(arch: Architecture, *, include: Sequence[Path]) -> list[str]:
+    """Return clang's flags for an architecture.
+
+    `-mcpu=v2` is what every kernel since 4.14 runs; `-g` makes the BTF that tracing needs. Where no other folder has a
+    header (<asm/types.h>, of <linux/bpf.h>), the guest architecture's own are searched, where a cross compiler brought
+    them, and then the host's.
+    """
+    host = host_architecture() or arch
+    places = [f"/usr/include/{arch.multiarch}", f"/usr/{arch.multiarch}/include", f"/usr/include/{host.multiarch}"]
+    return [
+        "-O2",
+        "-g",
+        "-Wall",
+        "-Werror",
+        "-target",
+        arch.bpf_target,
+        "-mcpu=v2",
+        f"-D__TARGET_ARCH_{arch.clang_arch}",
+        *(f"-I{folder}" for folder in include),
+        *(word for place in dict.fromkeys(places) for word in ("-idirafter", place)),
+    ]
+
+
+def compile_object(
+    source: Path, target: Path, *, clang: str, flags: list[str], include: Sequence[Path] = ()
+) -> list[str]:
+    """Compile one source and strip its DWARF (its BTF stays); return the files that were read, in their order.
+
+    Raises CompileError with clang's own text. A source named *.nobtf.bpf.c also loses .BTF.ext, without which libbpf
+    loads its programs without BTF: what is left of it describes the maps. Where a source does not compile that includes
+    kernel.h of `include`, and types of its own kernel only behind it, it is compiled with those before it.
+    """
+    depfile = target.with_suffix(".d")
+    words: list[str | Path] = [clang, *flags, "-MD", "-MF", depfile, "-c", source, "-o", target]
+    done = run(words)
+    if done.returncode != 0:
+        first = _own_types_first(source, clang=clang, flags=flags, include=include)
+        done = run([*words, *(word for path in first for word in ("-include", path))]) if first else done
+    if done.returncode != 0:
+        raise CompileError(f"{source} does not compile", log=done.stderr.strip())
+    strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
+    removed = ["--remove-section=.BTF.ext", "--remove-section=.rel.BTF.ext"] if source.name.endswith(NO_BTF) else []
+    stripped = run([strip, "-g", *removed, target])
+    if stripped.returncode != 0:
+        raise CompileError(f"{source}: the object cannot be stripped", log=stripped.stderr.strip())
+    return read_depfile(depfile.read_text())
+
+
+def _own_types_first(source: Path, *, clang: str, flags: list[str], include: Sequence[Path]) -> list[str]:
+    """Return the headers that a source includes behind kernel.h and that define the same types.
+
+    No order of includes is a mistake, and kernel.h leaves out what is there before it.
+    """
+    paths = read_depfile(run([clang, *flags, "-M", source]).stdout)
+    own = [str(folder / OWN_TYPES) for folder in include]
+    start = next((number for number, path in enumerate(paths) if path in own), len(paths))
+    return [path for path in paths[start + 1 :] if _SAME_TYPES.search(Path(path).read_text(errors="replace"))]
+
+
+def check_object(path: Path, arch: Architecture) -> None:
+    """Raise ObjectFileError where a file is not a 64-bit ELF object for BPF in the guest's byte order."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except OSError as error:
+        raise ObjectFileError(f"{path} cannot be read: {error.strerror}") from error
+    if head[:4] != b"\x7fELF" or len(head) < 20:
+        raise ObjectFileError(f"{path} is not a BPF object: it is no ELF file. Compile it with clang -target bpf")
+    order = "little" if head[5] == 1 else "big"
+    machine = int.from_bytes(head[18:20], "little" if order == "little" else "big")
+    if machine != EM_BPF or head[4] != 2:  # ELFCLASS64
+        raise ObjectFileError(
+            f"{path} is an ELF file for machine {machine}, not for BPF ({EM_BPF}). Compile it with clang -target bpf"
+        )
+    if order != arch.byte_order:
+        raise ObjectFileError(
+            f"{path} is a {order}-endian BPF object, but {arch.name} is {arch.byte_order}-endian. "
+            f"Compile it with clang -target {arch.bpf_target}"
+        )
+
+
+def check_registers(path: Path, listing: Listing, arch: Architecture) -> None:
+    """Raise ObjectFileError where an object's `struct pt_regs` is another architecture's.
+
+    It would read its arguments from where that one has them: wrong values, and no error.
+    """
+    owner = next((each for each in ARCHITECTURES.values() if each.own_register in listing.registers), arch)
+    if owner is not arch:
+        raise ObjectFileError(
+            f"{path} reads the registers of {owner.name} (its struct pt_regs has {owner.own_register}), so what it "
+            f"reads on {arch.name} would be wrong. Give an object for each architecture: "
+            f"{{{owner.name}: {path.name}, ...}}"
+        )
+
+
+def copy_objects(objects: dict[str, Path], folder: Path) -> None:
+    """Copy built objects beside a run's results, for whoever wants to look into them; raise OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in objects.items():
+        shutil.copyfile(path, folder / name.replace(".bpf.c", ".bpf.o"))

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import EXIT_HARNESS, MissingToolError
+from harness.host.process import find_tool, run
+
+
+def script(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_tool_is_found_on_the_path_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = script(tmp_path, "sh", "")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert find_tool("sh", package="dash", purpose="test") == str(mine)
+
+
+def test_the_sbin_folders_and_apts_own_are_searched_though_they_are_not_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_tool("ldconfig", package="libc-bin", purpose="test") in ("/usr/sbin/ldconfig", "/sbin/ldconfig")
+    assert find_tool("apt-helper", package="apt", purpose="test") == "/usr/lib/apt/apt-helper"
+
+
+def test_a_missing_tool_is_told_with_its_package_and_purpose() -> None:
+    with pytest.raises(MissingToolError) as caught:
+        find_tool("no-such-tool", package="no-such-package", purpose="try this")
+    words = str(caught.value)
+    assert "no-such-tool is not installed" in words
+    assert "to try this" in words
+    assert "apt-get install no-such-package" in words
+    assert caught.value.exit_code == EXIT_HARNESS
+
+
+def test_a_file_that_cannot_be_run_is_no_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path, "almost", "").chmod(0o644)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingToolError):
+        find_tool("almost", package="p", purpose="q")
+
+
+@pytest.mark.parametrize("code", [0, 1, 100, 255])
+def test_an_exit_code_is_given_back_and_never_raised(code: int) -> None:
+    assert run(["sh", "-c", f"exit {code}"]).returncode == code
+
+
+def test_both_outputs_are_kept_apart() -> None:
+    done = run(["sh", "-c", "echo out; echo err >&2"])
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_a_signal_shows_as_a_negative_code() -> None:
+    assert run(["sh", "-c", "kill -SEGV $$"]).returncode == -11
+
+
+def test_a_program_never_reads_what_is_meant_for_the_harness() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"typed by the user")
+    os.close(writing)
+    kept = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert run(["cat"]).stdout == ""
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+        os.close(reading)
+
+
+def test_output_that_is_no_text_is_replaced() -> None:
+    assert run(["printf", r"a\377b"]).stdout == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_the_environment_and_folder_are_those_that_are_given(tmp_path: Path) -> None:
+    words: list[str | Path] = [Path(sys.executable), "-c", "import os; print(os.getcwd(), os.environ.get('A'))"]
+    assert run(words, cwd=tmp_path, env={"A": "1"}).stdout == f"{tmp_path} 1\n"
+    assert "None" in run(words, env={}).stdout
+
+
+def test_a_program_that_does_not_end_is_killed_and_says_so() -> None:
+    done = run(["sleep", "60"], timeout=0.1)
+    assert done.returncode == -9
+    assert done.stderr == "sleep did not end within 0.1 s and was killed"

@@ -1,0 +1,319 @@
+"""Which class and which origin a refusal has.
+
+golden/refusals.json holds refused steps of real runs as the agent reported them, each with the right class and origin.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit_samples import GOLDEN
+
+from harness.judge.verdict import judge
+from harness.model.evidence import evidence_of
+from harness.model.origins import ORIGINS, origin_of
+from harness.model.refusals import CANDIDATES, NAMES, TABLE, UNCLASSIFIED, candidates_of, explained, find
+from harness.model.results import Expectation, Origin, Outcome, OutcomeKind, Stage, Verdict
+
+ROWS: list[dict[str, Any]] = json.loads((GOLDEN / "refusals.json").read_text())
+COUNTED = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0"
+REFUSED = Outcome(kind=OutcomeKind.REFUSED, reason="load x", stage=Stage.LOAD_TRACER)
+LOAD_FAILED = "libbpf: prog 'f': BPF program load failed: Invalid argument; libbpf: failed to load object 'x'"
+
+
+def step(op: str = "load", errno: str = "EINVAL", *, log: str = "", detail: str = "", **asked: Any) -> dict[str, Any]:
+    return {"op": op, "errno_name": errno, "log": log, "detail": detail, "asked": asked}
+
+
+def check(report: dict[str, Any], name: str, origin: Origin | None = None) -> None:
+    found = explained(REFUSED, report)
+    assert found.refusal == name
+    assert (found.advice == "") == (name == UNCLASSIFIED)
+    assert not found.candidates or name == UNCLASSIFIED
+    assert found.asked == report.get("asked", {})
+    assert origin is None or found.origin == origin
+    same = replace(found, refusal="", advice="", origin=None, asked={}, candidates=())
+    assert same == REFUSED, "nothing else changes"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['refusal']}-{row['kernel']}-{row['case']}")
+def test_refusals_of_real_runs(row: dict[str, Any]) -> None:
+    check(row["step"], row["refusal"], Origin(row["origin"]))
+
+
+def test_the_golden_rows_are_of_many_kernels_and_classes() -> None:
+    assert len(ROWS) >= 60
+    assert len({row["refusal"] for row in ROWS}) >= 30
+    assert len({row["kernel"] for row in ROWS}) >= 8
+    assert UNCLASSIFIED in {row["refusal"] for row in ROWS}
+    assert {row["origin"] for row in ROWS} >= {Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL, Origin.LIBBPF}
+
+
+# What no run has shown; the text is that of the kernel's source.
+UNSEEN = [
+    (step(log=f"Cannot replace static functions\n{COUNTED}"), "static-function"),
+    (step(log=f"Cannot extend fentry/fexit\n{COUNTED}"), "recursion-rule"),
+    (step(log=f"return type INT of new() doesn't match type PTR of old()\n{COUNTED}"), "prototype-mismatch"),
+    (step(log=f"f is not modifiable\n{COUNTED}"), "fmod-ret"),
+    (
+        step(
+            errno="EPERM",
+            detail="libbpf: permission error while running as root; try raising 'ulimit -l'? current value: "
+            "64.0 KiB; libbpf: map 'm': failed to create: Operation not permitted(-1)",
+        ),
+        "out-of-memory",
+    ),
+    (step("attach", "ENOENT", detail="No such file", section="kprobe.multi/f*"), "attach-point-absent"),
+    (
+        step(
+            "attach",
+            "EOPNOTSUPP",
+            detail="Operation not supported",
+            api="bpf_program__attach",
+            type="sk_msg",
+            section="sk_msg",
+        ),
+        "not-attachable-here",
+    ),
+    (step(errno="E2BIG", log="The sequence of 8193 jumps is too complex."), "program-too-large"),
+    (step(log="0: (db) r1 = atomic64_fetch_add\nunknown opcode db"), "instruction-unknown"),
+    (step("attach", "EOPNOTSUPP", detail="libbpf: prog 'f': failed to attach: no", type="ext"), "not-supported"),
+]
+
+
+@pytest.mark.parametrize(("report", "name"), UNSEEN)
+def test_refusals_that_no_run_has_shown(report: dict[str, Any], name: str) -> None:
+    check(report, name)
+
+
+def test_every_class_is_shown() -> None:
+    assert {row["refusal"] for row in ROWS} | {name for _, name in UNSEEN} == {*NAMES, UNCLASSIFIED}
+
+
+def test_every_row_is_reached() -> None:
+    reports = [row["step"] for row in ROWS] + [report for report, _ in UNSEEN]
+    reached = {id(find(TABLE, evidence_of(report))) for report in reports}
+    assert [(row.name, row.place) for row in TABLE if id(row) not in reached] == []
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        step(log=f"a sentence that no row knows\n{COUNTED}"),
+        step("trigger", "EPERM", log=f"Can attach to only JITed progs\n{COUNTED}"),
+        step("attach", log=f"Can attach to only JITed progs\n{COUNTED}"),
+        step(errno="EACCES", log=f"Cannot recursively attach\n{COUNTED}"),
+        step(errno="EACCES", log="R1 invalid mem access 'map_value_or_null'"),
+        step("attach", "ENODEV", detail="libbpf: prog 'f': failed to attach to xdp: no"),
+        step("tail-call", "ENOENT", detail="No such file or directory", api="bpf_map_delete_elem"),
+        step(errno="ENOTSUPP"),
+        # An errno alone says nothing: before, these were "attach-api" and "unknown-type".
+        step("attach", detail="libbpf: prog 'f': failed to attach: Invalid argument", type="tracing", attached=0),
+        step("attach", detail="libbpf: prog 'f': failed to attach to xdp: Invalid argument", type="xdp", attached=1),
+        step("attach", "ENOENT", detail="libbpf: prog 'f': failed to attach: No such file", type="tracing", attached=0),
+        step(detail=LOAD_FAILED),
+        step(detail=LOAD_FAILED, type_known=True, attach_type_known=True),
+        step(detail="libbpf: map 'm': failed to create: Invalid argument(-22)", map_type_known=True),
+        step(errno="EOPNOTSUPP", detail="libbpf: map 'm': failed to create: no(-95)", map_type="hash"),
+        step("attach", "EOPNOTSUPP", detail="libbpf: prog 'f': failed to attach to xdp: no", type="xdp"),
+        step("attach", "EBUSY", detail="libbpf: prog 'f': failed to attach to xdp: busy", type="xdp"),
+        {"op": "load"},
+        {"op": "load", "asked": ["not an object"]},
+    ],
+)
+def test_what_no_row_explains_stays_unclassified(report: dict[str, Any]) -> None:
+    found = explained(REFUSED, report)
+    assert (found.refusal, found.advice) == (UNCLASSIFIED, "")
+
+
+def test_what_is_unclassified_has_candidates_which_are_no_advice() -> None:
+    report = step(detail="libbpf: map 'm': failed to create: Invalid argument(-22)", map_type="hash", key_size=0)
+    found = explained(REFUSED, report)
+    assert found.refusal == UNCLASSIFIED
+    assert found.asked == {"map_type": "hash", "key_size": 0}
+    assert found.candidates == ("the map's sizes, number of entries or flags are none that this type takes here",)
+    assert candidates_of(evidence_of(step(log="a sentence that no row knows"))) == ()
+
+
+def test_a_row_says_where_it_comes_from_and_what_to_do() -> None:
+    for row in TABLE:
+        assert row.condition.ops
+        assert row.place
+        assert row.advice.endswith((".", ").")), row.name
+        # By text, or by an errno and a place.
+        assert row.condition.text or row.condition.log or (row.condition.errnos and row.condition.asked), row.name
+    assert UNCLASSIFIED not in NAMES
+    for candidate in CANDIDATES:
+        assert candidate.condition.errnos
+        assert not candidate.meaning.endswith(".")
+
+
+def test_an_expectation_holds_the_class_too() -> None:
+    wanted = Expectation(
+        outcome=OutcomeKind.REFUSED, reason="no JIT", stage=Stage.LOAD_TRACER, refusal="recursion-rule"
+    )
+    assert judge(explained(REFUSED, step(log="Cannot recursively attach")), wanted) == (Verdict.XFAIL, "no JIT")
+    verdict, reason = judge(explained(REFUSED, step(log="Can attach to only JITed progs")), wanted)
+    assert verdict == Verdict.FAIL
+    assert reason.endswith("for another reason (target-not-jited), expected recursion-rule")
+
+
+TEXTS = st.text(max_size=60)
+
+
+@settings(deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"op": st.sampled_from(["load", "attach", "tail-call", "x"])},
+        optional={
+            "errno_name": st.sampled_from(["EINVAL", "EPERM", "E?0", ""]) | st.none(),
+            "log": TEXTS | st.none(),
+            "detail": TEXTS | st.none(),
+            "asked": st.dictionaries(st.sampled_from(["api", "type", "section"]), TEXTS | st.integers() | st.booleans())
+            | TEXTS,
+        },
+    )
+)
+def test_any_report_has_one_class_and_one_origin(report: dict[str, Any]) -> None:
+    found = explained(REFUSED, report)
+    row = find(TABLE, evidence_of(report))
+    assert found.refusal == (row.name if row else UNCLASSIFIED)
+    assert found.origin in set(Origin)
+
+
+# --- origins ----------------------------------------------------------------------------------------------------------
+
+
+def said(*lines: str) -> str:
+    return "; ".join(f"libbpf: {line}" for line in lines)
+
+
+# One for each row of the table, in its order; the messages are those of libbpf 1.5's source.
+ORIGIN_OF = [
+    (step(log="7: <invalid CO-RE relocation>\nfailed to resolve CO-RE relocation <byte_off> [3] struct a.b"), "k"),
+    (step(log="7: <invalid kfunc call>\nkfunc 'f' is referenced but wasn't resolved"), "k"),
+    (step(log="7: <invalid BPF map reference>\nBPF map '.rodata' is referenced but wasn't created"), "k"),
+    (step(errno="EACCES", log="R1 invalid mem access 'scalar'", detail=said("prog 'f': failed to load: -13")), "s"),
+    (step("attach", "ENOTSUPP", detail="unknown error 524"), "s"),
+    (step("tail-call", "EBUSY", api="bpf_map_update_elem", detail="Device or resource busy"), "s"),
+    (step("attach", "ENOENT", api="bpf_object__find_program_by_name", detail="the object has no program f"), "l"),
+    (step("open", "EOPNOTSUPP", detail=said("elf: legacy map definitions in 'maps' section are not supported")), "l"),
+    (step("trigger", "ECONNREFUSED", detail="ConnectionRefusedError: [Errno 111] Connection refused"), "s"),
+    (step(detail=said("prog 'f': no BTF-based attach target is specified, use ...()", "failed to load object")), "l"),
+    (step(detail=said("prog 'f': attach program FD is not set", "failed to load object")), "l"),
+    (step(detail=said("prog 'f': missing BPF prog type, check ELF section name 'x'")), "l"),
+    (step(detail=said("prog 'f': SEC(\"struct_ops\") program isn't referenced anywhere, did you ...")), "l"),
+    (step(errno="E?4003", detail=said("object 'x': loading non-native endianness is unsupported")), "l"),
+    (step(detail=said("extern (kcfg) 'LINUX_X': unrecognized virtual extern")), "l"),
+    (step(detail=said("couldn't reuse pinned map at '/sys/fs/bpf/m': parameter mismatch")), "l"),
+    (step(detail=said("prog 'f': relo #3: parsing [7] struct a + 0:1 failed: -22")), "l"),
+    (step(detail=said("struct_ops init_kern m: bitfield b is not supported")), "l"),
+    (step(errno="ESRCH", detail=said("kernel BTF is missing at '/sys/kernel/btf/vmlinux', was ...")), "k"),
+    (step(errno="ESRCH", detail=said("prog 'f': failed to find kernel BTF type ID of 'g': -3")), "k"),
+    (step(errno="ESRCH", detail=said("struct_ops init_kern: struct s is not found in kernel BTF")), "k"),
+    (step(errno="ESRCH", detail=said("extern 'CONFIG_X' (strong): not resolved")), "k"),
+    (step(detail=said("extern (func ksym) 'f': not found in kernel or module BTFs")), "k"),
+    (step(detail=said("failed to open /proc/kallsyms: -13")), "k"),
+    (step(detail=said("failed to open system Kconfig")), "k"),
+    (step(detail=said("prog 'f': relo #3: insn #8 (LDX/ST/STX) accesses field incorrectly. Make sure ...")), "k"),
+    (step(errno="EPERM", detail=said("failed to iterate BTF objects: -1")), "k"),
+    (step(detail=said("map 'm': failed to determine number of system CPUs: -2")), "k"),
+    (step("set-attach-target", detail=said("The target program doesn't have BTF"), target_btf="loaded"), "l"),
+    (step("set-attach-target", detail=said("The target program doesn't have BTF"), target_btf="refused"), "k"),
+    (step("set-attach-target", "ENOENT", detail=said("f is not found in prog's BTF")), "l"),
+    (step("attach", "EOPNOTSUPP", detail="Operation not supported", api="bpf_program__attach", section="tc"), "l"),
+    (step("attach", detail="Invalid argument", api="bpf_program__attach", section="tp/x"), "l"),
+    (step("attach", detail=said("kprobe name is invalid: ?")), "l"),
+    (step("attach", detail=said("prog 'f': can't attach before loaded")), "l"),
+    (step("attach", "ENOENT", detail=said("elf: failed to find symbol 'f' in '/lib/libc.so.6'")), "l"),
+    (step("attach", "ENOENT", detail="No such file", api="bpf_program__attach", section="uprobe.multi//x:f*"), "l"),
+    (
+        step("attach", "ENOENT", detail=said("failed to determine tracepoint 'a/b' perf event ID: No such file")),
+        "k",
+    ),
+    (step("attach", "ENOENT", detail=said("failed to determine kprobe perf type: No such file")), "k"),
+    (step("attach", "ENOENT", detail=said("failed to open /sys/kernel/tracing/available_filter_functions: -2")), "k"),
+    (step("attach", "ENOENT", detail="No such file", api="bpf_program__attach", section="kprobe.multi/f*"), "k"),
+    (step("attach", "EOPNOTSUPP", detail=said("prog 'f': user context value is not supported")), "k"),
+    (step("attach", "EOPNOTSUPP", detail=said("usdt: attaching to shared libraries without specific PID is not "
+                                              "supported on current kernel")), "k"),
+    (step("attach", "ENOENT", detail=said("Kernel error message: no"), api="bpf_tc_hook_create"), "s"),
+    (step("attach", "EEXIST", detail="File exists", api="bpf_tc_attach"), "s"),
+    (step(detail=LOAD_FAILED), "s"),
+    (step(errno="ENOMEM", detail=said("map 'm': failed to create: Cannot allocate memory(-12)")), "s"),
+    (step(errno="E2BIG", detail=said("map 'm': failed to set initial contents: Argument list too long")), "s"),
+    (step(errno="EPERM", detail=said("couldn't retrieve pinned map '/sys/fs/bpf/m': Operation not permitted")), "s"),
+    (step(errno="EPERM", detail=said("Error in f():no(1). Couldn't load trivial BPF program. Make sure ...")), "s"),
+    (step(errno="EPERM", detail=said("Error loading .BTF into kernel: -1. BTF is mandatory, can't proceed.")), "s"),
+    (step("set-attach-target", "EPERM", detail=said("failed bpf_prog_get_info_by_fd for FD 7: -1")), "s"),
+    (step("attach", "ENOENT", detail=said("prog 'f': failed to create kprobe 'g+0x0' perf event: No such file")), "s"),
+    (step("attach", detail=said("prog 'f': failed to attach to xdp: Invalid argument")), "s"),
+]  # fmt: skip
+SHORT = {"s": Origin.SYSTEM_CALL, "k": Origin.LIBBPF_KERNEL, "l": Origin.LIBBPF}
+
+
+@pytest.mark.parametrize(
+    ("row", "report", "origin"), [(row, *pair) for row, pair in zip(ORIGINS, ORIGIN_OF, strict=True)]
+)
+def test_every_row_of_the_origins_is_the_first_that_fits_something(
+    row: Any, report: dict[str, Any], origin: str
+) -> None:
+    evidence = evidence_of(report)
+    assert next(each for each in ORIGINS if each.condition.holds(evidence)) is row
+    assert origin_of(evidence) == row.origin == SHORT[origin]
+    assert row.place
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        step(detail=said("failed to load object 'x'")),
+        step(detail=said("BTF loading error: -1", "failed to load object 'x'")),
+        step(errno="ENOMEM", detail=""),
+        step("set-attach-target", detail=said("The target program doesn't have BTF")),
+        step("set-attach-target", detail="Invalid argument"),
+        step("attach", "EOPNOTSUPP", detail="Operation not supported"),
+        step("attach", "EOPNOTSUPP", detail="Operation not supported", api="bpf_program__attach_cgroup"),
+        step("attach", detail="Invalid argument", api="bpf_program__attach"),
+        step("attach", "ENOENT", detail="FileNotFoundError: [Errno 2] /sys/fs/cgroup/x"),
+        step("tail-call", "EINVAL", detail="Invalid argument"),
+    ],
+)
+def test_what_no_row_knows_is_unknown_and_never_the_kernels(report: dict[str, Any]) -> None:
+    assert origin_of(evidence_of(report)) == Origin.UNKNOWN
+
+
+def test_warnings_that_end_nothing_do_not_decide() -> None:
+    """libbpf tries again without BTF, or without the log; the message that ends the load comes after these."""
+    retried = said("Error in bpf_create_map_xattr(m):Invalid argument(-22). Retrying without BTF.", "BTF loading error")
+    assert origin_of(evidence_of(step(detail=retried))) == Origin.UNKNOWN
+    no_memory = said("map 'm': failed to create: Cannot allocate memory(-12)")
+    ended = step(errno="ENOMEM", detail=f"{retried}; {no_memory}")
+    assert origin_of(evidence_of(ended)) == Origin.SYSTEM_CALL
+
+
+@pytest.mark.parametrize("origin", [Origin.LIBBPF, Origin.UNKNOWN])
+def test_a_rule_means_the_kernels_refusals_unless_it_says_more(origin: Origin) -> None:
+    outcome = replace(REFUSED, origin=origin)
+    rule = Expectation(outcome=OutcomeKind.REFUSED, reason="why", stage=Stage.LOAD_TRACER)
+    verdict, reason = judge(outcome, rule)
+    assert verdict == Verdict.FAIL
+    assert "expected by the kernel or by libbpf after reading this kernel" in reason
+    assert judge(outcome, replace(rule, origin=(origin,)))[0] == Verdict.XFAIL
+    assert judge(replace(outcome, origin=Origin.SYSTEM_CALL), replace(rule, origin=(origin,)))[0] == Verdict.FAIL
+
+
+@pytest.mark.parametrize("origin", [Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL])
+def test_both_of_the_kernels_origins_are_meant(origin: Origin) -> None:
+    rule = Expectation(outcome=OutcomeKind.REFUSED, reason="why", stage=Stage.LOAD_TRACER)
+    assert judge(replace(REFUSED, origin=origin), rule)[0] == Verdict.XFAIL
+
+
+def test_a_refusal_without_an_origin_is_no_expected_one() -> None:
+    rule = Expectation(outcome=OutcomeKind.REFUSED, reason="why", stage=Stage.LOAD_TRACER)
+    assert judge(REFUSED, rule)[0] == Verdict.FAIL

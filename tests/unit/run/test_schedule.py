@@ -1,0 +1,52 @@
+"""The order in which kernels are run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.config.matrix import PathKernel
+from harness.run.schedule import last_seconds, longest_first
+
+
+def kernels(*names: str) -> list[PathKernel]:
+    return [PathKernel(name=name, arch="x86_64", source="path", image=Path("vmlinuz")) for name in names]
+
+
+def names(order: object) -> list[str]:
+    return [kernel.name for kernel in order]  # type: ignore[attr-defined]
+
+
+def test_the_longest_comes_first_and_what_is_not_known_before_it() -> None:
+    found = longest_first(kernels("a", "b", "new", "c"), {"a": 1.0, "b": 3.0, "c": 2.0, "gone": 9.0})
+    assert names(found) == ["new", "b", "c", "a"]
+
+
+def test_without_times_the_order_is_the_matrixs() -> None:
+    assert names(longest_first(kernels("c", "a", "b"), {})) == ["c", "a", "b"]
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.floats(min_value=0, allow_infinity=False)))
+def test_no_kernel_is_lost_or_doubled(seconds: dict[str, float]) -> None:
+    assert sorted(names(longest_first(kernels(*"abcde"), seconds))) == list("abcde")
+
+
+def test_the_times_are_those_of_the_guests_in_the_last_run(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    report = {
+        "kernels": [{"name": "6.1", "seconds": {"fetch": 30.0, "total": 32.5}}, {"name": "unreached", "seconds": {}}]
+    }
+    (tmp_path / "latest" / "report.json").write_text(json.dumps(report))
+    assert last_seconds(tmp_path) == {"6.1": 2.5}
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"kernels": 3}', '{"kernels": [{"name": "x"}]}', '{"kernels": [7]}'])
+def test_a_report_that_cannot_be_read_is_no_trouble(text: str | None, tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    if text is not None:
+        (tmp_path / "latest" / "report.json").write_text(text)
+    assert last_seconds(tmp_path) == {}

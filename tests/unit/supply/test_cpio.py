@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit_samples import RELEASE, ROOT, kernel_files
+
+from harness.guest.boot import config_nodes
+from harness.supply.image import cpio
+from harness.supply.image.cpio import Node
+from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
+
+
+def parse(data: bytes) -> tuple[list[tuple[Node, dict[str, int]]], int]:
+    """Read one archive by the kernel's description of the format; return its entries and where it ends."""
+    entries: list[tuple[Node, dict[str, int]]] = []
+    at = 0
+    while True:
+        assert data[at : at + 6] == b"070701", f"no entry at {at}"
+        fields = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
+        ino, mode, uid, gid, nlink, mtime, size, _, _, major, minor, namesize, check = fields
+        name = data[at + 110 : at + 110 + namesize]
+        assert name.endswith(b"\0")
+        begin = at + 110 + namesize + (-(110 + namesize) % 4)
+        content = data[begin : begin + size]
+        assert len(content) == size
+        at = begin + size + (-size % 4)
+        rest = {"ino": ino, "uid": uid, "gid": gid, "nlink": nlink, "mtime": mtime, "check": check}
+        path = name[:-1].decode()
+        if path == "TRAILER!!!":
+            return entries, at
+        entries.append((Node(path=path, mode=mode, data=content, device=(major, minor)), rest))
+
+
+SAMPLE = [
+    cpio.file("usr/bin/tool", b"#!", executable=True),
+    cpio.folder("usr/bin"),
+    cpio.folder("usr"),
+    cpio.link("bin", "usr/bin"),
+    cpio.file("usr/bin-data", b"odd"),
+    cpio.character_device("dev/console", major=5, minor=1),
+    cpio.folder("dev"),
+    cpio.folder("root", private=True),
+    cpio.file("root/key", b"secret", private=True),
+]
+
+
+def test_an_archive_is_read_as_it_was_written() -> None:
+    entries, end = parse(cpio.archive(SAMPLE))
+    assert [node for node, _ in entries] == sorted(SAMPLE, key=lambda node: node.path)
+    assert end <= len(cpio.archive(SAMPLE))
+
+
+def test_modes() -> None:
+    modes = {node.path: node.mode for node in SAMPLE}
+    assert stat.filemode(modes["usr/bin/tool"]) == "-rwxr-xr-x"
+    assert stat.filemode(modes["usr/bin-data"]) == "-rw-r--r--"
+    assert stat.filemode(modes["root/key"]) == "-rw-------"
+    assert stat.filemode(modes["root"]) == "drwx------"
+    assert stat.filemode(modes["usr"]) == "drwxr-xr-x"
+    assert stat.filemode(modes["bin"]) == "lrwxrwxrwx"
+    assert stat.filemode(modes["dev/console"]) == "crw-------"
+
+
+NODES = st.builds(
+    lambda path, data, executable: cpio.file("/".join(path), data, executable=executable),
+    st.lists(
+        st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=6),
+        min_size=1,
+        max_size=3,
+    ),
+    st.binary(max_size=700),
+    st.booleans(),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(NODES, max_size=8, unique_by=lambda node: node.path), st.randoms(use_true_random=False))
+def test_any_archive(nodes: list[Node], rng: random.Random) -> None:
+    data = cpio.archive(nodes)
+    shuffled = nodes[:]
+    rng.shuffle(shuffled)
+    assert cpio.archive(shuffled) == data, "the order of the nodes must not matter"
+    assert len(data) % 512 == 0
+    entries, end = parse(data)
+    assert [node for node, _ in entries] == sorted(nodes, key=lambda node: node.path)
+    assert set(data[end:]) <= {0}
+    assert [rest["ino"] for _, rest in entries] == list(range(1, len(nodes) + 1))
+    assert all((rest["uid"], rest["gid"], rest["mtime"], rest["check"]) == (0, 0, 0, 0) for _, rest in entries)
+
+
+def test_a_folder_comes_before_what_is_in_it() -> None:
+    paths = [node.path for node, _ in parse(cpio.archive(SAMPLE))[0]]
+    for path in paths:
+        for parent in Path(path).parents:
+            if str(parent) in paths:
+                assert paths.index(str(parent)) < paths.index(path)
+
+
+# --- the initramfs of one guest ---------------------------------------------------------------------------------------
+
+
+def test_one_archive_follows_the_other(tmp_path: Path) -> None:
+    base = tmp_path / "base.cpio"
+    base.write_bytes(cpio.archive(SAMPLE))
+    module = tmp_path / "00-virtio.ko"
+    module.write_bytes(b"\x7fELF")
+    nodes = [*module_nodes([module]), *key_nodes(host_key=b"host", authorized_key="ssh-ed25519 AAAA bpfmatrix")]
+    write_ramdisk(tmp_path / "initrd", base=base, nodes=nodes)
+    data = (tmp_path / "initrd").read_bytes()
+    assert data.startswith(base.read_bytes())
+    second, _ = parse(data[base.stat().st_size :])
+    found = {node.path: node for node, _ in second}
+    assert found["modules/00-virtio.ko"].data == b"\x7fELF"
+    assert found["root/.ssh/authorized_keys"].data == b"ssh-ed25519 AAAA bpfmatrix\n"
+    # dropbear takes neither a key nor a list of keys that others can read or write.
+    assert found["etc/dropbear/dropbear_ed25519_host_key"].mode == stat.S_IFREG | 0o600
+    assert found["root/.ssh/authorized_keys"].mode == stat.S_IFREG | 0o600
+    assert found["root/.ssh"].mode == stat.S_IFDIR | 0o700
+
+
+def test_the_modules_keep_their_order_by_name(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:02d}-{name}.ko" for number, name in enumerate(["z", "m", "a"])]
+    for path in paths:
+        path.write_bytes(b"")
+    names = [node.path for node, _ in parse(cpio.archive(module_nodes(paths)))[0]]
+    assert names == ["modules/00-z.ko", "modules/01-m.ko", "modules/02-a.ko"]
+
+
+# --- the first process ------------------------------------------------------------------------------------------------
+
+INIT = ROOT / "images/init"
+
+
+SHELLS = [words for words in (["sh"], ["bash"], ["busybox", "sh"]) if shutil.which(words[0])]
+"""busybox is what runs it; where this host has none, the others must do."""
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_the_committed_init_is_a_shell_script(shell: list[str]) -> None:
+    done = subprocess.run([*shell, "-n", str(INIT)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_committed_init_knows_what_the_harness_says_to_it() -> None:
+    from harness.qemu.accel import MARKER
+    from harness.qemu.argv import FLOOR, GUEST_ADDRESS
+
+    text = INIT.read_text()
+    assert text.startswith("#!/bin/busybox sh\n")
+    for word in (
+        "bpfmatrix.serial=",
+        FLOOR,
+        MARKER,
+        GUEST_ADDRESS,
+        "/modules/*.ko",
+        "/etc/dropbear/dropbear_ed25519_host_key",
+    ):
+        assert word in text
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+NODES = st.builds(
+    Node,
+    path=PATHS.filter(lambda path: path != "TRAILER!!!"),
+    mode=st.integers(0, 2**32 - 1),
+    data=st.binary(max_size=40),
+    device=st.tuples(st.integers(0, 255), st.integers(0, 255)),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(NODES, max_size=6), st.binary(max_size=20))
+def test_what_was_written_is_read_back(nodes: list[Node], behind: bytes) -> None:
+    assert list(cpio.read(cpio.archive(nodes) + behind)) == sorted(nodes, key=lambda node: node.path)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2000))
+def test_an_archive_that_is_cut_off_is_told(cut: int) -> None:
+    whole = cpio.archive(SAMPLE)
+    end = whole.index(b"TRAILER!!!") + len(b"TRAILER!!!")
+    if cut >= end:
+        return
+    entries = sorted(SAMPLE, key=lambda node: node.path)
+    read: list[Node] = []
+    with pytest.raises(ValueError, match=r"cpio archive|utf-8"):
+        read.extend(cpio.read(whole[:cut]))
+    assert read == entries[: len(read)], "no entry is cut off itself"
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=300), st.booleans(), st.dictionaries(st.integers(0, 700), st.integers(0, 255), max_size=5))
+def test_garbage_is_told(data: bytes, begin: bool, changes: dict[int, int]) -> None:
+    image = bytearray(cpio.archive(SAMPLE) if begin else data)
+    for place, byte in changes.items():
+        if place < len(image):
+            image[place] = byte
+    with contextlib.suppress(ValueError):
+        assert all(isinstance(node, Node) for node in cpio.read(bytes(image)))
+
+
+@pytest.mark.parametrize("field", ["-000006E", "+000006E", " 000006E", "0000_06E", "0x00006E"])
+def test_a_number_is_eight_hexadecimal_digits_and_nothing_else(field: str) -> None:
+    """A negative one would send the reader back to where it is, for ever."""
+    image = bytearray(cpio.archive([cpio.file("a", b"")]))
+    image[6 + 11 * 8 : 6 + 12 * 8] = field.encode()
+    with pytest.raises(ValueError, match=r"cut off|no hexadecimal number"):
+        list(cpio.read(bytes(image)))
+
+
+def test_the_kernels_configuration_is_where_distributions_have_it(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("CONFIG_HZ=250\n")
+    nodes = config_nodes(kernel_files(tmp_path, config=tmp_path / "config"))
+    assert [(node.path, node.data) for node in nodes] == [("boot", b""), (f"boot/config-{RELEASE}", b"CONFIG_HZ=250\n")]
+    assert config_nodes(kernel_files(tmp_path)) == []
+    assert config_nodes(kernel_files(tmp_path, config=tmp_path / "config", release="")) == []

@@ -1,0 +1,102 @@
+"""`invoke lock`: what it resolves, what it leaves alone, and what it keeps of a suite that has lost a package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit_samples import package_file
+
+from harness.cli import commands
+from harness.errors import PackageGoneError
+from harness.supply.debian.lock import Lock, LockedImage, LockedKernel, read_lock, write_lock
+from harness.supply.kernels.debian import DebianRequest, DebianSource
+from harness.supply.preparation import Preparation
+
+MATRIX = """\
+cases: ["bpf/*"]
+kernels:
+  - {name: old, arch: x86_64, source: debian, suite: bookworm, package: linux-image-cloud-amd64}
+  - {name: new, arch: x86_64, source: debian, suite: bookworm-security, package: linux-image-cloud-amd64}
+"""
+
+
+def locked(suite: str, version: str) -> LockedKernel:
+    return LockedKernel(
+        suite=suite,
+        package="linux-image-cloud-amd64",
+        architecture="amd64",
+        version=version,
+        packages=(package_file(f"linux-image-{version}"),),
+    )
+
+
+def image(name: str) -> LockedImage:
+    return LockedImage(suites=("trixie",), names=("libbpf1",), packages=(package_file(name),))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A matrix of two kernels, a lock of the first, and suites that have both as of today."""
+    case = tmp_path / "bpf/a"
+    case.mkdir(parents=True)
+    case.joinpath("target.bpf.c").touch()
+    case.joinpath("case.yaml").write_text(
+        "title: t\nobjects: {target: target.bpf.c}\nsteps: [{do: load, object: target}]\n", encoding="utf-8"
+    )
+    tmp_path.joinpath("matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    before = Lock(kernels={"old": locked("bookworm", "6.1.170-3")}, images={"amd64": image("pinned")})
+    write_lock(tmp_path / "matrix.lock", before)
+    monkeypatch.setenv("BPFMATRIX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Preparation, "resolve_image", lambda *_: image("newest"))
+    offer(monkeypatch, "bookworm", "bookworm-security")
+    return tmp_path
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, *suites: str) -> None:
+    def resolve(_: DebianSource, request: DebianRequest) -> LockedKernel:
+        if request.suite not in suites:
+            raise PackageGoneError(f"{request.suite} has no package {request.package}")
+        return locked(request.suite, "6.1.192-3")
+
+    monkeypatch.setattr(DebianSource, "resolve", resolve)
+
+
+def lock(project: Path, *kernels: str) -> dict[str, str]:
+    commands.lock(matrix_file=project / "matrix.yaml", kernels=kernels)
+    return versions(project)
+
+
+def versions(project: Path) -> dict[str, str]:
+    return {name: entry.version for name, entry in read_lock(project / "matrix.lock").kernels.items()}
+
+
+def pinned_images(project: Path) -> set[str]:
+    return {entry.packages[0].name for entry in read_lock(project / "matrix.lock").images.values()}
+
+
+def test_without_names_all_kernels_and_images_are_pinned_again(project: Path) -> None:
+    assert lock(project) == {"old": "6.1.192-3", "new": "6.1.192-3"}
+    assert pinned_images(project) == {"newest"}
+
+
+def test_one_kernel_is_pinned_and_nothing_else_moves(project: Path) -> None:
+    assert lock(project, "new") == {"old": "6.1.170-3", "new": "6.1.192-3"}
+    assert "pinned" in pinned_images(project)
+
+
+def test_a_pin_outlives_the_package_that_the_suite_has_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer(monkeypatch, "bookworm-security")
+    assert lock(project) == {"old": "6.1.170-3", "new": "6.1.192-3"}
+    assert "the pin of 6.1.170-3 stays" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_cannot_be_pinned_at_all_is_an_error_after_the_rest_is_pinned(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, "bookworm")
+    with pytest.raises(PackageGoneError, match="new: not pinned"):
+        lock(project)
+    assert versions(project) == {"old": "6.1.192-3"}

@@ -1,0 +1,249 @@
+"""The names in a case, looked up in its objects: what is told of each mistake, and where in the file."""
+
+# ruff: noqa: E501  (a table is read by its columns)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit_samples import ROOT
+
+from harness.config.case import Case, load_case
+from harness.errors import ConfigError
+from harness.supply.listing import Listing
+from harness.supply.names import resolve
+
+TRACE = {"trace": 2, "trace_cursor": 2}
+TARGET = Listing(
+    programs={
+        "main": "xdp",
+        "other": "xdp",
+        "k_connect": "kprobe/tcp_connect",
+        "filter": "socket",
+        "walk": "iter/task",
+    },
+    functions={"main": ["main", "stub"], "other": ["other", "helper"], "k_connect": ["k_connect"], "walk": ["walk"]},
+    maps={"events": 4, "progs": 3, "rb": 27, "unknown": None, **TRACE},
+)
+TRACER = Listing(
+    programs={"fentry": "fentry", "fexit_1": "fexit", "fexit_2": "fexit", "elements": "iter/bpf_map_elem"},
+    functions={"fentry": ["fentry"]},
+    maps={"events": 4, **TRACE},
+)
+SIMPLE: dict[str, Any] = {
+    "title": "t",
+    "target": {
+        "object": "target.bpf.c",
+        "attach": ["k_connect"],
+        "tail-calls": [{"map": "progs", "index": 0, "program": "other"}],
+    },
+    "tracer": {
+        "object": "tracer.bpf.c",
+        "shared-maps": ["events", "trace", "trace_cursor"],
+        "attach": [{"program": "fentry", "target": "main", "function": "stub"}],
+    },
+    "events": "events",
+    "trigger": {"kind": "tcp-connect"},
+    "observe": {"client": [{"kind": "fentry"}], "trace": []},
+}
+SHARED = {name: f"target.{name}" for name in TRACE}
+STEPS: list[dict[str, Any]] = [
+    {"do": "load", "object": "target", "only": ["main"]},
+    {"do": "load", "object": "tracer", "tracing": {"fentry": "target.main:stub"}, "share": SHARED},
+    {"do": "attach", "program": "tracer.fentry"},
+    {"do": "trigger", "trigger": {"kind": "run", "program": "target.main"}},
+    {"do": "observe", "expect": {"trace": [{"kind": "fentry"}]}},
+    {"do": "info", "link": "fentry", "expect": {"target_obj_id": "target.main"}},
+    {"do": "detach", "link": "fentry"},
+]
+
+
+def case_of(folder: Path, data: dict[str, Any]) -> Case:
+    folder = folder / "case"
+    folder.mkdir(exist_ok=True)
+    for name in ("target.bpf.c", "tracer.bpf.c"):
+        (folder / name).touch()
+    (folder / "case.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    return load_case(folder)
+
+
+def resolved(folder: Path, data: dict[str, Any], **listings: Listing) -> Case:
+    found = {"target": TARGET, "tracer": TRACER, **listings}
+    return resolve(case_of(folder, data), {f"{name}.bpf.c": listing for name, listing in found.items()})
+
+
+def steps(*more: dict[str, Any], first: int = len(STEPS), **keys: Any) -> dict[str, Any]:
+    objects = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
+    return {"title": "t", "objects": objects, "steps": [*STEPS[:first], *more], **keys}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return SIMPLE with the value at a path of keys and numbers replaced, or taken out (None)."""
+    data: Any = yaml.safe_load(yaml.safe_dump(SIMPLE))
+    *way, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+    place = data
+    for key in way:
+        place = place[key]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return dict(data)
+
+
+def told(folder: Path, data: dict[str, Any], **listings: Listing) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        resolved(folder, data, **listings)
+    return [line.partition("case.yaml:")[2] for line in str(caught.value).splitlines()]
+
+
+def test_a_case_whose_names_are_all_there_is_as_it_was(tmp_path: Path) -> None:
+    for data in (SIMPLE, steps()):
+        case = resolved(tmp_path, data)
+        assert case == case_of(tmp_path, data)
+        assert (case.events_in, case.trace_in) == ("target", "target")
+
+
+def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_program(tmp_path: Path) -> None:
+    fields = {"attach_btf_id": "target.main:function_btf_id", "name": "=main", "id": "target.main"}
+    seen = [{"kind": "fentry", "value": "target.main:jited_address"}]
+    more = ({"do": "info", "program": "target.main", "expect": fields}, {"do": "observe", "expect": {"trace": seen}})
+    assert resolved(tmp_path, steps(*more)) == case_of(tmp_path, steps(*more))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("target/attach/0", "k_conect", 'target.attach[0]: target.bpf.c has no program "k_conect"; did you mean "k_connect"?'),
+        ("target/attach/0", "progs", 'target.attach[0]: target.bpf.c has no program "progs": that is a BPF_MAP_TYPE_PROG_ARRAY (there are: '),
+        ("target/attach/0", "unknown", 'target.attach[0]: target.bpf.c has no program "unknown": that is a map (there are: '),
+        ("target/tail-calls/0/map", "prog", 'has no map "prog"; did you mean "progs"? (there are: events, progs'),
+        ("target/tail-calls/0/map", "events", "is a BPF_MAP_TYPE_PERF_EVENT_ARRAY, and a BPF_MAP_TYPE_PROG_ARRAY is needed"),
+        ("target/tail-calls/0/program", "mian", 'has no program "mian"; did you mean "main"?'),
+        ("tracer/attach/0/program", "fexit", 'tracer.bpf.c has no program "fexit"; did you mean "fexit_'),
+        ("tracer/attach/0/target", "man", 'tracer.attach[0].function: target.bpf.c has no program "man"; did you mean "main"?'),
+        ("tracer/attach/0/function", "helper", 'has no function "helper" in main (there are: main, stub)'),
+        ("tracer/shared-maps/0", "progs", 'tracer.shared-maps[0]: tracer.bpf.c has no map "progs"'),
+        ("events", "event", 'events: target.bpf.c has no map "event"; did you mean "events"?'),
+        ("events", "rb", 'events: the map "rb" of target.bpf.c is a BPF_MAP_TYPE_RINGBUF, and a BPF_MAP_TYPE_PERF_EVENT_ARRAY'),
+        ("trigger", {"kind": "run", "program": "target.mian"}, 'trigger.program: target.bpf.c has no program "mian"'),
+        ("trigger", {"kind": "run", "program": "traget.main"}, 'the case has no object "traget"; did you mean "target"?'),
+        ("trigger", {"kind": "run", "program": "target.main"}, "observe.client: only the trigger tcp-connect makes"),
+        ("trigger", {"kind": "call", "name": "socket-send"}, "trigger.name: no program is attached to a socket here"),
+        ("trigger", {"kind": "read-iterator", "program": "target.walk"}, "walk is not attached here"),
+        ("tracer/shared-maps", ["events"], "observe.trace: tracer.bpf.c has trace and trace_cursor of its own"),
+        ("again", {"tail-calls": [{"map": "prog", "index": 0, "program": "other"}], "observe": {}},
+         'again.tail-calls[0].map: target.bpf.c has no map "prog"; did you mean "progs"?'),
+        ("again", {"tail-calls": [{"map": "progs", "index": 0, "program": "othr"}], "observe": {}},
+         'again.tail-calls[0].program: target.bpf.c has no program "othr"; did you mean "other"?'),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, message: str) -> None:
+    found = told(tmp_path, changed(path, value))
+    assert any(message in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"do": "load", "object": "traget"}, 'steps[7].object: the case has no object "traget"; did you mean "target"?'),
+        ({"do": "load", "object": "target", "only": ["mian"]}, 'steps[7].only[0]: target.bpf.c has no program "mian"'),
+        ({"do": "load", "object": "tracer", "tracing": {"fexit": "target.main"}}, 'has no program "fexit"'),
+        ({"do": "load", "object": "tracer", "tracing": {"fexit": "target.main"}, "times": 3}, 'has no program "fexit_3"'),
+        ({"do": "load", "object": "tracer", "tracing": {"fentry": "target.man"}}, 'target.bpf.c has no program "man"'),
+        ({"do": "load", "object": "tracer", "tracing": {"fentry": "target.main:helper"}}, 'no function "helper" in main'),
+        ({"do": "load", "object": "tracer", "share": {"tracee": "target.trace"}}, 'tracer.bpf.c has no map "tracee"'),
+        ({"do": "load", "object": "tracer", "share": {"trace": "target.tracee"}}, 'target.bpf.c has no map "tracee"'),
+        ({"do": "load", "object": "tracer", "attach-types": {"session": "fsession"}}, 'has no program "session"'),
+        ({"do": "load-raw", "object": "tracer", "program": "x", "target": "target.main", "btf-id": 1}, 'no program "x"'),
+        ({"do": "load-raw", "object": "tracer", "program": "fentry", "target": "target.x", "btf-id": 1}, 'no program "x"'),
+        ({"do": "attach", "program": "tracer.fentri"}, 'steps[7].program: tracer.bpf.c has no program "fentri"; did you'),
+        ({"do": "attach", "program": "tracer.fentri", "refused": "EINVAL"}, 'has no program "fentri"'),
+        ({"do": "attach", "program": "tracer.fexit", "times": 2, "first": 2}, 'has no program "fexit_3"'),
+        ({"do": "attach", "program": "tracer.fentry", "api": "link-create", "target": "target.x"}, 'no program "x"'),
+        ({"do": "attach", "program": "tracer.elements"}, 'tracer.bpf.c has no map "elements"'),
+        ({"do": "detach", "link": "fentry"}, 'steps[7].link: there is no link "fentry" here (there are: none)'),
+        ({"do": "tail-call", "map": "target.prog", "program": "target.main"}, 'has no map "prog"; did you mean "progs"?'),
+        ({"do": "tail-call", "map": "target.events"}, "a BPF_MAP_TYPE_PROG_ARRAY is needed here"),
+        ({"do": "tail-call", "map": "target.progs", "program": "target.x"}, 'has no program "x"'),
+        ({"do": "trigger", "trigger": {"kind": "run", "program": "target.x"}}, 'steps[7].trigger.program: target.bpf.c has'),
+        ({"do": "trigger", "trigger": {"kind": "read-iterator", "program": "target.walk"}}, "no iterator to read"),
+        ({"do": "trigger", "trigger": {"kind": "call", "name": "socket-send"}}, "no program is attached to a socket"),
+        ({"do": "observe", "expect": {"client": []}}, 'steps[7].expect.client: needs the key "events"'),
+        ({"do": "info", "link": "fentry", "expect": {"type": 2}}, 'there is no link "fentry" here'),
+        ({"do": "info", "program": "target.x", "expect": {"type": 2}}, 'has no program "x"'),
+        ({"do": "info", "link": "filter", "expect": {"type": 2}}, "filter is attached to a socket; the kernel has no link"),
+        ({"do": "info", "program": "target.main", "expect": {"id": "target.x"}}, 'steps[7].expect.id: target.bpf.c has no'),
+        ({"do": "info", "program": "target.main", "expect": {"id": "x"}}, '"x" does not'),
+        (
+            {"do": "info", "program": "target.main", "expect": {"id": "target.x:btf_id"}},
+            'steps[7].expect.id: target.bpf.c has no program "x"',
+        ),
+        (
+            {"do": "observe", "expect": {"trace": [{"kind": "fentry", "value": "target.x:jited_address"}]}},
+            'steps[7].expect.trace[0].value: target.bpf.c has no program "x"',
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_in_steps(tmp_path: Path, step: dict[str, Any], message: str) -> None:
+    filtered = [{"do": "attach", "program": "target.filter"}] if step.get("link") == "filter" else []
+    found = told(tmp_path, steps(*filtered, step))
+    assert any(message in line for line in found), found
+
+
+def test_what_a_step_needs_must_be_there_before_it(tmp_path: Path) -> None:
+    attach = {"do": "attach", "program": "tracer.fentry"}
+    observe = {"do": "observe", "expect": {"trace": []}}
+    assert told(tmp_path, steps(attach, first=1)) == [
+        '11: steps[1].program: the object "tracer" is not loaded at this point'
+    ]
+    assert told(tmp_path, steps(observe, first=0)) == [
+        "8: steps[0].expect.trace: the object target, which has the trace, is not loaded here"
+    ]
+    refused = {**attach, "refused": "EINVAL"}
+    assert "there is no link" in told(tmp_path, steps(refused, {"do": "detach", "link": "fentry"}))[0]
+    connect = {"do": "trigger", "trigger": {"kind": "tcp-connect"}}
+    look = {"do": "observe", "expect": {"client": []}}
+    assert resolved(tmp_path, steps(connect, look, events="events"))
+    assert "another" in told(tmp_path, steps(connect, look, look, events="events"))[0], "each look has its own trigger"
+
+
+def test_each_mistake_is_told_once_and_in_the_order_of_the_file(tmp_path: Path) -> None:
+    data = steps({"do": "attach", "program": "tracer.b"}, {"do": "attach", "program": "tracer.a"}, first=2)
+    found = told(tmp_path, data)
+    assert [line.partition(":")[2].split(":")[0].strip() for line in found] == ["steps[2].program", "steps[3].program"]
+
+
+def test_what_is_missing_on_purpose_is_declared(tmp_path: Path) -> None:
+    absent = {"do": "load", "object": "tracer", "tracing": {"fentry": "target.main:helper"}, "share": SHARED}
+    assert resolved(tmp_path, steps(absent, first=1, missing=["target.main:helper"]))
+    trigger = {"do": "trigger", "trigger": {"kind": "run", "program": "target.gone"}}
+    assert resolved(tmp_path, steps(trigger, first=1, missing=["target.gone"]))
+
+
+@pytest.mark.parametrize("name", ["target.main:stub", "target.main", "target.never"])
+def test_what_is_declared_as_missing_must_be_missing_and_named(tmp_path: Path, name: str) -> None:
+    (line,) = told(tmp_path, steps(missing=[name]))
+    assert f'missing[0]: "{name}" is declared as missing, but no step misses it; remove it' in line
+
+
+def test_a_map_whose_type_is_not_known_may_be_any(tmp_path: Path) -> None:
+    assert resolved(tmp_path, changed("events", "unknown") | {"observe": {"trace": []}})
+
+
+def test_the_events_and_the_trace_are_where_they_are(tmp_path: Path) -> None:
+    foreign = Listing(programs=TARGET.programs, functions=TARGET.functions, maps={"progs": 3})
+    data = changed("tracer/shared-maps", [])
+    case = resolved(tmp_path, data, target=foreign)
+    assert (case.events_in, case.trace_in) == ("tracer", "tracer")
+    no_trace = Listing(programs=TRACER.programs, functions=TRACER.functions, maps={"events": 4})
+    assert "no object of the case has a trace" in told(tmp_path, data, target=foreign, tracer=no_trace)[0]
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "bpf").glob("*/case.yaml")), ids=lambda path: path.parent.name)
+def test_every_committed_case_declares_what_it_misses(folder: Path) -> None:
+    case = load_case(folder.parent)
+    assert bool(case.missing) == (case.id == "refuse-missing-function")

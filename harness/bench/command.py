@@ -17,7 +17,7 @@ from harness.host.paths import shown
 from harness.model.accelerators import check_accelerator
 from harness.reports import page
 from harness.screen.terminal import make_console
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 
 def bench(

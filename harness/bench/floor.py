@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import BenchError
-from harness.guest.boot import GuestPlan, guest_spec
+from harness.guest.boot import guest_spec
 from harness.model.architectures import Architecture
 from harness.qemu.accel import MARKER
 from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
 from harness.qemu.process import running, wait_until
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
 
 _NEEDED = frozenset({"bin", "dev", "dev/console", "init", "proc", "usr", "usr/bin", "usr/bin/busybox"})

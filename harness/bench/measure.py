@@ -30,8 +30,6 @@ from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_
 from harness.config.case import Case, load_cases
 from harness.config.matrix import DebianKernel, Kernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
-from harness.guest.boot import GuestPlan
-from harness.guest.keys import make_keys
 from harness.guest.snapshots import KIND, Snapshots
 from harness.host import emulators, process
 from harness.host.cache import MANIFEST, Cache
@@ -41,8 +39,11 @@ from harness.qemu.accel import Accel, qemu_version
 from harness.reports.json_report import parse
 from harness.run.matrix import Options, host_facts, load_plan
 from harness.supply.debian.lock import Lock, LockedKernel
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.keys import make_keys
 from harness.supply.kernels.debian import DebianSource
-from harness.supply.preparation import Preparation, Project, debian_request
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies, debian_request
 
 SEED = "kprobe-fentry-fexit"
 SIMPLE = ("subprog-global", "xdp")
@@ -84,7 +85,7 @@ class Bench:
         emulators.require([self._kernel.arch])
         self._arch = ARCHITECTURES[self._kernel.arch]
         (self._seed,) = plan.cases
-        self._preparation = Preparation(wanted.project, self._matrix, cache=cache)
+        self._supplies = Supplies(wanted.project, self._matrix, cache=cache)
         self._keys = make_keys()
         self._notes: dict[str, str] = {}
         self._vng_problems: list[str] = []
@@ -170,7 +171,7 @@ class Bench:
     def _added(self, name: str) -> CaseSamples:
         (simple,) = load_cases(self._wanted.project.matrix_file, self._matrix.cases, only=[name])
         project = self._project(
-            self._scratch / f"copies-{name}", kernel=self._kernel, lock=self._preparation.lock, case=self._seed
+            self._scratch / f"copies-{name}", kernel=self._kernel, lock=self._supplies.lock, case=self._seed
         )
         ids = multiply(project, simple, count=max(self._wanted.counts))
         kernels = [self._kernel.name]
@@ -201,7 +202,7 @@ class Bench:
     def _beside_virtme(self, found: Virtme, kernel: DebianKernel) -> VirtmeSamples:
         self._say(f"virtme-ng {found.version}: preparing {kernel.package} of {kernel.suite}")
         locked = self._resolved(kernel)
-        lock = self._preparation.lock
+        lock = self._supplies.lock
         lock = lock.model_copy(update={"kernels": {**lock.kernels, kernel.name: locked}})
         project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
@@ -210,12 +211,12 @@ class Bench:
         release = report.kernels[0].release
         if not release:
             raise BenchError(f"{kernel.name} was not run: {report.cells[0].outcome.reason}")
-        tree = kernel_tree(locked.packages, release=release, cache=self._cache, mirrors=self._preparation.mirrors())
+        tree = kernel_tree(locked.packages, release=release, cache=self._cache, mirrors=self._supplies.mirrors())
         shared = self._scratch / "vng"
         shared.mkdir()
-        base = self._preparation.base(self._arch)
+        base = self._supplies.base(self._arch)
         write_busybox(base, shared / "busybox")
-        objects = self._preparation.objects([self._seed], self._arch)[SEED]
+        objects = self._supplies.objects([self._seed], self._arch)[SEED]
         settings = kernel.settings(self._matrix.defaults)
         write_job(self._seed, objects=objects, deadline=settings.deadlines.case, path=shared / "job.json")
         argv = vng_argv(
@@ -316,31 +317,18 @@ class Bench:
 
     def _resolved(self, kernel: DebianKernel) -> LockedKernel:
         request = debian_request(kernel)
-        return DebianSource(cache=self._cache, mirrors=self._preparation.mirrors).resolve(request)
+        return DebianSource(cache=self._cache, mirrors=self._supplies.mirrors).resolve(request)
 
     def _plan(self, kernel: Kernel) -> GuestPlan:
         """Return what a guest of the kernel is started from, as run/matrix.py does."""
-        arch = ARCHITECTURES[kernel.arch]
-        files = self._preparation.kernel(kernel, cases=[self._seed])
-        wanted = self._wanted.accel or self._matrix.defaults.accel
-        return GuestPlan(
-            kernel=files,
-            settings=kernel.settings(self._matrix.defaults),
-            accel=self._preparation.accel(wanted, files).name,
-            base=self._preparation.base(arch),
-            programs=self._preparation.programs(arch),
-            keys=self._keys,
-            objects={},
-            folder=Path(),
-            cmdline=kernel.cmdline,
-        )
+        return self._supplies.guest(kernel, [self._seed], keys=self._keys, folder=Path(), accel=self._wanted.accel)
 
     def _accel(self, guest: GuestPlan) -> Accel:
-        return self._preparation.accel(self._wanted.accel or self._matrix.defaults.accel, guest.kernel)
+        return self._supplies.accel(self._wanted.accel or self._matrix.defaults.accel, guest.kernel)
 
     def _sizes(self, names: Sequence[str]) -> Sizes:
         snapshots = Snapshots(self._cache, qemu_version=qemu_version(self._arch))
-        lock = self._preparation.lock
+        lock = self._supplies.lock
         image = lock.images.get(self._arch.debian)
         kernels = []
         for kernel in self._matrix.kernels:
@@ -360,7 +348,7 @@ class Bench:
                 )
             )
         return Sizes(
-            image=self._preparation.base(self._arch).stat().st_size,
+            image=self._supplies.base(self._arch).stat().st_size,
             image_downloaded=None if image is None else sum(package.size for package in image.packages),
             kernels=tuple(kernels),
         )

@@ -11,7 +11,7 @@ import yaml
 from harness.config.case import Case
 from harness.config.matrix import DebianKernel, Kernel, Matrix
 from harness.supply.debian.lock import Lock, write_lock
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 
 def make_project(

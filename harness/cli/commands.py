@@ -35,7 +35,7 @@ def matrix(
     """Run the matrix, show the grid, and return the exit code."""
     _check_words(accel=accel, jobs=jobs)
     from harness.run.matrix import Options, run_matrix
-    from harness.supply.preparation import Project
+    from harness.supply.project import Project
 
     options = Options(
         project=Project(matrix_file=matrix_file),
@@ -72,7 +72,7 @@ def watch(
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
     from harness.run import watch as watching
     from harness.run.matrix import Options
-    from harness.supply.preparation import Project
+    from harness.supply.project import Project
 
     _check_words(accel=accel, jobs=jobs)
     if not cases:
@@ -96,11 +96,12 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
     from harness.config.matrix import DebianKernel, load_matrix
     from harness.host.cache import Cache
     from harness.screen.terminal import make_console
-    from harness.supply.preparation import Preparation, Project
+    from harness.supply.project import Project
+    from harness.supply.supplies import Supplies
 
     project = Project(matrix_file=matrix_file)
     loaded = load_matrix(matrix_file)
-    pinned = Preparation(project, loaded, cache=Cache()).lock.kernels
+    pinned = Supplies(project, loaded, cache=Cache()).lock.kernels
     table = Table("kernel", "arch", "from", "pinned", box=None, padding=(0, 2, 0, 0))
     for kernel in loaded.kernels:
         if arches and "all" not in arches and kernel.arch not in arches:
@@ -143,17 +144,18 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     from harness.screen.terminal import make_console
     from harness.supply.debian.lock import Lock, write_lock
     from harness.supply.kernels.debian import DebianSource
-    from harness.supply.preparation import Preparation, Project, debian_request
+    from harness.supply.project import Project
+    from harness.supply.supplies import Supplies, debian_request
 
     project = Project(matrix_file=matrix_file)
     options = Options(project=project, kernels=kernels, arches=["all"])
     loaded, plan = load_plan(options)
     cache = Cache()
-    preparation = Preparation(project, loaded, cache=cache)
-    source = DebianSource(cache=cache, mirrors=preparation.mirrors)
+    supplies = Supplies(project, loaded, cache=cache)
+    source = DebianSource(cache=cache, mirrors=supplies.mirrors)
     console = make_console()
     names = {kernel.name for kernel in loaded.kernels}
-    pinned = {name: entry for name, entry in preparation.lock.kernels.items() if name in names}
+    pinned = {name: entry for name, entry in supplies.lock.kernels.items() if name in names}
     gone: list[str] = []
     for kernel in plan.kernels:
         if not isinstance(kernel, DebianKernel):
@@ -175,9 +177,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     if host is not None:
         wanted.add(host.debian)
     images = {
-        name: preparation.lock.images[name]
-        if kernels and name in preparation.lock.images
-        else preparation.resolve_image(name)
+        name: supplies.lock.images[name] if kernels and name in supplies.lock.images else supplies.resolve_image(name)
         for name in sorted(wanted)
     }
     try:
@@ -198,7 +198,8 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     from harness.host import emulators
     from harness.host.cache import Cache
     from harness.run.matrix import Options, load_plan
-    from harness.supply.preparation import Preparation, Project
+    from harness.supply.project import Project
+    from harness.supply.supplies import Supplies
 
     options = Options(project=Project(matrix_file=matrix_file), kernels=[kernel], accel=accel)
     loaded, plan = load_plan(options)
@@ -206,8 +207,8 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
         names = ", ".join(entry.name for entry in plan.kernels)
         raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
     emulators.require([plan.kernels[0].arch])
-    preparation = Preparation(options.project, loaded, cache=Cache())
-    return interactive_shell(preparation, loaded, plan.kernels[0], accel=accel or loaded.defaults.accel)
+    supplies = Supplies(options.project, loaded, cache=Cache())
+    return interactive_shell(supplies, plan.kernels[0], accel=accel)
 
 
 def doctor(*, matrix_file: Path) -> int:

@@ -17,7 +17,8 @@ from harness.host.process import find_tool, run
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import qemu_version, remembered
 from harness.run.matrix import available_memory_mib
-from harness.supply.preparation import Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 Found = TypeVar("Found")
 
@@ -134,7 +135,7 @@ def _headers() -> Finding:
 
 def _mirror(matrix_file: Path, matrix: Matrix, *, cache: Cache) -> Finding:
     def look() -> str:
-        mirrors = Preparation(Project(matrix_file=matrix_file), matrix, cache=cache).mirrors()
+        mirrors = Supplies(Project(matrix_file=matrix_file), matrix, cache=cache).mirrors()
         return f"{mirrors.base('debian')} (from {mirrors.origins['debian']})"
 
     found = _attempt("mirror", look)

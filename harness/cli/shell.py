@@ -10,38 +10,30 @@ import sys
 import tempfile
 import termios
 import tty
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import paramiko
 
-from harness.config.matrix import Kernel, Matrix
-from harness.guest.boot import GuestPlan, booted, connected
-from harness.guest.keys import make_keys
-from harness.supply.preparation import Preparation
+from harness.config.matrix import Kernel
+from harness.guest.boot import booted, connected
+from harness.supply.image.keys import make_keys
+from harness.supply.image.programs import GuestPrograms
+from harness.supply.supplies import Supplies
 
 
-def interactive_shell(preparation: Preparation, matrix: Matrix, kernel: Kernel, *, accel: str) -> int:
+def interactive_shell(supplies: Supplies, kernel: Kernel, *, accel: str | None) -> int:
     """Boot a kernel, give the user a shell in it, and return the shell's exit code.
 
     Without a terminal, commands are read from standard input. Raises what booting raises.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    files = preparation.kernel(kernel, cases=())
-    chosen = preparation.accel(accel, files)
     with tempfile.TemporaryDirectory(prefix="bpfmatrix-shell-") as name:
-        plan = GuestPlan(
-            kernel=files,
-            settings=kernel.settings(matrix.defaults),
-            accel=chosen.name,
-            base=preparation.base(files.arch),
-            keys=make_keys(),
-            objects={},
-            folder=Path(name),
-            cmdline=kernel.cmdline,
-        )
-        print(f"{kernel.name}: booting {files.release} under {chosen.name}", file=sys.stderr)
+        plan = supplies.guest(kernel, (), keys=make_keys(), folder=Path(name), accel=accel)
+        plan = replace(plan, programs=GuestPrograms())  # no case runs here, so nothing waits for one
+        print(f"{kernel.name}: booting {plan.kernel.release} under {plan.accel}", file=sys.stderr)
         with booted(plan) as qemu, connected(plan, qemu) as connection:
             if sys.stdin.isatty():
                 size = shutil.get_terminal_size()

@@ -255,7 +255,7 @@ def mutants(
 ) -> None:
     """Change each case in one place at a time, and see whether its cell turns red."""
     from harness.mutants import command
-    from harness.supply.preparation import Project
+    from harness.supply.project import Project
 
     with errors_shown():
         code = command.mutants(

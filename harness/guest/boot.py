@@ -5,20 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness.config.matrix import Settings
 from harness.errors import QemuError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
-from harness.guest.keys import RunKeys
 from harness.qemu.argv import GuestSpec, kernel_cmdline
 from harness.qemu.process import QemuProcess, running
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
-from harness.supply.image.programs import GuestPrograms
 from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.payload import direct_image
@@ -27,33 +23,6 @@ LISTENING = "Not backgrounding"
 """What dropbear -F -E writes to the console once it listens (src/svr-main.c, main_noinetd())."""
 SETTLE = 2.0
 """Seconds for QEMU to end after the connection broke: a dying kernel takes a moment to reset the machine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuestPlan:
-    """What is needed to start one guest.
-
-    `base` is the shared userland; `programs` is what runs the cases in the guest; `objects` maps case id to files.
-    Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
-    is sent, as mutants do (harness/mutants/); it is given the job of harness/scenario/jobs.py and returns one.
-    """
-
-    kernel: KernelFiles
-    settings: Settings
-    accel: str
-    base: Path
-    keys: RunKeys
-    objects: Mapping[str, Mapping[str, Path]]
-    folder: Path
-    programs: GuestPrograms = field(default_factory=GuestPrograms)
-    cmdline: str = ""
-    stopping: threading.Event = field(default_factory=threading.Event)
-    edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-
-    @property
-    def serial(self) -> bool:
-        """Whether SSH goes over the spare serial port, for want of a network card."""
-        return not self.kernel.has_network
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
-from harness.guest.keys import RunKeys
+from harness.supply.image.keys import RunKeys
 
 if TYPE_CHECKING:
     import paramiko

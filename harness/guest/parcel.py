@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.config.case import Case
-from harness.guest.boot import GuestPlan
 from harness.scenario.jobs import job_of
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.modules import CaseModule
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")

@@ -20,12 +20,13 @@ from harness.errors import (
 )
 from harness.facts.records import CaseRecord, Ending, KernelLog, console_tail, ending_of
 from harness.facts.transcript import Transcript
-from harness.guest.boot import SETTLE, GuestPlan, booted, connected
+from harness.guest.boot import SETTLE, booted, connected
 from harness.guest.clock import uptime_problem
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.model.results import Start
 from harness.qemu.process import QemuProcess, wait_until
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.files import KernelFiles
 
 AGENT_COMMAND = f"dd bs=64k status=none if={IN_GUEST}/out; exec >&- 2>&-; read -r _ && exec poweroff -f"

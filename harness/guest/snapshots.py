@@ -35,18 +35,8 @@ from harness.errors import (
     QemuError,
     SnapshotError,
 )
-from harness.guest.boot import (
-    LISTENING,
-    SETTLE,
-    GuestPlan,
-    boot_files,
-    common_nodes,
-    connected,
-    guest_folder,
-    guest_spec,
-)
+from harness.guest.boot import LISTENING, SETTLE, boot_files, common_nodes, connected, guest_folder, guest_spec
 from harness.guest.clock import speed_problem, uptime_said
-from harness.guest.keys import make_keys
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.host.cache import MANIFEST, Cache, digest, file_state, sha256_known, sha256_sparse
 from harness.host.process import find_tool, run
@@ -54,7 +44,9 @@ from harness.qemu.accel import processor
 from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
 from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, resume, save_state
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
+from harness.supply.image.keys import make_keys
 
 KIND = "snapshots"
 FORMAT = 6

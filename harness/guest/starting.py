@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from harness.config.case import Case
 from harness.errors import SnapshotError
-from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
 from harness.guest.snapshots import Snapshots
 from harness.model.results import Start
+from harness.supply.guest_plan import GuestPlan
 
 
 class Starter:

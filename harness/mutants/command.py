@@ -13,7 +13,6 @@ from harness.config.expectation import NO_RULE, choose
 from harness.config.matrix import Kernel, load_matrix
 from harness.errors import ConfigError, UsageError
 from harness.facts.records import CaseRecord
-from harness.guest.keys import make_keys
 from harness.host import emulators
 from harness.host.cache import Cache
 from harness.host.paths import shown
@@ -39,7 +38,9 @@ from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory
 from harness.run.one_kernel import cell_of
 from harness.run.plan import make_plan
-from harness.supply.preparation import Preparation, Project
+from harness.supply.image.keys import make_keys
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 MAIN = "6.12"
 """The series of the kernel that mutants run on unless others are named: most cases work there."""
@@ -133,10 +134,10 @@ class Search:
 
     def _in_guests(self) -> list[Recorded]:
         cache = Cache()
-        preparation = Preparation(self._wanted.project, self._matrix, cache=cache)
+        supplies = Supplies(self._wanted.project, self._matrix, cache=cache)
         lab = Laboratory(
             matrix=self._matrix,
-            preparation=preparation,
+            supplies=supplies,
             cache=cache,
             keys=make_keys(),
             folder=self.folder,
@@ -147,10 +148,10 @@ class Search:
         if self._wanted.kernels:
             shares: Shares = [(kernel, self._cases) for kernel in self._kernels]
         else:
-            pinned = {name: entry.version for name, entry in preparation.lock.kernels.items()}
+            pinned = {name: entry.version for name, entry in supplies.lock.kernels.items()}
             shares = assignments(self._cases, self._kernels, pinned)
         for arch in sorted({kernel.arch for kernel, _ in shares}):
-            preparation.objects(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
+            supplies.objects(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
         recorded = []
         with signals_as_errors():
             try:
@@ -164,11 +165,11 @@ class Search:
     def _one_kernel(self, lab: Laboratory, kernel: Kernel, cases: Sequence[Case]) -> Recorded:
         """Run some cases by themselves on a kernel, then their mutants."""
         begun = time.monotonic()
-        pinned = lab.preparation.lock.kernels.get(kernel.name)
+        pinned = lab.supplies.lock.kernels.get(kernel.name)
         trials = [_trial(case, kernel, pinned.version if pinned else "") for case in cases]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
-        objects = lab.preparation.objects(cases, ARCHITECTURES[kernel.arch])
+        objects = lab.supplies.objects(cases, ARCHITECTURES[kernel.arch])
         more = [
             replace(trial, mutant=mutant)
             for trial in trials

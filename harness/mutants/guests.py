@@ -18,8 +18,6 @@ from harness.config.base import frozen_copy
 from harness.config.case import Case
 from harness.config.matrix import Kernel, Matrix
 from harness.facts.records import CaseRecord
-from harness.guest.boot import GuestPlan
-from harness.guest.keys import RunKeys
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host.cache import Cache
@@ -29,7 +27,9 @@ from harness.mutants.model import Mutant
 from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
 from harness.run.one_kernel import KernelRun, run_kernel, version_of
-from harness.supply.preparation import Preparation
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.keys import RunKeys
+from harness.supply.supplies import Supplies
 
 WAIT_SECONDS = 0.1
 """How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""
@@ -82,7 +82,7 @@ class Laboratory:
     """All that guests need; one for a whole search."""
 
     matrix: Matrix
-    preparation: Preparation
+    supplies: Supplies
     cache: Cache
     keys: RunKeys
     folder: Path
@@ -98,21 +98,18 @@ class Laboratory:
         """
         begun = time.monotonic()
         arch = ARCHITECTURES[kernel.arch]
-        files = self.preparation.kernel(kernel, cases=cases)
-        plan = GuestPlan(
-            kernel=files,
-            settings=kernel.settings(self.matrix.defaults),
-            accel=self.preparation.accel(self.accel, files).name,
-            base=self.preparation.base(arch),
-            programs=self.preparation.programs(arch),
+        plan = self.supplies.guest(
+            kernel,
+            cases,
             keys=self.keys,
-            objects={},
             folder=self.folder / kernel.name,
+            accel=self.accel,
             stopping=self.stopping,
         )
-        objects = self.preparation.objects(list({trial.case.id: trial.case for trial in trials}.values()), arch)
+        files = plan.kernel
+        objects = self.supplies.objects(list({trial.case.id: trial.case for trial in trials}.values()), arch)
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
-        work = _Work(plan, trials, objects, starter=Starter(snapshots), cmdline=kernel.cmdline)
+        work = _Work(plan, trials, objects, starter=Starter(snapshots))
         answers = Answers(records=[None] * len(trials))
         for indexes, run in self._runs(work):
             for index in indexes:
@@ -154,10 +151,8 @@ class _Work:
         objects: Mapping[str, Mapping[str, Path]],
         *,
         starter: Starter,
-        cmdline: str,
     ) -> None:
         self._plan, self._trials, self._objects, self._starter = plan, trials, objects, starter
-        self._cmdline = cmdline
 
     def name(self, index: int) -> str:
         """Return the id that a trial has in its guest."""
@@ -188,7 +183,7 @@ class _Work:
             self._plan,
             folder=folder,
             objects=objects,
-            cmdline=f"{self._cmdline} {self._trials[indexes[0]].cmdline}".strip(),
+            cmdline=f"{self._plan.cmdline} {self._trials[indexes[0]].cmdline}".strip(),
             edit=lambda job: edited(job, edits),
         )
         return indexes, run_kernel(plan, cases, boot=self._starter)

@@ -30,8 +30,6 @@ from harness.errors import (
     InterruptedRunError,
     UsageError,
 )
-from harness.guest.boot import GuestPlan
-from harness.guest.keys import RunKeys, make_keys
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host import emulators, process
@@ -49,7 +47,9 @@ from harness.run.one_kernel import cells_of, error_reason, kernel_result, run_ke
 from harness.run.plan import Plan, make_plan
 from harness.run.schedule import last_seconds, longest_first
 from harness.scenario.jobs import signature_problems
-from harness.supply.preparation import Built, Preparation, Project
+from harness.supply.image.keys import RunKeys, make_keys
+from harness.supply.project import Project
+from harness.supply.supplies import Built, Supplies
 
 if TYPE_CHECKING:
     from harness.screen.terminal import Progress
@@ -126,7 +126,7 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> tuple[Report,
 
 
 class MatrixRun:
-    """One run in progress. `preparation`, `keys` and `progress` may be those of a run before it.
+    """One run in progress. `supplies`, `keys` and `progress` may be those of a run before it.
 
     `folder` is the run's folder once there is one; `interrupted` says at the end what has interrupted it, if anything.
     """
@@ -138,7 +138,7 @@ class MatrixRun:
         plan: Plan,
         *,
         cache: Cache,
-        preparation: Preparation | None = None,
+        supplies: Supplies | None = None,
         keys: RunKeys | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -147,7 +147,7 @@ class MatrixRun:
         self._plan = plan
         self._cache = cache
         self._accel = options.accel or matrix.defaults.accel
-        self._preparation = preparation or Preparation(options.project, matrix, cache=cache, locked_only=options.locked)
+        self._supplies = supplies or Supplies(options.project, matrix, cache=cache, locked_only=options.locked)
         self._given = progress, keys
         self._built: dict[str, Built] = {}
         self._notices: list[str] = []
@@ -186,7 +186,7 @@ class MatrixRun:
             versions = [beside.submit(qemu_version, arch) for arch in arches]
             made = beside.submit(lambda: (self._progress, self._keys))
             for arch in arches:
-                self._built[arch.name] = self._preparation.build(self._plan.cases, arch)
+                self._built[arch.name] = self._supplies.build(self._plan.cases, arch)
             for version in versions:
                 version.result()
             made.result()
@@ -195,7 +195,7 @@ class MatrixRun:
             raise ConfigError("\n".join(mistakes))
         for kernel in self._plan.kernels:
             if isinstance(kernel, PathKernel):
-                self._preparation.kernel(kernel, cases=self._plan.cases)
+                self._supplies.kernel(kernel, cases=self._plan.cases)
 
     @property
     def faults(self) -> tuple[BuildError, ...]:
@@ -266,7 +266,7 @@ class MatrixRun:
                 return
             if len(self._built[kernel.arch].faults) < len(self._plan.cases):
                 with contextlib.suppress(BpfmatrixError, OSError):
-                    self._preparation.kernel(kernel, cases=self._plan.cases)
+                    self._supplies.kernel(kernel, cases=self._plan.cases)
 
     def _import_later(self) -> None:
         """Import the modules of `LATER` once a guest starts: before, they would hold up what it starts with."""
@@ -317,24 +317,18 @@ class MatrixRun:
             return KernelOutput(result=result, cells=cells)
         begun = time.monotonic()
         self._progress.state(kernel.name, "fetching")
-        files = self._preparation.kernel(kernel, cases=self._plan.cases)
-        if files.notice:
-            self._progress.note(files.notice)
-        base = self._preparation.base(arch)
-        accel = self._preparation.accel(self._accel, files)
-        self._accels[arch.name] = accel
-        plan = GuestPlan(
-            kernel=files,
-            settings=kernel.settings(self._matrix.defaults),
-            accel=accel.name,
-            base=base,
-            programs=self._preparation.programs(arch),
+        plan = self._supplies.guest(
+            kernel,
+            self._plan.cases,
             keys=self._keys,
-            objects=built.files,
             folder=folder,
-            cmdline=kernel.cmdline,
+            accel=self._accel,
+            objects=built.files,
             stopping=self._stopping,
         )
+        if plan.kernel.notice:
+            self._progress.note(plan.kernel.notice)
+        self._accels[arch.name] = self._supplies.accel(self._accel, plan.kernel)
         fetched = time.monotonic() - begun
         self._progress.state(kernel.name, "running")
         self._prepared.set()
@@ -385,7 +379,7 @@ class MatrixRun:
             jobs=self.jobs,
             complete=complete,
             exit_code=0,
-            notices=(*notices, *self._preparation.notices, *self._notices),
+            notices=(*notices, *self._supplies.notices, *self._notices),
         )
         cases = tuple((case.id, case.title) for case in self._plan.cases)
         report = Report(run=info, kernels=tuple(kernels), cases=cases, cells=tuple(cells))

@@ -11,12 +11,12 @@ from harness.config.case import Case
 from harness.config.expectation import choose
 from harness.errors import BpfmatrixError, BuildError, CompileError, ConfigError
 from harness.facts.records import CaseRecord, KernelLog
-from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult, run_session
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
 from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PackageInfo, Stage, Start
+from harness.supply.guest_plan import GuestPlan
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
 

@@ -27,7 +27,6 @@ from harness.errors import (
     InterruptedRunError,
     KernelFileError,
 )
-from harness.guest.keys import make_keys
 from harness.host import emulators
 from harness.host.cache import Cache
 from harness.host.paths import shown
@@ -40,7 +39,9 @@ from harness.run.matrix import MatrixRun, Options, load_plan
 from harness.run.one_kernel import error_reason
 from harness.run.plan import choose_kernels, matching
 from harness.screen.watch import WatchScreen, named
-from harness.supply.preparation import Preparation, Project
+from harness.supply.image.keys import make_keys
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 INTERVAL = 0.2
 """Seconds between two looks at the files."""
@@ -332,20 +333,20 @@ class Session:
         self._screen = screen
         self._cache = cache
         self._keys = make_keys()
-        self._prepared: tuple[Matrix, Preparation] | None = None
+        self._prepared: tuple[Matrix, Supplies] | None = None
         self._made: list[Path] = []
 
     def ready(self, cases: Sequence[str]) -> Ready:
-        """Do what `Runner` says. The preparation is begun anew only where matrix.yaml says something else."""
+        """Do what `Runner` says. Supplies are kept until matrix.yaml says something else."""
         matrix, plan = load_plan(replace(self._options, cases=cases or self._options.cases))
         if self._prepared is None or self._prepared[0] != matrix:
-            self._prepared = matrix, Preparation(self._options.project, matrix, cache=self._cache)
+            self._prepared = matrix, Supplies(self._options.project, matrix, cache=self._cache)
         run = MatrixRun(
             self._options,
             matrix,
             plan,
             cache=self._cache,
-            preparation=self._prepared[1],
+            supplies=self._prepared[1],
             keys=self._keys,
             progress=self._screen,
         )

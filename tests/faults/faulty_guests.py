@@ -10,12 +10,13 @@ from projects import ROOT
 
 from harness.config.case import Case
 from harness.config.matrix import load_matrix
-from harness.guest.boot import GuestPlan
-from harness.guest.keys import make_keys
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import AGENT, SERVICE, guest_programs, harness_programs
-from harness.supply.preparation import Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_program"]
 
@@ -23,20 +24,10 @@ __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_prog
 def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
     """Return a plan for a kernel of the committed matrix, ready to boot."""
     matrix = load_matrix(ROOT / "matrix.yaml")
-    preparation = Preparation(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
+    supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
     kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
-    arch = ARCHITECTURES[kernel.arch]
-    files = preparation.kernel(kernel, cases=cases)
-    return GuestPlan(
-        kernel=files,
-        settings=kernel.settings(matrix.defaults),
-        accel=preparation.accel(matrix.defaults.accel, files).name,
-        base=preparation.base(arch),
-        programs=preparation.programs(arch),
-        keys=make_keys(),
-        objects=preparation.objects(cases, arch),
-        folder=folder,
-    )
+    objects = supplies.objects(cases, ARCHITECTURES[kernel.arch])
+    return supplies.guest(kernel, cases, keys=make_keys(), folder=folder, objects=objects)
 
 
 def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:

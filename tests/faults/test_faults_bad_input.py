@@ -21,7 +21,8 @@ from projects import KERNEL, ROOT, Done, TemporaryProject, run
 from harness.config.matrix import load_matrix
 from harness.host.cache import Cache, verified
 from harness.model.architectures import ARCHITECTURES
-from harness.supply.preparation import Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 ENTRIES = ("kernels", "images", "objects")
 
@@ -365,13 +366,13 @@ def test_a_disk_that_is_full_when_the_guest_is_made(
 def test_a_damaged_kernel_is_fetched_again(bench: Bench) -> None:
     matrix = load_matrix(ROOT / "matrix.yaml")
     kernel = next(kernel for kernel in matrix.kernels if kernel.name == KERNEL)
-    preparation = Preparation(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
-    files = preparation.kernel(kernel, cases=())
+    supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
+    files = supplies.kernel(kernel, cases=())
     if files.notice:
         pytest.skip(f"not the pinned package, so it cannot be fetched again: {files.notice}")
     entries = [
         files.image.parent,
-        preparation.base(ARCHITECTURES[kernel.arch]).parent,
+        supplies.base(ARCHITECTURES[kernel.arch]).parent,
     ]
     for entry in entries:
         shutil.copytree(entry, bench.cache / entry.relative_to(Cache().root))

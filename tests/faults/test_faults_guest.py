@@ -20,9 +20,9 @@ from projects import FLAGSHIP, INPUTS, KERNEL, ROOT, alive, guests, load_input, 
 
 from harness.config.case import Case, load_case
 from harness.errors import ConfigError
-from harness.guest.boot import GuestPlan
 from harness.model.results import CellResult, OutcomeKind, Stage, Verdict
 from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
 

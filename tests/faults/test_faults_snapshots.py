@@ -17,7 +17,6 @@ from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
 from harness.config.case import Case, load_case
-from harness.guest.boot import GuestPlan
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host.cache import Cache
@@ -25,6 +24,7 @@ from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, OutcomeKind, Start, Verdict
 from harness.qemu.accel import qemu_version
 from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
 

@@ -15,7 +15,7 @@ from projects import ROOT, TemporaryProject
 
 from harness.model.results import OutcomeKind, Report, Stage, Verdict
 from harness.run.matrix import Options, run_matrix
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
 

@@ -46,7 +46,7 @@ import sys
 from pathlib import Path
 import invoke.program, tasks
 from harness.cli import commands
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 from harness.run import matrix as matrix_run
 from harness.host.cache import Cache
 
@@ -89,7 +89,8 @@ def test_what_comes_later_has_all_that_connecting_and_reporting_take() -> None:
     """What is not in LATER is loaded where it is used, while a guest waits or after all have ended."""
     code = "\n".join(f"import {name}" for name in ("invoke.program", "harness.run.matrix", *LATER))
     used = """
-from harness.guest import connection, keys
+from harness.guest import connection
+from harness.supply.image import keys
 from harness.reports import writer
 before = set(sys.modules)
 made = keys.make_keys()

@@ -15,7 +15,8 @@ from harness.config.matrix import Matrix
 from harness.errors import CompileError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
-from harness.supply.preparation import Built, Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Built, Supplies
 
 INPUTS = ROOT / "tests/inputs"
 
@@ -27,7 +28,7 @@ def built(folder: Path, name: str, arch: Architecture = X86, *, copied: bool = F
     case = load_case((folder if copied else INPUTS) / name)
     matrix = Matrix.model_validate({"kernels": [{"name": "k", "arch": "x86_64", "source": "path", "image": "vmlinuz"}]})
     project = Project(matrix_file=folder / "matrix.yaml")
-    return Preparation(project, matrix, cache=Cache(folder / "cache")).build([case], arch)
+    return Supplies(project, matrix, cache=Cache(folder / "cache")).build([case], arch)
 
 
 @pytest.mark.parametrize(

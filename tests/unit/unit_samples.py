@@ -14,11 +14,11 @@ from harness.config.case import Case, load_case
 from harness.config.matrix import Deadlines, Settings
 from harness.facts.records import CaseRecord
 from harness.facts.transcript import Transcript
-from harness.guest.boot import GuestPlan
-from harness.guest.keys import make_keys
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import PackageInfo
 from harness.supply.debian.apt import PackageFile
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.keys import make_keys
 from harness.supply.kernels.files import KernelFiles
 
 ROOT = Path(__file__).resolve().parent.parent.parent

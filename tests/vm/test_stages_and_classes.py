@@ -17,7 +17,7 @@ from projects import ROOT, TemporaryProject
 from harness.model.refusals import NAMES, UNCLASSIFIED
 from harness.model.results import Origin, OutcomeKind, Report, Stage
 from harness.run.matrix import Options, run_matrix
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
 

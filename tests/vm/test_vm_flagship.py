@@ -17,7 +17,7 @@ from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
 from harness.run.matrix import Options, run_matrix
 from harness.supply.debian.lock import read_lock
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
 

@@ -18,7 +18,7 @@ from harness.model.results import CellResult, OutcomeKind, Report, Stage, Verdic
 from harness.reports.grid import exit_code
 from harness.reports.json_report import parse
 from harness.run.matrix import Options, run_matrix
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
 

@@ -18,8 +18,7 @@ from projects import ROOT, guests, until
 from harness.config.case import Case, load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
-from harness.guest.boot import GuestPlan, connected
-from harness.guest.keys import make_keys
+from harness.guest.boot import connected
 from harness.guest.parcel import PARCELS, job_parcel
 from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshots
 from harness.guest.starting import Starter
@@ -28,7 +27,10 @@ from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, Start
 from harness.qemu.accel import qemu_version
 from harness.run.one_kernel import KernelRun, cells_of, run_kernel
-from harness.supply.preparation import Preparation, Project
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.keys import make_keys
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 pytestmark = pytest.mark.vm
 
@@ -42,25 +44,15 @@ class Bench:
     """The committed matrix, the user's cache for what is fetched, and a folder of its own for snapshots."""
 
     matrix: Matrix
-    preparation: Preparation
+    supplies: Supplies
     cases: Sequence[Case]
     folder: Path
 
     def plan(self, name: str, cases: Sequence[Case], *, folder: str) -> GuestPlan:
         """Return a plan for a kernel of the matrix, with keys and a folder of its own."""
         kernel = next(kernel for kernel in self.matrix.kernels if kernel.name == name)
-        arch = ARCHITECTURES[kernel.arch]
-        files = self.preparation.kernel(kernel, cases=self.cases)
-        return GuestPlan(
-            kernel=files,
-            settings=kernel.settings(self.matrix.defaults),
-            accel=self.preparation.accel(self.matrix.defaults.accel, files).name,
-            base=self.preparation.base(arch),
-            programs=self.preparation.programs(arch),
-            keys=make_keys(),
-            objects=self.preparation.objects(cases, arch),
-            folder=self.folder / folder,
-        )
+        objects = self.supplies.objects(cases, ARCHITECTURES[kernel.arch])
+        return self.supplies.guest(kernel, self.cases, keys=make_keys(), folder=self.folder / folder, objects=objects)
 
     def snapshots(self, name: str) -> Snapshots:
         arch = next(ARCHITECTURES[kernel.arch] for kernel in self.matrix.kernels if kernel.name == name)
@@ -87,7 +79,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     project = Project(matrix_file=ROOT / "matrix.yaml")
     return Bench(
         matrix=matrix,
-        preparation=Preparation(project, matrix, cache=Cache()),
+        supplies=Supplies(project, matrix, cache=Cache()),
         cases=[case for case in load_cases(project.matrix_file, matrix.cases) if case.id in CASES],
         folder=tmp_path_factory.mktemp("snapshots"),
     )

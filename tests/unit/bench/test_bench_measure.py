@@ -16,11 +16,11 @@ from harness.bench.measure import QUICK_COUNTS, Bench, Wanted
 from harness.bench.samples import Sizes
 from harness.bench.virtme import Virtme
 from harness.errors import BenchError, MirrorError, UsageError
-from harness.guest.boot import GuestPlan
 from harness.host.cache import Cache
 from harness.model.results import Report, Start
 from harness.qemu.accel import Accel
-from harness.supply.preparation import Project
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,7 +13,7 @@ from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel, load
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
 from harness.supply.debian.lock import read_lock
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = Project(matrix_file=ROOT / "matrix.yaml")

@@ -21,7 +21,7 @@ from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_OK
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest import connection as module
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
-from harness.guest.keys import RunKeys, make_keys
+from harness.supply.image.keys import RunKeys, make_keys
 
 KEYS = make_keys()
 Program = Callable[[paramiko.Channel], None]

@@ -21,8 +21,7 @@ from unit_samples import guest_plan, kernel_files
 from harness.config.matrix import Deadlines
 from harness.errors import DeadlineError, GuestConnectionError, QemuError, SnapshotError
 from harness.guest import snapshots as module
-from harness.guest.boot import LISTENING, GuestPlan
-from harness.guest.keys import make_keys
+from harness.guest.boot import LISTENING
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshot, Snapshots
 from harness.host import cache as cache_module
@@ -30,7 +29,9 @@ from harness.host.cache import Cache, sha256_sparse
 from harness.model.architectures import ARCHITECTURES
 from harness.qemu.argv import GuestSpec
 from harness.qemu.process import Death
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
+from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import GuestPrograms
 
 PROGRAMS = GuestPrograms(nodes=(cpio.file("usr/lib/bpfmatrix/service.pyc", b"the service"),), agent=b"the agent")

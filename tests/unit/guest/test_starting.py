@@ -16,11 +16,12 @@ from unit_samples import guest_plan, sample_case
 from harness.config.case import Case
 from harness.errors import QemuError, SnapshotError
 from harness.guest import starting
-from harness.guest.boot import GuestPlan, booted
+from harness.guest.boot import booted
 from harness.guest.session import SessionResult, Starting
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.model.results import Start
+from harness.supply.guest_plan import GuestPlan
 
 DAMAGED = SnapshotError("6.1-x86_64: the snapshot was damaged on disk; it was removed")
 

@@ -29,7 +29,7 @@ from harness.mutants.report import Found, as_json, exit_code, headline, markdown
 from harness.mutants.search import explained, own_record
 from harness.mutants.transcripts import Recorded, read_run, records_of
 from harness.run.one_kernel import KernelRun
-from harness.supply.preparation import Project
+from harness.supply.project import Project
 
 CASE = sample_case()
 
@@ -191,7 +191,7 @@ def test_where_one_guest_fails_the_others_end_at_once() -> None:
     anything: Any = None
     lab = Laboratory(
         matrix=anything,
-        preparation=anything,
+        supplies=anything,
         cache=anything,
         keys=anything,
         folder=anything,

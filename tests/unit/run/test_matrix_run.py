@@ -34,7 +34,6 @@ from harness.errors import (
     UsageError,
 )
 from harness.facts.records import CaseRecord, Ending
-from harness.guest.boot import GuestPlan
 from harness.guest.starting import Starter
 from harness.host import emulators
 from harness.host.cache import Cache
@@ -45,8 +44,10 @@ from harness.run import matrix as matrix_run
 from harness.run.matrix import MatrixRun, Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
 from harness.run.one_kernel import KernelRun
 from harness.run.plan import Plan
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
-from harness.supply.preparation import Built, Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Built, Supplies
 
 KERNELS = ("first", "second", "third")
 Play = Callable[[GuestPlan, Sequence[Case]], KernelRun]
@@ -104,10 +105,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(matrix_run, "run_kernel", world.kernel)
     monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
     monkeypatch.setattr(emulators, "has_tool", lambda name: True)
-    monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
-    monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
-    monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built())
+    monkeypatch.setattr(Supplies, "base", lambda self, arch: tmp_path / "base.cpio")
+    monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
+    monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built())
     monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)
     monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
     yield world
@@ -165,12 +166,12 @@ def test_nothing_is_loaded_for_later_before_a_guest_has_all_that_it_needs(
     done: list[str] = []
     monkeypatch.setattr("importlib.import_module", done.append)
 
-    def base(self: Preparation, arch: object) -> Path:
+    def base(self: Supplies, arch: object) -> Path:
         time.sleep(0.2)
         assert done == []
         return world.folder / "base.cpio"
 
-    monkeypatch.setattr(Preparation, "base", base)
+    monkeypatch.setattr(Supplies, "base", base)
     report, _ = world.start(kernels=["first"])
     assert cells(report) == {"first": Verdict.PASS}
     assert done == list(matrix_run.LATER)
@@ -351,10 +352,10 @@ def with_a_broken_case(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside `case` there is one that does not compile."""
     shutil.copytree(world.folder / "bpf/case", world.folder / "bpf/broken")
 
-    def build(self: Preparation, cases: Sequence[Case], arch: object) -> Built:
+    def build(self: Supplies, cases: Sequence[Case], arch: object) -> Built:
         return Built(faults={case.id: BROKEN for case in cases if case.id == "broken"})
 
-    monkeypatch.setattr(Preparation, "build", build)
+    monkeypatch.setattr(Supplies, "build", build)
 
 
 def test_one_bad_case_does_not_end_the_run(
@@ -385,7 +386,7 @@ def test_one_bad_case_does_not_end_the_run(
 
 def test_a_kernel_with_none_but_bad_cases_has_no_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with_a_broken_case(world, monkeypatch)
-    monkeypatch.setattr(Preparation, "kernel", lambda self, kernel, *, cases: pytest.fail("a kernel is obtained"))
+    monkeypatch.setattr(Supplies, "kernel", lambda self, kernel, *, cases: pytest.fail("a kernel is obtained"))
     monkeypatch.setattr(MatrixRun, "check", check_without_kernels)
     report, _ = world.start(cases=["broken"])
     assert world.run == []
@@ -394,7 +395,7 @@ def test_a_kernel_with_none_but_bad_cases_has_no_guest(world: World, monkeypatch
 
 
 def check_without_kernels(run: MatrixRun) -> None:
-    run._built["x86_64"] = run._preparation.build(run._plan.cases, ARCHITECTURES["x86_64"])
+    run._built["x86_64"] = run._supplies.build(run._plan.cases, ARCHITECTURES["x86_64"])
 
 
 def test_an_unbuilt_case_wins_over_an_unexpected_one_and_a_lost_one_over_both(
@@ -425,7 +426,7 @@ def test_a_kernel_file_that_is_gone_when_its_turn_comes_is_the_users(world: Worl
 
 def test_a_mistake_in_a_case_is_told_once_before_any_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     said = 'bpf/case/case.yaml:3: target.attach[0]: target.bpf.c has no program "x"'
-    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(mistakes=(said,)))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(mistakes=(said,)))
     with pytest.raises(ConfigError) as caught:
         world.start()
     assert str(caught.value) == said

@@ -14,7 +14,6 @@ from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record
 from harness.config.case import Case
 from harness.errors import FetchError, MirrorError, QemuError
 from harness.facts.records import CaseRecord, Ending
-from harness.guest.boot import GuestPlan
 from harness.guest.session import SessionResult
 from harness.model.results import OutcomeKind, PackageInfo, Start, Verdict
 from harness.run.one_kernel import (
@@ -27,6 +26,7 @@ from harness.run.one_kernel import (
     unreached,
     version_of,
 )
+from harness.supply.guest_plan import GuestPlan
 
 K = OutcomeKind
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]

@@ -33,7 +33,6 @@ from harness.errors import (
     ReportError,
     UsageError,
 )
-from harness.guest.boot import GuestPlan
 from harness.host import emulators
 from harness.host.cache import Cache
 from harness.model.results import (
@@ -69,8 +68,10 @@ from harness.run.watch import (
     watch,
 )
 from harness.screen.watch import WatchScreen
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
-from harness.supply.preparation import Built, Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Built, Supplies
 
 # --- what changed -----------------------------------------------------------------------------------------------------
 
@@ -574,11 +575,11 @@ def test_the_time_from_the_save_is_shown(played: Played, monkeypatch: pytest.Mon
 
 
 class Room:
-    """A project of one `path` kernel; `made` are the preparations of its runs, `plans` their guests."""
+    """A project of one `path` kernel; `made` are the supplies of its runs, `plans` their guests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.made: list[Preparation] = []
+        self.made: list[Supplies] = []
         self.plans: list[GuestPlan] = []
         for case in ("one", "two"):
             model = sample_case().model_dump(
@@ -613,17 +614,17 @@ class Room:
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     room = Room(tmp_path)
-    init = Preparation.__init__
+    init = Supplies.__init__
 
-    def made(self: Preparation, *words: Any, **keys: Any) -> None:
+    def made(self: Supplies, *words: Any, **keys: Any) -> None:
         init(self, *words, **keys)
         room.made.append(self)
 
-    monkeypatch.setattr(Preparation, "__init__", made)
-    monkeypatch.setattr(Preparation, "base", lambda self, arch: tmp_path / "base.cpio")
-    monkeypatch.setattr(Preparation, "programs", lambda self, arch: GuestPrograms())
-    monkeypatch.setattr(Preparation, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
+    monkeypatch.setattr(Supplies, "__init__", made)
+    monkeypatch.setattr(Supplies, "base", lambda self, arch: tmp_path / "base.cpio")
+    monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
+    monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
     monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(matrix_run, "run_kernel", room.kernel)
     monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
@@ -672,9 +673,9 @@ def test_only_runs_of_this_session_are_removed(room: Room, monkeypatch: pytest.M
 
 def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     built = {"one": {"target.bpf.c": Path("as it was")}, "two": {}}
-    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built(files=built))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files=built))
     ready = room.session.ready([])
-    monkeypatch.setattr(Preparation, "build", lambda self, cases, arch: Built())
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built())
     ready.run()
     assert room.plans[0].objects == built
 
@@ -682,12 +683,12 @@ def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypa
 def test_a_case_that_cannot_be_built_is_no_run(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix makes such cells `error`; here they keep what they were until the source is saved again."""
 
-    def build(self: Preparation, cases: Sequence[Case], arch: object) -> Built:
+    def build(self: Supplies, cases: Sequence[Case], arch: object) -> Built:
         return Built(
             faults={case.id: CompileError(f"{case.id} does not compile") for case in cases if case.id == "two"}
         )
 
-    monkeypatch.setattr(Preparation, "build", build)
+    monkeypatch.setattr(Supplies, "build", build)
     with pytest.raises(CompileError, match="two does not compile"):
         room.session.ready([])
     assert room.session.ready(["one"]).run().report.cases == (("one", "fentry and fexit on a kprobe BPF program"),)

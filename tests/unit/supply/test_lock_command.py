@@ -11,7 +11,7 @@ from harness.cli import commands
 from harness.errors import PackageGoneError
 from harness.supply.debian.lock import Lock, LockedImage, LockedKernel, read_lock, write_lock
 from harness.supply.kernels.debian import DebianRequest, DebianSource
-from harness.supply.preparation import Preparation
+from harness.supply.supplies import Supplies
 
 MATRIX = """\
 cases: ["bpf/*"]
@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     before = Lock(kernels={"old": locked("bookworm", "6.1.170-3")}, images={"amd64": image("pinned")})
     write_lock(tmp_path / "matrix.lock", before)
     monkeypatch.setenv("BPFMATRIX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(Preparation, "resolve_image", lambda *_: image("newest"))
+    monkeypatch.setattr(Supplies, "resolve_image", lambda *_: image("newest"))
     offer(monkeypatch, "bookworm", "bookworm-security")
     return tmp_path
 

@@ -19,7 +19,9 @@ from harness.supply.debian.lock import Lock, LockedImage, read_lock
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
 from harness.supply.debian.resolve import resolve_image
 from harness.supply.dependencies import Sight
+from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.contents import Contents, read_contents
+from harness.supply.image.keys import RunKeys
 from harness.supply.image.programs import GuestPrograms, guest_programs, harness_programs
 from harness.supply.image.userland import UserlandParts, build_userland
 from harness.supply.kernels import path as path_source
@@ -27,8 +29,10 @@ from harness.supply.kernels.debian import DebianRequest, DebianSource
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
+from harness.supply.project import Project
 
-LOCK_FILE = "matrix.lock"
+NO_OBJECTS: Mapping[str, Mapping[str, Path]] = {}
+"""For a guest whose cases are not known yet, or are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,42 +49,7 @@ class Built:
     faults: Mapping[str, BuildError] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """Where the parts of a project lie: the matrix file, and beside it bpf/, images/, matrix.lock."""
-
-    matrix_file: Path
-
-    @property
-    def folder(self) -> Path:
-        """The folder of matrix.yaml."""
-        return self.matrix_file.absolute().parent
-
-    @property
-    def lock_file(self) -> Path:
-        """matrix.lock."""
-        return self.folder / LOCK_FILE
-
-    @property
-    def images(self) -> Path:
-        """The description of the guest image: the project's own, else the one that comes with bpfmatrix."""
-        own = self.folder / "images"
-        return own if own.is_dir() else Path(__file__).resolve().parents[2] / "images"
-
-    @property
-    def include(self) -> Path:
-        """The project's own shared headers, if it has any."""
-        return self.folder / "bpf/include"
-
-    @property
-    def includes(self) -> tuple[Path, ...]:
-        """The folders of shared headers, in the order of the search: the project's own, and bpfmatrix's."""
-        packaged = Path(__file__).resolve().parents[2] / "bpf/include"
-        own = [self.include] if self.include.is_dir() else []
-        return (*own, *([] if own and own[0].resolve() == packaged else [packaged]))
-
-
-class Preparation:
+class Supplies:
     """Obtains what a run needs, each thing once. Safe to use from several threads.
 
     Several runs in a row may share one. Kernels have the modules of all cases for which they were asked so far.
@@ -193,6 +162,39 @@ class Preparation:
             self.note(files.notice)
         return files
 
+    def guest(
+        self,
+        kernel: Kernel,
+        cases: Sequence[Case],
+        *,
+        keys: RunKeys,
+        folder: Path,
+        accel: str | None = None,
+        objects: Mapping[str, Mapping[str, Path]] = NO_OBJECTS,
+        stopping: threading.Event | None = None,
+    ) -> GuestPlan:
+        """Return what a guest of a kernel of the matrix is started from: everything is obtained now.
+
+        The guest can run `cases`, with `objects` (as `build` returns them). `accel` is the accelerator that is wanted,
+        without it the matrix's; `folder` is where the guest's results lie. Raises what
+        `kernel`, `base` and `accel` raise.
+        """
+        arch = ARCHITECTURES[kernel.arch]
+        files = self.kernel(kernel, cases=cases)
+        base = self.base(arch)
+        return GuestPlan(
+            kernel=files,
+            settings=kernel.settings(self._matrix.defaults),
+            accel=self.accel(accel or self._matrix.defaults.accel, files).name,
+            base=base,
+            programs=self.programs(arch),
+            keys=keys,
+            objects=objects,
+            folder=folder,
+            cmdline=kernel.cmdline,
+            stopping=stopping or threading.Event(),
+        )
+
     def _debian_kernel(
         self, kernel: DebianKernel, *, modules: Sequence[str], case_modules: Sequence[str]
     ) -> KernelFiles:
@@ -221,7 +223,7 @@ class Preparation:
         return True
 
     def note(self, text: str) -> None:
-        """Remember something that the reports of all runs with this preparation must say loudly."""
+        """Remember something that the reports of all runs with these supplies must say loudly."""
         with self._guard:
             if text not in self.notices:
                 self.notices.append(text)

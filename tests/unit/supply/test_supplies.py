@@ -1,4 +1,4 @@
-"""What a preparation that serves several runs keeps, and for how long."""
+"""What supplies that serve several runs keep, and for how long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from harness.config.matrix import DebianKernel, Matrix
 from harness.host.cache import Cache
 from harness.supply.kernels.debian import DebianRequest, DebianSource
 from harness.supply.kernels.files import KernelFiles
-from harness.supply.preparation import Preparation, Project
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
 
 KERNEL = DebianKernel.model_validate(
     {"name": "6.1", "arch": "x86_64", "source": "debian", "suite": "bookworm", "package": "linux-image-amd64"}
@@ -46,52 +47,50 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 @pytest.fixture
-def preparation(tmp_path: Path) -> Preparation:
+def supplies(tmp_path: Path) -> Supplies:
     matrix = Matrix.model_validate({"kernels": [KERNEL.model_dump(by_alias=True, exclude_defaults=True)]})
-    return Preparation(Project(matrix_file=tmp_path / "matrix.yaml"), matrix, cache=Cache(tmp_path / "cache"))
+    return Supplies(Project(matrix_file=tmp_path / "matrix.yaml"), matrix, cache=Cache(tmp_path / "cache"))
 
 
 def with_modules(*modules: str) -> Any:
     return sample_case(modules=list(modules))
 
 
-def test_a_kernel_is_obtained_once(preparation: Preparation, asked: list[list[str]]) -> None:
-    files = preparation.kernel(KERNEL, cases=[with_modules()])
-    assert preparation.kernel(KERNEL, cases=[with_modules()]) is files
+def test_a_kernel_is_obtained_once(supplies: Supplies, asked: list[list[str]]) -> None:
+    files = supplies.kernel(KERNEL, cases=[with_modules()])
+    assert supplies.kernel(KERNEL, cases=[with_modules()]) is files
     assert asked == [[]]
-    assert preparation.notices == ["a notice"]
+    assert supplies.notices == ["a notice"]
 
 
-def test_a_kernel_holds_the_modules_of_all_cases_so_far(preparation: Preparation, asked: list[list[str]]) -> None:
-    preparation.kernel(KERNEL, cases=[with_modules("tls", "veth")])
-    preparation.kernel(KERNEL, cases=[with_modules("veth")])
-    preparation.kernel(KERNEL, cases=[with_modules("sit")])
+def test_a_kernel_holds_the_modules_of_all_cases_so_far(supplies: Supplies, asked: list[list[str]]) -> None:
+    supplies.kernel(KERNEL, cases=[with_modules("tls", "veth")])
+    supplies.kernel(KERNEL, cases=[with_modules("veth")])
+    supplies.kernel(KERNEL, cases=[with_modules("sit")])
     assert asked == [["tls", "veth"], ["sit", "tls", "veth"]]
 
 
-def test_a_kernel_that_another_run_has_trimmed_is_obtained_again(
-    preparation: Preparation, asked: list[list[str]]
-) -> None:
-    files = preparation.kernel(KERNEL, cases=[with_modules()])
+def test_a_kernel_that_another_run_has_trimmed_is_obtained_again(supplies: Supplies, asked: list[list[str]]) -> None:
+    files = supplies.kernel(KERNEL, cases=[with_modules()])
     shutil.rmtree(files.image.parent)
-    preparation.kernel(KERNEL, cases=[with_modules()])
+    supplies.kernel(KERNEL, cases=[with_modules()])
     assert asked == [[], []]
 
 
 def test_a_userland_that_another_run_has_trimmed_is_built_again(
-    preparation: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supplies: Supplies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = []
 
-    def build(self: Preparation, arch: object) -> Path:
+    def build(self: Supplies, arch: object) -> Path:
         built.append(arch)
         (tmp_path / "image").mkdir()
         return tmp_path / "image/base.cpio"
 
-    monkeypatch.setattr(Preparation, "_build_base", build)
+    monkeypatch.setattr(Supplies, "_build_base", build)
     for _ in range(2):
-        preparation.base(X86)
+        supplies.base(X86)
     assert len(built) == 1
     (tmp_path / "image").rmdir()
-    preparation.base(X86)
+    supplies.base(X86)
     assert len(built) == 2

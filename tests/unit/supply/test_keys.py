@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from unit_samples import check_golden
 
-from harness.guest.keys import dropbear_private_key, make_keys
+from harness.supply.image.keys import dropbear_private_key, make_keys
 
 SEED = bytes(range(32))
 

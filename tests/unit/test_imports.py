@@ -82,7 +82,7 @@ def test_what_is_named_here_is_there_to_be_loaded() -> None:
 
 def test_the_commands_load_only_what_the_called_one_needs() -> None:
     modules = {"harness.run.matrix": "", "pydantic": "", "rich": "", **NOT_BEFORE_GUESTS}
-    assert loaded("import invoke.program, tasks\nfrom harness import commands", modules=modules) == []
+    assert loaded("import invoke.program, tasks\nfrom harness.cli import commands", modules=modules) == []
 
 
 def test_what_comes_later_has_all_that_connecting_and_reporting_take() -> None:

@@ -11,6 +11,8 @@ docs/agent-protocol.md describes what it reads and writes. Standard library only
 
 # ruff: noqa: F401  (what the agent imports is loaded here, before it comes)
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import ctypes
@@ -27,10 +29,18 @@ import socket
 import struct
 import sys
 import time
-import types
 import zlib
+from _frozen_importlib import ModuleSpec  # every Python has it loaded, but importlib.machinery is a file to read
+
+TYPE_CHECKING = False  # `typing` takes a guest too long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from io import FileIO
+    from types import CodeType, ModuleType
+    from typing import Any
 
 FOLDER, CONSOLE = "/run/bpfmatrix", "/dev/console"
+PACKAGES = ("harness", "harness.agent")
 HOST_KEY, AUTHORIZED_KEYS = "/etc/dropbear/dropbear_ed25519_host_key", "/root/.ssh/authorized_keys"
 STANDBY, READY, GREETED = "bpfmatrix: standing by", "bpfmatrix: ready", "bpfmatrix: greeted"
 """Written to the console when the guest waits for a greeting, without the agent or with it, and when all of it is in
@@ -39,7 +49,7 @@ place."""
 RNDADDENTROPY, RNDRESEEDCRNG = {"ppc64le": (0x80085203, 0x20005207)}.get(os.uname().machine, (0x40085203, 0x5207))
 
 
-def main(*, standby, gate=False):
+def main(*, standby: bool, gate: bool = False) -> None:
     """Take the agent and a job, and let the one do the other.
 
     Where the guest stands by, the agent comes first and by itself; then the guest stands by once more, for its job.
@@ -61,8 +71,8 @@ def main(*, standby, gate=False):
     serve(job, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
 
 
-def stand_by(places, words, *, gate, last):
-    """Say `words`, wait for a greeting. With a `gate` let init serve the serial port then; the `last` time for good."""
+def stand_by(places: Places, words: str, *, gate: bool, last: bool) -> None:
+    """Write `words`; wait for a greeting. With a `gate` init serves the serial port then; the `last` time for good."""
     with open(CONSOLE, "r+b", buffering=0) as console:
         places.fill(json.loads(greeting(console, words)))
         if gate:
@@ -73,13 +83,13 @@ def stand_by(places, words, *, gate, last):
         console.write(f"{GREETED}\n".encode())
 
 
-def receive():
-    """Take one parcel, and return the agent's code and the job that were in it; nothing for what was not."""
+def receive() -> tuple[bytes, Any]:
+    """Take one parcel, and return the agent and the job that were in it; nothing for what was not."""
     with open(f"{FOLDER}/in", "rb") as source:  # waits until the harness opens it
         return unpack(source.read())
 
 
-def unpack(parcel):
+def unpack(parcel: bytes) -> tuple[bytes, Any]:
     """Read a line of JSON, the agent and the files that it announces, zlib's stream of all; write the files."""
     line, _, data = zlib.decompress(parcel).partition(b"\n")
     head = json.loads(line)
@@ -92,24 +102,48 @@ def unpack(parcel):
     return data[: head["agent"]], head["job"]
 
 
-def load(code):
-    """Load the agent, and libbpf for it; return what runs a job: bytecode as it lies in a .pyc file, or else source."""
-    agent = types.ModuleType("guest_agent")
-    # A .pyc file's first four bytes are the magic number of its Python, which ends with these two; then come twelve
-    # that say what it was made of (importlib/_bootstrap_external.py).
-    exec(marshal.loads(code[16:]) if code[2:4] == b"\r\n" else code, agent.__dict__)
+class Pushed:
+    """Finds the agent's modules, which lie in no file; the packages that they are in are empty."""
+
+    def __init__(self, modules: Mapping[str, CodeType | bytes]) -> None:
+        self._modules = modules
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        """Return what the import system needs to know of a module; nothing where it is none of the agent's."""
+        if name not in PACKAGES and name not in self._modules:
+            return None
+        loader: Any = self  # not of importlib.abc, which is another file to read
+        return ModuleSpec(name, loader, is_package=name in PACKAGES)
+
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """Leave it to the import system to make the module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module's code."""
+        if module.__name__ in self._modules:
+            exec(self._modules[module.__name__], module.__dict__)
+
+
+def load(pushed: bytes) -> Callable[..., None]:
+    """Load the agent, and libbpf for it; return what runs a job.
+
+    The agent is what marshal makes of its modules: name -> code object, or else name -> source.
+    """
+    sys.meta_path.insert(0, Pushed(marshal.loads(pushed)))
+    import harness.guest_agent as agent  # noqa: PLC0415  (it was pushed)
+
     serve = functools.partial(agent.serve, lib=agent.Libbpf(), log=agent.KernelLog())
     gc.freeze()  # children share these pages; nothing is gained by looking through them
     return serve
 
 
-def wait_until_alone():
+def wait_until_alone() -> None:
     """Wait until SSH serves nobody: until of its processes only the one is left that listens."""
     while sum(name_of(pid) == "dropbear" for pid in os.listdir("/proc") if pid.isdigit()) > 1:
         time.sleep(0.005)
 
 
-def name_of(pid):
+def name_of(pid: str) -> str:
     """Return the name of a process, or nothing where it has ended."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
@@ -118,14 +152,14 @@ def name_of(pid):
         return ""
 
 
-def write(fd, data):
+def write(fd: int, data: bytes) -> None:
     """Write all of `data` and close the file. Python's own files are slow where one is made for the first time."""
     while data:
         data = data[os.write(fd, data) :]
     os.close(fd)
 
 
-def greeting(console, words):
+def greeting(console: FileIO, words: str) -> bytes:
     """Say that the guest stands by, and at which second after its boot; return the line that comes back."""
     console.write(f"{words} at {time.monotonic():.3f} s\n".encode())
     line = b""
@@ -138,7 +172,7 @@ class Places:
     """Where a greeting's words go. All is opened before the guest stands by: a restored one does little for the first
     time, which is slow while it is emulated."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         os.makedirs(os.path.dirname(AUTHORIZED_KEYS), mode=0o700, exist_ok=True)
         self._host_key, self._authorized_keys = (
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for path in (HOST_KEY, AUTHORIZED_KEYS)
@@ -146,7 +180,7 @@ class Places:
         self._random = os.open("/dev/urandom", os.O_WRONLY)
         self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def fill(self, words):
+    def fill(self, words: dict[str, Any]) -> None:
         """Make this guest one of its own: its time, its entropy, its SSH keys."""
         time.clock_settime(time.CLOCK_REALTIME, words["time"])
         entropy = bytes.fromhex(words["entropy"])

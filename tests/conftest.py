@@ -6,12 +6,21 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from agent_pipe import Pipe
 from hypothesis import settings
 from projects import guests
 
 # No test is timed: a busy machine must not turn one red.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """A pipe for the agent's lines."""
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
 
 
 @pytest.fixture(autouse=True)

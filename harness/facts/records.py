@@ -12,7 +12,7 @@ from harness.model.results import OutcomeKind
 
 TAIL_LINES = 30
 STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)$")
-"""What the agent writes to the console before each step (harness/guest_agent.py, Reporter.mark())."""
+"""What the agent writes to the console before each step (harness/agent/reporter.py, mark())."""
 
 
 @dataclass(frozen=True, kw_only=True)

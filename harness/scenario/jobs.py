@@ -1,6 +1,6 @@
 """From a case to what the guest agent executes: an ordered list of steps, each with its stage. Pure.
 
-docs/agent-protocol.md describes the job file; harness/guest_agent.py executes it. What a step must show stays on
+docs/agent-protocol.md describes the job file; harness/agent/steps.py executes it. What a step must show stays on
 the host (`AgentStep.look`, `refused`, ...): the agent only reports.
 """
 

@@ -41,9 +41,9 @@ Problem = tuple[Loc, str]
 TRACE = ("trace", "trace_cursor")
 """The maps of bpf/include/trace.h."""
 ELEMENTS = "elements"
-"""The map that an iterator over a map's elements is attached to (guest_agent.py, attach_map_iterator())."""
+"""The map that an iterator over a map's elements is attached to (agent/attachers.py, attach_map_iterator())."""
 SOCKETS = ("socket", "sk_reuseport")
-"""Sections whose programs are attached to a socket, without a link (guest_agent.py, ATTACHERS)."""
+"""Sections whose programs are attached to a socket, without a link (agent/attachers.py, ATTACHERS)."""
 PROG_ARRAY, PERF_EVENT_ARRAY = 3, 4
 # enum bpf_map_type of include/uapi/linux/bpf.h, in order from 1; for messages only.
 _MAP_TYPES = (

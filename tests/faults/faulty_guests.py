@@ -13,12 +13,15 @@ from harness.config.matrix import load_matrix
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.image.guest_compiler import SERVICE
 from harness.supply.image.keys import make_keys
-from harness.supply.image.programs import AGENT, SERVICE, guest_programs, harness_programs
+from harness.supply.image.programs import guest_programs, harness_programs
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 
 __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_program"]
+
+AGENT, STEPS = "guest_agent.py", "agent/steps.py"
 
 
 def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
@@ -47,11 +50,10 @@ def with_program(plan: GuestPlan, name: str, *, old: str, new: str) -> GuestPlan
 
 def faulty(plan: GuestPlan, lines: str) -> GuestPlan:
     """Return the plan with an agent that runs some lines at the trigger of the case `second`, in its own process."""
-    entry = 'if __name__ == "__main__":\n'
-    body = "".join(f"        {line}\n" for line in lines.splitlines())
+    entry = "    def do_observe(self"
+    body = "".join(f"            {line}\n" for line in lines.splitlines())
     wrapped = (
-        "real_trigger = Case.do_trigger\n\n\ndef faulty_trigger(self, step):\n"
-        f'    if self._case["id"] == "second":\n{body}    return real_trigger(self, step)\n\n\n'
-        "Case.do_trigger = faulty_trigger\n\n\n"
+        "    real_trigger = do_trigger\n\n    def do_trigger(self, step):\n"
+        f'        if self.case["id"] == "second":\n{body}        return self.real_trigger(step)\n\n'
     )
-    return with_program(plan, AGENT, old=entry, new=wrapped + entry)
+    return with_program(plan, STEPS, old=entry, new=wrapped + entry)

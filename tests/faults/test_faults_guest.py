@@ -148,7 +148,7 @@ DEAD = {
     "at its first line": ("import ctypes\n", "raise SystemExit(3)\n"),
     "when it is about to take the job": ('    start = head["agent"]\n', "    os.abort()\n"),
     "while it takes the job": ("        write(os.open(path,", "        os.abort()\n        write(os.open(path,"),
-    "when it loads the agent": ("    agent = types.", "    os.abort()\n    agent = types."),
+    "when it loads the agent": ("    sys.meta_path.", "    os.abort()\n    sys.meta_path."),
     "before it answers": ("    serve(job,", "    os.abort()\n    serve(job,"),
 }
 
@@ -198,7 +198,7 @@ def test_a_case_that_hangs_meets_its_deadline_in_the_guest_and_no_other_does(
 
 
 def test_words_that_are_no_protocol_are_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
-    plan = faulty(plan, r'os.write(self._reporter.fd, b"\x1b[2J<script>all is well</script>\n")')
+    plan = faulty(plan, r'os.write(self.reporter.fd, b"\x1b[2J<script>all is well</script>\n")')
     _, cells = boot(plan, cases[1:2])
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)

@@ -179,7 +179,7 @@ def test_a_killed_qemu_of_a_restored_guest_is_lost_and_its_signal_named(
     assert (run.boots, run.notices) == (2, [])
 
 
-FIRST_IMPORT = {SERVICE: ("import ctypes\n", "the guest was booting"), AGENT: ("import contextlib\n", "the ")}
+FIRST_IMPORT = {SERVICE: ("import ctypes\n", "the guest was booting"), AGENT: ("import json\n", "the ")}
 """A statement of each of the guest's programs, and what QEMU's end is told to have come in, where it fails there."""
 
 

@@ -33,6 +33,7 @@ NOT_BEFORE_GUESTS = {
     "harness.mutants": "another command",
     "harness.cli.shell": "another command",
     "harness.config.schema": "another command",
+    "harness.agent": "runs in guests",
     "harness.guest_agent": "runs in guests",
     "harness.guest_service": "runs in guests",
     "requests": "nothing needs it",

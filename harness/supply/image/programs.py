@@ -6,6 +6,7 @@ The service lies in the initramfs; the agent is pushed to it (harness/guest/parc
 
 from __future__ import annotations
 
+import marshal
 import os
 import tempfile
 from collections.abc import Mapping
@@ -16,23 +17,21 @@ from typing import Any
 from harness.errors import ImageError
 from harness.host.cache import Cache, digest, sha256_known
 from harness.host.process import run
-from harness.supply.image import cpio
+from harness.supply.image import cpio, guest_compiler
+from harness.supply.image.guest_compiler import COMPILED_AGENT, COMPILED_SERVICE, SERVICE, module_name
 
 FOLDER = "usr/lib/bpfmatrix"
 """Where the programs lie in the guest; images/init starts the service from there."""
-AGENT, SERVICE = "guest_agent.py", "guest_service.py"
-FORMAT = 1
-_COMPILE = (
-    "import py_compile, sys; [py_compile.compile(name, cfile=name + 'c', dfile=name.rpartition('/')[2], doraise=True, "
-    "optimize=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH) for name in sys.argv[1:]]"
-)
+PACKAGE = "agent"
+"""The folder of the agent's modules, beside its entry and the service."""
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuestPrograms:
     """What runs the cases in a guest: the initramfs entries of the service, and the agent that is pushed to it.
 
-    Both are bytecode as it lies in a .pyc file, or else source.
+    The agent is what marshal makes of its modules, name -> code object, or else name -> source.
     """
 
     nodes: tuple[cpio.Node, ...] = ()
@@ -42,38 +41,47 @@ class GuestPrograms:
 def harness_programs() -> dict[str, bytes]:
     """Return the programs that run in guests: file name -> source."""
     folder = Path(__file__).resolve().parents[2]
-    return {name: (folder / name).read_bytes() for name in (AGENT, SERVICE)}
+    package = [path for path in sorted((folder / PACKAGE).glob("*.py")) if path.name != "__init__.py"]
+    paths = [folder / SERVICE, folder / "guest_agent.py", *package]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def guest_programs(sources: Mapping[str, bytes], *, cache: Cache, base: Path | None) -> GuestPrograms:
-    """Return what goes into guests of the programs `sources` (AGENT, SERVICE), compiled by the Python of `base`.
+    """Return what goes into guests of the programs `sources`, compiled by the Python of `base`.
 
-    `base` is the userland for the host's own architecture (bytecode does not depend on it); without it, the sources
-    go into the guest. Raises ImageError where a program does not compile.
+    `sources` are the service and the agent's modules, as harness_programs() has them. `base` is the userland for the
+    host's own architecture (bytecode does not depend on it); without it, the sources go into the guest.
+    Raises ImageError where a program does not compile.
     """
     if base is None:
-        made, service = dict(sources), SERVICE
+        service, code = SERVICE, sources[SERVICE]
+        modules = {module_name(file): source for file, source in sources.items() if file != SERVICE}
+        agent = marshal.dumps(modules, 2)  # from version 3 on the same modules need not be the same bytes
     else:
-        made, service = _compiled(sources, cache=cache, base=base), f"{SERVICE}c"
-    nodes = (cpio.folder(FOLDER), cpio.file(f"{FOLDER}/{service}", made[SERVICE]))
-    return GuestPrograms(nodes=nodes, agent=made[AGENT])
+        service, (code, agent) = f"{SERVICE}c", _compiled(sources, cache=cache, base=base)
+    nodes = (cpio.folder(FOLDER), cpio.file(f"{FOLDER}/{service}", code))
+    return GuestPrograms(nodes=nodes, agent=agent)
 
 
-def _compiled(programs: Mapping[str, bytes], *, cache: Cache, base: Path) -> dict[str, bytes]:
+def _compiled(sources: Mapping[str, bytes], *, cache: Cache, base: Path) -> tuple[bytes, bytes]:
+    """Return service and agent, compiled now or in the cache."""
+
     def make(folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix=".python-", dir=folder.parent) as name:
-            root = Path(name)
+            root, programs = Path(name) / "userland", Path(name) / "programs"
             _unpack(base, root)
-            for program, source in programs.items():
-                (folder / program).write_bytes(source)
-            _compile(root, [folder / program for program in programs])
-            for program in programs:
-                (folder / program).unlink()
+            for file, source in sources.items():
+                (programs / file).parent.mkdir(parents=True, exist_ok=True)
+                (programs / file).write_bytes(source)
+            _compile(root, programs)
+            for made in (COMPILED_SERVICE, COMPILED_AGENT):
+                (programs / made).rename(folder / made)
         return {}
 
-    key = digest(FORMAT, sha256_known(base), sorted((name, source.decode()) for name, source in programs.items()))
-    entry = cache.entry("programs", key, make)
-    return {name: (entry.path / f"{name}c").read_bytes() for name in programs}
+    texts = sorted((file, source.decode()) for file, source in sources.items())
+    compiler = Path(guest_compiler.__file__).read_text(encoding="utf-8")
+    entry = cache.entry("programs", digest(FORMAT, sha256_known(base), texts, compiler), make)
+    return (entry.path / COMPILED_SERVICE).read_bytes(), (entry.path / COMPILED_AGENT).read_bytes()
 
 
 def _unpack(base: Path, root: Path) -> None:
@@ -93,15 +101,14 @@ def _unpack(base: Path, root: Path) -> None:
             path.chmod(0o755)
 
 
-def _compile(root: Path, sources: list[Path]) -> None:
+def _compile(root: Path, programs: Path) -> None:
+    """Let the Python of the unpacked userland `root` compile the programs of a folder."""
     loader = next(iter(sorted(root.glob("usr/lib/*/ld*.so*")) + sorted(root.glob("usr/lib*/ld*.so*"))), None)
     if loader is None:
         raise ImageError("the guest image holds no dynamic loader to run its Python with")
     libraries = ":".join(str(path) for path in sorted(root.glob("usr/lib/*-linux-*")))
     environment = {**os.environ, "PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0"}
-    done = run(
-        [loader, "--library-path", libraries, root / "usr/bin/python3", "-S", "-c", _COMPILE, *sources],
-        env=environment,
-    )
+    python = (loader, "--library-path", libraries, root / "usr/bin/python3", "-P", "-S")
+    done = run([*python, guest_compiler.__file__, programs], env=environment)
     if done.returncode != 0:
         raise ImageError(f"the guest's programs do not compile: {(done.stderr or done.stdout).strip()}")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import struct
 import subprocess
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
 from unit_samples import ROOT
 
+from harness.agent.events import EVENT, HAS_CONNECTION, HAS_RETVAL, HAS_VALUE, KINDS, TRACE, TRACE_LIMIT
 from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.supply.objects import compile_flags
-
-agent: Any = importlib.import_module("harness.guest_agent")
 
 INCLUDE = ROOT / "bpf/include"
 TRACE_HEADER = re.sub(r"/\*.*?\*/", "", (INCLUDE / "trace.h").read_text(), flags=re.DOTALL)
 TRACE_FIELDS = ("kind", "flags", "retval", "value")
 HEADER = re.sub(r"/\*.*?\*/", "", (INCLUDE / "event.h").read_text(), flags=re.DOTALL)
 FIELDS = ("time_ns", "kind", "flags", "retval", "family", "sport", "dport", "saddr", "daddr")
-TOKENS = re.findall(r"\d*[a-zA-Z]", agent.EVENT.format.lstrip("="))
+TOKENS = re.findall(r"\d*[a-zA-Z]", EVENT.format.lstrip("="))
 EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
 
 
@@ -58,7 +55,7 @@ def test_the_format_has_the_fields_of_the_structure() -> None:
 @EACH
 def test_every_field_lies_where_the_agent_reads_it(arch: Architecture) -> None:
     where = offsets()
-    assertions = [f"sizeof(struct event) == {agent.EVENT.size}"]
+    assertions = [f"sizeof(struct event) == {EVENT.size}"]
     for name, (begin, size) in where.items():
         assertions.append(f"__builtin_offsetof(struct event, {name}) == {begin}")
         assertions.append(f"sizeof(((struct event *)0)->{name}) == {size}")
@@ -72,13 +69,11 @@ def test_the_values_are_those_that_the_agent_knows(arch: Architecture) -> None:
     kinds, flags = enumeration("event_kind"), enumeration("event_flags")
     assertions = [f"{name} == {value}" for name, value in {**kinds, **flags}.items()]
     assert compiled(arch, assertions) == ""
-    assert {
-        value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in kinds.items()
-    } == agent.KINDS
+    assert {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in kinds.items()} == KINDS
     assert flags == {
-        "EVENT_HAS_RETVAL": agent.HAS_RETVAL,
-        "EVENT_HAS_CONNECTION": agent.HAS_CONNECTION,
-        "EVENT_HAS_VALUE": agent.HAS_VALUE,
+        "EVENT_HAS_RETVAL": HAS_RETVAL,
+        "EVENT_HAS_CONNECTION": HAS_CONNECTION,
+        "EVENT_HAS_VALUE": HAS_VALUE,
     }
 
 
@@ -86,17 +81,17 @@ def test_the_trace_has_the_fields_that_the_agent_reads() -> None:
     match = re.search(r"struct trace_record {(.*?)};", TRACE_HEADER, re.DOTALL)
     assert match is not None
     assert tuple(re.findall(r"\b(\w+);", match.group(1))) == TRACE_FIELDS
-    assert re.search(rf"#define TRACE_SIZE {agent.TRACE_LIMIT}\b", TRACE_HEADER)
+    assert re.search(rf"#define TRACE_SIZE {TRACE_LIMIT}\b", TRACE_HEADER)
     for name in ("trace", "trace_cursor"):
         assert f'}} {name} SEC(".maps");' in TRACE_HEADER
-        assert f'"{name}"' in (ROOT / "harness/guest_agent.py").read_text()
+        assert f'"{name}"' in (ROOT / "harness/agent/steps.py").read_text()
 
 
 @EACH
 def test_every_field_of_a_trace_record_lies_where_the_agent_reads_it(arch: Architecture) -> None:
-    tokens = agent.TRACE.format.lstrip("=")
+    tokens = TRACE.format.lstrip("=")
     assert len(tokens) == len(TRACE_FIELDS)
-    assertions = [f"sizeof(struct trace_record) == {agent.TRACE.size}"]
+    assertions = [f"sizeof(struct trace_record) == {TRACE.size}"]
     for index, name in enumerate(TRACE_FIELDS):
         begin, size = struct.calcsize("=" + tokens[:index]), struct.calcsize("=" + tokens[index])
         assertions.append(f"__builtin_offsetof(struct trace_record, {name}) == {begin}")

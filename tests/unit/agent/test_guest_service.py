@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import json
 import os
-import py_compile
 import struct
-import sys
 import tempfile
 import threading
 import time
@@ -21,33 +18,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from agent_samples import Clean, Played, Quiet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import ROOT, guest_plan, kernel_files, sample_case
 
-from harness.facts.transcript import PROTOCOL, Transcript
+from harness.agent.serve import serve
+from harness.facts.transcript import Transcript
 from harness.guest import parcel, session, snapshots
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.kernels.modules import CaseModule
 
 service: Any = importlib.import_module("harness.guest_service")
 AGENT = b"# the agent, in whatever form\n"
-
-
-def imports_of(name: str, *, top: bool = False) -> set[str]:
-    """Return what a program of the guest imports; with `top` only what it imports before it does anything."""
-    tree = ast.parse((ROOT / "harness" / name).read_text())
-    nodes = list(tree.body if top else ast.walk(tree))
-    found = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
-    return found | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-
-
-def test_it_needs_nothing_but_the_standard_library() -> None:
-    assert imports_of("guest_service.py") <= set(sys.stdlib_module_names)
-
-
-def test_what_the_agent_imports_is_loaded_before_it_comes() -> None:
-    assert imports_of("guest_agent.py", top=True) <= imports_of("guest_service.py", top=True)
 
 
 def test_host_and_guest_mean_the_same_places_and_words() -> None:
@@ -156,38 +139,6 @@ def test_what_was_cut_short_ends_the_service(sent: tuple[bytes, dict[str, bytes]
         service.unpack(sent[0][:-5])
 
 
-class Anything:
-    """A library that has everything."""
-
-    def __getattr__(self, name: str) -> Anything:
-        return self
-
-    def __call__(self, *arguments: Any) -> Anything:
-        return self
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-def test_the_agent_is_loaded_from_source_and_from_bytecode(
-    compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = (ROOT / "harness/guest_agent.py").read_bytes()
-    if compiled:
-        (tmp_path / "agent.py").write_bytes(source)
-        source = Path(str(py_compile.compile(str(tmp_path / "agent.py"), doraise=True))).read_bytes()
-    real: Any = importlib.import_module("harness.guest_agent")
-    monkeypatch.setattr(service.ctypes, "CDLL", lambda name, use_errno=False: Anything())
-    monkeypatch.setattr(service.os, "open", lambda path, flags: 99)
-    monkeypatch.setattr(service.os, "read", lambda fd, size: exec("raise BlockingIOError"))
-    serve = service.load(source)
-    assert serve.func.__name__ == "serve"
-    assert serve.func.__globals__["PROTOCOL"] == PROTOCOL
-    assert serve.func is not real.serve, "it is the one that came"
-    assert {name: type(value).__name__ for name, value in serve.keywords.items()} == {
-        "lib": "Libbpf",
-        "log": "KernelLog",
-    }
-
-
 def test_the_service_is_alone_when_ssh_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"1": "init", "7": "dropbear", "8": "dropbear", "9": ""}
     monkeypatch.setattr(service.os, "listdir", lambda path: [*names, "self", "cpuinfo"])
@@ -220,40 +171,24 @@ def fifos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-class Lib:
-    """Stands for libbpf."""
-
-    def version(self) -> str:
-        return "v0"
-
-
-class Quiet:
-    """A kernel log without a word."""
-
-    def read(self, wait: float = 0.0) -> dict[str, Any]:
-        return {"kernel_log": [], "kernel_log_lost": 0}
-
-
 def test_a_job_through_the_pipes_and_its_lines_back(
     fifos: Path, sent: tuple[bytes, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the session does it: all into one pipe, then all out of the other."""
-    agent: Any = importlib.import_module("harness.guest_agent")
     loaded: list[bytes] = []
 
     def load(code: bytes) -> Callable[..., None]:
         loaded.append(code)
-        return functools.partial(agent.serve, lib=Lib(), log=Quiet())
+        return functools.partial(serve, lib=Played(), log=Quiet())
 
     def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any) -> None:
         reporter.send("case", case=case["id"])
 
     monkeypatch.setattr(service, "load", load)
     monkeypatch.setattr(service.ctypes, "CDLL", lambda name: None)
-    monkeypatch.setattr(agent, "run_case", run_case)
-    monkeypatch.setattr(agent, "LEFTOVERS", [])
-    monkeypatch.setattr(agent.Surroundings, "__init__", lambda self: self.__dict__.update(_late={}, _maps=set()))
-    monkeypatch.setattr(agent.resource, "setrlimit", lambda *words: None)
+    monkeypatch.setattr("harness.agent.serve.run_case", run_case)
+    monkeypatch.setattr("harness.agent.serve.Surroundings", Clean)
+    monkeypatch.setattr("resource.setrlimit", lambda *words: None)
     thread = threading.Thread(target=service.main, kwargs={"standby": False}, daemon=True)
     thread.start()
     with (fifos / "in").open("wb") as source:

@@ -5,6 +5,7 @@ import marshal
 import sys
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 import pytest
 from unit_samples import ROOT
@@ -12,9 +13,16 @@ from unit_samples import ROOT
 from harness.errors import ImageError
 from harness.host.cache import Cache
 from harness.supply.image import cpio
-from harness.supply.image.programs import AGENT, FOLDER, SERVICE, GuestPrograms, guest_programs, harness_programs
+from harness.supply.image.guest_compiler import SERVICE, compiled
+from harness.supply.image.programs import FOLDER, GuestPrograms, guest_programs, harness_programs
 
-SOURCES = {AGENT: b'"""Words."""\nANSWER = 42\nassert ANSWER\n', SERVICE: b"import agent\n"}
+AGENT = "guest_agent.py"
+SOURCES = {
+    AGENT: b'"""Words."""\nfrom harness.agent.answers import ANSWER\n',
+    "agent/answers.py": b'"""Words."""\nANSWER = 42\nassert ANSWER\n',
+    SERVICE: b"import agent\n",
+}
+MODULES = {"harness.guest_agent": SOURCES[AGENT], "harness.agent.answers": SOURCES["agent/answers.py"]}
 LOADER = f"""#!/bin/sh
 shift 3
 unset PYTHONHOME
@@ -51,7 +59,7 @@ def base(tmp_path: Path) -> Path:
     return base_of(tmp_path, cpio.file("usr/lib/any-linux-gnu/ld-linux.so.2", LOADER.encode(), executable=True))
 
 
-def code_of(data: bytes) -> CodeType:
+def code_of_pyc(data: bytes) -> CodeType:
     assert data[:4] == importlib.util.MAGIC_NUMBER
     # A hash that is never looked at, so that no time stamp of the guest matters (PEP 552).
     assert int.from_bytes(data[4:8], "little") == 0b01
@@ -61,9 +69,19 @@ def code_of(data: bytes) -> CodeType:
 
 
 def test_without_a_userland_the_sources_go_into_the_guest(cache: Cache) -> None:
-    assert guest_programs(SOURCES, cache=cache, base=None) == GuestPrograms(
-        nodes=(cpio.folder(FOLDER), cpio.file(f"{FOLDER}/{SERVICE}", SOURCES[SERVICE])), agent=SOURCES[AGENT]
-    )
+    made = guest_programs(SOURCES, cache=cache, base=None)
+    nodes = (cpio.folder(FOLDER), cpio.file(f"{FOLDER}/{SERVICE}", SOURCES[SERVICE]))
+    assert made == GuestPrograms(nodes=nodes, agent=made.agent)
+    assert marshal.loads(made.agent) == MODULES
+
+
+def test_the_same_sources_are_the_same_bytes(cache: Cache) -> None:
+    """A snapshot's key has them."""
+    twice = b"ANSWER = 42\n"
+    one = {**SOURCES, "agent/one.py": twice, "agent/other.py": twice}
+    other = {**SOURCES, "agent/one.py": twice, "agent/other.py": bytes(bytearray(twice))}
+    made, again = (guest_programs(sources, cache=cache, base=None) for sources in (one, other))
+    assert made.agent == again.agent
 
 
 def test_the_userlands_own_python_compiles_them(cache: Cache, base: Path) -> None:
@@ -71,13 +89,50 @@ def test_the_userlands_own_python_compiles_them(cache: Cache, base: Path) -> Non
     folder, service = made.nodes
     assert folder == cpio.folder(FOLDER)
     assert service.path == f"{FOLDER}/{SERVICE}c"
-    assert code_of(service.data).co_filename == SERVICE, "no path of this machine goes into the guest"
-    code = code_of(made.agent)
-    assert code.co_filename == AGENT
+    assert code_of_pyc(service.data).co_filename == f"harness/{SERVICE}", "no path of this machine goes into the guest"
+    modules = marshal.loads(made.agent)
+    assert set(modules) == set(MODULES)
+    code = modules["harness.agent.answers"]
+    assert code.co_filename == "harness/agent/answers.py"
     space: dict[str, object] = {}
     exec(code, space)
     assert space["ANSWER"] == 42
     assert space.get("__doc__") is None, "docstrings and assertions are left out"
+
+
+TYPED = b"""from __future__ import annotations
+import os
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from no.such import Thing
+count: int = 1
+nothing: Thing
+def f(a: Thing, /, b: Thing = 2, *c: Thing, d: Thing = 4, **e: Thing) -> Thing:
+    inner: list[Thing] = [a, b, c, d, e]
+    return inner
+class C:
+    def m(self, a: Thing) -> None:
+        self.a: Thing = a
+if os.name:
+    def g(a: Thing) -> Thing: return a
+raised = lambda: 1 / 0
+"""
+
+
+def test_types_cost_a_guest_nothing() -> None:
+    code = compiled(TYPED, "typed.py")
+    space: dict[str, Any] = {}
+    exec(code, space)
+    assert "__annotations__" not in space
+    assert [space[name].__annotations__ for name in ("f", "g")] == [{}, {}]
+    assert space["C"].m.__annotations__ == {}
+    assert not {"__future__", "no.such", "Thing"} & set(code.co_names)
+    assert space["count"] == 1 and "nothing" not in space
+    assert space["f"](1, 5, 3, x=6) == [1, 5, (3,), 4, {"x": 6}]
+    made = space["C"]()
+    made.m(7)
+    assert made.a == 7
+    assert space["raised"].__code__.co_firstlineno == TYPED.count(b"\n"), "the lines are those of the source"
 
 
 def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_changes(cache: Cache, base: Path) -> None:
@@ -87,7 +142,7 @@ def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_change
     first = guest_programs(SOURCES, cache=cache, base=base)
     assert guest_programs(SOURCES, cache=cache, base=base) == first
     assert made() == 1
-    guest_programs({**SOURCES, AGENT: b"ANSWER = 43\n"}, cache=cache, base=base)
+    guest_programs({**SOURCES, "agent/answers.py": b"ANSWER = 43\n"}, cache=cache, base=base)
     assert made() == 2
     base.write_bytes(base.read_bytes() + bytes(512))
     guest_programs(SOURCES, cache=cache, base=base)
@@ -97,7 +152,7 @@ def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_change
 
 def test_a_program_that_does_not_compile_is_told(cache: Cache, base: Path) -> None:
     with pytest.raises(ImageError, match=r"the guest's programs do not compile: (.|\n)*guest_agent\.py.*line 2"):
-        guest_programs({AGENT: b"fine = 1\nnot fine at all\n"}, cache=cache, base=base)
+        guest_programs({**SOURCES, AGENT: b"fine = 1\nnot fine at all\n"}, cache=cache, base=base)
     assert not list(cache.root.glob("programs/*"))
 
 
@@ -118,7 +173,8 @@ def test_only_what_the_interpreter_needs_is_unpacked(cache: Cache, tmp_path: Pat
 
 def test_the_harness_own_programs_are_the_agent_and_the_service() -> None:
     programs = harness_programs()
-    assert set(programs) == {AGENT, SERVICE}
+    assert {AGENT, SERVICE, "agent/serve.py"} <= set(programs)
+    assert {name.partition("/")[0] for name in programs} == {AGENT, SERVICE, "agent"}
     for name, source in programs.items():
         assert source == (ROOT / "harness" / name).read_bytes()
         compile(source, name, "exec")

@@ -1,0 +1,1 @@
+"""The agent, which runs in guests: standard library only, and nothing of the rest of the harness."""

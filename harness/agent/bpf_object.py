@@ -1,0 +1,79 @@
+"""An object file: how it is opened, prepared and loaded."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from harness.agent.refusal import Refused
+
+TYPE_CHECKING = False  # `typing` takes a guest too long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.agent.libbpf import Libbpf
+
+BPF_LOG_STATS = 4
+
+
+class BpfObject:
+    """An opened object file and its programs."""
+
+    def __init__(self, lib: Libbpf, path: str, only: list[str] | None = None) -> None:
+        self._lib, self._path, self._only = lib, path, only
+        self._prepared: list[Callable[[BpfObject], object]] = []
+        self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
+        self.programs = lib.programs(self.handle)
+        for name, program in self.programs.items():
+            if only is not None and name not in only:
+                lib.call("bpf_program__set_autoload", program, False)
+        for program in self.programs.values():
+            # With a buffer and log level 0, libbpf asks for the log only when a load has failed, and loads again
+            # (bpf_object_load_prog()): so errno is that of a load with the log.
+            lib.call("bpf_program__set_log_buf", program, lib.log.address, lib.log.size)
+
+    def prepare(self, act: Callable[[BpfObject], object]) -> None:
+        """Do with this object what must be done before it is loaded, and remember it."""
+        act(self)
+        self._prepared.append(act)
+
+    def load(self) -> None:
+        """Load all maps and programs; Refused names the program that was refused, with the verifier's log."""
+        self._lib.log.clear()
+        try:
+            self._lib.call("bpf_object__load", self.handle)
+        except Refused as refusal:
+            refusal.log = self._lib.log.text()
+            if refusal.number == errno.ENOSPC and self._lib.log.full():
+                self._without_log(refusal)
+            raise
+
+    def _without_log(self, refusal: Refused) -> None:
+        """Find out what a load is refused with whose log is longer than there is room for, which is ENOSPC by itself.
+
+        An object is loaded but once, so another of the same file is prepared in the same way. With BPF_LOG_STATS alone
+        the verifier writes no states, but still what is wrong (kernel/bpf/verifier.c, verbose()).
+        """
+        again = BpfObject(self._lib, self._path, self._only)
+        for act in self._prepared:
+            act(again)
+        for program in again.programs.values():
+            self._lib.call("bpf_program__set_log_level", program, BPF_LOG_STATS)
+        self._lib.log.clear()
+        try:
+            self._lib.call("bpf_object__load", again.handle)
+        except Refused as real:
+            refusal.number, refusal.detail = real.number, real.detail
+            refusal.log += (
+                f"\n[bpfmatrix: there was no room for all of the log; loaded without it:]\n{self._lib.log.text()}"
+            )
+
+    def program(self, name: str) -> int:
+        """Return a program by name; Refused with ENOENT where there is none."""
+        if name not in self.programs:
+            raise Refused(errno.ENOENT, f"the object has no program {name}", api="bpf_object__find_program_by_name")
+        return self.programs[name]
+
+    def map(self, name: str) -> int:
+        """Return a map by name; Refused with ENOENT where there is none."""
+        return self._lib.pointer("bpf_object__find_map_by_name", self.handle, name.encode())

@@ -1,0 +1,22 @@
+"""A refusal of the kernel or of libbpf, and the names of its errno."""
+
+from __future__ import annotations
+
+import errno
+
+# Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
+# where Python prefers the C library's alias.
+KERNEL_ERRNO = {35: "EDEADLK", 95: "EOPNOTSUPP", 512: "ERESTARTSYS", 517: "EPROBE_DEFER", 524: "ENOTSUPP"}
+
+
+def errno_name(number: int) -> str:
+    """Return the name of a positive errno, `E?<number>` where it has none."""
+    return KERNEL_ERRNO.get(number) or errno.errorcode.get(number) or f"E?{number}"
+
+
+class Refused(Exception):
+    """The kernel, or libbpf, refused a step. `log` is the verifier's text, if any; `api` is the call that failed."""
+
+    def __init__(self, number: int, detail: str = "", log: str = "", api: str = "") -> None:
+        super().__init__(detail)
+        self.number, self.detail, self.log, self.api = number, detail, log, api

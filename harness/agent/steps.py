@@ -1,0 +1,304 @@
+"""One case: its steps, in the process that is its own."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import os
+import struct
+import time
+
+from harness.agent.attachers import ATTACHERS
+from harness.agent.bpf_object import BpfObject
+from harness.agent.case_state import CaseState
+from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
+from harness.agent.infos import function_btf_id, info_of, program_info
+from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_EXT, LinkInfo, ProgInfo, bpf
+from harness.agent.links import BpfLink, FdLink
+from harness.agent.refusal import Refused, errno_name
+from harness.agent.triggers import TRIGGERS
+
+TYPE_CHECKING = False  # `typing` takes a guest too long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from harness.agent.libbpf import Libbpf
+    from harness.agent.links import Link
+    from harness.agent.reporter import Reporter
+
+NOBODY = 65534
+
+
+def between(text: str, before: str, after: str) -> str:
+    """Return what is in a text behind the first `before` and before the next `after`; "" where they are not."""
+    return text.partition(before)[2].partition(after)[0]
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be `nobody` for a while: with another effective user id than 0 no capability is effective."""
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+class Case:
+    """Executes the steps of one case, in the child process that is its own."""
+
+    def __init__(self, reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> None:
+        self.reporter, self._lib, self.case = reporter, lib, case
+        self._state = CaseState(lib, case.get("sysctls", {}))
+        self._readers: dict[str, EventReader] = {}
+        self._ends: dict[str, list[Any]] = {}
+        self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
+
+    def run(self) -> None:
+        """Execute the steps in order, until one fails that was not to; report each."""
+        for index, step in enumerate(self.case["steps"]):
+            self._lib.messages.clear()
+            self._lib.debug.clear()
+            self.reporter.mark(self.case["id"], index)
+            start = time.monotonic()
+            report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
+            if "phase" in step:
+                report["phase"] = step["phase"]
+            try:
+                # What a step with "skip" has there is reported as found, and nothing is done (harness/mutants/).
+                found = step["skip"] if "skip" in step else getattr(self, "do_" + step["op"].replace("-", "_"))(step)
+                report.update(ok=True, **(found or {}))
+            except Refused as refusal:
+                report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
+                report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
+                report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
+                report["asked"] = self._asked(step, refusal)
+            except OSError as error:
+                report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
+                report.update(detail=f"{type(error).__name__}: {error}")
+            report["seconds"] = round(time.monotonic() - start, 6)
+            self.reporter.hold("step", case=self.case["id"], **report)
+            if self.case.get("alone"):
+                self.reporter.flush()  # it may well kill the guest, and what it showed until then is its answer
+            self.reporter.at(-1)
+            if not report["ok"] and not step.get("go_on"):
+                return
+
+    def _asked(self, step: dict[str, Any], refusal: Refused) -> dict[str, Any]:
+        """Return what a refused step asked for, and what this kernel knows of it."""
+        asked: dict[str, Any] = {"api": refusal.api}
+        owner: str = step.get("program_object", step.get("object", ""))
+        item = self._state.objects.get(owner)
+        if item is None:
+            return asked
+        # What of an object was refused, libbpf says; every other step names its program.
+        name = step.get("program") or between(refusal.detail, "prog '", "'")
+        if name in item.programs:
+            asked |= {"program": name, "attached": self._attached[owner, name]}
+            first = step["op"] in {"load", "attach"} and not asked["attached"]
+            asked |= self._lib.asked_of_program(item.programs[name], refusal, loading=step["op"] == "load", first=first)
+        name = between(refusal.detail, "map '", "'")
+        handle = self._lib.found("bpf_object__find_map_by_name", item.handle, name.encode()) if name else None
+        if handle:
+            asked |= {"map": name, **self._lib.asked_of_map(handle, refusal)}
+        if step["op"] == "set-attach-target":
+            btf = self._lib.found("bpf_object__btf", self._state.objects[step["target_object"]].handle)
+            state = "none" if not btf else "refused" if self._lib.found("btf__fd", btf) < 0 else "loaded"
+            asked |= {"target": step["target"], "function": step["function"], "target_btf": state}
+        return asked
+
+    def do_open(self, step: dict[str, Any]) -> None:
+        """Open an object file."""
+        self._state.objects[step["object"]] = BpfObject(self._lib, step["path"], step.get("only"))
+
+    def do_load(self, step: dict[str, Any]) -> None:
+        """Load an opened object, as a user without capabilities where the step says so."""
+        with unprivileged() if step.get("unprivileged") else contextlib.nullcontext():
+            self._state.objects[step["object"]].load()
+
+    def do_load_raw(self, step: dict[str, Any]) -> None:
+        """Load a tracer by bpf(2) itself, for a type of the target's BTF that libbpf has not looked up."""
+        program = self._state.objects[step["object"]].program(step["program"])
+        kind = self._lib.call("bpf_program__type", program)
+        attach_type = self._lib.call("bpf_program__expected_attach_type", program)
+        count, code = (self._lib.call(f"bpf_program__{what}", program) for what in ("insn_cnt", "insns"))
+        words = ctypes.create_string_buffer(b"Dual MIT/GPL")
+        # union bpf_attr of BPF_PROG_LOAD: prog_type, insn_cnt, insns, license; log_level, log_size, log_buf;
+        # kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type; prog_btf_fd and the function and
+        # line information (none); attach_btf_id, attach_prog_fd, and padding.
+        before = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(words))
+        after = struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
+        after += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
+        target = self._state.program_fd(step["target_object"], step["target"])
+        btf_id = step["btf_id"] if "btf_id" in step else function_btf_id(self._lib, target, step["target"])
+        after += struct.pack("=III", btf_id, target, 0)
+        log = self._lib.log
+        log.clear()
+        try:
+            os.close(bpf(BPF_PROG_LOAD, before + struct.pack("=IIQ", 0, 0, 0) + after))
+        except Refused as refusal:  # with the kernel's errno; once more for its log, which may be too long
+            with contextlib.suppress(Refused):
+                os.close(bpf(BPF_PROG_LOAD, before + struct.pack("=IIQ", 1, log.size, log.address) + after))
+            refusal.log = log.text()
+            raise
+
+    def do_share_map(self, step: dict[str, Any]) -> None:
+        """Make an object use the map of another that is loaded already."""
+        source = self._state.objects[step["from_object"]].map(step["from_map"])
+        fd = self._lib.call("bpf_map__fd", source)
+        self._state.objects[step["object"]].prepare(
+            lambda item: self._lib.call("bpf_map__reuse_fd", item.map(step["map"]), fd)
+        )
+
+    def do_set_attach_target(self, step: dict[str, Any]) -> None:
+        """Tell a tracer which program, and which function of it, it will be attached to."""
+        target = self._state.objects[step["target_object"]].program(step["target"])
+        fd, function = self._lib.call("bpf_program__fd", target), step["function"].encode()
+        self._state.objects[step["object"]].prepare(
+            lambda item: self._lib.call("bpf_program__set_attach_target", item.program(step["program"]), fd, function)
+        )
+
+    def do_set_attach_type(self, step: dict[str, Any]) -> None:
+        """Give a program an attach type that libbpf has no section name for."""
+        self._state.objects[step["object"]].prepare(
+            lambda item: self._lib.call(
+                "bpf_program__set_expected_attach_type", item.program(step["program"]), step["type"]
+            )
+        )
+
+    def do_attach(self, step: dict[str, Any]) -> None:
+        """Attach a program as its section says, or by a command of bpf(2); the link has a name."""
+        program = self._state.objects[step["object"]].program(step["program"])
+        name = step.get("link", step["program"])
+        if step.get("api") == "raw-tracepoint-open":
+            fd = self._lib.call("bpf_raw_tracepoint_open", None, self._lib.call("bpf_program__fd", program))
+            self._state.links[name] = FdLink(fd)
+        elif step.get("api") == "link-create":
+            self._state.links[name] = self._link_create(program, step)
+        else:
+            section = self._lib.section(program)
+            attach = next((how for prefix, how in ATTACHERS.items() if section.startswith(prefix)), None)
+            if attach is None:
+                self._state.links[name] = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
+            else:
+                self._state.links[name] = attach(self._state, program)
+        self._attached[step["object"], step["program"]] += 1
+
+    def _link_create(self, program: int, step: dict[str, Any]) -> Link:
+        target_fd = btf_id = 0
+        if "target" in step:
+            target_fd = self._state.program_fd(step["target_object"], step["target"])
+            if self._lib.call("bpf_program__type", program) == PROG_TYPE_EXT:
+                function = step["function"].encode()
+                attached = self._lib.pointer("bpf_program__attach_freplace", program, target_fd, function)
+                return BpfLink(self._lib, attached)
+            btf_id = function_btf_id(self._lib, target_fd, step["function"])
+        # union bpf_attr of BPF_LINK_CREATE: prog_fd, target_fd, attach_type, flags, then tracing's target_btf_id and
+        # cookie. libbpf's bpf_link_create() would fall back on BPF_RAW_TRACEPOINT_OPEN.
+        kind = self._lib.call("bpf_program__expected_attach_type", program)
+        fd = self._lib.call("bpf_program__fd", program)
+        cookie = step.get("cookie", 0)
+        return FdLink(bpf(BPF_LINK_CREATE, struct.pack("=IIIIIIQ", fd, target_fd, kind, 0, btf_id, 0, cookie)))
+
+    def do_tail_call(self, step: dict[str, Any]) -> None:
+        """Put a program into a slot of a program array, or empty the slot."""
+        array = self._lib.call("bpf_map__fd", self._state.objects[step["object"]].map(step["map"]))
+        key = ctypes.c_uint32(step["index"])
+        if not step["program"]:
+            self._lib.call("bpf_map_delete_elem", array, ctypes.byref(key))
+            return
+        program = self._state.objects[step["program_object"]].program(step["program"])
+        value = ctypes.c_uint32(self._lib.call("bpf_program__fd", program))
+        self._lib.call("bpf_map_update_elem", array, ctypes.byref(key), ctypes.byref(value), 0)
+
+    def do_listen(self, step: dict[str, Any]) -> None:
+        """Start to read an events map."""
+        events = self._state.objects[step["object"]].map(step["map"])
+        self._readers[step["map"]] = EventReader(self._lib, self._lib.call("bpf_map__fd", events))
+
+    def do_trigger(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Make the target run; the ends of a connection tell its events from others."""
+        found = TRIGGERS[step["kind"]](self._state, step)
+        self._ends = found.get("ends", {})
+        return found
+
+    def do_observe(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Report the events; wait a little for those that are still to come."""
+        ports = {end[1] for end in self._ends.values()}
+
+        def ours(event: dict[str, Any]) -> bool:
+            # Nobody else writes to this map: what cannot be decoded is shown as it is.
+            return "raw" in event or not ports.isdisjoint((event.get("sport"), event.get("dport")))
+
+        def enough(events: list[dict[str, Any]]) -> bool:
+            return sum(map(ours, events)) >= int(step["count"])
+
+        reader = self._readers[step["map"]]
+        events = reader.read(enough=enough, seconds=step["seconds"])
+        for event in events:
+            self.reporter.hold("event", case=self.case["id"], phase=step["phase"], ours=ours(event), event=event)
+        return {"events": len(events), "lost": reader.lost}
+
+    def do_read_trace(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Report the records of the trace map and empty it.
+
+        Each record is made zeroes: a program that shares the cursor, but not the records, would else show old ones.
+        """
+        item = self._state.objects[step["object"]]
+        cursor = self._lib.call("bpf_map__fd", item.map("trace_cursor"))
+        trace = self._lib.call("bpf_map__fd", item.map("trace"))
+        key, count = ctypes.c_uint32(0), ctypes.c_uint32(0)
+        self._lib.call("bpf_map_lookup_elem", cursor, ctypes.byref(key), ctypes.byref(count))
+        buffer = ctypes.create_string_buffer(TRACE.size)
+        kept = min(count.value, TRACE_LIMIT)
+        for index in range(kept):
+            place = ctypes.byref(ctypes.c_uint32(index))
+            self._lib.call("bpf_map_lookup_elem", trace, place, buffer)
+            self._lib.call("bpf_map_update_elem", trace, place, bytes(TRACE.size), 0)
+            event = decode_trace(buffer.raw)
+            self.reporter.hold("event", case=self.case["id"], phase=step["phase"], ours=True, event=event)
+        zero = ctypes.c_uint32(0)
+        self._lib.call("bpf_map_update_elem", cursor, ctypes.byref(key), ctypes.byref(zero), 0)
+        return {"events": kept, "lost": count.value - kept, **self._programs(step)}
+
+    def do_wait(self, step: dict[str, Any]) -> None:
+        """Let time pass."""
+        time.sleep(step["seconds"])
+
+    def do_detach(self, step: dict[str, Any]) -> None:
+        """Close a link."""
+        self._state.links.pop(step["link"]).close()
+
+    def do_info(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Report what the kernel says of a link or a program, the ids of all programs, and some programs' infos."""
+        if "link" in step:
+            info = info_of(self._lib, LinkInfo(), self._state.links[step["link"]].fd())
+        else:
+            info = self._program_info(step["object"], step["program"])
+        return {"info": info, "ids": self._ids(), **self._programs(step)}
+
+    def _programs(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Return what is known of the programs that a step names beside its own."""
+        if "programs" not in step:
+            return {}
+        return {"programs": {name: self._program_info(*name.split(".")) for name in step["programs"]}}
+
+    def _program_info(self, owner: str, name: str) -> dict[str, Any]:
+        return program_info(self._lib, self._state.program_fd(owner, name), name)
+
+    def do_enable_stats(self, _step: dict[str, Any]) -> None:
+        """Count the runs of programs until the case ends (BPF_STATS_RUN_TIME)."""
+        self._lib.call("bpf_enable_stats", 0)
+
+    def _ids(self) -> dict[str, int]:
+        found = {}
+        for owner, item in self._state.objects.items():
+            for name, program in item.programs.items():
+                with contextlib.suppress(Refused):
+                    fd = self._lib.call("bpf_program__fd", program)
+                    found[f"{owner}.{name}"] = info_of(self._lib, ProgInfo(), fd)["id"]
+        return found

@@ -1,0 +1,40 @@
+"""The steps of a case."""
+
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent_samples import Played
+from unit_samples import CASE_ID
+
+from harness.agent.events import EventReader, decode_event
+from harness.agent.reporter import Reporter
+from harness.agent.steps import Case
+
+
+def test_a_record_that_cannot_be_decoded_is_the_cases_own() -> None:
+    """It carries no port to tell it by, and nobody else writes to this map: "nothing came" would be wrong."""
+    told: list[dict[str, Any]] = []
+
+    class Reader(EventReader):
+        def __init__(self) -> None:
+            self.lost = 0
+
+        def read(self, *, enough: Any, seconds: float) -> list[dict[str, Any]]:
+            return [decode_event(b"\x01\x02"), {"kind": "kprobe", "sport": 22, "dport": 0}]
+
+    class Lines(Reporter):
+        def __init__(self) -> None:
+            pass
+
+        def hold(self, kind: str, **fields: Any) -> None:
+            told.append(fields)
+
+    case = Case(Lines(), Played(), {"id": CASE_ID, "steps": []})
+    case._readers["events"] = Reader()
+    case._ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
+    found = case.do_observe({"map": "events", "count": 1, "seconds": 0, "phase": "observe"})
+    assert found == {"events": 2, "lost": 0}
+    assert [(line["ours"], line["event"]["kind"]) for line in told] == [(True, "undecodable"), (False, "kprobe")]

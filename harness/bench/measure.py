@@ -33,11 +33,12 @@ from harness.errors import BenchError, BpfmatrixError, UsageError
 from harness.guest.snapshots import KIND, Snapshots
 from harness.host import emulators, process
 from harness.host.cache import MANIFEST, Cache
+from harness.host.resources import host_facts
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.model.results import Report, Start
 from harness.qemu.accel import Accel, qemu_version
 from harness.reports.json_report import parse
-from harness.run.matrix import Options, host_facts, load_plan
+from harness.run.prepared import Options, load_plan
 from harness.supply.debian.lock import Lock, LockedKernel
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys

@@ -34,7 +34,8 @@ def matrix(
 ) -> int:
     """Run the matrix, show the grid, and return the exit code."""
     _check_words(accel=accel, jobs=jobs)
-    from harness.run.matrix import Options, run_matrix
+    from harness.run.matrix import run_matrix
+    from harness.run.prepared import Options
     from harness.supply.project import Project
 
     options = Options(
@@ -48,7 +49,8 @@ def matrix(
         locked=locked,
         cold=cold,
     )
-    report, folder = run_matrix(options)
+    finished = run_matrix(options)
+    report, folder = finished.report, finished.folder
     from harness.reports.grid import headline
     from harness.screen.terminal import make_console, print_grid
 
@@ -71,7 +73,7 @@ def watch(
 ) -> int:
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
     from harness.run import watch as watching
-    from harness.run.matrix import Options
+    from harness.run.prepared import Options
     from harness.supply.project import Project
 
     _check_words(accel=accel, jobs=jobs)
@@ -140,7 +142,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     from harness.config.matrix import DebianKernel
     from harness.host.cache import Cache
     from harness.model.architectures import ARCHITECTURES, host_architecture
-    from harness.run.matrix import Options, load_plan
+    from harness.run.prepared import Options, load_plan
     from harness.screen.terminal import make_console
     from harness.supply.debian.lock import Lock, write_lock
     from harness.supply.kernels.debian import DebianSource
@@ -197,7 +199,7 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     from harness.cli.shell import interactive_shell
     from harness.host import emulators
     from harness.host.cache import Cache
-    from harness.run.matrix import Options, load_plan
+    from harness.run.prepared import Options, load_plan
     from harness.supply.project import Project
     from harness.supply.supplies import Supplies
 

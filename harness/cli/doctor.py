@@ -14,9 +14,9 @@ from harness.config.matrix import Matrix, load_matrix
 from harness.errors import BpfmatrixError
 from harness.host.cache import Cache
 from harness.host.process import find_tool, run
+from harness.host.resources import available_memory_mib
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import qemu_version, remembered
-from harness.run.matrix import available_memory_mib
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 

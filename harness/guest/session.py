@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from harness.errors import (
     GuestConnectionError,
     WrongKernelError,
 )
-from harness.facts.records import CaseRecord, Ending, KernelLog, console_tail, ending_of
+from harness.facts.records import CaseRecord, Ending, console_tail, ending_of
+from harness.facts.session import SessionFacts
 from harness.facts.transcript import Transcript
 from harness.guest.boot import SETTLE, booted, connected
 from harness.guest.clock import uptime_problem
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
-from harness.model.results import Start
 from harness.qemu.process import QemuProcess, wait_until
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.files import KernelFiles
@@ -44,24 +44,6 @@ Starting = Callable[[GuestPlan], AbstractContextManager[QemuProcess]]
 """Starts a guest and holds it for the duration of a block."""
 
 
-@dataclass(kw_only=True)
-class SessionResult:
-    """What one guest gave: a record for each case that it had, in order, and what it cost.
-
-    `seconds` is by phase; `memory` is the most that QEMU took of the host's, in MiB, 0 where that is not known.
-    """
-
-    records: dict[str, CaseRecord] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    console_tail: tuple[str, ...] = ()
-    memory: float = 0.0
-    start: Start | None = None
-    notices: list[str] = field(default_factory=list)
-    boot_log: KernelLog = field(default_factory=KernelLog)
-
-
 class Stopwatch:
     """Adds up the seconds of named phases, one at a time."""
 
@@ -76,7 +58,7 @@ class Stopwatch:
         self._name, self._since = name, now
 
 
-def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionResult:
+def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionFacts:
     """Start one guest and run `cases` in it, in order.
 
     Always returns, but for QemuError where QEMU itself does not start. A case with its completion marker has
@@ -84,8 +66,9 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
     first case, it is the end of them all: the next guest would fare no better. Cases without a record were
     not reached.
     """
-    result = SessionResult()
-    watch = Stopwatch(result.seconds)
+    seconds: dict[str, float] = {}
+    problems: list[str] = []
+    watch = Stopwatch(seconds)
     transcript = Transcript()
     watch.switch("start")
     with start(plan) as qemu:
@@ -94,23 +77,28 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
                 watch.switch("boot")
                 connection = stack.enter_context(connected(plan, qemu))
                 watch.switch("push")
-                result.seconds["connect"] = connection.handshake_seconds
-                result.seconds["boot"] -= connection.handshake_seconds
+                seconds["connect"] = connection.handshake_seconds
+                seconds["boot"] -= connection.handshake_seconds
                 _run_agent(plan, qemu, connection, cases, transcript, watch=watch)
                 watch.switch("shutdown")
-                _power_off(plan, qemu, connection, result)
+                problems += _power_off(plan, qemu, connection)
             ending = None
         except BpfmatrixError as error:
             ending = _ending(error, qemu)
         watch.switch("")
-        result.console_tail = console_tail(qemu.console_text().splitlines())
-        result.memory = qemu.peak_memory
-    result.environment = transcript.environment
-    result.boot_log = transcript.boot_log()
-    if transcript.last.get("stopped"):
-        result.notices.append(f"{plan.kernel.name}: {transcript.last['stopped']}; the cases after it had another guest")
-    _collect(result, transcript, cases, ending)
-    return result
+        tail, memory = console_tail(qemu.console_text().splitlines()), qemu.peak_memory
+    records, more = collected(transcript, cases, ending)
+    stopped = transcript.last.get("stopped")
+    return SessionFacts(
+        records=records,
+        environment=transcript.environment,
+        seconds=seconds,
+        problems=(*problems, *more),
+        console_tail=tail,
+        memory=memory,
+        notices=(f"{plan.kernel.name}: {stopped}; the cases after it had another guest",) if stopped else (),
+        boot_log=transcript.boot_log(),
+    )
 
 
 def _run_agent(
@@ -177,13 +165,13 @@ def _check_release(kernel: KernelFiles, environment: Mapping[str, Any]) -> None:
         )
 
 
-def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection, result: SessionResult) -> None:
+def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection) -> list[str]:
+    """Power the guest off; return what was wrong with that, as sentences."""
     qemu.note_memory()
     connection.release()
     deadline = plan.settings.deadlines.shutdown
     if not wait_until(lambda: not qemu.alive(), seconds=deadline, step=0.002):
-        result.problems.append(f"the shutdown deadline of {deadline:g} s passed; QEMU was ended")
-        return
+        return [f"the shutdown deadline of {deadline:g} s passed; QEMU was ended"]
     death = qemu.death()
     silent = plan.kernel.arch.silent_poweroff and death is not None and death.reason is None and not death.returncode
     if death is not None and death.reason != "guest-shutdown" and not silent:
@@ -194,7 +182,8 @@ def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection, resul
             qemu_gone=True,
             qemu_words=death.describe(),
         )
-        result.problems.append(f"after the last case, while powering off: {ending.reason}")
+        return [f"after the last case, while powering off: {ending.reason}"]
+    return []
 
 
 def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
@@ -213,18 +202,21 @@ def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
     return replace(ending, step=None) if isinstance(failure, WrongKernelError) else ending
 
 
-def _collect(result: SessionResult, transcript: Transcript, cases: Sequence[Case], ending: Ending | None) -> None:
-    """Give every case that ended its record, and the ending to the one that it befell, or to all."""
-    for case in transcript.ended():
-        result.records[case] = transcript.record(case)
+def collected(
+    transcript: Transcript, cases: Sequence[Case], ending: Ending | None
+) -> tuple[dict[str, CaseRecord], list[str]]:
+    """Return the record of every case that ended, and what no case can carry, as sentences. Pure.
+
+    How a guest ended belongs to the case that was under way; where none had begun, of all; else it is a problem.
+    """
+    records = {case: transcript.record(case) for case in transcript.ended()}
     if ending is None:
-        return
+        return records, []
     if transcript.current is not None:
-        result.records[transcript.current] = transcript.record(transcript.current, ending)
-    elif not result.records:
-        result.records.update({case.id: transcript.record(case.id, ending) for case in cases})
-    else:
-        result.problems.append(f"after {list(result.records)[-1]}: {ending.reason}")
+        return {**records, transcript.current: transcript.record(transcript.current, ending)}, []
+    if not records:
+        return {case.id: transcript.record(case.id, ending) for case in cases}, []
+    return records, [f"after {list(records)[-1]}: {ending.reason}"]
 
 
 def _read(path: Path) -> str:

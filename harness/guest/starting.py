@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.config.case import Case
 from harness.errors import SnapshotError
-from harness.guest.session import SessionResult, run_session
+from harness.facts.session import SessionFacts
+from harness.guest.session import run_session
 from harness.guest.snapshots import Snapshots
 from harness.model.results import Start
 from harness.supply.guest_plan import GuestPlan
@@ -26,7 +28,7 @@ class Starter:
         self._failed: set[str] = set()
         self._guard = threading.Lock()
 
-    def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionResult:
+    def __call__(self, plan: GuestPlan, cases: Sequence[Case]) -> SessionFacts:
         """Run one guest over `cases`; raise what `run_session` raises, and SnapshotError in a run that is ending.
 
         What a snapshot that failed has cost counts as `start`.
@@ -41,9 +43,8 @@ class Starter:
                     raise
                 notices.append(f"{error}; the guest was booted instead")
             else:
-                result.start = Start.WARM
                 if result.environment:
-                    return result
+                    return replace(result, start=Start.WARM)
                 notices.append(
                     f"{plan.kernel.name}: the guest that was restored from its snapshot gave no sign of life"
                 )
@@ -51,8 +52,7 @@ class Starter:
                 self._failed.add(plan.kernel.name)
         failed = time.monotonic() - begun
         result = run_session(plan, cases)
-        result.start = Start.COLD
+        seconds = dict(result.seconds)
         if notices:
-            result.seconds["start"] = result.seconds.get("start", 0.0) + failed
-        result.notices += notices
-        return result
+            seconds["start"] = seconds.get("start", 0.0) + failed
+        return replace(result, start=Start.COLD, seconds=seconds, notices=(*result.notices, *notices))

@@ -17,6 +17,7 @@ from harness.host import emulators
 from harness.host.cache import Cache
 from harness.host.paths import shown
 from harness.host.signals import signals_as_errors
+from harness.judge.cells import cell_of
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.model.architectures import ARCHITECTURES, host_name
 from harness.model.results import CellResult, Expectation, OutcomeKind, Verdict
@@ -36,7 +37,6 @@ from harness.mutants.search import (
 from harness.mutants.transcripts import Recorded, read_run
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory
-from harness.run.one_kernel import cell_of
 from harness.run.plan import make_plan
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project

@@ -17,6 +17,7 @@ from typing import Any
 from harness.config.base import frozen_copy
 from harness.config.case import Case
 from harness.config.matrix import Kernel, Matrix
+from harness.facts.kernel import KernelFacts, version_of
 from harness.facts.records import CaseRecord
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
@@ -26,7 +27,7 @@ from harness.model.results import OutcomeKind
 from harness.mutants.model import Mutant
 from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
-from harness.run.one_kernel import KernelRun, run_kernel, version_of
+from harness.run.one_kernel import run_kernel
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import RunKeys
 from harness.supply.supplies import Supplies
@@ -123,7 +124,7 @@ class Laboratory:
         answers.seconds = time.monotonic() - begun
         return answers
 
-    def _runs(self, work: _Work) -> Iterator[tuple[Sequence[int], KernelRun]]:
+    def _runs(self, work: _Work) -> Iterator[tuple[Sequence[int], KernelFacts]]:
         """Yield what the guests gave, as each is done; where one fails or all is interrupted, the others end."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="mutants") as pool:
             waiting = {pool.submit(work.run_group, group) for group in work.groups(self.jobs)}
@@ -169,7 +170,7 @@ class _Work:
             parts += [group[start::pieces] for start in range(pieces)]
         return sorted(parts, key=len, reverse=True)
 
-    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelRun]:
+    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelFacts]:
         """Run some trials that can share a guest."""
         folder = self._plan.folder / f"guest-{indexes[0]}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.config.case import Case
 from harness.facts.records import CaseRecord
+from harness.judge.cells import cell_of
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.verdict import judge
 from harness.model.results import CellResult, OutcomeKind, Verdict
@@ -17,7 +18,6 @@ from harness.mutants.known import Equivalent
 from harness.mutants.model import GREEN, Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.programs import program_mutants
 from harness.mutants.steps import Script, step_mutants
-from harness.run.one_kernel import cell_of
 from harness.scenario.jobs import AgentStep
 
 

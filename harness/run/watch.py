@@ -33,11 +33,11 @@ from harness.host.paths import shown
 from harness.host.signals import signals_as_errors
 from harness.model.architectures import host_name
 from harness.model.exit_codes import exit_meaning
-from harness.model.results import Report
 from harness.reports.grid import headline
-from harness.run.matrix import MatrixRun, Options, load_plan
+from harness.run.matrix import Finished, run
 from harness.run.one_kernel import error_reason
 from harness.run.plan import choose_kernels, matching
+from harness.run.prepared import Options, Prepared, load_plan, prepare
 from harness.screen.watch import WatchScreen, named
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -162,15 +162,6 @@ def _states(paths: Iterable[Path]) -> dict[Path, FileState]:
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A run that is over: its report, its folder, and what interrupted it, or ""."""
-
-    report: Report
-    folder: Path
-    interrupted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,30 +332,20 @@ class Session:
         matrix, plan = load_plan(replace(self._options, cases=cases or self._options.cases))
         if self._prepared is None or self._prepared[0] != matrix:
             self._prepared = matrix, Supplies(self._options.project, matrix, cache=self._cache)
-        run = MatrixRun(
-            self._options,
-            matrix,
-            plan,
-            cache=self._cache,
-            supplies=self._prepared[1],
-            keys=self._keys,
-            progress=self._screen,
+        prepared = prepare(
+            self._options, matrix, plan, supplies=self._prepared[1], keys=self._keys, observer=lambda: self._screen
         )
-        run.check()
-        for fault in run.faults:  # its cells keep what they were, and no other waits for it
+        for fault in prepared.faults:  # its cells keep what they were, and no other waits for it
             raise fault
-        return Ready(kernels=[kernel.name for kernel in plan.kernels], run=lambda: self._run(run))
+        return Ready(kernels=[kernel.name for kernel in plan.kernels], run=lambda: self._run(prepared))
 
-    def _run(self, run: MatrixRun) -> Finished:
+    def _run(self, prepared: Prepared) -> Finished:
         try:
-            report, folder = run.run()
+            return run(prepared, made=self._made.append)
         finally:
-            if run.folder is not None:
-                self._made.append(run.folder)
             for old in surplus(self._made, keep=KEPT_RUNS):
                 shutil.rmtree(old, ignore_errors=True)
             self._made = self._made[-KEPT_RUNS:]
-        return Finished(report=report, folder=folder, interrupted=run.interrupted)
 
 
 def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache | None = None) -> int:

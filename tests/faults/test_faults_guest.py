@@ -20,8 +20,10 @@ from projects import FLAGSHIP, INPUTS, KERNEL, ROOT, alive, guests, load_input, 
 
 from harness.config.case import Case, load_case
 from harness.errors import ConfigError
+from harness.facts.kernel import KernelFacts
+from harness.judge.cells import cells as cells_of
 from harness.model.results import CellResult, OutcomeKind, Stage, Verdict
-from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.run.one_kernel import facts_of, run_kernel
 from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.vm
 NAMES = ("first", "second", "third")
 WITHOUT_MODULES = "7.1-x86_64"
 
-Boot = Callable[..., tuple[KernelRun, dict[str, CellResult]]]
+Boot = Callable[..., tuple[KernelFacts, dict[str, CellResult]]]
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +57,11 @@ def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not list(temporary.iterdir()), "a guest's temporary folder was left behind"
 
 
-def judged(plan: GuestPlan, cases: Sequence[Case], run: KernelRun) -> dict[str, CellResult]:
-    return {cell.case: cell for cell in cells_of(plan, cases, run)}
+def judged(plan: GuestPlan, cases: Sequence[Case], run: KernelFacts) -> dict[str, CellResult]:
+    return {cell.case: cell for cell in cells_of(run, cases)}
 
 
-def boot(plan: GuestPlan, cases: Sequence[Case]) -> tuple[KernelRun, dict[str, CellResult]]:
+def boot(plan: GuestPlan, cases: Sequence[Case]) -> tuple[KernelFacts, dict[str, CellResult]]:
     run = run_kernel(plan, cases)
     return run, judged(plan, cases, run)
 
@@ -98,7 +100,7 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan
     assert second.outcome.stage == Stage.TRIGGER, "of the step that had begun, as the console tells"
     assert "Kernel Offset: " in second.outcome.console_tail[-1], "the last words of a dying kernel"
     assert_unharmed(cells, "first", "third")
-    assert (run.boots, run.problems) == (2, [])
+    assert (run.boots, run.problems) == (2, ())
     assert run.seconds["cases"] < 120, "a dead kernel must be noticed at once, not by a deadline"
     assert "sysrq triggered crash" in (plan.folder / "console.log").read_text()
 
@@ -289,7 +291,7 @@ def test_a_guest_that_does_not_power_off_is_a_problem_of_its_kernel(plan: GuestP
     plan = dataclasses.replace(plan, cmdline="acpi=off")
     run, cells = boot(with_deadlines(plan, shutdown=1.0), cases[:1])
     assert_unharmed(cells, "first")
-    assert run.problems == ["the shutdown deadline of 1 s passed; QEMU was ended"]
+    assert run.problems == ("the shutdown deadline of 1 s passed; QEMU was ended",)
 
 
 def test_another_kernel_than_the_one_asked_for_is_lost(plan: GuestPlan, cases: Sequence[Case]) -> None:
@@ -305,7 +307,7 @@ def test_another_kernel_than_the_one_asked_for_is_lost(plan: GuestPlan, cases: S
 
 def test_no_answer_of_any_kind_is_ever_a_good_one(cases: Sequence[Case], plan: GuestPlan) -> None:
     """A run of which nothing is known: every cell is there, and lost."""
-    cells: dict[str, Any] = judged(plan, cases, KernelRun())
+    cells: dict[str, Any] = judged(plan, cases, facts_of(plan))
     assert {cell.outcome.kind for cell in cells.values()} == {OutcomeKind.LOST}
     assert {cell.outcome.stage for cell in cells.values()} == {Stage.OPEN}
     assert set(cells) == set(NAMES)

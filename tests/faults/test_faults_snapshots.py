@@ -17,13 +17,15 @@ from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
 from harness.config.case import Case, load_case
+from harness.facts.kernel import KernelFacts
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host.cache import Cache
+from harness.judge.cells import cells as cells_of
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, OutcomeKind, Start, Verdict
 from harness.qemu.accel import qemu_version
-from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.run.one_kernel import run_kernel
 from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
@@ -76,9 +78,9 @@ def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not list(temporary.iterdir()), "a guest's temporary folder was left behind"
 
 
-def run_on(plan: GuestPlan, cases: Sequence[Case], cache: Cache) -> tuple[KernelRun, dict[str, CellResult]]:
+def run_on(plan: GuestPlan, cases: Sequence[Case], cache: Cache) -> tuple[KernelFacts, dict[str, CellResult]]:
     run = run_kernel(plan, cases, boot=Starter(snapshots_in(cache)))
-    return run, {cell.case: cell for cell in cells_of(plan, cases, run)}
+    return run, {cell.case: cell for cell in cells_of(run, cases)}
 
 
 def entries(cache: Cache) -> list[Path]:
@@ -86,19 +88,19 @@ def entries(cache: Cache) -> list[Path]:
     return list((cache.root / "snapshots").iterdir()) if (cache.root / "snapshots").is_dir() else []
 
 
-def assert_booted_instead(run: KernelRun, cells: dict[str, CellResult], words: str) -> None:
+def assert_booted_instead(run: KernelFacts, cells: dict[str, CellResult], words: str) -> None:
     assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.COLD)}
     (notice,) = run.notices
     assert notice.startswith(f"{KERNEL}: ") and notice.endswith("; the guest was booted instead")
     assert words in notice
-    assert (run.boots, run.problems) == (1, [])
+    assert (run.boots, run.problems) == (1, ())
 
 
 def test_a_sound_snapshot_is_restored(plan: GuestPlan, cases: Sequence[Case], cache: Cache) -> None:
     """What the others start from: without harm there is no fault."""
     run, cells = run_on(plan, cases, cache)
     assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.WARM)}
-    assert run.notices == []
+    assert run.notices == ()
     assert len(entries(cache)) == 1
 
 
@@ -176,7 +178,7 @@ def test_a_killed_qemu_of_a_restored_guest_is_lost_and_its_signal_named(
     assert (second.outcome.kind, second.verdict, second.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.WARM)
     assert "QEMU was killed by SIGKILL" in second.outcome.reason
     assert [(cells[name].verdict, cells[name].start) for name in ("first", "third")] == [(Verdict.PASS, Start.WARM)] * 2
-    assert (run.boots, run.notices) == (2, [])
+    assert (run.boots, run.notices) == (2, ())
 
 
 FIRST_IMPORT = {SERVICE: ("import ctypes\n", "the guest was booting"), AGENT: ("import json\n", "the ")}

@@ -14,7 +14,8 @@ import pytest
 from projects import ROOT, TemporaryProject
 
 from harness.model.results import OutcomeKind, Report, Stage, Verdict
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
@@ -36,7 +37,7 @@ def both(
     project.committed(name)
     change(project, CHANGED)
     options = Options(project=Project(matrix_file=project.matrix_file), jobs=1)
-    report, _ = run_matrix(options)
+    report = run_matrix(options).report
     assert report.cell(kernel, name).verdict == Verdict.KNOWN_BUG, report.cell(kernel, name).verdict_reason
     return report, name, CHANGED
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT
 
-from harness.run.matrix import LATER
+from harness.run.rows import LATER
 
 NOT_BEFORE_GUESTS = {
     "paramiko": "only who connects needs it: harness/guest/connection.py",
@@ -48,12 +48,11 @@ from pathlib import Path
 import invoke.program, tasks
 from harness.cli import commands
 from harness.supply.project import Project
-from harness.run import matrix as matrix_run
+from harness.run import matrix, rows, prepared as preparing
 from harness.host.cache import Cache
 
-options = matrix_run.Options(project=Project(matrix_file=Path("matrix.yaml")), cases=["kprobe-fentry-fexit"])
-matrix, plan = matrix_run.load_plan(options)
-matrix_run.MatrixRun(options, matrix, plan, cache=Cache(Path(sys.argv[1])))
+options = preparing.Options(project=Project(matrix_file=Path("matrix.yaml")), cases=["kprobe-fentry-fexit"])
+described, plan = preparing.load_plan(options)
 """
 """What a run does before it compiles its cases."""
 
@@ -88,7 +87,7 @@ def test_the_commands_load_only_what_the_called_one_needs() -> None:
 
 def test_what_comes_later_has_all_that_connecting_and_reporting_take() -> None:
     """What is not in LATER is loaded where it is used, while a guest waits or after all have ended."""
-    code = "\n".join(f"import {name}" for name in ("invoke.program", "harness.run.matrix", *LATER))
+    code = "\n".join(f"import {name}" for name in ("invoke.program", "harness.run.rows", *LATER))
     used = """
 from harness.guest import connection
 from harness.supply.image import keys

@@ -12,10 +12,12 @@ from typing import Any
 
 from harness.config.case import Case, load_case
 from harness.config.matrix import Deadlines, Settings
+from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord
 from harness.facts.transcript import Transcript
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import PackageInfo
+from harness.model.rows import Row
 from harness.supply.debian.apt import PackageFile
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
@@ -139,6 +141,13 @@ def fed(lines: Iterable[bytes]) -> Transcript:
 def record_of(lines: Iterable[Line], case: str = CASE_ID) -> CaseRecord:
     """Return what a transcript says of a case."""
     return fed(encoded(lines)).record(case)
+
+
+def kernel_facts(**changes: Any) -> KernelFacts:
+    """The facts of a kernel of which nothing is known but its files; `changes` are other fields."""
+    package = PackageInfo(source="debian", name="linux-image-6.1", version="6.1.176-1", sha256="0" * 64)
+    keys = {"row": Row(kernel="6.1-x86_64"), "arch": "x86_64", "release": RELEASE, "package": package, "accel": "tcg"}
+    return KernelFacts(**{**keys, **changes})
 
 
 def package_file(name: str = "linux-image-6.1", version: str = "6.1.176-1", **changes: Any) -> PackageFile:

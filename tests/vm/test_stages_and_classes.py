@@ -16,7 +16,8 @@ from projects import ROOT, TemporaryProject
 
 from harness.model.refusals import NAMES, UNCLASSIFIED
 from harness.model.results import Origin, OutcomeKind, Report, Stage
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
@@ -213,8 +214,7 @@ def run_kernel(kernel: str, folder: Path) -> Report:
         made = project.case(row.case, own.without_rules, replace=own.replace, base=ROOT / "bpf" / own.base)
         (made / NO_OBJECT).write_bytes(HEAD_OF_AN_OBJECT)
     arch = kernel.rpartition("-")[2]
-    report, _ = run_matrix(Options(project=Project(matrix_file=project.matrix_file), arches=[arch], jobs=1))
-    return report
+    return run_matrix(Options(project=Project(matrix_file=project.matrix_file), arches=[arch], jobs=1)).report
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 
 from harness.model.results import OutcomeKind, Stage, Verdict
 from harness.reports.grid import exit_code
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 MATRIX = Path(__file__).resolve().parent.parent.parent / "matrix.yaml"
@@ -23,7 +24,7 @@ def test_arm64_before_trampolines_loads_the_tracer_and_refuses_to_attach_it(tmp_
         cases=["kprobe-fentry-fexit", "kprobe-seed-literal"],
         results=tmp_path,
     )
-    report, _ = run_matrix(options)
+    report = run_matrix(options).report
 
     refused = report.cell("5.10-arm64", "kprobe-fentry-fexit")
     assert refused.outcome.kind == OutcomeKind.REFUSED
@@ -49,7 +50,7 @@ def test_a_big_endian_guest_is_right_end_to_end(tmp_path: Path) -> None:
         cases=["kprobe-direct", "kprobe-fentry-fexit"],
         results=tmp_path,
     )
-    report, _ = run_matrix(options)
+    report = run_matrix(options).report
 
     (kernel,) = report.kernels
     assert kernel.environment["byte_order"] == "big"

@@ -15,7 +15,8 @@ from projects import ROOT
 
 from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.debian.lock import read_lock
 from harness.supply.project import Project
 
@@ -48,7 +49,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         results=tmp_path_factory.mktemp("flagship"),
         jobs=min(2, len(os.sched_getaffinity(0))),
     )
-    yield Run(*run_matrix(options))
+    finished = run_matrix(options)
+    yield Run(finished.report, finished.folder)
 
 
 def events_of(run: Run, kernel: str, *, phase: str, side: str) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from projects import ROOT
 from harness.config.case import load_cases
 from harness.model.results import CellResult, Report
 from harness.run import matrix as matrix_run
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]
@@ -23,7 +24,7 @@ SEED = 13
 
 def run(results: Path) -> Report:
     project = Project(matrix_file=ROOT / "matrix.yaml")
-    return run_matrix(Options(project=project, kernels=[KERNEL], results=results))[0]
+    return run_matrix(Options(project=project, kernels=[KERNEL], results=results)).report
 
 
 def answer(cell: CellResult) -> tuple[object, ...]:

@@ -17,7 +17,8 @@ from projects import run as run_command
 from harness.model.results import CellResult, OutcomeKind, Report, Stage, Verdict
 from harness.reports.grid import exit_code
 from harness.reports.json_report import parse
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
@@ -221,7 +222,8 @@ def unexpected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     project.case("refused-sysctl", sysctls(net__core__bpf_jit_enable=3))
     project.case("seen-in-control", a_tracer_after_its_detachment)
     project.case("works", expecting("refused", **refused))
-    return run_matrix(Options(project=Project(matrix_file=project.matrix_file)))
+    finished = run_matrix(Options(project=Project(matrix_file=project.matrix_file)))
+    return finished.report, finished.folder
 
 
 def the_cell(report: Report, case: str) -> CellResult:

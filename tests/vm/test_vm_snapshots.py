@@ -18,15 +18,17 @@ from projects import ROOT, guests, until
 from harness.config.case import Case, load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
+from harness.facts.kernel import KernelFacts
 from harness.guest.boot import connected
 from harness.guest.parcel import PARCELS, job_parcel
 from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshots
 from harness.guest.starting import Starter
 from harness.host.cache import Cache
+from harness.judge.cells import cells as cells_of
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, Start
 from harness.qemu.accel import qemu_version
-from harness.run.one_kernel import KernelRun, cells_of, run_kernel
+from harness.run.one_kernel import run_kernel
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -65,12 +67,12 @@ class Bench:
 
     def run(
         self, name: str, wanted: Sequence[str], *, warm: bool, folder: str
-    ) -> tuple[KernelRun, dict[str, CellResult]]:
+    ) -> tuple[KernelFacts, dict[str, CellResult]]:
         """Run cases on a kernel; return what came of it, and its cells by case."""
         cases = [case for case in self.cases if case.id in wanted]
         plan = self.plan(name, cases, folder=folder)
         run = run_kernel(plan, cases, boot=Starter(self.snapshots(name) if warm else None))
-        return run, {cell.case: cell for cell in cells_of(plan, cases, run)}
+        return run, {cell.case: cell for cell in cells_of(run, cases)}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def runs(bench: Bench) -> Runs:
         second=second_cells,
         notices=[note for run in (cold, first, second) for note in (*run.notices, *run.problems)],
         boots=[cold.boots, first.boots, second.boots],
-        seconds=second.seconds,
+        seconds=dict(second.seconds),
         rams_before=before,
         rams_after=bench.rams(),
     )
@@ -237,7 +239,7 @@ def test_a_restored_guest_may_say_much_on_its_console(bench: Bench, name: str, t
 
 def test_a_kernel_without_a_network_card_is_restored_too(bench: Bench) -> None:
     run, cells = bench.run(SERIAL, [WORKS, REFUSED], warm=True, folder="serial")
-    assert (run.notices, run.problems) == ([], [])
+    assert (run.notices, run.problems) == ((), ())
     assert {cell.start for cell in cells.values()} == {Start.WARM}
     assert [str(cells[case].verdict) for case in (WORKS, REFUSED)] == ["pass", "xfail"]
 
@@ -246,7 +248,7 @@ def test_a_kernel_without_a_network_card_is_restored_too(bench: Bench) -> None:
 def test_another_architecture_is_restored_or_booted_with_a_notice(bench: Bench) -> None:
     cold, cold_cells = bench.run(FOREIGN, [WORKS, REFUSED], warm=False, folder="foreign-cold")
     warm, warm_cells = bench.run(FOREIGN, [WORKS, REFUSED], warm=True, folder="foreign-warm")
-    assert (cold.notices, cold.problems, warm.problems) == ([], [], [])
+    assert (cold.notices, cold.problems, warm.problems) == ((), (), ())
     for case, cell in cold_cells.items():
         assert said(warm_cells[case]) == said(cell)
     starts = {cell.start for cell in warm_cells.values()}

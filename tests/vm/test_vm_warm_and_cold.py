@@ -8,7 +8,8 @@ import pytest
 from projects import ROOT
 
 from harness.model.results import CellResult, Report, Start
-from harness.run.matrix import Options, run_matrix
+from harness.run.matrix import run_matrix
+from harness.run.prepared import Options
 from harness.supply.project import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]
@@ -18,7 +19,7 @@ KERNELS = ["5.10-x86_64", "6.12-x86_64", "7.1-x86_64", "7.3-x86_64"]
 
 def run(results: Path, *, cold: bool) -> Report:
     project = Project(matrix_file=ROOT / "matrix.yaml")
-    return run_matrix(Options(project=project, kernels=KERNELS, results=results, cold=cold))[0]
+    return run_matrix(Options(project=project, kernels=KERNELS, results=results, cold=cold)).report
 
 
 def answer(cell: CellResult) -> tuple[object, ...]:

@@ -15,9 +15,10 @@ from unit_samples import guest_plan, sample_case
 
 from harness.config.case import Case
 from harness.errors import QemuError, SnapshotError
+from harness.facts.session import SessionFacts
 from harness.guest import starting
 from harness.guest.boot import booted
-from harness.guest.session import SessionResult, Starting
+from harness.guest.session import Starting
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.model.results import Start
@@ -30,15 +31,15 @@ class World:
     """Sessions that are played: what each of the guests that are started one after the other comes to."""
 
     def __init__(self) -> None:
-        self.warm: list[SessionResult | Exception] = []
-        self.cold: list[SessionResult | Exception] = []
+        self.warm: list[SessionFacts | Exception] = []
+        self.cold: list[SessionFacts | Exception] = []
         self.started: list[str] = []
 
     @contextlib.contextmanager
     def restored(self, plan: GuestPlan) -> Iterator[None]:
         yield
 
-    def run_session(self, plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionResult:
+    def run_session(self, plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionFacts:
         cold = start is booted
         assert cold or start == cast(Starting, self.restored)
         self.started.append(f"{'cold' if cold else 'warm'} {plan.kernel.name}")
@@ -63,8 +64,8 @@ def plan(tmp_path: Path) -> GuestPlan:
     return guest_plan(tmp_path)
 
 
-def answered() -> SessionResult:
-    return SessionResult(environment={"release": "6.1"})
+def answered() -> SessionFacts:
+    return SessionFacts(environment={"release": "6.1"})
 
 
 CASES = [sample_case()]
@@ -73,7 +74,7 @@ CASES = [sample_case()]
 def test_a_guest_is_restored(world: World, plan: GuestPlan) -> None:
     world.warm = [answered()]
     result = world.starter()(plan, CASES)
-    assert (world.started, result.start, result.notices) == (["warm 6.1-x86_64"], Start.WARM, [])
+    assert (world.started, result.start, result.notices) == (["warm 6.1-x86_64"], Start.WARM, ())
     assert result.seconds == {}
 
 
@@ -82,7 +83,7 @@ def test_without_snapshots_every_guest_is_booted(world: World, plan: GuestPlan) 
     starter = Starter(None)
     results = [starter(plan, CASES) for _ in range(2)]
     assert world.started == ["cold 6.1-x86_64"] * 2
-    assert [(result.start, result.notices) for result in results] == [(Start.COLD, [])] * 2
+    assert [(result.start, result.notices) for result in results] == [(Start.COLD, ())] * 2
 
 
 def test_where_the_snapshot_fails_the_guest_is_booted_and_the_report_says_so(world: World, plan: GuestPlan) -> None:
@@ -90,7 +91,7 @@ def test_where_the_snapshot_fails_the_guest_is_booted_and_the_report_says_so(wor
     result = world.starter()(plan, CASES)
     assert world.started == ["warm 6.1-x86_64", "cold 6.1-x86_64"]
     assert result.start == Start.COLD
-    assert result.notices == [f"{DAMAGED}; the guest was booted instead"]
+    assert result.notices == (f"{DAMAGED}; the guest was booted instead",)
     assert list(result.seconds) == ["start"], "what the snapshot has cost is counted"
 
 
@@ -105,7 +106,7 @@ def test_what_failed_once_is_not_tried_again_for_that_kernel(world: World, plan:
 
 
 def test_a_restored_guest_without_a_sign_of_life_says_nothing_of_its_kernel(world: World, plan: GuestPlan) -> None:
-    world.warm, world.cold = [SessionResult(), answered()], [answered(), answered()]
+    world.warm, world.cold = [SessionFacts(), answered()], [answered(), answered()]
     starter = world.starter()
     result = starter(plan, CASES)
     assert (world.started, result.start) == (["warm 6.1-x86_64", "cold 6.1-x86_64"], Start.COLD)
@@ -116,14 +117,14 @@ def test_a_restored_guest_without_a_sign_of_life_says_nothing_of_its_kernel(worl
 
 
 def test_a_booted_guest_without_a_sign_of_life_is_its_kernels(world: World, plan: GuestPlan) -> None:
-    world.warm, world.cold = [DAMAGED], [SessionResult()]
+    world.warm, world.cold = [DAMAGED], [SessionFacts()]
     result = world.starter()(plan, CASES)
     assert (result.start, result.environment) == (Start.COLD, {})
     assert len(world.started) == 2, "whether it is booted once more is for the runner to say"
 
 
 def test_a_guest_that_dies_in_a_case_is_not_started_again_here(world: World, plan: GuestPlan) -> None:
-    died = replace(answered(), problems=["after a: the kernel died"])
+    died = replace(answered(), problems=("after a: the kernel died",))
     world.warm = [died]
     result = world.starter()(plan, CASES)
     assert result.start == Start.WARM

@@ -28,13 +28,15 @@ from unit_samples import (
 from harness.config.case import Case
 from harness.errors import DeadlineError, GuestConnectionError
 from harness.facts.records import CaseRecord, Ending
+from harness.facts.session import SessionFacts
 from harness.guest import session
-from harness.guest.session import SessionResult, run_session
+from harness.guest.session import run_session
+from harness.judge.cells import cells as cells_of
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
 from harness.model.results import DifferenceKind, Expectation, Outcome, OutcomeKind, Stage, Verdict
 from harness.qemu.process import Death, QemuProcess
-from harness.run.one_kernel import cells_of, run_kernel
+from harness.run.one_kernel import run_kernel
 from harness.scenario.jobs import steps_of
 
 K = OutcomeKind
@@ -757,7 +759,7 @@ def session_of(
     console: str = "",
     reason: str | None = None,
     cases: Sequence[Case] = (),
-) -> SessionResult:
+) -> SessionFacts:
     """Run a session whose guest writes `data`."""
     death = Death(reason=reason, returncode=0, stderr="")
     with pytest.MonkeyPatch.context() as patch:
@@ -775,7 +777,7 @@ def cell_of(folder: Path, data: bytes, **keys: Any) -> Outcome:
     cases = [sample_case()]
     plan = guest_plan(folder)
     run = run_kernel(plan, cases, boot=lambda plan, pending: session_of(folder / "r", data, **keys))
-    (cell,) = cells_of(plan, cases, run)
+    (cell,) = cells_of(run, cases)
     return cell.outcome
 
 
@@ -798,7 +800,7 @@ def test_a_guest_whose_clock_is_too_fast_is_booted_again_and_its_answers_do_not_
     plan, cases = guest_plan(tmp_path), [sample_case()]
     answers = iter([wrong, WHOLE])
     run = run_kernel(plan, cases, boot=lambda plan, pending: session_of(tmp_path / "r", next(answers)))
-    (cell,) = cells_of(plan, cases, run)
+    (cell,) = cells_of(run, cases)
     assert (cell.outcome.kind, run.boots) == (K.WORKS, 2)
     (notice,) = run.notices
     assert "the guest's clock says that it is up for 1000000000000.00 s" in notice

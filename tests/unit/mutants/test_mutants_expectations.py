@@ -10,6 +10,7 @@ from unit_samples import ROOT, flagship_of_golden
 from harness.config.case import Case
 from harness.config.steps import EventPattern, Observation
 from harness.facts.records import CaseRecord
+from harness.judge.cells import cell_of
 from harness.judge.verdict import judge
 from harness.model.results import (
     CAUSES,
@@ -33,7 +34,6 @@ from harness.mutants.expectations import (
 from harness.mutants.model import Fate
 from harness.mutants.search import judge_on_transcript, steps_reached, transcript_mutants
 from harness.mutants.transcripts import records_of
-from harness.run.one_kernel import cell_of
 
 GOLDEN = ROOT / "tests/unit/golden/agent-6.1.jsonl"
 """What the guest agent wrote on Debian's 6.1, x86_64, of the seed's case."""

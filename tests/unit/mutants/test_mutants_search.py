@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit_samples import ROOT, sample_case
+from unit_samples import ROOT, kernel_facts, sample_case
 
 from harness.config.case import Case, load_cases
 from harness.config.matrix import load_matrix
@@ -18,6 +18,7 @@ from harness.config.rules import Rule
 from harness.config.signature import DifferenceRule
 from harness.config.steps import EventPattern, Observation
 from harness.errors import ConfigError, QemuError, UsageError
+from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
 from harness.model.results import OutcomeKind, Verdict
 from harness.mutants.command import Wanted, assignments, chosen_records, equivalents_of, mutants
@@ -28,7 +29,6 @@ from harness.mutants.model import Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.report import Found, as_json, exit_code, headline, markdown
 from harness.mutants.search import explained, own_record
 from harness.mutants.transcripts import Recorded, read_run, records_of
-from harness.run.one_kernel import KernelRun
 from harness.supply.project import Project
 
 CASE = sample_case()
@@ -180,11 +180,11 @@ class Stuck:
     def groups(self, jobs: int) -> list[list[int]]:
         return [[number] for number in range(jobs)]
 
-    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelRun]:
+    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelFacts]:
         if indexes == [0]:
             raise QemuError("this one does not start")
         assert self._stopping.wait(30), "nobody has stopped the other guest"
-        return indexes, KernelRun()
+        return indexes, kernel_facts()
 
 
 def test_where_one_guest_fails_the_others_end_at_once() -> None:

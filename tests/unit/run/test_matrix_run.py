@@ -1,6 +1,6 @@
 """Whole runs with guests that are played: which reports they leave, however they end."""
 
-# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ from harness.errors import (
     MissingToolError,
     UsageError,
 )
+from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
 from harness.guest.starting import Starter
 from harness.host import emulators
 from harness.host.cache import Cache
-from harness.model.architectures import ARCHITECTURES
+from harness.host.resources import available_memory_mib, host_facts
 from harness.model.results import OutcomeKind, Report, Stage, Verdict
 from harness.qemu.accel import Accel
-from harness.run import matrix as matrix_run
-from harness.run.matrix import MatrixRun, Options, auto_jobs, available_memory_mib, host_facts, load_plan, run_matrix
-from harness.run.one_kernel import KernelRun
+from harness.run import prepared as prepared_run
+from harness.run import rows
+from harness.run.matrix import run_matrix
+from harness.run.one_kernel import facts_of
 from harness.run.plan import Plan
+from harness.run.prepared import Options, auto_jobs, load_plan
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
 
 KERNELS = ("first", "second", "third")
-Play = Callable[[GuestPlan, Sequence[Case]], KernelRun]
+Play = Callable[[GuestPlan, Sequence[Case]], KernelFacts]
 
 
 class World:
@@ -78,38 +81,40 @@ class World:
     def project(self) -> Project:
         return Project(matrix_file=self.folder / "matrix.yaml")
 
-    def kernel(self, plan: GuestPlan, cases: Sequence[Case], *, boot: Starter) -> KernelRun:
+    def kernel(self, plan: GuestPlan, cases: Sequence[Case], *, boot: Starter, known: KernelFacts) -> KernelFacts:
         self.starters.append(boot)
         self.run.append(plan.kernel.name)
         return self.play.get(plan.kernel.name, good)(plan, cases)
 
     def start(self, **options: Any) -> tuple[Report, Path]:
-        return run_matrix(Options(project=self.project, **options), cache=Cache(self.folder / "cache"))
+        finished = run_matrix(Options(project=self.project, **options), cache=Cache(self.folder / "cache"))
+        return finished.report, finished.folder
 
 
-def good(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+def good(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
     lines = [{**line, "case": "case"} if "case" in line else line for line in golden_lines()]
     environment: dict[str, object] = {"release": RELEASE, "version": "Debian 6.1.176-1 (x)", "libbpf": "v1.5"}
-    return KernelRun(records={"case": record_of(lines, "case")}, environment=environment, boots=1)
+    return replace(facts_of(plan), records={"case": record_of(lines, "case")}, environment=environment, boots=1)
 
 
-def crashed(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+def crashed(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
     ending = Ending(kind=OutcomeKind.CRASHED, reason="the kernel died: Oops", console_tail=("Oops",), step=("case", 0))
-    return KernelRun(records={"case": CaseRecord(ending=ending)}, boots=1)
+    return replace(facts_of(plan), records={"case": CaseRecord(ending=ending)}, boots=1)
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World(tmp_path)
-    monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
-    monkeypatch.setattr(matrix_run, "run_kernel", world.kernel)
-    monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
+    monkeypatch.setattr(rows, "qemu_version", lambda arch: "7.2.9")
+    monkeypatch.setattr(prepared_run, "qemu_version", lambda arch: "7.2.9")
+    monkeypatch.setattr(rows, "run_kernel", world.kernel)
+    monkeypatch.setattr(prepared_run, "host_name", lambda: "x86_64")
     monkeypatch.setattr(emulators, "has_tool", lambda name: True)
     monkeypatch.setattr(Supplies, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built())
-    monkeypatch.setattr(matrix_run, "STOP_SECONDS", 0.3)
+    monkeypatch.setattr(rows, "STOP_SECONDS", 0.3)
     monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
     yield world
 
@@ -147,12 +152,12 @@ def test_guests_are_restored_from_snapshots_unless_the_run_is_cold(world: World,
 def test_a_module_that_is_missing_ends_the_run_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is loaded while guests start is as much needed as what is loaded before."""
 
-    def until_told(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def until_told(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         assert plan.stopping.wait(20), "nobody ended this guest"
         return good(plan, cases)
 
     world.play["first"] = until_told
-    monkeypatch.setattr(matrix_run, "LATER", ("no_such_module_as_this",))
+    monkeypatch.setattr(rows, "LATER", ("no_such_module_as_this",))
     with pytest.raises(ModuleNotFoundError, match="no_such_module_as_this"):
         world.start()
     assert world.run == ["first"]
@@ -174,7 +179,7 @@ def test_nothing_is_loaded_for_later_before_a_guest_has_all_that_it_needs(
     monkeypatch.setattr(Supplies, "base", base)
     report, _ = world.start(kernels=["first"])
     assert cells(report) == {"first": Verdict.PASS}
-    assert done == list(matrix_run.LATER)
+    assert done == list(rows.LATER)
 
 
 def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:
@@ -184,7 +189,7 @@ def test_an_unexpected_cell_decides_the_exit_code(world: World) -> None:
     assert (report.run.exit_code, report.run.complete) == (EXIT_UNEXPECTED, True)
 
 
-def complaining(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+def complaining(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
     run = good(plan, cases)
     record = run.records["case"]
     log = ["<4> WARNING: CPU: 0 PID: 71 at kernel/x.c:1 f+0x1/0x2"]
@@ -235,7 +240,7 @@ def test_a_known_splat_that_has_expired_is_told_loudly(world: World, capsys: pyt
 
 @pytest.mark.parametrize("error", [FetchError("the hash is wrong"), OSError(28, "No space left on device")])
 def test_trouble_with_one_kernel_is_its_cells_own(world: World, error: Exception) -> None:
-    def fail(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def fail(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         raise error
 
     world.play["first"] = fail
@@ -250,7 +255,7 @@ def test_trouble_with_one_kernel_is_its_cells_own(world: World, error: Exception
 def test_an_interrupted_run_tells_what_it_knows(world: World, number: signal.Signals) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
 
-    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         os.kill(os.getpid(), number)
         assert plan.stopping.wait(10), "the guests are not told to stop"
         return good(plan, cases)
@@ -273,9 +278,9 @@ def test_an_interrupted_run_tells_what_it_knows(world: World, number: signal.Sig
 
 
 def test_an_interrupted_run_waits_for_nothing_that_never_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_run, "STOP_SECONDS", 1.0)
+    monkeypatch.setattr(rows, "STOP_SECONDS", 1.0)
 
-    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         os.kill(os.getpid(), signal.SIGTERM)
         plan.stopping.wait(10)
         return good(plan, cases)
@@ -287,7 +292,7 @@ def test_an_interrupted_run_waits_for_nothing_that_never_started(world: World, m
 
 
 def test_a_bug_of_the_harness_still_leaves_reports(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    def bug(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def bug(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         raise KeyError("a bug")
 
     world.play["second"] = bug
@@ -301,7 +306,7 @@ def test_a_bug_of_the_harness_still_leaves_reports(world: World, capsys: pytest.
 
 
 def test_an_interruption_outranks_a_crash_seen_before_it(world: World) -> None:
-    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def interrupt(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         os.kill(os.getpid(), signal.SIGTERM)
         plan.stopping.wait(10)
         return good(plan, cases)
@@ -328,7 +333,7 @@ def test_more_jobs_run_more_guests_at_once(world: World) -> None:
     together: list[int] = []
     running: list[str] = []
 
-    def slow(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def slow(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         running.append(plan.kernel.name)
         end = time.monotonic() + 5
         while len(running) < 3 and time.monotonic() < end:
@@ -364,7 +369,7 @@ def test_one_bad_case_does_not_end_the_run(
     with_a_broken_case(world, monkeypatch)
     given: list[list[str]] = []
 
-    def note(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def note(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         given.append([case.id for case in cases])
         return good(plan, cases)
 
@@ -386,16 +391,13 @@ def test_one_bad_case_does_not_end_the_run(
 
 def test_a_kernel_with_none_but_bad_cases_has_no_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with_a_broken_case(world, monkeypatch)
+    entry = {"arch": "x86_64", "source": "debian", "suite": "bookworm", "package": "linux-image-cloud-amd64"}
+    world.write_matrix(kernels=[{"name": name, **entry} for name in KERNELS])
     monkeypatch.setattr(Supplies, "kernel", lambda self, kernel, *, cases: pytest.fail("a kernel is obtained"))
-    monkeypatch.setattr(MatrixRun, "check", check_without_kernels)
     report, _ = world.start(cases=["broken"])
     assert world.run == []
     assert {cell.outcome.stage for cell in report.cells} == {Stage.BUILD}
     assert (report.run.exit_code, report.run.complete) == (EXIT_USAGE, True)
-
-
-def check_without_kernels(run: MatrixRun) -> None:
-    run._built["x86_64"] = run._supplies.build(run._plan.cases, ARCHITECTURES["x86_64"])
 
 
 def test_an_unbuilt_case_wins_over_an_unexpected_one_and_a_lost_one_over_both(
@@ -405,18 +407,18 @@ def test_an_unbuilt_case_wins_over_an_unexpected_one_and_a_lost_one_over_both(
     world.play["second"] = crashed
     report, _ = world.start()
     assert report.run.exit_code == EXIT_USAGE
-    monkeypatch.setattr(matrix_run, "run_kernel", lambda plan, cases, *, boot: unreachable())
+    monkeypatch.setattr(rows, "run_kernel", lambda plan, cases, *, boot, known: unreachable())
     report, _ = world.start()
     assert report.run.exit_code == EXIT_HARNESS
     assert report.cell("first", "broken").outcome.stage == Stage.BUILD, "whatever befell its kernel"
 
 
-def unreachable() -> KernelRun:
+def unreachable() -> KernelFacts:
     raise FetchError("the mirror is gone")
 
 
 def test_a_kernel_file_that_is_gone_when_its_turn_comes_is_the_users(world: World) -> None:
-    def gone(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def gone(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         raise KernelFileError("vmlinuz: there is no such file")
 
     world.play["second"] = gone
@@ -441,7 +443,7 @@ def test_the_users_own_mistakes_are_told_before_anything_starts(world: World, mo
     def no_qemu(arch: object) -> str:
         raise MissingToolError("no QEMU")
 
-    monkeypatch.setattr(matrix_run, "qemu_version", no_qemu)
+    monkeypatch.setattr(prepared_run, "qemu_version", no_qemu)
     with pytest.raises(MissingToolError):
         world.start()
     assert world.run == []
@@ -461,7 +463,7 @@ def test_the_cache_is_kept_within_its_size_but_what_was_used_stays(
     for entry in (old, used):
         os.utime(entry.path, (1, 1))
 
-    def use(plan: GuestPlan, cases: Sequence[Case]) -> KernelRun:
+    def use(plan: GuestPlan, cases: Sequence[Case]) -> KernelFacts:
         cache.entry("kernels", "used", make)
         return good(plan, cases)
 
@@ -505,13 +507,13 @@ def test_as_many_guests_as_cores_and_memory_allow(
     cores: int, memory: int, jobs: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
-    monkeypatch.setattr(matrix_run, "available_memory_mib", lambda: memory)
+    monkeypatch.setattr(prepared_run, "available_memory_mib", lambda: memory)
     assert auto_jobs(*plan_of(world)) == jobs
 
 
 def test_the_largest_guest_decides_how_many_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
-    monkeypatch.setattr(matrix_run, "available_memory_mib", lambda: 5000)
+    monkeypatch.setattr(prepared_run, "available_memory_mib", lambda: 5000)
     assert auto_jobs(*plan_of(world, memory=2000)) == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,14 @@ from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record
 from harness.config.case import Case
 from harness.errors import FetchError, MirrorError, QemuError
 from harness.facts.records import CaseRecord, Ending
-from harness.guest.session import SessionResult
-from harness.model.results import OutcomeKind, PackageInfo, Start, Verdict
-from harness.run.one_kernel import (
-    KernelRun,
-    batches,
-    cells_of,
-    error_reason,
-    kernel_result,
-    run_kernel,
-    unreached,
-    version_of,
-)
+from harness.facts.session import SessionFacts
+from harness.judge.cells import cells as cells_of
+from harness.model.results import OutcomeKind, Start
+from harness.run.one_kernel import batches, error_reason, facts_of, run_kernel
 from harness.supply.guest_plan import GuestPlan
 
 K = OutcomeKind
-Boot = Callable[[GuestPlan, Sequence[Case]], SessionResult]
+Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]
 ENVIRONMENT = {"release": RELEASE, "version": "#1 SMP Debian 6.1.176-1 (2026-07-02)", "libbpf": "v1.5"}
 
 
@@ -49,20 +42,21 @@ class Guests:
         self.killers, self.silent = killers, silent
         self.given: list[list[str]] = []
 
-    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         self.given.append([case.id for case in pending])
-        result = SessionResult(seconds={"boot": 2.0, "cases": 0.5}, console_tail=(f"boot {len(self.given)}",))
+        silent = SessionFacts(seconds={"boot": 2.0, "cases": 0.5}, console_tail=(f"boot {len(self.given)}",))
         if self.silent:
-            return result
-        result.environment = dict(ENVIRONMENT)
+            return silent
+        records: dict[str, CaseRecord] = {}
+        killer = next((case.id for case in pending if case.id in self.killers), None)
         for case in pending:
-            if case.id in self.killers:
+            if case.id == killer:
                 ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=(case.id, 0))
-                result.records[case.id] = CaseRecord(ending=ending)
-                result.problems.append(f"{case.id} killed it")
+                records[case.id] = CaseRecord(ending=ending)
                 break
-            result.records[case.id] = good(case.id)
-        return result
+            records[case.id] = good(case.id)
+        problems = () if killer is None else (f"{killer} killed it",)
+        return replace(silent, environment=dict(ENVIRONMENT), records=records, problems=problems)
 
 
 def test_cases_that_set_what_cannot_go_back_are_the_last_of_their_guest() -> None:
@@ -76,7 +70,7 @@ def test_cases_after_one_that_spent_its_guest_get_another(tmp_path: Path) -> Non
     """The agent stops where the guest is not as it was before (`stopped`): the others have no records then."""
     boots = Guests()
 
-    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         return boots(plan, pending[:2])
 
     run = run_kernel(guest_plan(tmp_path), cases("a", "b", "c"), boot=boot)
@@ -87,7 +81,7 @@ def test_cases_after_one_that_spent_its_guest_get_another(tmp_path: Path) -> Non
 def kinds(folder: Path, wanted: list[Case], boot: Boot) -> dict[str, OutcomeKind]:
     plan = guest_plan(folder)
     run = run_kernel(plan, wanted, boot=boot)
-    return {cell.case: cell.outcome.kind for cell in cells_of(plan, wanted, run)}
+    return {cell.case: cell.outcome.kind for cell in cells_of(run, wanted)}
 
 
 def test_one_guest_is_enough_where_nothing_dies(tmp_path: Path) -> None:
@@ -132,7 +126,7 @@ class Stumbling(Guests):
         super().__init__(killers=killers)
         self.stumbles, self.stop = stumbles, stop
 
-    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def __call__(self, plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         if self.stumbles == 0:
             return super().__call__(plan, pending)
         self.stumbles -= 1
@@ -140,44 +134,46 @@ class Stumbling(Guests):
         if self.stop:
             plan.stopping.set()
         ending = Ending(kind=K.LOST, reason="the boot deadline of 60 s passed")
-        result = SessionResult(seconds={"boot": 60.0}, console_tail=("silence",))
-        result.records.update({case.id: CaseRecord(ending=ending) for case in pending})
-        result.problems.append("no answer")
-        return result
+        return SessionFacts(
+            seconds={"boot": 60.0},
+            console_tail=("silence",),
+            records={case.id: CaseRecord(ending=ending) for case in pending},
+            problems=("no answer",),
+        )
 
 
 def test_a_guest_that_does_not_come_up_is_booted_once_more_and_that_is_told(tmp_path: Path) -> None:
     guests, plan = Stumbling(stumbles=1), guest_plan(tmp_path)
     run = run_kernel(plan, cases("a", "b"), boot=guests)
     assert guests.given == [["a", "b"], ["a", "b"]]
-    assert [cell.outcome.kind for cell in cells_of(plan, cases("a", "b"), run)] == [K.WORKS, K.WORKS]
-    assert run.notices == [
-        "6.1-x86_64: the guest did not come up (the boot deadline of 60 s passed) and was booted again"
-    ]
-    assert (run.boots, run.problems, run.seconds["boot"]) == (2, [], 62.0)
+    assert [cell.outcome.kind for cell in cells_of(run, cases("a", "b"))] == [K.WORKS, K.WORKS]
+    assert run.notices == (
+        "6.1-x86_64: the guest did not come up (the boot deadline of 60 s passed) and was booted again",
+    )
+    assert (run.boots, run.problems, run.seconds["boot"]) == (2, (), 62.0)
 
 
 def test_a_guest_that_does_not_come_up_twice_is_lost(tmp_path: Path) -> None:
     guests, plan = Stumbling(stumbles=9), guest_plan(tmp_path)
     run = run_kernel(plan, cases("a", "b"), boot=guests)
     assert (run.boots, len(run.notices)) == (2, 1)
-    found = cells_of(plan, cases("a", "b"), run)
+    found = cells_of(run, cases("a", "b"))
     assert {(cell.outcome.kind, cell.outcome.reason) for cell in found} == {
         (K.LOST, "the boot deadline of 60 s passed")
     }
-    assert run.problems == ["no answer"]
+    assert run.problems == ("no answer",)
 
 
 def test_a_case_that_kills_its_guest_is_no_reason_to_run_it_again(tmp_path: Path) -> None:
     guests = Guests(killers=["a"])
     run = run_kernel(guest_plan(tmp_path), cases("a"), boot=guests)
-    assert (guests.given, run.notices) == ([["a"]], [])
+    assert (guests.given, run.notices) == ([["a"]], ())
 
 
 def test_no_guest_is_booted_again_once_the_run_is_stopping(tmp_path: Path) -> None:
     guests = Stumbling(stumbles=1, stop=True)
     run = run_kernel(guest_plan(tmp_path), cases("a"), boot=guests)
-    assert (run.boots, run.notices) == (1, [])
+    assert (run.boots, run.notices) == (1, ())
 
 
 # --- who shares a guest -----------------------------------------------------------------------------------------------
@@ -206,7 +202,7 @@ def test_an_isolated_case_that_kills_its_guest_costs_no_other_boot(tmp_path: Pat
 def test_kernel_parameters_of_a_case_are_those_of_its_guest_alone(tmp_path: Path) -> None:
     booted: list[tuple[str, list[str]]] = []
 
-    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         booted.append((plan.cmdline, [case.id for case in pending]))
         return Guests()(plan, pending)
 
@@ -222,18 +218,18 @@ def test_nothing_is_booted_once_the_run_is_stopping(tmp_path: Path) -> None:
     guests = Guests(killers=["a"])
     plan = guest_plan(tmp_path)
 
-    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         plan.stopping.set()
         return guests(plan, pending)
 
     run = run_kernel(plan, cases("a", "b"), boot=boot)
     assert guests.given == [["a", "b"]]
-    assert [cell.outcome.kind for cell in cells_of(plan, cases("a", "b"), run)] == [K.CRASHED, K.LOST]
+    assert [cell.outcome.kind for cell in cells_of(run, cases("a", "b"))] == [K.CRASHED, K.LOST]
     assert run_kernel(plan, cases("a"), boot=guests).boots == 0
 
 
 def test_a_qemu_that_does_not_start_is_passed_on(tmp_path: Path) -> None:
-    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
         raise QemuError("QEMU did not start")
 
     with pytest.raises(QemuError):
@@ -242,88 +238,17 @@ def test_a_qemu_that_does_not_start_is_passed_on(tmp_path: Path) -> None:
 
 def test_what_the_guests_cost_is_added_up(tmp_path: Path) -> None:
     plan = guest_plan(tmp_path)
-    run = run_kernel(plan, cases("a", "b"), boot=Guests(killers=["a"]))
-    assert run.seconds == {"boot": 4.0, "cases": 1.0}
-    assert (run.boots, run.problems, run.console_tail) == (2, ["a killed it"], ("boot 2",))
-    result = kernel_result(plan, run, qemu_version="7.2.9", fetch_seconds=1.25)
-    assert result.seconds == {"fetch": 1.25, "boot": 4.0, "cases": 1.0, "total": 6.25}
-    assert (result.name, result.arch, result.release, result.version) == ("6.1-x86_64", "x86_64", RELEASE, "6.1.176-1")
-    assert (result.accel, result.transport, result.qemu_version, result.libbpf_version) == (
-        "tcg",
-        "network",
-        "7.2.9",
-        "v1.5",
-    )
-    assert (result.boots, result.problems, result.console_tail) == (2, ("a killed it",), ("boot 2",))
-    assert result.package is plan.kernel.package
+    known = facts_of(plan, qemu_version="7.2.9", fetch_seconds=1.25)
+    run = run_kernel(plan, cases("a", "b"), boot=Guests(killers=["a"]), known=known)
+    assert run.seconds == {"fetch": 1.25, "boot": 4.0, "cases": 1.0}
+    assert (run.boots, run.problems, run.console_tail) == (2, ("a killed it",), ("boot 2",))
+    assert (run.row.name, run.arch, run.release, run.version) == ("6.1-x86_64", "x86_64", RELEASE, "6.1.176-1")
+    assert (run.accel, run.transport, run.qemu_version) == ("tcg", "network", "7.2.9")
+    assert run.package is plan.kernel.package
 
 
-def test_a_kernel_that_never_spoke_is_still_named(tmp_path: Path) -> None:
-    plan = guest_plan(tmp_path, kernel=kernel_files(tmp_path, has_network=False))
-    result = kernel_result(plan, KernelRun(), qemu_version="7.2.9", fetch_seconds=0)
-    assert (result.release, result.version, result.transport) == (RELEASE, "6.1.176-1", "serial")
-
-
-@pytest.mark.parametrize(
-    ("environment", "fallback", "version"),
-    [
-        (ENVIRONMENT, "x", "6.1.176-1"),
-        ({"release": "6.19.0-rc1+", "version": "#1 SMP"}, "x", "6.19.0-rc1+"),
-        ({"version": "#1 SMP Debian 7.3~rc7-1~exp1 (2026-01-01)"}, "x", "7.3~rc7-1~exp1"),
-        ({}, "6.1.176-1", "6.1.176-1"),
-        ({"release": "", "version": None}, "6.1", "6.1"),
-    ],
-)
-def test_the_version_is_debians_where_the_kernel_is(
-    environment: dict[str, object], fallback: str, version: str
-) -> None:
-    assert version_of(environment, fallback) == version
-
-
-REFUSED_BELOW_62 = [
-    {"outcome": "refused", "version": "<6.1.100", "reason": "r", "source": "s", "stage": "load-tracer"},
-    {"outcome": "works", "reason": "fixed in 6.1.100"},
-]
-
-
-@pytest.mark.parametrize(("debian", "verdict"), [("6.1.99-1", Verdict.XPASS), ("6.1.100-1", Verdict.PASS)])
-def test_the_expectation_is_chosen_by_the_version_that_really_ran(
-    debian: str, verdict: Verdict, tmp_path: Path
-) -> None:
-    plan = guest_plan(tmp_path)
-    environment: dict[str, object] = {"release": RELEASE, "version": f"#1 SMP Debian {debian} (x)"}
-    run = KernelRun(records={"a": good("a")}, environment=environment)
-    (cell,) = cells_of(plan, cases("a", expect=REFUSED_BELOW_62), run)
-    assert (cell.kernel, cell.case, cell.title) == ("6.1-x86_64", "a", sample_case().title)
-    assert (cell.outcome.kind, cell.verdict) == (K.WORKS, verdict)
-    assert cell.verdict_reason
-
-
-@pytest.mark.parametrize("release", ["", "my-kernel", "v"])
-def test_a_kernel_of_no_known_version_keeps_what_really_happened(release: str, tmp_path: Path) -> None:
-    """A kernel of the user's own that dies before it says its version has crashed, and not been misconfigured."""
-    package = PackageInfo(source="path", name="Image", version=release, sha256="0" * 64)
-    plan = guest_plan(tmp_path, kernel=kernel_files(tmp_path, release=release, package=package))
-    crash = CaseRecord(ending=Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=("a", 0)))
-    (cell,) = cells_of(plan, cases("a", expect=REFUSED_BELOW_62), KernelRun(records={"a": crash}))
-    assert (cell.outcome.kind, cell.verdict) == (K.CRASHED, Verdict.FAIL)
-    assert "version is not known" in cell.expectation.reason
-
-
-def test_a_cell_says_whether_its_case_had_a_guest_of_its_own(tmp_path: Path) -> None:
-    wanted = [*cases("a"), *cases("b", isolated=True), *cases("c", cmdline="quiet")]
-    found = cells_of(guest_plan(tmp_path), wanted, KernelRun())
-    assert [(cell.case, cell.isolated) for cell in found] == [("a", False), ("b", True), ("c", True)]
-
-
-@pytest.mark.parametrize(("kind", "verdict"), [(K.LOST, Verdict.ERROR), (K.NOT_RUN, Verdict.NOT_RUN)])
-def test_a_kernel_that_could_not_be_run_has_a_cell_for_every_case(kind: OutcomeKind, verdict: Verdict) -> None:
-    result, cells = unreached(kernel="k", arch="arm64", cases=cases("a", "b"), kind=kind, reason="why")
-    assert (result.name, result.arch, result.boots) == ("k", "arm64", 0)
-    assert [(cell.kernel, cell.case, cell.outcome.kind, cell.outcome.reason, cell.verdict) for cell in cells] == [
-        ("k", "a", kind, "why", verdict),
-        ("k", "b", kind, "why", verdict),
-    ]
+def test_a_kernel_without_a_network_card_is_reached_over_a_serial_port(tmp_path: Path) -> None:
+    assert facts_of(guest_plan(tmp_path, kernel=kernel_files(tmp_path, has_network=False))).transport == "serial"
 
 
 @pytest.mark.parametrize(
@@ -341,27 +266,19 @@ def test_an_error_becomes_a_reason(error: Any, words: str) -> None:
 # --- how the guests were started, and what they took ------------------------------------------------------------------
 
 
-def test_every_cell_says_how_its_own_guest_was_started(tmp_path: Path) -> None:
+def test_it_is_known_of_every_case_how_its_own_guest_was_started(tmp_path: Path) -> None:
     """The first guest is restored and dies in `b`; the one for the rest is booted."""
     guests = Guests(killers=["b"])
     starts = [Start.WARM, Start.COLD]
 
-    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionResult:
-        result = guests(plan, pending)
-        result.start, result.memory = starts.pop(0), 100.0 + 50 * len(starts)
-        result.notices = [f"told with {result.start}"]
-        return result
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
+        start, memory = starts.pop(0), 100.0 + 50 * len(starts)
+        return replace(guests(plan, pending), start=start, memory=memory, notices=(f"noted with {start}",))
 
     plan, wanted = guest_plan(tmp_path), cases("a", "b", "c")
     run = run_kernel(plan, wanted, boot=boot)
-    found = {cell.case: cell.start for cell in cells_of(plan, wanted, run)}
-    assert found == {"a": Start.WARM, "b": Start.WARM, "c": Start.COLD}
-    assert run.notices == ["told with warm", "told with cold"]
-    result = kernel_result(plan, run, qemu_version="7.2.9", fetch_seconds=0.0)
-    assert result.memory == 150.0, "the most that one of them took"
-    assert result.boots == 2
-
-
-def test_a_cell_that_never_had_a_guest_has_no_start(tmp_path: Path) -> None:
-    plan, wanted = guest_plan(tmp_path), cases("a")
-    assert [cell.start for cell in cells_of(plan, wanted, KernelRun())] == [None]
+    assert run.starts == {"a": Start.WARM, "b": Start.WARM, "c": Start.COLD}
+    assert {cell.case: cell.start for cell in cells_of(run, wanted)} == run.starts
+    assert run.notices == ("noted with warm", "noted with cold")
+    assert run.memory == 150.0, "the most that one of them took"
+    assert run.boots == 2

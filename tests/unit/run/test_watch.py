@@ -33,6 +33,7 @@ from harness.errors import (
     ReportError,
     UsageError,
 )
+from harness.facts.kernel import KernelFacts
 from harness.host import emulators
 from harness.host.cache import Cache
 from harness.model.results import (
@@ -47,16 +48,17 @@ from harness.model.results import (
 )
 from harness.qemu.accel import Accel
 from harness.reports.grid import exit_code
-from harness.run import matrix as matrix_run
+from harness.run import prepared as prepared_run
+from harness.run import rows
 from harness.run import watch as watching
-from harness.run.matrix import Options
-from harness.run.one_kernel import KernelRun
+from harness.run.matrix import Finished
+from harness.run.one_kernel import facts_of
+from harness.run.prepared import Options
 from harness.run.watch import (
     KEPT_RUNS,
     MOST_FAULTS,
     Files,
     FileState,
-    Finished,
     Look,
     Loop,
     Ready,
@@ -601,14 +603,14 @@ class Room:
         kernel = {"name": "6.1", "arch": "x86_64", "source": "path", "image": "vmlinuz"}
         (self.folder / "matrix.yaml").write_text(json.dumps({"kernels": [kernel], **keys}))
 
-    def kernel(self, plan: GuestPlan, cases: Sequence[Case], **_: object) -> KernelRun:
+    def kernel(self, plan: GuestPlan, cases: Sequence[Case], **_: object) -> KernelFacts:
         self.plans.append(plan)
         records = {}
         for case in cases:
             lines = [{**line, "case": case.id} if "case" in line else line for line in golden_lines()]
             records[case.id] = record_of(lines, case.id)
         environment: dict[str, object] = {"release": RELEASE, "version": "Debian 6.1.176-1 (x)"}
-        return KernelRun(records=records, environment=environment, boots=1)
+        return replace(facts_of(plan), records=records, environment=environment, boots=1)
 
 
 @pytest.fixture
@@ -625,9 +627,10 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
-    monkeypatch.setattr(matrix_run, "qemu_version", lambda arch: "7.2.9")
-    monkeypatch.setattr(matrix_run, "run_kernel", room.kernel)
-    monkeypatch.setattr(matrix_run, "host_name", lambda: "x86_64")
+    monkeypatch.setattr(rows, "qemu_version", lambda arch: "7.2.9")
+    monkeypatch.setattr(prepared_run, "qemu_version", lambda arch: "7.2.9")
+    monkeypatch.setattr(rows, "run_kernel", room.kernel)
+    monkeypatch.setattr(prepared_run, "host_name", lambda: "x86_64")
     monkeypatch.setattr(emulators, "has_tool", lambda name: True)
     yield room
 

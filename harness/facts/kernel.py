@@ -1,0 +1,120 @@
+"""The facts of one row: everything that its guests gave, or why there was none. Nothing is judged here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from harness.errors import BuildError, CompileError
+from harness.facts.records import CaseRecord, KernelLog
+from harness.facts.session import SessionFacts
+from harness.model.results import OutcomeKind, PackageInfo, Start
+from harness.model.rows import Row
+
+NO_PACKAGE = PackageInfo(source="", name="", version="", sha256="")
+"""The package of a kernel that was never obtained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFault:
+    """Why the objects of a case cannot be had: a sentence, and the compiler's text where it was the compiler."""
+
+    reason: str
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why no case of a row has an answer: it was not reached, or whatever should have run it failed.
+
+    `wrong_input` says that the user's own input is why.
+    """
+
+    kind: Literal[OutcomeKind.LOST, OutcomeKind.NOT_RUN]
+    reason: str
+    wrong_input: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelFacts:
+    """The facts of one row, by case where they are a case's.
+
+    `release` is that of the kernel's files, "" where it is not known before the kernel says it. `seconds` is by phase,
+    summed over all guests, `fetch` among them; `boots` counts the guests, `memory` is the most that one of their QEMUs
+    took of the host's, in MiB. `starts` says how the guest of each case was started; `faults` are the cases whose
+    objects could not be built, which no guest had. With `failure` there are no records.
+    """
+
+    row: Row
+    arch: str
+    release: str = ""
+    package: PackageInfo = NO_PACKAGE
+    accel: str = ""
+    transport: str = ""
+    qemu_version: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    records: Mapping[str, CaseRecord] = field(default_factory=dict)
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    console_tail: tuple[str, ...] = ()
+    boots: int = 0
+    memory: float = 0.0
+    boot_logs: tuple[KernelLog, ...] = ()
+    faults: Mapping[str, BuildFault] = field(default_factory=dict)
+    failure: Failure | None = None
+
+    @property
+    def version(self) -> str:
+        """The kernel's version: what a Debian kernel says in `uname -v`, else its release; that of its files at least.
+
+        Debian's release names the ABI ("6.1.0-50-cloud-amd64"), its version string the real version
+        ("... Debian 6.1.176-1 (2026-...)").
+        """
+        return version_of(self.environment, self.package.version or self.release)
+
+
+def version_of(environment: Mapping[str, object], fallback: str) -> str:
+    """Return the version of the kernel that a guest said it runs, `fallback` where it said nothing."""
+    match = re.search(r"\bDebian (\d\S+)", str(environment.get("version", "")))
+    return match.group(1) if match else str(environment.get("release") or fallback)
+
+
+def with_session(facts: KernelFacts, session: SessionFacts, *, counts: bool = True) -> KernelFacts:
+    """Return the facts of a row with those of one more of its guests.
+
+    Without `counts` the guest has cost something, and nothing that it said is kept: it is started again.
+    """
+    seconds = dict(facts.seconds)
+    for phase, value in session.seconds.items():
+        seconds[phase] = seconds.get(phase, 0.0) + value
+    starts = dict.fromkeys(session.records, session.start) if session.start is not None else {}
+    cost = replace(
+        facts,
+        boots=facts.boots + 1,
+        seconds=seconds,
+        console_tail=session.console_tail,
+        memory=max(facts.memory, session.memory),
+        notices=(*facts.notices, *session.notices),
+        starts={**facts.starts, **starts},
+    )
+    if not counts:
+        return cost
+    return replace(
+        cost,
+        records={**facts.records, **session.records},
+        environment={**session.environment, **facts.environment},
+        problems=(*facts.problems, *session.problems),
+        boot_logs=(*facts.boot_logs, session.boot_log),
+    )
+
+
+def fault_of(error: BuildError) -> BuildFault:
+    """Return what is known of a case whose objects cannot be built."""
+    if not isinstance(error, CompileError):
+        return BuildFault(reason=str(error))
+    first = next((line.strip() for line in error.log.splitlines() if "error:" in line), "")
+    return BuildFault(reason=f"{error.reason}{': ' if first else ''}{first}", log=error.log)

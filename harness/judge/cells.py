@@ -1,0 +1,111 @@
+"""From the facts of a row to its cells: what each case did, compared with what was expected. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.config.case import Case
+from harness.config.expectation import choose
+from harness.errors import ConfigError
+from harness.facts.kernel import BuildFault, Failure, KernelFacts
+from harness.facts.records import CaseRecord
+from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
+from harness.judge.outcome import outcome_of
+from harness.judge.verdict import judge
+from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, Stage
+
+
+def cells(facts: KernelFacts, cases: Sequence[Case], *, allow: AllowList = NOTHING_ALLOWED) -> list[CellResult]:
+    """Return a cell for each case, in order. `allow` holds the known splats of all kernels."""
+    version = facts.version
+    own = allow.concerning(arch=facts.arch, version=version)
+    found = []
+    for case in cases:
+        outcome = _outcome(facts, case, allow=own)
+        expectation = _expectation(case, facts, version=version)
+        found.append(replace(_cell(facts.row.name, case, outcome, expectation), start=facts.starts.get(case.id)))
+    return found
+
+
+def cell_of(
+    row: str, case: Case, record: CaseRecord, *, arch: str, version: str, allow: AllowList = NOTHING_ALLOWED
+) -> CellResult:
+    """Judge what is known of one case on the row of this name. `allow` holds the known splats of its kernel."""
+    return _cell(row, case, outcome_of(case, record, allow=allow), expected(case, arch=arch, version=version))
+
+
+def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> KernelResult:
+    """Return what the reports say about a row; `allow` holds the known splats of all kernels."""
+    version = facts.version
+    own = allow.concerning(arch=facts.arch, version=version)
+    if facts.failure is not None:
+        return KernelResult(name=facts.row.name, arch=facts.arch, package=facts.package)
+    seconds = {**facts.seconds, "total": math.fsum(facts.seconds.values())}
+    return KernelResult(
+        name=facts.row.name,
+        arch=facts.arch,
+        release=str(facts.environment.get("release", facts.release)),
+        version=version,
+        accel=facts.accel,
+        transport=facts.transport,
+        qemu_version=facts.qemu_version,
+        libbpf_version=str(facts.environment.get("libbpf", "")),
+        package=facts.package,
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+        environment=dict(facts.environment),
+        boots=facts.boots,
+        memory=round(facts.memory, 1),
+        problems=(*facts.problems, *boot_problems(facts.boot_logs, allow=own)),
+        console_tail=facts.console_tail,
+    )
+
+
+def expected(case: Case, *, arch: str, version: str) -> Expectation:
+    """Return what a case says should happen on a kernel, where its version can be read; else that it works."""
+    try:
+        return choose(case.expect, arch=arch, version=version)
+    except ConfigError:  # a kernel of the user's own may call itself anything, or nothing where it never spoke
+        return _unknown_version(case, arch=arch)
+
+
+def _expectation(case: Case, facts: KernelFacts, *, version: str) -> Expectation:
+    if facts.failure is not None:
+        return _unknown_version(case, arch=facts.arch)
+    return expected(case, arch=facts.arch, version=version)
+
+
+def _unknown_version(case: Case, *, arch: str) -> Expectation:
+    return Expectation(outcome=OutcomeKind.WORKS, reason=f"the kernel's version is not known ({arch}, {case.id})")
+
+
+def _outcome(facts: KernelFacts, case: Case, *, allow: AllowList) -> Outcome:
+    if case.id in facts.faults:
+        return _unbuilt(facts.faults[case.id])
+    if facts.failure is not None:
+        return _unreached(facts.failure)
+    return outcome_of(case, facts.records.get(case.id, CaseRecord()), allow=allow)
+
+
+def _unbuilt(fault: BuildFault) -> Outcome:
+    """Return the outcome of a case whose objects cannot be had: no kernel was asked, and the input is why."""
+    return Outcome(kind=OutcomeKind.LOST, reason=fault.reason, stage=Stage.BUILD, log=fault.log, wrong_input=True)
+
+
+def _unreached(failure: Failure) -> Outcome:
+    return Outcome(kind=failure.kind, reason=failure.reason, wrong_input=failure.wrong_input)
+
+
+def _cell(row: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:
+    verdict, reason = judge(outcome, expectation)
+    return CellResult(
+        kernel=row,
+        case=case.id,
+        title=case.title,
+        outcome=outcome,
+        expectation=expectation,
+        verdict=verdict,
+        verdict_reason=reason,
+        isolated=case.alone,
+    )

@@ -1,0 +1,29 @@
+"""Whoever watches a run: what the terminal shows, and watch mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from harness.model.results import CellResult
+
+
+class Observer(Protocol):
+    """Is told how far a run is. All of it may be called from several threads."""
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Show it for the duration of the block, which is the whole run."""
+        ...
+
+    def state(self, row: str, text: str) -> None:
+        """Take what a row is at: `fetching`, `running`."""
+        ...
+
+    def done(self, row: str, cells: Sequence[CellResult], *, seconds: float, release: str) -> None:
+        """Take the cells of a row that is over, how long it took, and the release that its kernel says it has."""
+        ...
+
+    def note(self, text: str, *, style: str = "yellow") -> None:
+        """Take something that belongs to no cell, as a sentence; `style` is that of rich."""
+        ...

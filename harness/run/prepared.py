@@ -1,0 +1,174 @@
+"""A run that is ready to start: its plan is made, and all that may find the user's own mistakes is done."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.config.case import CASE_FILE, Case, load_cases
+from harness.config.matrix import Matrix, PathKernel, load_matrix
+from harness.errors import BuildError, ConfigError, UsageError
+from harness.host.cache import DEFAULT_MAX_GIB
+from harness.host.paths import shown
+from harness.host.resources import available_memory_mib
+from harness.judge.known_splats import AllowList
+from harness.model.architectures import ARCHITECTURES, host_name
+from harness.qemu.accel import forget_versions, qemu_version
+from harness.run.observer import Observer
+from harness.run.plan import Plan, make_plan
+from harness.scenario.jobs import signature_problems
+from harness.supply.image.keys import RunKeys, make_keys
+from harness.supply.project import Project
+from harness.supply.supplies import Built, Supplies
+
+QEMU_OVERHEAD_MIB = 200
+"""Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line asks for; None or empty leaves the choice to matrix.yaml."""
+
+    project: Project
+    kernels: Sequence[str] = ()
+    arches: Sequence[str] = ()
+    cases: Sequence[str] = ()
+    results: Path | None = None
+    accel: str | None = None
+    jobs: int | None = None
+    locked: bool = False
+    cold: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run that can start. `built` is by architecture; `max_cache_bytes` is what the cache may keep after it."""
+
+    options: Options
+    matrix: Matrix
+    plan: Plan
+    supplies: Supplies
+    keys: RunKeys
+    observer: Observer
+    built: Mapping[str, Built]
+    started: datetime
+    jobs: int
+    max_cache_bytes: int
+
+    @property
+    def accel(self) -> str:
+        """The accelerator that was asked for: `auto`, `kvm` or `tcg`."""
+        return self.options.accel or self.matrix.defaults.accel
+
+    @property
+    def allow(self) -> AllowList:
+        """The known splats, on the day (UTC) of the run's start."""
+        return AllowList(entries=self.matrix.known_splats, today=self.started.date())
+
+    @property
+    def faults(self) -> tuple[BuildError, ...]:
+        """What is wrong with the cases that cannot be built, each thing once."""
+        found = {str(fault): fault for built in self.built.values() for fault in built.faults.values()}
+        return tuple(found.values())
+
+    def cases(self, arch: str) -> list[Case]:
+        """Return the cases as they are on an architecture: with its objects, where those could be built."""
+        return [self.built[arch].cases.get(case.id, case) for case in self.plan.cases]
+
+
+def load_plan(options: Options) -> tuple[Matrix, Plan]:
+    """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
+    matrix = load_matrix(options.project.matrix_file)
+    cases = load_cases(options.project.matrix_file, matrix.cases, only=options.cases)
+    _check_signatures(cases)
+    plan = make_plan(
+        matrix,
+        cases,
+        kernel_globs=options.kernels,
+        arches=options.arches,
+        case_globs=options.cases,
+        host_arch=host_name(),
+    )
+    return matrix, plan
+
+
+def _check_signatures(cases: Sequence[Case]) -> None:
+    """Raise ConfigError where the signature of a known bug cannot be that of its case."""
+    problems = [f"{shown(case.folder / CASE_FILE)}: {text}" for case in cases for text in signature_problems(case)]
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+
+
+def prepare(
+    options: Options,
+    matrix: Matrix,
+    plan: Plan,
+    *,
+    supplies: Supplies,
+    observer: Callable[[], Observer],
+    keys: RunKeys | None = None,
+) -> Prepared:
+    """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels.
+
+    What is compiled here is what all kernels get, whatever is saved while they run. A case that cannot be built is in
+    `faults`; its cells will be `error`. `observer` makes the observer, and keys are made where none are given, while
+    programs of the host are waited for. Raises ConfigError, UsageError, KernelFileError or MissingToolError.
+    """
+    started, limit = datetime.now(UTC), max_cache_bytes(os.environ)
+    jobs = options.jobs or auto_jobs(matrix, plan)
+    forget_versions()
+    arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in plan.kernels})]
+    built: dict[str, Built] = {}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefix="check") as beside:
+        # While one program is waited for, another can be, and what is loaded then costs nothing.
+        versions = [beside.submit(qemu_version, arch) for arch in arches]
+        made = beside.submit(lambda: (observer(), keys or make_keys()))
+        for arch in arches:
+            built[arch.name] = supplies.build(plan.cases, arch)
+        for version in versions:
+            version.result()
+        shows, own_keys = made.result()
+    mistakes = dict.fromkeys(line for each in built.values() for line in each.mistakes)
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    for kernel in plan.kernels:
+        if isinstance(kernel, PathKernel):
+            supplies.kernel(kernel, cases=plan.cases)
+    return Prepared(
+        options=options,
+        matrix=matrix,
+        plan=plan,
+        supplies=supplies,
+        keys=own_keys,
+        observer=shows,
+        built=built,
+        started=started,
+        jobs=jobs,
+        max_cache_bytes=limit,
+    )
+
+
+def max_cache_bytes(environment: Mapping[str, str]) -> int:
+    """Return how many bytes the cache may keep: `$BPFMATRIX_CACHE_GIB`, else 8 GiB; raise UsageError."""
+    text = environment.get("BPFMATRIX_CACHE_GIB", str(DEFAULT_MAX_GIB))
+    try:
+        gib = float(text)
+    except ValueError:
+        gib = -1.0
+    if not 0 <= gib < 2**20:
+        raise UsageError(f'BPFMATRIX_CACHE_GIB must be a number of GiB, such as 8; it is "{text}"')
+    return int(gib * 2**30)
+
+
+def auto_jobs(matrix: Matrix, plan: Plan) -> int:
+    """Return how many guests run at once: as many as matrix.yaml says, or as cores and free memory allow."""
+    if isinstance(matrix.defaults.jobs, int):
+        return matrix.defaults.jobs
+    cores = len(os.sched_getaffinity(0))
+    largest = max(kernel.settings(matrix.defaults).memory for kernel in plan.kernels)
+    fitting = available_memory_mib() // (largest + QEMU_OVERHEAD_MIB)
+    return max(1, min(cores, fitting, len(plan.kernels)))

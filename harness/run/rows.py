@@ -1,0 +1,168 @@
+"""The rows of a run, several at once: what each gives is kept as soon as it is over, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import importlib
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.config.matrix import Kernel
+from harness.errors import EXIT_USAGE, BpfmatrixError
+from harness.facts.kernel import BuildFault, Failure, KernelFacts, fault_of
+from harness.guest.snapshots import Snapshots
+from harness.guest.starting import Starter
+from harness.host import process
+from harness.judge.cells import cells
+from harness.model.architectures import ARCHITECTURES, Architecture
+from harness.model.results import OutcomeKind
+from harness.model.rows import Row
+from harness.qemu.accel import Accel, qemu_version
+from harness.qemu.process import end_all
+from harness.run.one_kernel import error_reason, facts_of, run_kernel
+from harness.run.prepared import Prepared
+from harness.run.schedule import longest_first
+
+STOP_SECONDS = 5.0
+"""How long an interrupted run waits for its threads: a guest is gone at once, but a fetch may take its time, and
+the reports must not wait for it."""
+
+LATER = ("paramiko", "tenacity", "harness.reports.writer")
+"""Modules that no guest needs in order to start, in the order of their use: they are imported while the first starts.
+Where one is missing or broken the run ends at once, as with any other that lacks."""
+
+
+def build_faults(prepared: Prepared, arch: str) -> dict[str, BuildFault]:
+    """Return the cases that cannot be built for an architecture, and why."""
+    return {case: fault_of(error) for case, error in prepared.built[arch].faults.items()}
+
+
+class Rows:
+    """The rows of one run. `accels` are the accelerators that guests had, by architecture."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: Path,
+        *,
+        keep: Callable[[KernelFacts], None],
+        note: Callable[[str], None],
+        seconds: dict[str, float],
+    ) -> None:
+        """`keep` takes the facts of a row that is over, `note` a notice; `seconds` is what rows took the last time."""
+        self._prepared, self._folder, self._keep, self._note, self._seconds = prepared, folder, keep, note, seconds
+        self._stopping = threading.Event()
+        self._supplied = threading.Event()
+        """Set once a guest has all that it needs to start."""
+        self.accels: dict[str, Accel] = {}
+
+    def stop(self) -> None:
+        """End all guests, and let no other start."""
+        self._stopping.set()
+        end_all()
+
+    def run(self) -> None:
+        """Run all rows; raise what interrupts that, with no guest left."""
+        pool = concurrent.futures.ThreadPoolExecutor(max_workers=self._prepared.jobs, thread_name_prefix="guest")
+        ahead = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch")
+        later = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
+        futures: list[concurrent.futures.Future[None]] = []
+        try:
+            order = longest_first(self._prepared.plan.kernels, self._seconds)
+            imported = later.submit(self._import_later)
+            ahead.submit(self._fetch_ahead, order)
+            futures += [pool.submit(self._run_row, kernel) for kernel in order]
+            waiting = {imported, *futures}
+            while waiting:  # in short steps, so that signals are seen at once
+                done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
+                for future in done:
+                    future.result()
+        finally:
+            self.stop()
+            self._supplied.set()
+            process.end_all()
+            later.shutdown(wait=False)
+            ahead.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            begun = [future for future in futures if not future.cancelled()]  # the others never end
+            concurrent.futures.wait(begun, timeout=STOP_SECONDS)
+
+    def _fetch_ahead(self, kernels: Sequence[Kernel]) -> None:
+        """Obtain the kernels' files while the first guests run; who needs one that failed will say so."""
+        prepared = self._prepared
+        for kernel in kernels:
+            if self._stopping.is_set():
+                return
+            if len(prepared.built[kernel.arch].faults) < len(prepared.plan.cases):
+                with contextlib.suppress(BpfmatrixError, OSError):
+                    prepared.supplies.kernel(kernel, cases=prepared.plan.cases)
+
+    def _import_later(self) -> None:
+        """Import the modules of `LATER` once a guest starts: before, they would hold up what it starts with."""
+        self._supplied.wait()
+        for name in LATER:
+            importlib.import_module(name)
+
+    def _run_row(self, kernel: Kernel) -> None:
+        if self._stopping.is_set():
+            return
+        prepared, begun = self._prepared, time.monotonic()
+        try:
+            facts = self._facts(kernel)
+        except Exception as error:  # whatever it is, the other kernels go on, and this one's cells are not green
+            if not isinstance(error, (BpfmatrixError, OSError)):
+                prepared.observer.note(traceback.format_exc(), style="red")
+            wrong_input = isinstance(error, BpfmatrixError) and error.exit_code == EXIT_USAGE
+            failure = Failure(kind=OutcomeKind.LOST, reason=error_reason(error), wrong_input=wrong_input)
+            facts = self._failed(kernel, failure)
+        finally:
+            self._supplied.set()
+        if self._stopping.is_set():
+            return  # what came after the interruption is not to be trusted
+        self._keep(facts)
+        found = cells(facts, prepared.cases(kernel.arch), allow=prepared.allow)
+        release = "" if facts.failure else str(facts.environment.get("release", facts.release))
+        prepared.observer.done(kernel.name, found, seconds=time.monotonic() - begun, release=release)
+
+    def _failed(self, kernel: Kernel, failure: Failure) -> KernelFacts:
+        faults = build_faults(self._prepared, kernel.arch)
+        return KernelFacts(row=Row(kernel=kernel.name), arch=kernel.arch, faults=faults, failure=failure)
+
+    def _facts(self, kernel: Kernel) -> KernelFacts:
+        """Obtain what a kernel's guests need, run them, and return the facts."""
+        prepared, arch = self._prepared, ARCHITECTURES[kernel.arch]
+        built = prepared.built[arch.name]
+        cases = [case for case in prepared.cases(arch.name) if case.id not in built.faults]
+        if not cases:
+            return self._failed(kernel, Failure(kind=OutcomeKind.NOT_RUN, reason="none of the cases can be built"))
+        begun = time.monotonic()
+        prepared.observer.state(kernel.name, "fetching")
+        plan = prepared.supplies.guest(
+            kernel,
+            prepared.plan.cases,
+            keys=prepared.keys,
+            folder=self._folder / kernel.name,
+            accel=prepared.accel,
+            objects=built.files,
+            stopping=self._stopping,
+        )
+        if plan.kernel.notice:
+            prepared.observer.note(plan.kernel.notice)
+        self.accels[arch.name] = prepared.supplies.accel(prepared.accel, plan.kernel)
+        known = facts_of(plan, qemu_version=qemu_version(arch), fetch_seconds=time.monotonic() - begun)
+        prepared.observer.state(kernel.name, "running")
+        self._supplied.set()
+        facts = run_kernel(plan, cases, boot=self._starter(arch), known=known)
+        for notice in facts.notices:
+            self._note(notice)
+            prepared.observer.note(notice)
+        return KernelFacts(**{**vars(facts), "faults": build_faults(prepared, arch.name)})
+
+    def _starter(self, arch: Architecture) -> Starter:
+        if self._prepared.options.cold:
+            return Starter(None)
+        return Starter(Snapshots(self._prepared.supplies.cache, qemu_version=qemu_version(arch)))

@@ -407,7 +407,12 @@ def lines_of(program: Program, folder: Path, *, timeout: Callable[[], float] = l
 
 
 def sending(*chunks: bytes, pause: float = 0.0) -> Program:
+    """A program that begins once its input has ended, as it does when the answer to its start has come: here a program
+    could be over before that answer is sent."""
+
     def program(channel: paramiko.Channel) -> None:
+        while channel.recv(1024):
+            pass
         for chunk in chunks:
             channel.sendall(chunk)
             time.sleep(pause)

@@ -208,12 +208,12 @@ def test_patience_with_a_silent_socket_grows_up_to_what_is_left(monkeypatch: pyt
         return there
 
     monkeypatch.setattr(module, "_handshake", handshake)
-    monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 1.0)
+    monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 1000.0)
     monkeypatch.setattr(module, "UNTOLD_SECONDS", 0.0)
-    assert connect(dial_port(1), keys=KEYS, seconds=2.0, alive=lambda: True, listening=lambda: False) is there
+    assert connect(dial_port(1), keys=KEYS, seconds=2000.0, alive=lambda: True, listening=lambda: False) is there
     banners = [banner for banner, _ in asked]
-    assert banners[:4] == pytest.approx([1.15, 1.15**2, 1.15**3, 1.15**4])
-    assert all(banner <= left <= 2.0 for banner, left in asked)
+    assert banners[:4] == pytest.approx([1150.0, 1000 * 1.15**2, 1000 * 1.15**3, 1000 * 1.15**4])
+    assert all(banner <= left <= 2000.0 for banner, left in asked)
     assert banners[-1] == asked[-1][1], "no longer than the deadline leaves"
 
 

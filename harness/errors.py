@@ -130,6 +130,16 @@ class ReportError(BpfmatrixError):
     """A report cannot be written (a full disk, permissions), or its renderer failed."""
 
 
+class JournalError(BpfmatrixError):
+    """The journal of a run is missing, or is not what a run writes."""
+
+    exit_code = EXIT_USAGE
+
+
+class JournalWriteError(BpfmatrixError):
+    """The journal of a run cannot be written."""
+
+
 class BenchError(BpfmatrixError):
     """A measurement of `invoke bench` cannot be made."""
 

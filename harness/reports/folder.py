@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from harness.errors import ReportError
+from harness.host.files import temporary
 
 LATEST = "latest"
 
@@ -73,11 +73,6 @@ def point_latest(results: Path, run: Path) -> Path:
     except OSError as error:
         raise ReportError(told(error, f"{link} could not be pointed to {run}")) from error
     return link
-
-
-def temporary(path: Path) -> Path:
-    """Return a name beside `path` under which it can be written before it is renamed."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def told(error: OSError, what: str) -> str:

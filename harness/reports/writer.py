@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ReportError
+from harness.host.files import write_atomically
 from harness.model.results import Report
 from harness.reports import html, json_report, junit, markdown
-from harness.reports.folder import temporary, told
+from harness.reports.folder import told
 
 RENDERERS: dict[str, Callable[[Report], str]] = {
     "report.json": json_report.render,
@@ -42,7 +42,7 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
             continue
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, content)
+            write_atomically(path, content)
         except OSError as error:
             cause = cause or error
             failures.append(told(error, f"{path} could not be written"))
@@ -52,16 +52,3 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
         there = ", ".join(path.name for path in written) or "none"
         raise ReportError("\n".join([*failures, f"Written all the same: {there}."])) from cause
     return tuple(written)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    made = temporary(path)
-    try:
-        with made.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
-    except BaseException:
-        made.unlink(missing_ok=True)
-        raise

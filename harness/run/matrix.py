@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import BpfmatrixError, InterruptedRunError
+from harness.errors import BpfmatrixError, InterruptedRunError, JournalWriteError
+from harness.facts.journal import Journal
 from harness.facts.kernel import KernelFacts
 from harness.facts.run import PlannedRow, RunEnd, RunPlan
 from harness.host import emulators
@@ -68,11 +69,28 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
     folder = make_run_directory(results, now=prepared.started)
     made(folder)
     plan, facts, notices, interrupted = run_plan(prepared, folder.name), dict[str, KernelFacts](), list[str](), ""
+    journal = Journal(folder)
+
+    def write(record: Callable[[], None]) -> None:
+        """Write to the journal; a run goes on without, and its reports say so."""
+        try:
+            record()
+        except JournalWriteError as error:
+            notices.append(str(error))
+            observer.note(str(error), style="red")
 
     def keep(row: KernelFacts) -> None:
         facts[row.row.name] = row
+        write(lambda: journal.keep(row))
 
-    rows = Rows(prepared, folder, keep=keep, note=notices.append, seconds=last_seconds(results))
+    rows = Rows(
+        prepared,
+        folder,
+        begun=lambda: write(lambda: journal.begin(plan)),
+        keep=keep,
+        note=notices.append,
+        seconds=last_seconds(results),
+    )
     begun = time.monotonic()
     try:
         with observer.shown(), signals_as_errors():
@@ -87,7 +105,7 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
                 interrupted = str(error) or "Ctrl-C"
                 rows.stop()
     finally:
-        from harness.reports.writer import write  # noqa: PLC0415  (LATER)
+        from harness.reports import writer  # noqa: PLC0415  (LATER)
 
         accels = list(rows.accels.values())
         end = RunEnd(
@@ -97,9 +115,12 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
             notices=(*prepared.supplies.notices, *notices),
             interrupted=interrupted,
         )
+        if not journal.begun:  # no guest has started
+            write(lambda: journal.begin(plan))
+        write(lambda: journal.end(end))
         cases = {arch: prepared.cases(arch) for arch in prepared.built}
         done = report(plan, facts, end, cases=cases, started=started_in(folder, plan), allow=prepared.allow)
-        write(done, directory=folder)
+        writer.write(done, directory=folder)
         point_latest(results, folder)
     # The run is over; a cache that is too large harms it no more.
     with contextlib.suppress(BpfmatrixError, OSError):

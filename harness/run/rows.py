@@ -49,12 +49,15 @@ class Rows:
         prepared: Prepared,
         folder: Path,
         *,
+        begun: Callable[[], None],
         keep: Callable[[KernelFacts], None],
         note: Callable[[str], None],
         seconds: dict[str, float],
     ) -> None:
-        """`keep` takes the facts of a row that is over, `note` a notice; `seconds` is what rows took the last time."""
+        """`begun` is called beside the first guest's start; `keep` takes the facts of a row that is over, `note` a
+        notice; `seconds` is what rows took the last time."""
         self._prepared, self._folder, self._keep, self._note, self._seconds = prepared, folder, keep, note, seconds
+        self._begun = begun
         self._stopping = threading.Event()
         self._supplied = threading.Event()
         """Set once a guest has all that it needs to start."""
@@ -73,7 +76,7 @@ class Rows:
         futures: list[concurrent.futures.Future[None]] = []
         try:
             order = longest_first(self._prepared.plan.kernels, self._seconds)
-            imported = later.submit(self._import_later)
+            imported = later.submit(self._do_later)
             ahead.submit(self._fetch_ahead, order)
             futures += [pool.submit(self._run_row, kernel) for kernel in order]
             waiting = {imported, *futures}
@@ -101,9 +104,10 @@ class Rows:
                 with contextlib.suppress(BpfmatrixError, OSError):
                     prepared.supplies.kernel(kernel, cases=prepared.plan.cases)
 
-    def _import_later(self) -> None:
-        """Import the modules of `LATER` once a guest starts: before, they would hold up what it starts with."""
+    def _do_later(self) -> None:
+        """Begin the journal and import the modules of `LATER` once a guest starts: before, that would hold it up."""
         self._supplied.wait()
+        self._begun()
         for name in LATER:
             importlib.import_module(name)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = Path(__file__).resolve().parent / "inputs"
@@ -25,10 +25,10 @@ KERNEL = "6.1-x86_64"
 """The kernel of the tests that do not care which one it is: it boots fastest."""
 
 
-def load_input(name: str, **changes: Any) -> Case:
+def load_input(name: str, **changes: Any) -> WrittenCase:
     """Return the case of an input, with some of its keys replaced."""
     keys = {**yaml.safe_load((INPUTS / name / "case.yaml").read_text()), **changes}
-    return Case.model_validate({**keys, "id": name, "folder": INPUTS / name})
+    return WrittenCase.model_validate({**keys, "id": name, "folder": INPUTS / name})
 
 
 class TemporaryProject:

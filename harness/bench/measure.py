@@ -27,7 +27,7 @@ from harness.bench.samples import (
     run_sample,
 )
 from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
-from harness.config.case import Case, load_cases
+from harness.config.case import WrittenCase, load_cases
 from harness.config.matrix import DebianKernel, Kernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
 from harness.guest.snapshots import KIND, Snapshots
@@ -217,9 +217,10 @@ class Bench:
         shared.mkdir()
         base = self._supplies.base(self._arch)
         write_busybox(base, shared / "busybox")
-        objects = self._supplies.objects([self._seed], self._arch)[SEED]
+        built = self._supplies.build_all([self._seed], self._arch)
+        seed = built.cases[SEED]
         settings = kernel.settings(self._matrix.defaults)
-        write_job(self._seed, objects=objects, deadline=settings.deadlines.case, path=shared / "job.json")
+        write_job(seed, objects=built.files[SEED], deadline=settings.deadlines.case, path=shared / "job.json")
         argv = vng_argv(
             found.program,
             kernel=tree / f"boot/vmlinuz-{release}",
@@ -233,7 +234,7 @@ class Bench:
         for number in range(self._wanted.rounds):
             for start, samples in runs.items():
                 samples.append(self._sample(project, [kernel.name], [SEED], start=start))
-            took, problem = run_vng(argv, case=self._seed, folder=shared)
+            took, problem = run_vng(argv, case=seed, folder=shared)
             seconds.append(round(took, 4))
             self._vng_problems += [problem] if problem else []
             words = ", ".join(f"{start} {samples[-1].process:.2f} s" for start, samples in runs.items())
@@ -312,7 +313,7 @@ class Bench:
                 raise BenchError(f"a run left no report (exit code {done.returncode}): {' '.join(argv[2:])}\n{words}")
             return parse(report.read_text(encoding="utf-8"), name=str(report)), seconds
 
-    def _project(self, folder: Path, *, kernel: Kernel, lock: Lock, case: Case) -> Project:
+    def _project(self, folder: Path, *, kernel: Kernel, lock: Lock, case: WrittenCase) -> Project:
         like = self._wanted.project
         return make_project(folder, like=like, matrix=self._matrix, kernels=[kernel], lock=lock, cases=[case])
 

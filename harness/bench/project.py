@@ -8,14 +8,14 @@ from pathlib import Path
 
 import yaml
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import DebianKernel, Kernel, Matrix
 from harness.supply.debian.lock import Lock, write_lock
 from harness.supply.project import Project
 
 
 def make_project(
-    folder: Path, *, like: Project, matrix: Matrix, kernels: Sequence[Kernel], lock: Lock, cases: Sequence[Case]
+    folder: Path, *, like: Project, matrix: Matrix, kernels: Sequence[Kernel], lock: Lock, cases: Sequence[WrittenCase]
 ) -> Project:
     """Write a project of some kernels and cases to `folder`, which has the headers and lists of rules of `like`.
 
@@ -41,7 +41,7 @@ def make_project(
     return project
 
 
-def multiply(project: Project, case: Case, *, count: int) -> list[str]:
+def multiply(project: Project, case: WrittenCase, *, count: int) -> list[str]:
     """Give a project `count` copies of a case and return their ids: `xdp-00`, `xdp-01`, ..."""
     ids = [f"{case.id}-{number:02d}" for number in range(count)]
     for name in ids:

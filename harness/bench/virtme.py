@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.config.case import Case
 from harness.errors import BenchError
 from harness.facts.transcript import Transcript
 from harness.host.cache import Cache, digest
 from harness.judge.outcome import outcome_of
 from harness.model.results import OutcomeKind
+from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.debian.apt import PackageFile, download
 from harness.supply.debian.mirrors import Mirrors

@@ -12,23 +12,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
 
-from harness.config.base import (
-    Arch,
-    CheckedModel,
-    Expects,
-    KernelOption,
-    Line,
-    MapName,
-    Model,
-    ModuleName,
-    Seconds,
-    Symbol,
-    Sysctl,
-    frozen_copy,
-)
+from harness.config.base import Arch, KernelOption, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
 from harness.config.reading.explain import did_you_mean, read, tell
+from harness.config.reading.models import CheckedModel, Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
-from harness.config.rules import Rule, RuleOrUse, SharedRules, expand, load_shared
+from harness.config.rules import RELEASES, Rule, RuleOrUse, SharedRules, expand, load_shared
 from harness.config.steps import (
     FunctionReference,
     ObjectName,
@@ -273,23 +261,21 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
             yield (), f'the key "{key}" is missing; give it, or "objects" and "steps" instead'
 
 
-class Case(CaseFile):
+class WrittenCase(CaseFile):
     """A case as its folder has it. `id` is the folder's name, `folder` its absolute path.
 
-    The rules of the lists that it uses are in their places in `expect`. `events_in` and `trace_in` are the objects
-    whose maps carry the events and the trace (harness/supply/names.py finds them in the built objects).
+    The rules of the lists that it uses are in their places in `expect`. harness/scenario/from_yaml.py makes of it the
+    case that is run and judged.
     """
 
     id: str
     folder: Path
-    events_in: str = "target"
-    trace_in: str = "target"
     expect: tuple[Rule, ...] = ()
 
     def __hash__(self) -> int:
         return hash((self.id, self.folder))
 
-    def for_arch(self, arch: str) -> Case:
+    def for_arch(self, arch: str) -> WrittenCase:
         """Return the case with the object files of an architecture; raise ObjectFileError where it has none for it."""
         named = self._named()
         if all(isinstance(file, str) for file in named.values()):
@@ -306,10 +292,10 @@ class Case(CaseFile):
         target = self.target and frozen_copy(Target, self.target, object=files["target"])
         tracer = self.tracer and frozen_copy(Tracer, self.tracer, object=files["tracer"])
         objects = {name: files[name] for name in self.objects}
-        return frozen_copy(Case, self, target=target, tracer=tracer, objects=objects)
+        return frozen_copy(WrittenCase, self, target=target, tracer=tracer, objects=objects)
 
 
-def load_case(folder: Path) -> Case:
+def load_case(folder: Path) -> WrittenCase:
     """Read and validate the case in `folder`, and check that the files and lists that it names exist.
 
     Raises ConfigError with one line per error.
@@ -317,7 +303,7 @@ def load_case(folder: Path) -> Case:
     return _load_case(folder, shared=load_shared(folder.absolute().parent))
 
 
-def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
+def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
     """Do what `load_case` does; without `shared`, whose file is wrong, what is taken from it is not looked at."""
     path = folder / CASE_FILE
     folder = folder.absolute()
@@ -326,7 +312,7 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
             f'{shown(path)}: the folder\'s name is the id of the case, and "{folder.name}" cannot be one; '
             "use lower-case letters, digits and -, with a letter or digit first"
         )
-    case, positions = read(path, CaseFile)
+    case, positions = read(path, CaseFile, spelled=RELEASES)
     named: dict[Loc, str | Mapping[str, str]] = {("objects", name): file for name, file in case.objects.items()}
     if case.target:
         named["target", "object"] = case.target.object
@@ -344,10 +330,10 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> Case:
     rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
     if missing or wrong:
         raise ConfigError(tell([*missing, *wrong], path=path, positions=positions))
-    return frozen_copy(Case, case, id=folder.name, folder=folder, expect=rules)
+    return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules)
 
 
-def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str] = ()) -> tuple[Case, ...]:
+def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str] = ()) -> tuple[WrittenCase, ...]:
     """Read the cases in the folders that match `globs`, sorted by id.
 
     With `only`, patterns of ids, the cases that none of them matches are not read; where one of the patterns
@@ -360,7 +346,7 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str]
     names = {folder.name for folder in folders}
     if only and all(any(fnmatchcase(name, pattern) for name in names) for pattern in only):
         folders = [folder for folder in folders if any(fnmatchcase(folder.name, each) for each in only)]
-    cases: dict[str, Case] = {}
+    cases: dict[str, WrittenCase] = {}
     shared: dict[Path, SharedRules | None] = {}
     for folder in folders:
         parent = folder.absolute().parent

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from harness.config.base import Arch, Expects, Line, Model, problem, unexpected
+from harness.config.base import Arch, Line
+from harness.config.reading.models import Expects, Model, problem, unexpected
 from harness.config.rules import VersionRanges
 from harness.config.steps import Regex
+from harness.model.known_splats import KnownSplat
 
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _DATE_WORDS = 'a day as YYYY-MM-DD, such as "2027-01-31"'
@@ -41,7 +43,7 @@ Day = Annotated[
 Link = Annotated[str, Field(pattern=r"^https?://[^\s/]\S*$"), Expects("a link that begins with http:// or https://")]
 
 
-class KnownSplat(Model):
+class KnownSplatEntry(Model):
     """One complaint of some kernels that does not make a case misbehave, until a day."""
 
     pattern: SplatPattern = Field(
@@ -59,3 +61,14 @@ class KnownSplat(Model):
     reason: Line = Field(description="Why the splat says nothing about the cases.")
     link: Link = Field(description="Where the splat is reported or explained.")
     expires: Day = Field(description="The last day (UTC) on which the entry counts, as YYYY-MM-DD.")
+
+    def value(self) -> KnownSplat:
+        """Return the entry as the judge has it."""
+        return KnownSplat(
+            pattern=self.pattern,
+            arch=self.arch,
+            version=self.version,
+            reason=self.reason,
+            link=self.link,
+            expires=self.expires,
+        )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
-from harness.config.base import Arch, CheckedModel, Cpus, Expects, Line, MemoryMib, Model, Seconds, unexpected
-from harness.config.known_splats import KnownSplat
+from harness.config.base import Arch, Cpus, Line, MemoryMib, Seconds
+from harness.config.known_splats import KnownSplatEntry
 from harness.config.reading.explain import read
+from harness.config.reading.models import CheckedModel, Expects, Model, unexpected
 from harness.config.reading.yaml_source import Loc
+from harness.model.known_splats import KnownSplat
+from harness.model.settings import Deadlines, Settings
 
 KernelName = Annotated[
     str,
@@ -71,7 +73,7 @@ FilePath: TypeAlias = Annotated[
 ]
 
 
-class Deadlines(Model):
+class DeadlineDefaults(Model):
     """Seconds that a guest may take for each phase. Each deadline names itself when it passes."""
 
     boot: Seconds = Field(default=60.0, description="From the start of QEMU until the guest answers.")
@@ -92,7 +94,7 @@ class Defaults(Model):
 
     memory: MemoryMib = Field(default=256, description="Memory of a guest in MiB.")
     cpus: Cpus = Field(default=1, description="Processors of a guest.")
-    deadlines: Deadlines = Field(default=Deadlines(), description="Seconds that a guest may take.")
+    deadlines: DeadlineDefaults = Field(default=DeadlineDefaults(), description="Seconds that a guest may take.")
     jobs: Annotated[
         Literal["auto"] | Annotated[int, Strict(), Field(ge=1)],
         Expects('"auto" or an integer of at least 1'),
@@ -112,15 +114,6 @@ class Mirrors(Model):
     debian_ports: MirrorUrl | None = Field(default=None, description="Mirror of the ports archive.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What one kernel's guest gets: memory in MiB, processors, deadlines in seconds."""
-
-    memory: int
-    cpus: int
-    deadlines: Deadlines
-
-
 class _KernelBase(Model):
     name: KernelName = Field(description="The kernel's name in the grid, in filters and in file names.")
     arch: Arch = Field(description="The kernel's architecture.")
@@ -135,7 +128,7 @@ class _KernelBase(Model):
         return Settings(
             memory=defaults.memory if self.memory is None else self.memory,
             cpus=defaults.cpus if self.cpus is None else self.cpus,
-            deadlines=defaults.deadlines.model_copy(update=own),
+            deadlines=Deadlines(**{**defaults.deadlines.model_dump(), **own}),
         )
 
 
@@ -182,11 +175,15 @@ class Matrix(CheckedModel):
     kernels: Annotated[tuple[Annotated[Kernel, Field(discriminator="source")], ...], Field(min_length=1)] = Field(
         description="The kernels, in the order of the grid."
     )
-    known_splats: tuple[KnownSplat, ...] = Field(
+    known_splats: tuple[KnownSplatEntry, ...] = Field(
         default=(),
         description="Complaints in the kernels' logs that do not make a case misbehave; the reports show them all the "
         "same. The first entry that matches and has not expired counts.",
     )
+
+    def allowed_splats(self) -> tuple[KnownSplat, ...]:
+        """Return `known_splats` as the judge has them."""
+        return tuple(entry.value() for entry in self.known_splats)
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:

@@ -19,20 +19,9 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from harness.config.base import (
-    Arch,
-    CheckedModel,
-    ErrnoName,
-    Expects,
-    KernelOption,
-    Model,
-    ModuleName,
-    OneOf,
-    Sysctl,
-    Text,
-    problem,
-)
+from harness.config.base import Arch, ErrnoName, KernelOption, ModuleName, Sysctl, Text
 from harness.config.reading.explain import did_you_mean, read
+from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc, quoted
 from harness.config.signature import DifferenceRule, StepName
 from harness.config.steps import KernelStage, Origins, Regex, as_list
@@ -42,6 +31,8 @@ from harness.model.refusals import NAMES
 from harness.model.results import KERNEL_STAGES, OutcomeKind
 from harness.model.versions import parse_first_releases, parse_ranges
 
+RELEASES = frozenset({"since", "fixed"})
+"""The keys whose lists are of releases: 6.10 is another than 6.1."""
 SHARED_FILE = "expectations.yaml"
 """Stands beside the folders of the cases that share it."""
 
@@ -290,7 +281,9 @@ def load_shared(folder: Path) -> SharedRules:
     Raises ConfigError with one line per error.
     """
     path = folder / SHARED_FILE
-    return SharedRules(file=path, lists=read(path, ExpectationsFile)[0].root if path.exists() else None)
+    return SharedRules(
+        file=path, lists=read(path, ExpectationsFile, spelled=RELEASES)[0].root if path.exists() else None
+    )
 
 
 def expand(items: Iterable[Rule | Use], *, shared: SharedRules) -> tuple[tuple[Rule, ...], tuple[tuple[Loc, str], ...]]:

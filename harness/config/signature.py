@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
-from harness.config.base import CheckedModel, ErrnoName, Expects, Line, Symbol
+from harness.config.base import ErrnoName, Line, Symbol
+from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc
 from harness.config.steps import EventPattern
 from harness.model.results import DifferenceKind, ExpectedDifference

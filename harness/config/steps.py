@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
-from harness.config.base import CheckedModel, ErrnoName, Expects, MapName, Model, OneOf, Symbol, problem, unexpected
+from harness.config.base import ErrnoName, MapName, Symbol
+from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.model.results import KERNEL_STAGES, Origin, Stage
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.config.case import Case
+from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.modules import CaseModule

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.case import Case
 from harness.errors import (
     AgentError,
     BpfmatrixError,
@@ -26,6 +25,7 @@ from harness.guest.clock import uptime_problem
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
 from harness.qemu.process import QemuProcess, wait_until
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.files import KernelFiles
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.config.case import Case
 from harness.errors import SnapshotError
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
 from harness.guest.snapshots import Snapshots
 from harness.model.results import Start
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.config.case import Case
-from harness.config.expectation import choose
 from harness.errors import ConfigError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts
 from harness.facts.records import CaseRecord
+from harness.judge.expectation import choose
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
 from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, Stage
+from harness.scenario.case import Case
 
 
 def cells(facts: KernelFacts, cases: Sequence[Case], *, allow: AllowList = NOTHING_ALLOWED) -> list[CellResult]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from harness.config.known_splats import KnownSplat
 from harness.errors import ConfigError
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import KernelLog
+from harness.model.known_splats import KnownSplat
 from harness.model.results import AllowedSplat
 from harness.model.versions import in_ranges, kernel_version, parse_ranges
 

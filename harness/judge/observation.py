@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from harness.config.steps import EventPattern, Observation
 from harness.model.results import Difference, DifferenceKind, Stage
+from harness.scenario.case import ExpectedEvent, Look
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
@@ -35,9 +36,7 @@ def side_of(event: Event, ends: Ends) -> str | None:
     return None
 
 
-def differences(
-    wanted: Observation, events: Iterable[Event], ends: Ends, *, step: str, stage: Stage
-) -> list[Difference]:
+def differences(wanted: Look, events: Iterable[Event], ends: Ends, *, step: str, stage: Stage) -> list[Difference]:
     """Return a difference per side that showed other events than must be seen, and one per stray event."""
     sides: dict[str, list[Event]] = {side: [] for side in ("client", "listener")}
     found: list[Difference] = []
@@ -67,7 +66,7 @@ def describe(event: Event) -> str:
     return " ".join(words)
 
 
-def trace_differences(wanted: Observation, events: Sequence[Event], *, step: str, stage: Stage) -> list[Difference]:
+def trace_differences(wanted: Look, events: Sequence[Event], *, step: str, stage: Stage) -> list[Difference]:
     """Return a difference where the trace is another than the one that must be seen."""
     return _compare("trace", wanted.trace or (), events, step=step, stage=stage)
 
@@ -82,26 +81,26 @@ def field_of(reference: str, report: Mapping[str, Any]) -> int | str | None:
     return found or None
 
 
-def known(wanted: Observation, report: Mapping[str, Any]) -> Observation:
+def known(wanted: Look, report: Mapping[str, Any]) -> Look:
     """Return what the trace must show with the values that the step's report tells in place of their references."""
     trace = wanted.trace or ()
     if not any(isinstance(pattern.value, str) for pattern in trace):
         return wanted
     values = [field_of(each.value, report) if isinstance(each.value, str) else each.value for each in trace]
     found = [
-        pattern.model_copy(update={"value": UNKNOWN if value is None and pattern.value is not None else value})
+        replace(pattern, value=UNKNOWN if value is None and pattern.value is not None else value)
         for pattern, value in zip(trace, values, strict=True)
     ]
-    return wanted.model_copy(update={"trace": tuple(found)})
+    return replace(wanted, trace=tuple(found))
 
 
-def singles(patterns: Iterable[EventPattern]) -> list[EventPattern]:
+def singles(patterns: Iterable[ExpectedEvent]) -> list[ExpectedEvent]:
     """Return the patterns one by one, each as often as its `times` says."""
     return [pattern for pattern in patterns for _ in range(pattern.times)]
 
 
 def _compare(
-    side: str, patterns: Sequence[EventPattern], events: Sequence[Event], *, step: str, stage: Stage
+    side: str, patterns: Sequence[ExpectedEvent], events: Sequence[Event], *, step: str, stage: Stage
 ) -> list[Difference]:
     wrong = _sentences(side, singles(patterns), events)
     if not wrong:
@@ -112,7 +111,7 @@ def _compare(
     return [Difference(step=step, stage=stage, kind=DifferenceKind.EVENTS, of=side, seen=seen, text=text)]
 
 
-def _sentences(side: str, single: Sequence[EventPattern], events: Sequence[Event]) -> list[str]:
+def _sentences(side: str, single: Sequence[ExpectedEvent], events: Sequence[Event]) -> list[str]:
     kinds = [str(event.get("kind")) for event in events]
     wanted = [pattern.kind for pattern in single]
     place = "in the trace" if side == "trace" else f"on the {side} side"

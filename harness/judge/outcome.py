@@ -6,11 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from pathlib import PurePosixPath
 from typing import Any
 
-from harness.config.case import Case
-from harness.config.steps import Observation
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import CaseRecord, Ending
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
@@ -19,7 +16,7 @@ from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.refusals import explained
 from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
-from harness.scenario.jobs import AgentStep, step_names, steps_of
+from harness.scenario.case import AgentStep, Case, Look, step_names
 
 REFUSABLE = frozenset(
     {
@@ -88,7 +85,7 @@ def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -
 
     A death before the case's own first step says nothing of the case.
     """
-    steps = _steps(case)
+    steps = case.steps
     index = _last_begun(case, record, ending)
     if index is None:
         before = "" if ending.kind == OutcomeKind.LOST else ", before the case's first step"
@@ -119,7 +116,7 @@ def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -
 
 def _last_begun(case: Case, record: CaseRecord, ending: Ending) -> int | None:
     """Return the index of the last step that had begun when the guest died; None where none of the case's had."""
-    count = len(_steps(case))
+    count = len(case.steps)
     if ending.step is not None and ending.step[0] == case.id and ending.step[1] < count:
         return ending.step[1]
     return min(len(record.steps), count) - 1 if record.steps else None
@@ -127,9 +124,9 @@ def _last_begun(case: Case, record: CaseRecord, ending: Ending) -> int | None:
 
 def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Difference]:
     """Yield what the steps before the one of `index`, in which the guest died, showed otherwise than they must."""
-    steps = _steps(case)
+    steps = case.steps
     for step, name, report in zip(steps[:index], step_names(steps), record.steps, strict=False):
-        if _identity(step.job()) != _identity(report):
+        if _identity(step) != _reported_identity(report):
             yield _difference(step, name, DifferenceKind.MISSING_STEPS, f"the agent reported another step than {name}")
             return
         wrong = _differences(step, name, report, record) if report.get("ok") or step.refused else None
@@ -176,7 +173,7 @@ def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: W
 def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
     """Say why the agent's answer is not a complete one, "" where it is."""
     if end.get("timed_out"):
-        names = step_names(_steps(case))
+        names = step_names(case.steps)
         done = len(record.steps)
         where = f", in the step {names[done]}" if done < len(names) else ", after its last step"
         return f"the case deadline passed inside the guest{where}"
@@ -217,16 +214,12 @@ def _with_leftovers(outcome: Outcome, left: Sequence[Mapping[str, Any]]) -> Outc
     )
 
 
-def _steps(case: Case) -> list[AgentStep]:
-    return steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
-
-
 def _walked(case: Case, record: CaseRecord) -> Outcome:
     """Compare the reported steps with those of the case, one after the other."""
-    steps = _steps(case)
+    steps = case.steps
     found: list[Difference] = []
     for step, name, report in zip_longest(steps, step_names(steps), record.steps):
-        if step is None or report is None or _identity(step.job()) != _identity(report):
+        if step is None or report is None or _identity(step) != _reported_identity(report):
             return _lost("the agent reported other steps than the case has", record)
         if not report.get("ok") and not step.refused:
             return _failed(record, step, name, report, found)
@@ -260,8 +253,12 @@ def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, An
     return explained(outcome, report)
 
 
-def _identity(step: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(step.get(key, "")) for key in ("stage", "op", "what", "phase"))
+def _identity(step: AgentStep) -> tuple[str, ...]:
+    return (step.stage.value, step.op, step.what, step.phase)
+
+
+def _reported_identity(report: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(report.get(key, "")) for key in ("stage", "op", "what", "phase"))
 
 
 def _difference(step: AgentStep, name: str, kind: DifferenceKind, text: str, **more: Any) -> Difference:
@@ -316,7 +313,7 @@ def _wrong_fields(step: AgentStep, name: str, report: dict[str, Any]) -> Iterato
 
 
 def _seen(
-    step: AgentStep, name: str, look: Observation, report: dict[str, Any], record: CaseRecord
+    step: AgentStep, name: str, look: Look, report: dict[str, Any], record: CaseRecord
 ) -> list[Difference] | Outcome:
     traced = step.op == "read-trace"
     # Records of the trace have no time stamp; an event of a connection always has one, even where it is undecodable.

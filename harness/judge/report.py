@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from harness.config.case import Case
 from harness.errors import EXIT_OK
 from harness.facts.kernel import Failure, KernelFacts
 from harness.facts.run import PlannedRow, RunEnd, RunPlan
@@ -13,6 +12,7 @@ from harness.judge.cells import cells, kernel_result
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.model import exit_codes
 from harness.model.results import CellResult, KernelResult, OutcomeKind, Report, RunInfo
+from harness.scenario.case import Case
 
 KILLED = "the run was killed"
 """What has interrupted a run that did not even write how it ended."""

@@ -31,9 +31,14 @@ def matches(expected: ExpectedDifference, found: Difference) -> bool:
         return False
     if expected.kind != DifferenceKind.EVENTS:
         return bool(expected.seen == found.seen)
-    return len(expected.seen) == len(found.seen) and all(
-        _covers(pattern, event) for pattern, event in zip(expected.seen, found.seen, strict=True)
+    patterns = _events_of(expected)
+    return len(patterns) == len(found.seen) and all(
+        _covers(pattern, event) for pattern, event in zip(patterns, found.seen, strict=True)
     )
+
+
+def _events_of(expected: ExpectedDifference) -> tuple[Mapping[str, Any], ...]:
+    return expected.seen if isinstance(expected.seen, tuple) else ()
 
 
 def _covers(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
@@ -77,7 +82,7 @@ def describe(expected: ExpectedDifference) -> str:
     """Return an expected difference in a few words."""
     of = f" {expected.of}" if expected.of else ""
     if expected.kind == DifferenceKind.EVENTS:
-        seen = ", ".join(" ".join(f"{key} {value}" for key, value in event.items()) for event in expected.seen)
+        seen = ", ".join(" ".join(f"{key} {value}" for key, value in event.items()) for event in _events_of(expected))
         return f"{expected.step}{of}: {seen or 'nothing'} seen"
     if expected.kind == DifferenceKind.ACCEPTED:
         return f"{expected.step}: accepted"

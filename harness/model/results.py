@@ -5,6 +5,7 @@ All types are frozen: a stage of the pipeline makes new values, it never changes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -134,7 +135,7 @@ class DifferenceKind(StrEnum):
 class Difference:
     """One thing that a step showed otherwise than it must.
 
-    `step` is the step's name (harness/scenario/jobs.py, `step_names`). `of` says of what in the step: the side of an
+    `step` is the step's name (harness/scenario/case.py, `step_names`). `of` says of what in the step: the side of an
     observation (`client`, `listener`, `trace`), or the name of a field. `seen` is what came instead: the events
     (dictionaries with `kind` and, where they have one, `retval` and `value`), a number, or the name of an errno. `text`
     is the sentence that a person reads.
@@ -158,7 +159,7 @@ class ExpectedDifference:
     step: str
     kind: DifferenceKind
     of: str = ""
-    seen: Any = None
+    seen: tuple[Mapping[str, Any], ...] | int | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,9 +209,9 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a case says should happen on one kernel, already chosen by version and architecture.
+    """What a case says should happen on some kernels: one rule, or, once it is chosen, what holds for one kernel.
 
-    `arch`, `version`, `since` and `fixed` are those of the rule, empty where it names none: which kernels it covers.
+    `arch`, `version`, `since` and `fixed` say which kernels it covers, empty where it does not limit them.
     `stage`, `errno`, `refusal` and `message` say how a refusal looks. The signature of a known bug is `stage`, `step`
     (of a crash: the step in which the kernel dies), `splats` (patterns, each of which some splat must match, and which
     together cover all of them), `differences` (all, and no others), `panic` (patterns of which one must match the

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.config.case import Case, load_cases
-from harness.config.expectation import NO_RULE, choose
+from harness.config.case import WrittenCase, load_cases
 from harness.config.matrix import Kernel, load_matrix
 from harness.errors import ConfigError, UsageError
 from harness.facts.records import CaseRecord
@@ -18,6 +17,7 @@ from harness.host.cache import Cache
 from harness.host.paths import shown
 from harness.host.signals import signals_as_errors
 from harness.judge.cells import cell_of
+from harness.judge.expectation import NO_RULE, choose
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.model.architectures import ARCHITECTURES, host_name
 from harness.model.results import CellResult, Expectation, OutcomeKind, Verdict
@@ -38,6 +38,8 @@ from harness.mutants.transcripts import Recorded, read_run
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory
 from harness.run.plan import make_plan
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import expectations_of
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
@@ -46,7 +48,7 @@ MAIN = "6.12"
 """The series of the kernel that mutants run on unless others are named: most cases work there."""
 
 
-Shares = list[tuple[Kernel, Sequence[Case]]]
+Shares = list[tuple[Kernel, Sequence[WrittenCase]]]
 """Which cases are tried on which kernels."""
 
 
@@ -104,7 +106,9 @@ class Search:
         if wanted.guests:
             emulators.require(kernel.arch for kernel in plan.kernels)
         self._cases, self._kernels = plan.cases, plan.kernels
-        self._allow = AllowList(entries=self._matrix.known_splats, today=datetime.now(UTC).date())
+        self._cache = Cache()
+        self._supplies = Supplies(wanted.project, self._matrix, cache=self._cache)
+        self._allow = AllowList(entries=self._matrix.allowed_splats(), today=datetime.now(UTC).date())
         self._equivalents = equivalents_of(self._cases)
         self._judged: list[Judged] = []
         self._red: list[CellResult] = []
@@ -133,12 +137,11 @@ class Search:
     # --- in guests ---
 
     def _in_guests(self) -> list[Recorded]:
-        cache = Cache()
-        supplies = Supplies(self._wanted.project, self._matrix, cache=cache)
+        supplies = self._supplies
         lab = Laboratory(
             matrix=self._matrix,
             supplies=supplies,
-            cache=cache,
+            cache=self._cache,
             keys=make_keys(),
             folder=self.folder,
             accel=self._wanted.accel or self._matrix.defaults.accel,
@@ -151,7 +154,7 @@ class Search:
             pinned = {name: entry.version for name, entry in supplies.lock.kernels.items()}
             shares = assignments(self._cases, self._kernels, pinned)
         for arch in sorted({kernel.arch for kernel, _ in shares}):
-            supplies.objects(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
+            supplies.build_all(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
         recorded = []
         with signals_as_errors():
             try:
@@ -162,20 +165,20 @@ class Search:
                 end_all()
         return recorded
 
-    def _one_kernel(self, lab: Laboratory, kernel: Kernel, cases: Sequence[Case]) -> Recorded:
+    def _one_kernel(self, lab: Laboratory, kernel: Kernel, cases: Sequence[WrittenCase]) -> Recorded:
         """Run some cases by themselves on a kernel, then their mutants."""
         begun = time.monotonic()
         pinned = lab.supplies.lock.kernels.get(kernel.name)
-        trials = [_trial(case, kernel, pinned.version if pinned else "") for case in cases]
+        built = lab.supplies.build_all(cases, ARCHITECTURES[kernel.arch])
+        trials = [_trial(built.cases[case.id], kernel, pinned.version if pinned else "") for case in cases]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
-        objects = lab.supplies.objects(cases, ARCHITECTURES[kernel.arch])
         more = [
             replace(trial, mutant=mutant)
             for trial in trials
             if trial.case.id in recorded.records
             for mutant in guest_mutants(
-                trial.case, recorded.records[trial.case.id], recorded.cells[trial.case.id], objects[trial.case.id]
+                trial.case, recorded.records[trial.case.id], recorded.cells[trial.case.id], built.files[trial.case.id]
             )
         ]
         self._say(f"{kernel.name}: {len(recorded.records)} cases by themselves, {len(more)} mutants of them in guests")
@@ -222,9 +225,10 @@ class Search:
     # --- on transcripts ---
 
     def _on_transcripts(self, recorded: Sequence[Recorded]) -> None:
-        cases = {case.id: case for case in self._cases}
+        arches = sorted({on.arch for on in recorded})
+        cases = {arch: self._supplies.build_all(self._cases, ARCHITECTURES[arch]).cases for arch in arches}
         for chosen in chosen_records(cases, recorded, allow=self._allow):
-            for mutant in transcript_mutants(cases[chosen.cell.case], chosen.record, chosen.cell):
+            for mutant in transcript_mutants(chosen.case, chosen.record, chosen.cell):
                 on = chosen.on
                 allow = self._allow.concerning(arch=on.arch, version=on.version)
                 self._judged.append(
@@ -239,32 +243,34 @@ class Chosen:
     """A record that a case's expectations are changed against: where it is from, and how the case is judged by it."""
 
     on: Recorded
+    case: Case
     record: CaseRecord
     cell: CellResult
 
 
 def chosen_records(
-    cases: Mapping[str, Case], recorded: Sequence[Recorded], *, allow: AllowList = NOTHING_ALLOWED
+    cases: Mapping[str, Mapping[str, Case]], recorded: Sequence[Recorded], *, allow: AllowList = NOTHING_ALLOWED
 ) -> Iterator[Chosen]:
     """Yield for each case the first record by which it works, and the first for each other thing that it expects. Pure.
 
-    A record by which the case, as it is now, is not as expected is of no use, and left out.
+    `cases` are those of each architecture, by id. A record by which the case, as it is now, is not as expected is of no
+    use, and left out.
     """
-    for case in cases.values():
+    for name in dict.fromkeys(name for own in cases.values() for name in own):
         seen: list[tuple[Verdict, Expectation]] = []  # what a signature's events hold cannot be hashed
         for on in recorded:
-            record = on.records.get(case.id)
-            if record is None:
+            case, record = cases[on.arch].get(name), on.records.get(name)
+            if case is None or record is None:
                 continue
             own = allow.concerning(arch=on.arch, version=on.version)
             cell = cell_of(on.kernel, case, record, arch=on.arch, version=on.version, allow=own)
             what = (cell.verdict, NO_RULE if cell.verdict == Verdict.PASS else cell.expectation)
             if can_be_mutated(cell) and what not in seen:
                 seen.append(what)
-                yield Chosen(on=on, record=record, cell=cell)
+                yield Chosen(on=on, case=case, record=record, cell=cell)
 
 
-def assignments(cases: Sequence[Case], kernels: Sequence[Kernel], versions: Mapping[str, str]) -> Shares:
+def assignments(cases: Sequence[WrittenCase], kernels: Sequence[Kernel], versions: Mapping[str, str]) -> Shares:
     """Return which cases are tried on which kernels: all on the one of series MAIN, what does not work there elsewhere.
 
     Elsewhere means as few other kernels of `kernels` as possible; `versions` are those that their lock pins. A case
@@ -272,11 +278,14 @@ def assignments(cases: Sequence[Case], kernels: Sequence[Kernel], versions: Mapp
     """
     main = next((kernel for kernel in kernels if kernel.name.startswith(f"{MAIN}-")), kernels[0])
     found: Shares = [(main, cases)]
-    left = [case for case in cases if _expected(case, main, versions.get(main.name, "")) != OutcomeKind.WORKS]
+    rules = {case.id: expectations_of(case) for case in cases}
+    left = [case for case in cases if _expected(rules[case.id], main, versions.get(main.name, "")) != OutcomeKind.WORKS]
     others = [kernel for kernel in kernels if kernel != main and kernel.name in versions]
     while left and others:
         working = {
-            kernel.name: [case for case in left if _expected(case, kernel, versions[kernel.name]) == OutcomeKind.WORKS]
+            kernel.name: [
+                case for case in left if _expected(rules[case.id], kernel, versions[kernel.name]) == OutcomeKind.WORKS
+            ]
             for kernel in others
         }
         best = max(others, key=lambda kernel: len(working[kernel.name]))
@@ -287,16 +296,16 @@ def assignments(cases: Sequence[Case], kernels: Sequence[Kernel], versions: Mapp
     return found
 
 
-def _expected(case: Case, kernel: Kernel, version: str) -> OutcomeKind:
+def _expected(rules: Sequence[Expectation], kernel: Kernel, version: str) -> OutcomeKind:
     try:
-        return choose(case.expect, arch=kernel.arch, version=version).outcome
+        return choose(rules, arch=kernel.arch, version=version).outcome
     except ConfigError:  # a kernel of the user's own, whose version nobody knows before it runs
         return OutcomeKind.WORKS
 
 
 def _trial(case: Case, kernel: Kernel, version: str) -> Trial:
     """Return a case as it goes to a guest: what is expected of the kernel says who may share that guest."""
-    expected = _expected(case, kernel, version)
+    expected = _expected(case.expect, kernel, version)
     return Trial(
         case=case,
         survives=not case.isolated or expected in SURVIVES,
@@ -304,7 +313,7 @@ def _trial(case: Case, kernel: Kernel, version: str) -> Trial:
     )
 
 
-def equivalents_of(cases: Sequence[Case]) -> tuple[Equivalent, ...]:
+def equivalents_of(cases: Sequence[WrittenCase]) -> tuple[Equivalent, ...]:
     """Return what mutants.yaml says beside the cases; raise ConfigError."""
     folders = dict.fromkeys(case.folder.parent for case in cases)
     return tuple(entry for folder in folders for entry in load_equivalents(folder))

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
-from harness.config.base import frozen_copy
-from harness.config.case import Case
-from harness.config.signature import event_keys
-from harness.config.steps import EventPattern, InfoStep, Observation, ObserveStep, RunTrigger, Step, TriggerStep
 from harness.model.results import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
-from harness.scenario.jobs import AgentStep, step_names, steps_of
+from harness.scenario.case import AgentStep, Case, ExpectedEvent, Look, step_names
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
@@ -31,19 +26,9 @@ SIDES = ("client", "listener", "trace")
 def case_mutants(case: Case, *, reached: int) -> Iterator[tuple[str, Case]]:
     """Yield the mutants of what the steps of a case must show as (what is changed, changed case).
 
-    Only steps before `reached`, a number of steps as the agent counts them, are changed: no other is judged.
+    Only steps before `reached`, a number of steps, are changed: no other is judged.
     """
-    before = agent_steps(case)
-    for what, changed in _changed_cases(case):
-        after = agent_steps(changed)
-        first = next((index for index, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]), None)
-        if first is not None and first < reached:
-            yield what, changed
-
-
-def agent_steps(case: Case) -> list[AgentStep]:
-    """Return a case's steps; the places of its objects in the guest do not matter here."""
-    return steps_of(case, paths={file: PurePosixPath(file) for file in case.files.values()})
+    return case_mutants_beside(case, (), reached=reached)
 
 
 def case_mutants_beside(
@@ -54,14 +39,14 @@ def case_mutants_beside(
     Where a rule says what comes instead, what should come is compared with nothing; the rule's own mutants stand for
     it.
     """
-    steps = agent_steps(case)
-    names = step_names(steps)
     hidden = [(each.step, word) for each in expected for word in _words_of(each)]
-    for what, changed in case_mutants(case, reached=reached):
-        pairs = enumerate(zip(steps, agent_steps(changed), strict=True))
-        name = next(names[index] for index, (before, after) in pairs if before != after)
-        if not any(name == step and word in what.replace(":", "").split() for step, word in hidden):
-            yield what, changed
+    for index, (step, name) in enumerate(zip(case.steps, step_names(case.steps), strict=True)):
+        if index >= reached:
+            return
+        for what, changed in step_mutants_of(step):
+            if not any(name == hidden_step and word in what.replace(":", "").split() for hidden_step, word in hidden):
+                steps = (*case.steps[:index], changed, *case.steps[index + 1 :])
+                yield f"{name}: {what}", replace(case, steps=steps)
 
 
 def _words_of(one: ExpectedDifference) -> tuple[str, ...]:
@@ -111,11 +96,11 @@ def rule_mutants(expected: Expectation, outcome: Outcome) -> Iterator[tuple[str,
 
 
 def _other_differences(one: ExpectedDifference) -> Iterator[tuple[str, Any]]:
-    if one.kind == DifferenceKind.EVENTS:
-        patterns = tuple(EventPattern(**event) for event in one.seen)
+    if isinstance(one.seen, tuple):
+        patterns = tuple(ExpectedEvent(**event) for event in one.seen)
         for what, changed in pattern_mutants(patterns):
             if _plain(changed) != _plain(patterns):
-                yield what, tuple(event_keys(each) for each in changed for _ in range(each.times))
+                yield what, tuple(each.keys() for each in changed for _ in range(each.times))
     elif isinstance(one.seen, int):
         yield f"{one.kind} {one.seen + 1}", one.seen + 1
     elif isinstance(one.seen, str):
@@ -125,82 +110,61 @@ def _other_differences(one: ExpectedDifference) -> Iterator[tuple[str, Any]]:
 # --- what the steps must show --------------------------------------------------------------------------------
 
 
-def _changed_cases(case: Case) -> Iterator[tuple[str, Case]]:
-    if not case.steps:
-        for key in ("observe", "control"):
-            look = getattr(case, key)
-            if look is not None:
-                for what, other in observation_mutants(look):
-                    yield f"{key}: {what}", frozen_copy(Case, case, **{key: other})
-        if case.again is not None:
-            for what, other in observation_mutants(case.again.observe):
-                again = case.again.model_copy(update={"observe": other})
-                yield f"again: {what}", frozen_copy(Case, case, again=again)
-        if isinstance(case.trigger, RunTrigger) and case.trigger.retval is not None:
-            trigger = case.trigger.model_copy(update={"retval": case.trigger.retval + 1})
-            yield f"trigger: retval {trigger.retval}", frozen_copy(Case, case, trigger=trigger)
-        return
-    for index, step in enumerate(case.steps):
-        for what, changed in _changed_steps(step):
-            steps = (*case.steps[:index], changed, *case.steps[index + 1 :])
-            yield f"step {index + 1} ({step.do}): {what}", frozen_copy(Case, case, steps=steps)
+def step_mutants_of(step: AgentStep) -> Iterator[tuple[str, AgentStep]]:
+    """Yield the mutants of what one step must show as (what is changed, changed step)."""
+    if step.look is not None:
+        for what, look in look_mutants(step.look):
+            yield what, replace(step, look=look)
+    for name, value in step.fields.items():
+        other = value + 1 if isinstance(value, int) else "nothing.at_all"
+        yield f"{name} {other}", replace(step, fields={**step.fields, name: other})
+    if step.retval is not None:
+        yield f"retval {step.retval + 1}", replace(step, retval=step.retval + 1)
+    if step.refused:
+        yield "must be accepted", replace(step, refused=(), message=None)
+        yield f"refused with {OTHER_ERRNO}", replace(step, refused=(OTHER_ERRNO,))
+        if step.message is not None:
+            yield "another message", replace(step, message=NO_SUCH_TEXT)
 
 
-def _changed_steps(step: Step) -> Iterator[tuple[str, Step]]:
-    if isinstance(step, ObserveStep):
-        for what, look in observation_mutants(step.expect):
-            yield what, step.model_copy(update={"expect": look})
-    elif isinstance(step, InfoStep):
-        for name, value in step.expect.items():
-            other = value + 1 if isinstance(value, int) else "nothing.at_all"
-            yield f"{name} {other}", step.model_copy(update={"expect": {**step.expect, name: other}})
-    elif isinstance(step, TriggerStep) and isinstance(step.trigger, RunTrigger) and step.trigger.retval is not None:
-        trigger = step.trigger.model_copy(update={"retval": step.trigger.retval + 1})
-        yield f"retval {trigger.retval}", step.model_copy(update={"trigger": trigger})
-    if getattr(step, "refused", None):
-        yield "must be accepted", step.model_copy(update={"refused": None, "message": None})
-        yield f"refused with {OTHER_ERRNO}", step.model_copy(update={"refused": (OTHER_ERRNO,)})
-        if getattr(step, "message", None) is not None:
-            yield "another message", step.model_copy(update={"message": NO_SUCH_TEXT})
-
-
-def observation_mutants(look: Observation) -> Iterator[tuple[str, Observation]]:
-    """Yield the mutants of an observation as (what is changed, changed observation)."""
+def look_mutants(look: Look) -> Iterator[tuple[str, Look]]:
+    """Yield the mutants of what a look must see as (what is changed, changed look)."""
     for side in SIDES:
-        patterns: tuple[EventPattern, ...] | None = getattr(look, side)
+        patterns: tuple[ExpectedEvent, ...] | None = getattr(look, side)
         if patterns is None:
             continue
         seen = {_plain(patterns)}
         for what, changed in pattern_mutants(patterns):
             if _plain(changed) not in seen:
                 seen.add(_plain(changed))
-                yield f"{side}: {what}", look.model_copy(update={side: changed})
+                yield f"{side}: {what}", replace(look, **{side: changed})
 
 
-def pattern_mutants(patterns: tuple[EventPattern, ...]) -> Iterator[tuple[str, tuple[EventPattern, ...]]]:
+def pattern_mutants(patterns: tuple[ExpectedEvent, ...]) -> Iterator[tuple[str, tuple[ExpectedEvent, ...]]]:
     """Yield the mutants of some events in a row: one dropped, doubled, at another place, or with another number."""
 
-    def at(index: int, *instead: EventPattern) -> tuple[EventPattern, ...]:
+    def at(index: int, *instead: ExpectedEvent) -> tuple[ExpectedEvent, ...]:
         return (*patterns[:index], *instead, *patterns[index + 1 :])
 
     for index, one in enumerate(patterns):
         if ENDS <= index < len(patterns) - ENDS:
             continue
         name = f"event {index + 1} ({one.kind})"
-        fewer = (one.model_copy(update={"times": one.times - 1}),) if one.times > 1 else ()
+        fewer = (replace(one, times=one.times - 1),) if one.times > 1 else ()
         yield f"{name} dropped", at(index, *fewer)
-        yield f"{name} doubled", at(index, one.model_copy(update={"times": one.times + 1}))
-        yield f"{name} of another kind", at(index, one.model_copy(update={"kind": OTHER_KIND}))
-        for key, value in (("retval", one.retval), ("value", one.value)):
-            if value is not None:
-                other = value + 1 if isinstance(value, int) else OTHER_FIELD
-                yield f"{name} with {key} {other}", at(index, one.model_copy(update={key: other}))
+        yield f"{name} doubled", at(index, replace(one, times=one.times + 1))
+        yield f"{name} of another kind", at(index, replace(one, kind=OTHER_KIND))
+        if one.retval is not None:
+            yield f"{name} with retval {one.retval + 1}", at(index, replace(one, retval=one.retval + 1))
+        if one.value is not None:
+            other = one.value + 1 if isinstance(one.value, int) else OTHER_FIELD
+            yield f"{name} with value {other}", at(index, replace(one, value=other))
         if index + 1 < len(patterns):
             yield f"{name} behind the next", (*patterns[:index], patterns[index + 1], one, *patterns[index + 2 :])
     if not patterns:
-        yield "an event more", (EventPattern(kind="fexit"),)
+        yield "an event more", (ExpectedEvent(kind="fexit"),)
 
 
-def _plain(patterns: Sequence[EventPattern]) -> tuple[Any, ...]:
+def _plain(patterns: Sequence[ExpectedEvent]) -> tuple[Any, ...]:
     """Return events as they are compared, one by one."""
     return tuple((one.kind, one.retval, one.value) for one in patterns for _ in range(one.times))

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.base import frozen_copy
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
 from harness.facts.kernel import KernelFacts, version_of
 from harness.facts.records import CaseRecord
@@ -28,6 +27,7 @@ from harness.mutants.model import Mutant
 from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
 from harness.run.one_kernel import run_kernel
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import RunKeys
 from harness.supply.supplies import Supplies
@@ -92,7 +92,7 @@ class Laboratory:
     cold: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, kernel: Kernel, trials: Sequence[Trial], *, cases: Sequence[Case]) -> Answers:
+    def run(self, kernel: Kernel, trials: Sequence[Trial], *, cases: Sequence[WrittenCase]) -> Answers:
         """Run trials on a kernel; `cases` are all cases of the search, whose modules the guests have.
 
         Raises what keeps a guest from starting at all.
@@ -108,7 +108,8 @@ class Laboratory:
             stopping=self.stopping,
         )
         files = plan.kernel
-        objects = self.supplies.objects(list({trial.case.id: trial.case for trial in trials}.values()), arch)
+        tried = {trial.case.id for trial in trials}
+        objects = self.supplies.build_all([case for case in cases if case.id in tried], arch).files
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
         work = _Work(plan, trials, objects, starter=Starter(snapshots))
         answers = Answers(records=[None] * len(trials))
@@ -177,7 +178,7 @@ class _Work:
         cases, objects, edits = [], {}, {}
         for index in indexes:
             trial, name = self._trials[index], self.name(index)
-            cases.append(frozen_copy(Case, trial.case, id=name, cmdline="", isolated=trial.dies))
+            cases.append(replace(trial.case, id=name, cmdline="", isolated=trial.dies))
             objects[name] = self._files(trial, name, folder=folder)
             edits[name] = trial.mutant
         plan = replace(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.config.base import Line, Model, Text
+from harness.config.base import Line, Text
 from harness.config.reading.explain import read
+from harness.config.reading.models import Model
 from harness.mutants.model import Fate, Judged
 
 FILE = "mutants.yaml"

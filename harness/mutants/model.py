@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harness.config.case import Case
 from harness.facts.records import CaseRecord
 from harness.model.results import Expectation, OutcomeKind, Verdict
+from harness.scenario.case import Case
 
 GREEN = frozenset({Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE})
 """The verdicts of cells in which mutants are looked for."""

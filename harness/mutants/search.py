@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.case import Case
 from harness.facts.records import CaseRecord
 from harness.judge.cells import cell_of
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.judge.verdict import judge
 from harness.model.results import CellResult, OutcomeKind, Verdict
 from harness.mutants.elf import functions
-from harness.mutants.expectations import agent_steps, case_mutants_beside, rule_mutants
+from harness.mutants.expectations import case_mutants_beside, rule_mutants
 from harness.mutants.known import Equivalent
 from harness.mutants.model import GREEN, Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.programs import program_mutants
 from harness.mutants.steps import Script, step_mutants
-from harness.scenario.jobs import AgentStep
+from harness.scenario.case import AgentStep, Case
 
 
 def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Mapping[str, Path]) -> Iterator[Mutant]:
@@ -28,9 +27,9 @@ def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Map
     one of them may have run by then, and only those of objects that were loaded. `objects` are the built objects by
     file name.
     """
-    steps = agent_steps(case)
+    steps = case.steps
     loaded = loaded_objects(steps, record)
-    data = {name: objects[file].read_bytes() for name, file in case.files.items() if name in loaded}
+    data = {name: objects[file].read_bytes() for name, file in case.objects.items() if name in loaded}
     programs = {name: functions(code) for name, code in data.items()}
     reached = steps_reached(record, cell, len(steps))
     for name, changes in step_mutants(Script(steps=steps, programs=programs, reached=reached)):
@@ -42,7 +41,7 @@ def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Map
         yield Mutant(case=case, kind=Kind.STEPS, name=f"command line without {case.cmdline}", cmdline="")
     if not any(step.op == "trigger" for step in steps[: reached + (cell.outcome.kind == OutcomeKind.CRASHED)]):
         return
-    for file, object_name in {file: name for name, file in case.files.items() if name in loaded}.items():
+    for file, object_name in {file: name for name, file in case.objects.items() if name in loaded}.items():
         for name, patched in program_mutants(data[object_name]):
             what = f"{object_name}.{name}"
             yield Mutant(case=case, kind=Kind.PROGRAMS, name=what, objects={file: patched})
@@ -65,7 +64,7 @@ def steps_reached(record: CaseRecord, cell: CellResult, steps: int) -> int:
 def transcript_mutants(case: Case, record: CaseRecord, cell: CellResult) -> Iterator[Mutant]:
     """Yield the mutants of what a case expects that can be judged on a record of it; `cell` is how it was judged."""
     if cell.verdict != Verdict.NOT_APPLICABLE:
-        reached = steps_reached(record, cell, len(agent_steps(case)))
+        reached = steps_reached(record, cell, len(case.steps))
         for what, changed in case_mutants_beside(case, cell.expectation.differences, reached=reached):
             yield Mutant(case=case, kind=Kind.EXPECTATIONS, name=what, changed=changed)
     if cell.verdict != Verdict.PASS:

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.mutants.elf import Function
 from harness.mutants.programs import representatives
-from harness.scenario.jobs import AgentStep
+from harness.scenario.case import AgentStep
 
 LOOKS = frozenset({"observe", "read-trace", "info"})
 """Steps that show something of what came before them."""

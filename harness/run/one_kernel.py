@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.config.case import Case
 from harness.errors import BpfmatrixError
 from harness.facts.kernel import KernelFacts, with_session
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
 from harness.model.rows import Row
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]

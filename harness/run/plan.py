@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from harness.config.base import OTHER_ARCHITECTURE_NAMES
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
@@ -22,7 +22,7 @@ class Cell:
     """One kernel x one case."""
 
     kernel: Kernel
-    case: Case
+    case: WrittenCase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,13 @@ class Plan:
     """What a run does. `cells` has every kernel x every case, in the order of kernels, then cases."""
 
     kernels: tuple[Kernel, ...]
-    cases: tuple[Case, ...]
+    cases: tuple[WrittenCase, ...]
     cells: tuple[Cell, ...]
 
 
 def make_plan(
     matrix: Matrix,
-    cases: Sequence[Case],
+    cases: Sequence[WrittenCase],
     *,
     kernel_globs: Sequence[str] = (),
     arches: Sequence[str] = (),

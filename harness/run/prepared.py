@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.config.case import CASE_FILE, Case, load_cases
+from harness.config.case import CASE_FILE, WrittenCase, load_cases
 from harness.config.matrix import Matrix, PathKernel, load_matrix
 from harness.errors import BuildError, ConfigError, UsageError
 from harness.host.cache import DEFAULT_MAX_GIB
@@ -20,7 +20,9 @@ from harness.model.architectures import ARCHITECTURES, host_name
 from harness.qemu.accel import forget_versions, qemu_version
 from harness.run.observer import Observer
 from harness.run.plan import Plan, make_plan
-from harness.scenario.jobs import signature_problems
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
+from harness.scenario.signatures import signature_problems
 from harness.supply.image.keys import RunKeys, make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
@@ -67,7 +69,7 @@ class Prepared:
     @property
     def allow(self) -> AllowList:
         """The known splats, on the day (UTC) of the run's start."""
-        return AllowList(entries=self.matrix.known_splats, today=self.started.date())
+        return AllowList(entries=self.matrix.allowed_splats(), today=self.started.date())
 
     @property
     def faults(self) -> tuple[BuildError, ...]:
@@ -76,8 +78,8 @@ class Prepared:
         return tuple(found.values())
 
     def cases(self, arch: str) -> list[Case]:
-        """Return the cases as they are on an architecture: with its objects, where those could be built."""
-        return [self.built[arch].cases.get(case.id, case) for case in self.plan.cases]
+        """Return the cases as they are on an architecture: with what its objects say, where those could be built."""
+        return [self.built[arch].cases[case.id] for case in self.plan.cases]
 
 
 def load_plan(options: Options) -> tuple[Matrix, Plan]:
@@ -96,9 +98,11 @@ def load_plan(options: Options) -> tuple[Matrix, Plan]:
     return matrix, plan
 
 
-def _check_signatures(cases: Sequence[Case]) -> None:
+def _check_signatures(cases: Sequence[WrittenCase]) -> None:
     """Raise ConfigError where the signature of a known bug cannot be that of its case."""
-    problems = [f"{shown(case.folder / CASE_FILE)}: {text}" for case in cases for text in signature_problems(case)]
+    problems = [
+        f"{shown(case.folder / CASE_FILE)}: {text}" for case in cases for text in signature_problems(compile_case(case))
+    ]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.config.matrix import Settings
+from harness.model.settings import Settings
 from harness.supply.image.keys import RunKeys
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.kernels.files import KernelFiles

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.config.base import frozen_copy
-from harness.config.case import CASE_FILE, Case
+from harness.config.case import CASE_FILE, WrittenCase
 from harness.config.reading.explain import did_you_mean, tell
 from harness.config.reading.yaml_source import Loc, dotted, load, quoted
 from harness.config.steps import (
@@ -33,7 +32,8 @@ from harness.config.steps import (
     TriggerStep,
 )
 from harness.errors import ConfigError
-from harness.scenario.jobs import TARGET, numbered
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import TARGET, Carriers, compile_case, numbered
 from harness.supply.listing import STRUCT_OPS, Listing
 
 Problem = tuple[Loc, str]
@@ -55,8 +55,8 @@ _MAP_TYPES = (
 )
 
 
-def resolve(case: Case, listings: Mapping[str, Listing]) -> Case:
-    """Return the case with what its objects say: which of them holds the events, and which the trace.
+def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
+    """Return the value of a case, with what its objects say: which of them holds the events, and which the trace.
 
     `listings` maps the file name of each object to what it has. Raises ConfigError, with one line per mistake, where a
     name is in no object or a step needs what is not there.
@@ -66,7 +66,7 @@ def resolve(case: Case, listings: Mapping[str, Listing]) -> Case:
     if problems:
         path = case.folder / CASE_FILE
         raise ConfigError(tell(dict.fromkeys(problems), path=path, positions=load(path)[1]))
-    return frozen_copy(Case, case, events_in=look.events_in, trace_in=look.trace_in)
+    return compile_case(case, Carriers(events_in=look.events_in, trace_in=look.trace_in))
 
 
 @dataclass
@@ -84,7 +84,7 @@ class _State:
 class _Look:
     """One look through a case, step by step."""
 
-    def __init__(self, case: Case, listings: Mapping[str, Listing]) -> None:
+    def __init__(self, case: WrittenCase, listings: Mapping[str, Listing]) -> None:
         self._case, self._listings = case, listings
         self._state = _State()
         self._missing = set(case.missing)

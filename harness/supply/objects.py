@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.errors import CompileError, ObjectFileError
 from harness.host.cache import Cache, digest, file_state, sha256_known
 from harness.host.process import find_tool, run
@@ -61,7 +61,7 @@ class ObjectBuilder:
         self._folders: dict[str, list[str]] = {}
         self._notes: dict[str, Path] = {}
 
-    def build(self, case: Case, arch: Architecture, *, sight: Sight | None = None) -> dict[str, BuiltObject]:
+    def build(self, case: WrittenCase, arch: Architecture, *, sight: Sight | None = None) -> dict[str, BuiltObject]:
         """Return file name -> built object for every object that the case names.
 
         `sight` is how the files are, for several cases in a row. Raises CompileError with clang's own text,

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel
 from harness.errors import BuildError, ConfigError, PackageGoneError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
 from harness.supply.debian.apt import Apt
 from harness.supply.debian.lock import Lock, LockedImage, read_lock
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
@@ -39,8 +41,8 @@ NO_OBJECTS: Mapping[str, Mapping[str, Path]] = {}
 class Built:
     """What came of building the objects of some cases for one architecture.
 
-    `files` maps a case's id to its objects (file name -> path), `cases` to the case with what its objects say, `faults`
-    those that cannot be built to the reason. `mistakes` are those in the cases themselves, a line each.
+    `files` maps a case's id to its objects (file name -> path), `cases` to the case that its objects make complete,
+    `faults` those that cannot be built to the reason. `mistakes` are those in the cases themselves, a line each.
     """
 
     files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
@@ -93,22 +95,22 @@ class Supplies:
             }
         )
 
-    def objects(self, cases: Sequence[Case], arch: Architecture) -> Mapping[str, Mapping[str, Path]]:
-        """Return the built objects of some cases: case id -> file name -> path; raise BuildError where one fails."""
+    def build_all(self, cases: Sequence[WrittenCase], arch: Architecture) -> Built:
+        """Do what `build` does; raise BuildError where a case cannot be built, ConfigError where one is wrong."""
         built = self.build(cases, arch)
         for fault in built.faults.values():
             raise fault
         if built.mistakes:
             raise ConfigError("\n".join(built.mistakes))
-        return built.files
+        return built
 
-    def build(self, cases: Sequence[Case], arch: Architecture) -> Built:
+    def build(self, cases: Sequence[WrittenCase], arch: Architecture) -> Built:
         """Build the objects of some cases, and look up in them the names that the cases give.
 
         A case that cannot be built holds up no other.
         """
         files: dict[str, Mapping[str, Path]] = {}
-        known: dict[str, Case] = {}
+        known = {case.id: compile_case(case) for case in cases}
         faults: dict[str, BuildError] = {}
         mistakes: list[str] = []
         sight = Sight()
@@ -141,7 +143,7 @@ class Supplies:
                 self._programs = guest_programs(harness_programs(), cache=self.cache, base=base)
             return self._programs
 
-    def kernel(self, kernel: Kernel, *, cases: Sequence[Case]) -> KernelFiles:
+    def kernel(self, kernel: Kernel, *, cases: Sequence[WrittenCase]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache.
 
         Called for the same kernel from several threads, it obtains it once.
@@ -165,7 +167,7 @@ class Supplies:
     def guest(
         self,
         kernel: Kernel,
-        cases: Sequence[Case],
+        cases: Sequence[WrittenCase],
         *,
         keys: RunKeys,
         folder: Path,

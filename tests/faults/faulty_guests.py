@@ -8,10 +8,11 @@ from pathlib import Path
 
 from projects import ROOT
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import load_matrix
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.guest_compiler import SERVICE
 from harness.supply.image.keys import make_keys
@@ -24,18 +25,19 @@ __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_prog
 AGENT, STEPS = "guest_agent.py", "agent/steps.py"
 
 
-def prepare(name: str, cases: Sequence[Case], *, folder: Path) -> GuestPlan:
-    """Return a plan for a kernel of the committed matrix, ready to boot."""
+def prepare(name: str, written: Sequence[WrittenCase], *, folder: Path) -> tuple[GuestPlan, tuple[Case, ...]]:
+    """Return a plan for a kernel of the committed matrix, ready to boot, and the cases as its guests get them."""
     matrix = load_matrix(ROOT / "matrix.yaml")
     supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
     kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
-    objects = supplies.objects(cases, ARCHITECTURES[kernel.arch])
-    return supplies.guest(kernel, cases, keys=make_keys(), folder=folder, objects=objects)
+    built = supplies.build_all(written, ARCHITECTURES[kernel.arch])
+    plan = supplies.guest(kernel, written, keys=make_keys(), folder=folder, objects=built.files)
+    return plan, tuple(built.cases[case.id] for case in written)
 
 
 def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:
     settings = plan.settings
-    deadlines = settings.deadlines.model_copy(update=seconds)
+    deadlines = dataclasses.replace(settings.deadlines, **seconds)
     return dataclasses.replace(plan, settings=dataclasses.replace(settings, deadlines=deadlines))
 
 

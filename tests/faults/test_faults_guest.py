@@ -18,12 +18,14 @@ import pytest
 from faulty_guests import SERVICE, faulty, prepare, with_deadlines, with_program
 from projects import FLAGSHIP, INPUTS, KERNEL, ROOT, alive, guests, load_input, until
 
-from harness.config.case import Case, load_case
+from harness.config.case import WrittenCase, load_case
 from harness.errors import ConfigError
 from harness.facts.kernel import KernelFacts
 from harness.judge.cells import cells as cells_of
 from harness.model.results import CellResult, OutcomeKind, Stage, Verdict
 from harness.run.one_kernel import facts_of, run_kernel
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
 from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
@@ -34,16 +36,26 @@ WITHOUT_MODULES = "7.1-x86_64"
 Boot = Callable[..., tuple[KernelFacts, dict[str, CellResult]]]
 
 
-@pytest.fixture(scope="module")
-def cases() -> tuple[Case, ...]:
+def written() -> list[WrittenCase]:
+    """The flagship under three names."""
     flagship = load_case(FLAGSHIP)
-    return tuple(flagship.model_copy(update={"id": name}) for name in NAMES)
+    return [flagship.model_copy(update={"id": name}) for name in NAMES]
 
 
 @pytest.fixture(scope="module")
-def prepared(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> GuestPlan:
-    """A plan for the fastest kernel of the matrix; `folder` is to be replaced."""
-    return prepare(KERNEL, cases, folder=tmp_path_factory.mktemp("unused"))
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[GuestPlan, tuple[Case, ...]]:
+    """A plan for the fastest kernel of the matrix, whose `folder` is to be replaced, and its cases."""
+    return prepare(KERNEL, written(), folder=tmp_path_factory.mktemp("unused"))
+
+
+@pytest.fixture(scope="module")
+def prepared(planned: tuple[GuestPlan, tuple[Case, ...]]) -> GuestPlan:
+    return planned[0]
+
+
+@pytest.fixture(scope="module")
+def cases(planned: tuple[GuestPlan, tuple[Case, ...]]) -> tuple[Case, ...]:
+    return planned[1]
 
 
 @pytest.fixture
@@ -106,8 +118,9 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan
 
 
 @pytest.mark.nightly
-def test_a_panic_is_a_crash_over_a_serial_port_too(plan: GuestPlan, cases: Sequence[Case]) -> None:
-    serial = faulty(prepare(WITHOUT_MODULES, cases, folder=plan.folder), 'open("/proc/sysrq-trigger", "w").write("c")')
+def test_a_panic_is_a_crash_over_a_serial_port_too(plan: GuestPlan) -> None:
+    sound, cases = prepare(WITHOUT_MODULES, written(), folder=plan.folder)
+    serial = faulty(sound, 'open("/proc/sysrq-trigger", "w").write("c")')
     assert serial.serial
     run, cells = boot(with_deadlines(serial, case=600.0), cases)
     assert cells["second"].outcome.kind == OutcomeKind.CRASHED
@@ -190,7 +203,7 @@ def test_a_case_that_hangs_meets_its_deadline_in_the_guest_and_no_other_does(
     plan: GuestPlan, cases: Sequence[Case]
 ) -> None:
     plan = faulty(plan, "time.sleep(3600)")
-    cases = [cases[0], cases[1].model_copy(update={"deadline": 1.0}), cases[2]]
+    cases = [cases[0], dataclasses.replace(cases[1], deadline=1.0), cases[2]]
     run, cells = boot(plan, cases)
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
@@ -263,7 +276,7 @@ def test_a_death_at_boot_is_an_error_though_the_case_expects_a_crash(name: str, 
     with pytest.raises(ConfigError, match='the outcome "crashed" needs the key "step"'):
         load_case(INPUTS / name)
     rule = {"outcome": "crashed", "reason": "a bug", "source": "a report", **DIES}
-    expecting = load_input(name, expect=[rule], isolated=True)
+    expecting = compile_case(load_input(name, expect=[rule], isolated=True))
     dead = dataclasses.replace(plan, cmdline="rdinit=/usr/bin/busybox -- true")
     _, cells = boot(dead, [expecting])
     (cell,) = cells.values()
@@ -279,9 +292,9 @@ def test_a_death_at_boot_is_an_error_though_the_case_expects_a_crash(name: str, 
 def test_too_little_memory_to_boot_is_an_error_whatever_is_expected(name: str, memory: int, tmp_path: Path) -> None:
     """6.1 dies in freplace-loop, as the case says; with 64 MiB it dies before any case."""
     case = load_case(ROOT / "bpf" / name)
-    plan = prepare(KERNEL, [case], folder=tmp_path)
+    plan, cases = prepare(KERNEL, [case], folder=tmp_path)
     plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, memory=memory))
-    _, cells = boot(plan, [case])
+    _, cells = boot(plan, cases)
     (cell,) = cells.values()
     assert (cell.outcome.kind, cell.verdict) == (OutcomeKind.LOST, Verdict.ERROR)
 

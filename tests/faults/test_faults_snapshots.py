@@ -16,7 +16,7 @@ import pytest
 from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_program
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
-from harness.config.case import Case, load_case
+from harness.config.case import load_case
 from harness.facts.kernel import KernelFacts
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
@@ -26,6 +26,7 @@ from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, OutcomeKind, Start, Verdict
 from harness.qemu.accel import qemu_version
 from harness.run.one_kernel import run_kernel
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 pytestmark = pytest.mark.vm
@@ -34,14 +35,21 @@ GONE_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
-def cases() -> tuple[Case, ...]:
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[GuestPlan, tuple[Case, ...]]:
+    """A plan whose `folder` is to be replaced, and its cases."""
     flagship = load_case(FLAGSHIP)
-    return tuple(flagship.model_copy(update={"id": name}) for name in ("first", "second", "third"))
+    written = [flagship.model_copy(update={"id": name}) for name in ("first", "second", "third")]
+    return prepare(KERNEL, written, folder=tmp_path_factory.mktemp("unused"))
 
 
 @pytest.fixture(scope="module")
-def prepared(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> GuestPlan:
-    return prepare(KERNEL, cases, folder=tmp_path_factory.mktemp("unused"))
+def prepared(planned: tuple[GuestPlan, tuple[Case, ...]]) -> GuestPlan:
+    return planned[0]
+
+
+@pytest.fixture(scope="module")
+def cases(planned: tuple[GuestPlan, tuple[Case, ...]]) -> tuple[Case, ...]:
+    return planned[1]
 
 
 @pytest.fixture(scope="module")

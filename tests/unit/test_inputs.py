@@ -75,7 +75,7 @@ def test_an_object_for_each_architecture(tmp_path: Path) -> None:
     found = {arch: built(tmp_path, name, ARCHITECTURES[arch], copied=True) for arch in ("x86_64", "arm64", "riscv64")}
     assert list(found["x86_64"].files[name]) == ["tracer_x86_bpfel.o"]
     assert list(found["arm64"].files[name]) == ["other.bpf.c"]
-    assert found["arm64"].cases[name].files == {"target": "other.bpf.c"}
+    assert found["arm64"].cases[name].objects == {"target": "other.bpf.c"}
     (fault,) = found["riscv64"].faults.values()
     assert "target has no object for riscv64 (it has: x86_64, arm64)" in str(fault)
 
@@ -117,7 +117,8 @@ def test_what_is_no_mistake_is_not_told(tmp_path: Path, name: str) -> None:
 
 def test_the_trace_of_a_tracer_of_a_foreign_program_is_the_tracers(tmp_path: Path) -> None:
     name = "33-foreign-target"
-    assert built(tmp_path, name).cases[name].trace_in == "tracer"
+    (step,) = [step for step in built(tmp_path, name).cases[name].steps if step.op == "read-trace"]
+    assert step.args["object"] == "tracer"
 
 
 def test_a_warning_is_told_in_the_compilers_text(tmp_path: Path) -> None:

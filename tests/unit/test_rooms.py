@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,30 @@ def test_who_judges_and_reports_sees_no_guest(room: str) -> None:
     """So a finished run can be judged again, and reports can be made of it, on any machine."""
     used = set().union(*(uses(path) for path in (HARNESS / room).rglob("*.py")))
     assert not used & {"guest", "qemu", "supply", "run", *IN_GUEST}
+
+
+@pytest.mark.parametrize("room", ["judge", "guest", "facts", "reports", "qemu"])
+def test_who_judges_reports_and_runs_guests_knows_no_yaml(room: str) -> None:
+    """A case is a value there (harness/scenario/case.py), in whatever form it was written."""
+    found = set().union(*(imported(path) for path in (HARNESS / room).rglob("*.py")))
+    assert not [name for name in found if name.startswith(("harness.config", "harness.scenario.from_yaml"))]
+
+
+READS_FILES = ("harness.errors", "harness.host.paths", "harness.config.reading")
+
+
+def test_what_reads_and_explains_yaml_knows_nothing_of_what_it_reads() -> None:
+    found = set().union(*(imported(path) for path in (HARNESS / "config/reading").glob("*.py")))
+    assert not [name for name in found if not name.startswith(READS_FILES)]
+
+
+OURS = re.compile(r"kernel|\bcases?\b|bpf|errno|guest|\barch|release|matrix\.yaml|expect\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", sorted((HARNESS / "config/reading").glob("*.py")), ids=lambda path: path.name)
+def test_what_reads_and_explains_yaml_has_no_word_of_ours(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert not [f"{number}: {line}" for number, line in enumerate(lines, start=1) if OURS.search(line)]
 
 
 def test_a_room_that_is_above_is_found(tmp_path: Path) -> None:

@@ -6,18 +6,20 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config.case import Case, load_case
-from harness.config.matrix import Deadlines, Settings
+from harness.config.case import WrittenCase, load_case
 from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord
 from harness.facts.transcript import Transcript
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import PackageInfo
 from harness.model.rows import Row
+from harness.model.settings import Deadlines, Settings
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
 from harness.supply.debian.apt import PackageFile
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
@@ -43,6 +45,16 @@ def check_golden(name: str, text: str) -> None:
 
 
 def sample_case(**changes: Any) -> Case:
+    """The value of `written_case`."""
+    return compile_case(written_case(**changes))
+
+
+def compiled(cases: Sequence[WrittenCase]) -> Mapping[str, Case]:
+    """The values of some cases by id, as if nothing were known of their objects."""
+    return {case.id: compile_case(case) for case in cases}
+
+
+def written_case(**changes: Any) -> WrittenCase:
     """The case that golden/agent-6.1.jsonl is a run of; `changes` replace top-level keys (None removes one)."""
     keys: dict[str, Any] = {
         "id": CASE_ID,
@@ -70,7 +82,7 @@ def sample_case(**changes: Any) -> Case:
         "control": {"client": [{"kind": "kprobe"}], "listener": [{"kind": "kprobe"}]},
     }
     keys.update(changes)
-    return Case.model_validate({key: value for key, value in keys.items() if value is not None})
+    return WrittenCase.model_validate({key: value for key, value in keys.items() if value is not None})
 
 
 STEPS: list[dict[str, Any]] = [
@@ -88,7 +100,7 @@ STEPS: list[dict[str, Any]] = [
 def flagship_of_golden() -> Case:
     """The committed flagship with one look, as it was when golden/agent-6.1.jsonl was written."""
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
-    return case.model_copy(update={"again": None, "control": sample_case().control})
+    return compile_case(case.model_copy(update={"again": None, "control": written_case().control}))
 
 
 def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:
@@ -100,7 +112,7 @@ def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:
         "objects": {"target": "target.bpf.c", "tracer": "tracer.bpf.c"},
         "steps": steps or STEPS,
     }
-    return Case.model_validate({**keys, **changes})
+    return compile_case(WrittenCase.model_validate({**keys, **changes}))
 
 
 def golden_bytes() -> bytes:

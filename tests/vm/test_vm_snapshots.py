@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from projects import ROOT, guests, until
 
-from harness.config.case import Case, load_cases
+from harness.config.case import WrittenCase, load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
 from harness.facts.kernel import KernelFacts
@@ -29,6 +29,7 @@ from harness.model.architectures import ARCHITECTURES
 from harness.model.results import CellResult, Start
 from harness.qemu.accel import qemu_version
 from harness.run.one_kernel import run_kernel
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -47,14 +48,18 @@ class Bench:
 
     matrix: Matrix
     supplies: Supplies
-    cases: Sequence[Case]
+    cases: Sequence[WrittenCase]
     folder: Path
 
-    def plan(self, name: str, cases: Sequence[Case], *, folder: str) -> GuestPlan:
-        """Return a plan for a kernel of the matrix, with keys and a folder of its own."""
+    def plan(self, name: str, cases: Sequence[WrittenCase], *, folder: str) -> tuple[GuestPlan, tuple[Case, ...]]:
+        """Return a plan for a kernel of the matrix, with keys and a folder of its own, and the cases for it."""
         kernel = next(kernel for kernel in self.matrix.kernels if kernel.name == name)
-        objects = self.supplies.objects(cases, ARCHITECTURES[kernel.arch])
-        return self.supplies.guest(kernel, self.cases, keys=make_keys(), folder=self.folder / folder, objects=objects)
+        built = self.supplies.build_all(cases, ARCHITECTURES[kernel.arch])
+
+        plan = self.supplies.guest(
+            kernel, self.cases, keys=make_keys(), folder=self.folder / folder, objects=built.files
+        )
+        return plan, tuple(built.cases[case.id] for case in cases)
 
     def snapshots(self, name: str) -> Snapshots:
         arch = next(ARCHITECTURES[kernel.arch] for kernel in self.matrix.kernels if kernel.name == name)
@@ -69,8 +74,7 @@ class Bench:
         self, name: str, wanted: Sequence[str], *, warm: bool, folder: str
     ) -> tuple[KernelFacts, dict[str, CellResult]]:
         """Run cases on a kernel; return what came of it, and its cells by case."""
-        cases = [case for case in self.cases if case.id in wanted]
-        plan = self.plan(name, cases, folder=folder)
+        plan, cases = self.plan(name, [case for case in self.cases if case.id in wanted], folder=folder)
         run = run_kernel(plan, cases, boot=Starter(self.snapshots(name) if warm else None))
         return run, {cell.case: cell for cell in cells_of(run, cases)}
 
@@ -157,7 +161,7 @@ def test_what_restored_guests_do_to_their_memory_stays_theirs(runs: Runs) -> Non
 
 @contextlib.contextmanager
 def guest(bench: Bench, name: str, *, folder: str) -> Iterator[tuple[GuestPlan, Any]]:
-    plan = bench.plan(name, [], folder=folder)
+    plan, _ = bench.plan(name, [], folder=folder)
     with bench.snapshots(name).restored(plan) as qemu, connected(plan, qemu) as connection:
         yield plan, connection
 
@@ -199,12 +203,12 @@ def test_every_restored_guest_is_one_of_its_own(bench: Bench, name: str, tmp_pat
 @pytest.mark.parametrize("name", [KERNEL, SERIAL, pytest.param(BIG_ENDIAN, marks=pytest.mark.nightly)])
 def test_a_restored_guest_has_the_agent_and_nobody_is_connected_but_we(bench: Bench, name: str, tmp_path: Path) -> None:
     """The agent was pushed over a connection of its own, before the snapshot; that is over."""
-    bench.snapshots(name).obtain(bench.plan(name, [], folder=f"made-{name}"))
+    bench.snapshots(name).obtain(bench.plan(name, [], folder=f"made-{name}")[0])
     with guest(bench, name, folder=f"alone-{name}") as (_, connection):
         (processes,) = asked(connection, "pidof dropbear", tmp_path)
         assert len(processes.split()) == 2, "the one that listens, and ours"
         assert asked(connection, "ls /usr/lib/bpfmatrix", tmp_path) == ["guest_service.pyc"], "it came by SFTP alone"
-        plan = bench.plan(name, [], folder="empty-job")
+        plan, _ = bench.plan(name, [], folder="empty-job")
         connection.push(job_parcel(plan, [], agent=False), PARCELS, seconds=20)
         lines = asked(connection, "cat /run/bpfmatrix/out", tmp_path)
     assert [json.loads(line)["type"] for line in lines] == ["hello", "done"]
@@ -214,7 +218,7 @@ def test_a_restored_guest_has_the_agent_and_nobody_is_connected_but_we(bench: Be
 
 
 def test_the_keys_of_one_run_do_not_open_the_guest_of_another(bench: Bench) -> None:
-    plan = bench.plan(KERNEL, [], folder="foreign-keys")
+    plan, _ = bench.plan(KERNEL, [], folder="foreign-keys")
     other = replace(plan, keys=make_keys())
     with (
         bench.snapshots(KERNEL).restored(plan) as qemu,

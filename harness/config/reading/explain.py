@@ -8,7 +8,7 @@ values that are known there can be named.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,7 +19,7 @@ import annotated_types
 from pydantic import BaseModel, Discriminator, RootModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 
-from harness.config.base import Expects, OneOf
+from harness.config.reading.models import Expects, OneOf
 from harness.config.reading.yaml_source import Loc, Positions, dotted, load, quoted
 from harness.errors import ConfigError
 from harness.host.paths import shown
@@ -30,12 +30,14 @@ _MAPPING = "a mapping (lines of `key: value`)"
 _LONGEST_VALUE = 60
 
 
-def read(path: Path, model: type[M], *, context: Any = None) -> tuple[M, Positions]:
+def read(path: Path, model: type[M], *, context: Any = None, spelled: Collection[str] = ()) -> tuple[M, Positions]:
     """Read the YAML file `path` as a `model`; `context` goes to the model's validators.
+
+    `spelled` names keys whose lists keep numbers with a point as text (`load`).
 
     Returns the model and the positions of its keys. Raises ConfigError that lists every error.
     """
-    data, positions = load(path)
+    data, positions = load(path, spelled=spelled)
     problems = [(loc, f"{dotted(loc)}: the value is empty; give one or remove the key") for loc in _nulls(data)]
     empty = {loc for loc, _ in problems}
     try:

@@ -1,8 +1,8 @@
 """Read a YAML file as plain data, and remember on which line everything stands.
 
 The data goes to pydantic; the positions let `harness.config.reading.explain` name the line of every error.
-YAML's own traps are shut here: duplicate keys, keys that are not text, tags, dates, endless aliases; and 6.10 in a
-list of releases (`since`, `fixed`) is text, since the number would be that of 6.1.
+YAML's own traps are shut here: duplicate keys, keys that are not text, tags, dates, endless aliases; and numbers that
+would lose a zero, where the caller wants them as they are spelled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _STRING = f"{_TAG}str"
 _FLOAT = f"{_TAG}float"
-_RELEASES = frozenset({"since", "fixed"})
 _SCALARS = frozenset(f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null"))
 _KIND_OF_TAG = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "nothing"}
 _UNWANTED = frozenset({f"{_TAG}timestamp", f"{_TAG}value"})
@@ -89,7 +88,7 @@ def quoted(text: str) -> str:
 
 
 def dotted(loc: Loc) -> str:
-    """Return the way to a value as users write it: `kernels[3].source`."""
+    """Return the way to a value as users write it: `items[3].name`."""
     path = ""
     for item in loc:
         if isinstance(item, int):
@@ -101,9 +100,10 @@ def dotted(loc: Loc) -> str:
     return path
 
 
-def load(path: Path) -> tuple[dict[str, Any], Positions]:
+def load(path: Path, *, spelled: Collection[str] = ()) -> tuple[dict[str, Any], Positions]:
     """Read the YAML mapping in `path`.
 
+    `spelled` names keys whose lists keep numbers with a point as text: 6.10 is not 6.1.
     Returns the data (dict, list, str, int, float, bool, None) and the positions of all of it.
     Raises ConfigError, with file and line, where the file cannot be read or is not one YAML mapping
     with unique keys that are text.
@@ -120,7 +120,7 @@ def load(path: Path) -> tuple[dict[str, Any], Positions]:
         problems = sorted(_structure_problems(node))
         if problems:
             raise ConfigError("\n".join(f"{name}:{line}: {what}" for line, what in problems))
-        return _Builder(loader, name).build(node)
+        return _Builder(loader, name, spelled=spelled).build(node)
     except yaml.YAMLError as error:
         raise ConfigError(_syntax_error(error, name, text)) from error
     except RecursionError as error:
@@ -237,8 +237,9 @@ def _tag_problems(node: yaml.Node) -> Iterator[tuple[int, str]]:
 class _Builder:
     """Makes data and positions of a checked node graph; one use per file."""
 
-    def __init__(self, loader: yaml.SafeLoader, name: str) -> None:
+    def __init__(self, loader: yaml.SafeLoader, name: str, *, spelled: Collection[str]) -> None:
         self._loader = loader
+        self._spelled = spelled
         self._name = name
         self._lines: dict[Loc, int] = {}
         self._texts: dict[Loc, str] = {}
@@ -284,7 +285,7 @@ class _Builder:
         if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in node.value):
             raise ConfigError(f"{where}: a NUL or half a surrogate pair cannot be used in any value here")
         self._texts[loc] = node.value
-        if node.tag == _FLOAT and len(loc) > 1 and loc[-2] in _RELEASES:
+        if node.tag == _FLOAT and len(loc) > 1 and loc[-2] in self._spelled:
             return node.value
         try:
             return self._loader.construct_object(node)

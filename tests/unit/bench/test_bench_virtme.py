@@ -15,11 +15,12 @@ from harness.bench.virtme import find_virtme, run_vng, vng_argv, write_job
 from harness.config.case import load_case
 from harness.config.steps import Observation
 from harness.errors import BenchError
+from harness.scenario.from_yaml import compile_case
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = load_case(ROOT / "bpf/kprobe-fentry-fexit")
 ONE_LOOK = Observation.model_validate({side: [{"kind": "kprobe"}] for side in ("client", "listener")})
-CASE = COMMITTED.model_copy(update={"again": None, "control": ONE_LOOK})
+CASE = compile_case(COMMITTED.model_copy(update={"again": None, "control": ONE_LOOK}))
 """As it was when `LINES` were written."""
 LINES = ROOT / "tests/unit/golden/agent-6.1.jsonl"
 
@@ -59,7 +60,7 @@ def test_names_with_spaces_stay_whole_in_the_script() -> None:
 
 
 def test_the_job_names_the_objects_where_the_host_has_them(tmp_path: Path) -> None:
-    objects = {name: tmp_path / f"cache/{name}" for name in CASE.files.values()}
+    objects = {name: tmp_path / f"cache/{name}" for name in CASE.objects.values()}
     write_job(CASE, objects=objects, deadline=30.0, path=tmp_path / "job.json")
     (job,) = json.loads((tmp_path / "job.json").read_text())["cases"]
     assert (job["id"], job["deadline"]) == (CASE.id, 30.0)

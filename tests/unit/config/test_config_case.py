@@ -6,9 +6,8 @@ from typing import get_args
 import pytest
 from config_samples import CASE, write_case
 
-from harness.config import Case, load_case, load_cases
 from harness.config.base import ERRNO_NAMES
-from harness.config.case import find_folders
+from harness.config.case import WrittenCase, find_folders, load_case, load_cases
 from harness.config.rules import ExpectedOutcome
 from harness.config.steps import EventPattern, TcpConnectTrigger
 from harness.errors import ConfigError
@@ -103,7 +102,7 @@ def test_cases_are_sorted_and_taken_once(tmp_path: Path) -> None:
         write_case(tmp_path / "bpf" / name)
     cases = load_cases(tmp_path / "matrix.yaml", ("bpf/c", "bpf/*", "bpf/[ab]"))
     assert [case.id for case in cases] == ["a", "b", "c"]
-    assert all(isinstance(case, Case) for case in cases)
+    assert all(isinstance(case, WrittenCase) for case in cases)
 
 
 def test_folders_that_are_no_cases_are_passed_over(tmp_path: Path) -> None:

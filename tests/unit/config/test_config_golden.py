@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from config_samples import write_case, write_expectations
 
-from harness.config import load_case, load_matrix
+from harness.config.case import load_case
+from harness.config.matrix import load_matrix
 from harness.errors import EXIT_USAGE, ConfigError
 
 GOLDEN = Path(__file__).parent / "golden"

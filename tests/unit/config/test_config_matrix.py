@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from harness.config import DebianKernel, PathKernel, load_case, load_matrix
-from harness.config.case import CaseFile
-from harness.config.matrix import Deadlines, Matrix
+from harness.config.case import CaseFile, load_case
+from harness.config.matrix import DeadlineDefaults, DebianKernel, Matrix, PathKernel, load_matrix
 from harness.config.reading.explain import did_you_mean, explain
 from harness.config.reading.yaml_source import Loc, dotted, load
 from harness.config.rules import load_shared
 from harness.errors import ConfigError
+from harness.model.settings import Deadlines
 
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -67,7 +67,7 @@ def test_defaults_of_an_empty_matrix(tmp_path: Path) -> None:
     matrix = load_matrix(write_matrix(tmp_path, text))
     defaults = matrix.defaults
     assert (defaults.memory, defaults.cpus, defaults.jobs, defaults.accel) == (256, 1, "auto", "auto")
-    assert defaults.deadlines == Deadlines(boot=60, case=30, shutdown=10)
+    assert defaults.deadlines == DeadlineDefaults(boot=60, case=30, shutdown=10)
     assert hash(matrix) == hash(load_matrix(write_matrix(tmp_path, text)))
 
 

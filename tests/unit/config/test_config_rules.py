@@ -10,19 +10,21 @@ import pytest
 import yaml
 from config_samples import CASE, EXPECTATIONS, USES, write_case, write_expectations
 
-from harness.config import Case, choose, load_case, load_cases, load_matrix
 from harness.config import case as case_module
-from harness.config.expectation import KNOWN_BUGS
+from harness.config.case import WrittenCase, load_case, load_cases
+from harness.config.matrix import load_matrix
 from harness.config.reading.yaml_source import load
-from harness.config.rules import Rule, SharedRules, load_shared
+from harness.config.rules import RELEASES, Rule, SharedRules, load_shared
 from harness.errors import ConfigError
+from harness.judge.expectation import choose
 from harness.model.results import OutcomeKind, Stage
+from harness.scenario.from_yaml import KNOWN_BUGS, expectations_of
 
 ROOT = Path(__file__).parents[3]
 GLOBS = ("bpf/*",)
 
 
-def case_with(folder: Path, *expect: str, shared: str = EXPECTATIONS) -> Case:
+def case_with(folder: Path, *expect: str, shared: str = EXPECTATIONS) -> WrittenCase:
     """Load a case whose `expect` has these items, beside an expectations.yaml with the text `shared`."""
     write_expectations(folder / "bpf", shared)
     items = "".join(f"  - {item}\n" for item in expect)
@@ -79,8 +81,8 @@ def test_a_key_is_said_anew_for_every_rule_and_for_this_case_only(tmp_path: Path
 
 def test_the_first_rule_still_counts(tmp_path: Path) -> None:
     own = "{outcome: misbehaves, arch: [arm64], stage: observe, splat: WARN, reason: the case's own, source: x}"
-    before = case_with(tmp_path / "before", own, "use: no-trampoline").expect
-    after = case_with(tmp_path / "after", "use: no-trampoline", own).expect
+    before = expectations_of(case_with(tmp_path / "before", own, "use: no-trampoline"))
+    after = expectations_of(case_with(tmp_path / "after", "use: no-trampoline", own))
     assert choose(before, arch="arm64", version="5.10").outcome == OutcomeKind.MISBEHAVES
     assert choose(after, arch="arm64", version="5.10").outcome == OutcomeKind.REFUSED
     assert choose(after, arch="arm64", version="6.1").outcome == OutcomeKind.MISBEHAVES
@@ -122,11 +124,11 @@ def test_an_unknown_name_is_told_with_its_line_beside_the_other_errors(
     ]
 
 
-def load_one(folder: Path) -> Case:
+def load_one(folder: Path) -> WrittenCase:
     return load_case(folder / "bpf/a")
 
 
-def load_all(folder: Path) -> tuple[Case, ...]:
+def load_all(folder: Path) -> tuple[WrittenCase, ...]:
     return load_cases(folder / "matrix.yaml", GLOBS)
 
 
@@ -206,7 +208,7 @@ def test_no_case_of_this_repository_says_what_a_list_says() -> None:
     again = [
         f"{path.parent.name}: {shared[key]}"
         for path in (ROOT / "bpf").glob("*/case.yaml")
-        for item in load(path)[0].get("expect", [])
+        for item in load(path, spelled=RELEASES)[0].get("expect", [])
         if "use" not in item
         for rule in [Rule.model_validate(item)]
         if (key := (rule.arch, rule.version, rule.since, rule.fixed, rule.reason)) in shared
@@ -218,7 +220,7 @@ def test_the_cases_of_this_repository_are_read() -> None:
     cases = load_cases(ROOT / "matrix.yaml", load_matrix(ROOT / "matrix.yaml").cases)
     flagship = next(case for case in cases if case.id == "kprobe-fentry-fexit")
     chosen = {
-        (arch, version): choose(flagship.expect, arch=arch, version=version).refusal
+        (arch, version): choose(expectations_of(flagship), arch=arch, version=version).refusal
         for arch, version in [("x86_64", "5.10"), ("arm64", "5.10"), ("ppc64le", "6.12"), ("s390x", "6.12")]
     }
     assert list(chosen.values()) == ["", "no-trampoline", "no-trampoline", "target-not-jited"]

@@ -10,10 +10,13 @@ from config_samples import CASE, write_case
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config import choose, load_case
+from harness.config.case import load_case
 from harness.config.rules import Rule
 from harness.errors import ConfigError
+from harness.judge.expectation import choose
+from harness.model.results import Expectation
 from harness.model.versions import kernel_version, parse_first_releases
+from harness.scenario.from_yaml import expectation_of
 
 FIX = ("6.1.191", "6.12.5", "6.13")
 
@@ -111,8 +114,8 @@ def test_any_list_is_read_or_a_config_error(entries: list[str]) -> None:
     assert all(releases.covers(kernel_version(entry)) for entry in entries)
 
 
-def rule(**keys: Any) -> Rule:
-    return Rule.model_validate({"outcome": "works", "reason": "because", **keys})
+def rule(**keys: Any) -> Expectation:
+    return expectation_of(Rule.model_validate({"outcome": "works", "reason": "because", **keys}))
 
 
 def test_since_covers_those_that_have_it_and_fixed_those_that_have_it_not() -> None:

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from unit_samples import guest_plan, kernel_files
 
-from harness.config.matrix import Deadlines
 from harness.errors import DeadlineError, GuestConnectionError, QemuError, SnapshotError
 from harness.guest import snapshots as module
 from harness.guest.boot import LISTENING
@@ -27,6 +26,7 @@ from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshot, Snapshots
 from harness.host import cache as cache_module
 from harness.host.cache import Cache, sha256_sparse
 from harness.model.architectures import ARCHITECTURES
+from harness.model.settings import Deadlines
 from harness.qemu.argv import GuestSpec
 from harness.qemu.process import Death
 from harness.supply.guest_plan import GuestPlan

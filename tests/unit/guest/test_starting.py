@@ -13,7 +13,6 @@ from typing import cast
 import pytest
 from unit_samples import guest_plan, sample_case
 
-from harness.config.case import Case
 from harness.errors import QemuError, SnapshotError
 from harness.facts.session import SessionFacts
 from harness.guest import starting
@@ -22,6 +21,7 @@ from harness.guest.session import Starting
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.model.results import Start
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 DAMAGED = SnapshotError("6.1-x86_64: the snapshot was damaged on disk; it was removed")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from unit_samples import RELEASE, golden_lines, kernel_facts, record_of, renumbered, sample_case
 
-from harness.config.case import Case
 from harness.errors import BuildError, CompileError
 from harness.facts.kernel import Failure, KernelFacts, fault_of, version_of
 from harness.facts.records import CaseRecord, Ending, KernelLog
 from harness.judge.cells import cells, kernel_result
 from harness.model.results import OutcomeKind, PackageInfo, Stage, Verdict
 from harness.model.rows import Row
+from harness.scenario.case import Case
 
 K = OutcomeKind
 ENVIRONMENT = {"release": RELEASE, "version": "#1 SMP Debian 6.1.176-1 (2026-07-02)", "libbpf": "v1.5"}

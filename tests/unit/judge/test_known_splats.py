@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import changed, record_of, sample_case
 
-from harness.config.known_splats import KnownSplat
+from harness.config.known_splats import KnownSplatEntry
 from harness.facts.records import KernelLog
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems, expiry_notices, weigh
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
+from harness.model.known_splats import KnownSplat
 from harness.model.results import AllowedSplat, Expectation, Outcome, OutcomeKind, Verdict
 
 LAST_DAY = date(2027, 1, 31)
@@ -27,7 +28,7 @@ BUG = "BUG: sleeping function called from invalid context at kernel/locking/mute
 
 def entry(pattern: str = "bpf_tracing_link_release", **changes: Any) -> KnownSplat:
     keys = {"pattern": pattern, "reason": "the kernel's own", "link": LINK, "expires": "2027-01-31", **changes}
-    return KnownSplat.model_validate(keys)
+    return KnownSplatEntry.model_validate(keys).value()
 
 
 def allow(*entries: KnownSplat, today: date = LAST_DAY) -> AllowList:

@@ -11,6 +11,8 @@ from harness.config.steps import Observation
 from harness.judge import observation
 from harness.judge.observation import UNKNOWN, describe, field_of, known, side_of
 from harness.model.results import Difference, DifferenceKind, Stage
+from harness.scenario.case import Look
+from harness.scenario.from_yaml import look_of
 
 ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
 CLIENT = {"saddr": "127.0.0.1", "sport": 48642, "daddr": "127.0.0.1", "dport": 49815}
@@ -21,11 +23,15 @@ def event(kind: str, side: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {"time_ns": 1, "kind": kind, "family": 2, **side, "retval": None, **changes}
 
 
-def differences(wanted: Observation, events: list[dict[str, Any]], ends: dict[str, Any]) -> list[str]:
+def look(keys: dict[str, Any]) -> Look:
+    return look_of(Observation.model_validate(keys))
+
+
+def differences(wanted: Look, events: list[dict[str, Any]], ends: dict[str, Any]) -> list[str]:
     return [each.text for each in observation.differences(wanted, events, ends, step="observe", stage=Stage.OBSERVE)]
 
 
-def trace_differences(wanted: Observation, events: list[dict[str, Any]]) -> list[str]:
+def trace_differences(wanted: Look, events: list[dict[str, Any]]) -> list[str]:
     found = observation.trace_differences(wanted, events, step="look-1", stage=Stage.OBSERVE)
     return [sentence for each in found for sentence in each.text.split("; ")]
 
@@ -36,7 +42,7 @@ SEEN = [
     event("fexit", CLIENT, retval=0),
     event("kprobe", LISTENER),
 ]
-WANTED = Observation.model_validate(
+WANTED = look(
     {
         "client": [{"kind": "fentry"}, {"kind": "kprobe"}, {"kind": "fexit", "retval": 0}],
         "listener": [{"kind": "kprobe"}],
@@ -117,14 +123,14 @@ def test_an_event_of_the_port_but_not_the_addresses_is_a_difference() -> None:
 
 
 def test_a_side_that_is_left_out_is_not_looked_at_and_an_empty_one_is() -> None:
-    only_client = Observation.model_validate({"client": [{"kind": "kprobe"}]})
+    only_client = look({"client": [{"kind": "kprobe"}]})
     assert differences(only_client, [event("kprobe", CLIENT), event("kprobe", LISTENER)], ENDS) == []
-    silent = Observation.model_validate({"listener": []})
+    silent = look({"listener": []})
     assert len(differences(silent, [event("kprobe", LISTENER)], ENDS)) == 1
 
 
-def traced(*patterns: dict[str, Any]) -> Observation:
-    return Observation.model_validate({"trace": patterns})
+def traced(*patterns: dict[str, Any]) -> Look:
+    return look({"trace": patterns})
 
 
 FEXITS: list[dict[str, Any]] = [{"kind": "fexit", "retval": 0}] * 3

@@ -23,9 +23,9 @@ from unit_samples import (
     renumbered,
     sample_case,
     steps_case,
+    written_case,
 )
 
-from harness.config.case import Case
 from harness.errors import DeadlineError, GuestConnectionError
 from harness.facts.records import CaseRecord, Ending
 from harness.facts.session import SessionFacts
@@ -37,7 +37,7 @@ from harness.judge.verdict import judge
 from harness.model.results import DifferenceKind, Expectation, Outcome, OutcomeKind, Stage, Verdict
 from harness.qemu.process import Death, QemuProcess
 from harness.run.one_kernel import run_kernel
-from harness.scenario.jobs import steps_of
+from harness.scenario.case import Case
 
 K = OutcomeKind
 WORKS = Expectation(outcome=K.WORKS, reason="r")
@@ -498,7 +498,7 @@ def key_of(told: dict[str, Any]) -> str:
 def reported(records: Sequence[Line] = RECORDS, **changes: dict[str, Any]) -> CaseRecord:
     """What the agent reports of the case `steps_case`; `changes` are of the steps that `FOUND` names."""
     lines = []
-    for index, step in enumerate(steps_of(steps_case(), paths=PATHS)):
+    for index, step in enumerate(steps_case().steps):
         told = step.job()
         key = key_of(told)
         base: Line = {name: told[name] for name in ("stage", "op", "what", "phase") if name in told}
@@ -667,7 +667,7 @@ def test_a_refusal_in_the_end_does_not_hide_that_the_positive_control_failed(
     case = steps_case(*REFUSED_IN_THE_END)
     loads = iter([{}, early, NO])
     lines = []
-    for index, step in enumerate(steps_of(case, paths=PATHS)):
+    for index, step in enumerate(case.steps):
         found: Line = next(loads) if step.op == "load" else {"retval": retval} if step.op == "trigger" else {}
         lines.append({"index": index, "ok": True, **step.job(), **found})
     end = {"seconds": 1.0, "kernel_log": [], "complete": True, "signal": None, "timed_out": False}
@@ -678,12 +678,12 @@ def test_a_refusal_in_the_end_does_not_hide_that_the_positive_control_failed(
 
 def test_of_several_triggers_the_last_connection_is_looked_at_as_the_agent_does() -> None:
     """The agent tells its own events by the ports of the last trigger before the look."""
-    case = sample_case()
+    written = written_case()
     lines = golden_lines()
     trigger = next(line for line in lines if line.get("op") == "trigger")
     before = {**trigger, "ends": {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}}
     steps = [{"do": "trigger", "trigger": {"kind": "tcp-connect"}}] * 2
-    look = {"do": "observe", "expect": case.observe.model_dump(mode="json") if case.observe else {}}
+    look = {"do": "observe", "expect": written.observe.model_dump(mode="json") if written.observe else {}}
     record = record_of(lines)
     told = [
         {**before, "phase": "look-1"},
@@ -920,7 +920,7 @@ INFO_OF = {
 def test_fields_are_compared_with_texts_and_other_programs_fields(fields: dict[str, Any], reason: str | None) -> None:
     case = steps_case({"do": "load", "object": "target"}, {"do": "info", "program": "tracer.fexit", "expect": fields})
     lines: list[Line] = []
-    for index, step in enumerate(steps_of(case, paths=PATHS)):
+    for index, step in enumerate(case.steps):
         told = step.job()
         base: Line = {name: told[name] for name in ("stage", "op", "what", "phase") if name in told}
         lines.append({"index": index, **base, "ok": True, **(INFO_OF if told["op"] == "info" else {})})

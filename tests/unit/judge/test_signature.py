@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -21,7 +20,8 @@ from harness.model.results import (
     Stage,
     Verdict,
 )
-from harness.scenario.jobs import signature_problems, step_names, steps_of
+from harness.scenario.case import Case, step_names
+from harness.scenario.signatures import signature_problems
 
 D, K = DifferenceKind, OutcomeKind
 
@@ -196,8 +196,8 @@ def test_a_signature_in_a_report(expected: ExpectedDifference, text: str) -> Non
 # --- the names of steps -----------------------------------------------------------------------------------------------
 
 
-def names(case: Any) -> list[str]:
-    return step_names(steps_of(case, paths=dict.fromkeys(case.files.values(), PurePosixPath("x.o"))))
+def names(case: Case) -> list[str]:
+    return step_names(case.steps)
 
 
 def test_steps_are_named_by_what_they_do_and_looks_by_their_phase() -> None:

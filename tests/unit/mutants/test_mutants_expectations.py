@@ -7,8 +7,6 @@ from dataclasses import replace
 import pytest
 from unit_samples import ROOT, flagship_of_golden
 
-from harness.config.case import Case
-from harness.config.steps import EventPattern, Observation
 from harness.facts.records import CaseRecord
 from harness.judge.cells import cell_of
 from harness.judge.verdict import judge
@@ -24,16 +22,16 @@ from harness.model.results import (
     Verdict,
 )
 from harness.mutants.expectations import (
-    agent_steps,
     case_mutants,
     case_mutants_beside,
-    observation_mutants,
+    look_mutants,
     pattern_mutants,
     rule_mutants,
 )
 from harness.mutants.model import Fate
 from harness.mutants.search import judge_on_transcript, steps_reached, transcript_mutants
 from harness.mutants.transcripts import records_of
+from harness.scenario.case import Case, ExpectedEvent, Look
 
 GOLDEN = ROOT / "tests/unit/golden/agent-6.1.jsonl"
 """What the guest agent wrote on Debian's 6.1, x86_64, of the seed's case."""
@@ -63,15 +61,15 @@ def test_every_mutant_of_what_must_be_seen_is_killed_by_the_record(record: CaseR
 
 
 def test_a_number_that_no_case_compares_is_not_changed() -> None:
-    names = [name for name, _ in pattern_mutants((EventPattern(kind="fexit"),))]
+    names = [name for name, _ in pattern_mutants((ExpectedEvent(kind="fexit"),))]
     assert names == ["event 1 (fexit) dropped", "event 1 (fexit) doubled", "event 1 (fexit) of another kind"]
 
 
 def test_events_are_dropped_doubled_reordered_and_changed() -> None:
-    look = Observation(trace=(EventPattern(kind="target"), EventPattern(kind="fexit", retval=3, value=4, times=2)))
+    look = Look(trace=(ExpectedEvent(kind="target"), ExpectedEvent(kind="fexit", retval=3, value=4, times=2)))
     found = {
         name: [(one.kind, one.retval, one.value) for one in changed.trace or () for _ in range(one.times)]
-        for name, changed in observation_mutants(look)
+        for name, changed in look_mutants(look)
     }
     target, fexit = ("target", None, None), ("fexit", 3, 4)
     assert found["trace: event 1 (target) dropped"] == [fexit, fexit]
@@ -83,17 +81,17 @@ def test_events_are_dropped_doubled_reordered_and_changed() -> None:
 
 
 def test_nothing_must_be_seen_and_something_is_wanted() -> None:
-    ((name, changed),) = observation_mutants(Observation(client=()))
+    ((name, changed),) = look_mutants(Look(client=()))
     assert (name, len(changed.client or ())) == ("client: an event more", 1)
 
 
 def test_two_events_of_a_kind_in_another_order_are_the_same() -> None:
-    same = EventPattern(kind="fexit")
-    assert not [name for name, _ in observation_mutants(Observation(trace=(same, same))) if "behind" in name]
+    same = ExpectedEvent(kind="fexit")
+    assert not [name for name, _ in look_mutants(Look(trace=(same, same))) if "behind" in name]
 
 
 def test_only_what_the_record_gets_to_is_changed(flagship: Case) -> None:
-    steps = agent_steps(flagship)
+    steps = flagship.steps
     look = next(index for index, step in enumerate(steps) if step.look is not None)
     assert not list(case_mutants(flagship, reached=look))
     assert {name.split(":")[0] for name, _ in case_mutants(flagship, reached=look + 1)} == {"observe"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from unit_samples import ROOT, kernel_facts, sample_case
 
-from harness.config.case import Case, load_cases
+from harness.config.case import load_cases
 from harness.config.matrix import load_matrix
 from harness.config.rules import Rule
 from harness.config.signature import DifferenceRule
@@ -22,13 +22,13 @@ from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
 from harness.model.results import OutcomeKind, Verdict
 from harness.mutants.command import Wanted, assignments, chosen_records, equivalents_of, mutants
-from harness.mutants.expectations import agent_steps
 from harness.mutants.guests import Laboratory, Trial
 from harness.mutants.known import FILE, load_equivalents, stale
 from harness.mutants.model import Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.report import Found, as_json, exit_code, headline, markdown
 from harness.mutants.search import explained, own_record
 from harness.mutants.transcripts import Recorded, read_run, records_of
+from harness.scenario.from_yaml import compile_case
 from harness.supply.project import Project
 
 CASE = sample_case()
@@ -164,7 +164,7 @@ def test_cases_go_where_they_work_on_as_few_kernels_as_possible() -> None:
 
 
 def test_trials_share_a_guest_where_the_kernel_survives_and_the_command_line_is_the_same() -> None:
-    other: Case = CASE.model_copy(update={"cmdline": "lsm=bpf"})
+    other = replace(CASE, cmdline="lsm=bpf")
     assert Trial(case=CASE).group == Trial(case=sample_case(id="other")).group
     assert Trial(case=other).group != Trial(case=CASE).group
     assert Trial(case=other, mutant=replace(mutant(), cmdline="")).group == Trial(case=CASE).group
@@ -211,17 +211,17 @@ def test_a_record_of_another_id_names_the_step_of_the_case() -> None:
 
 def test_of_a_known_bug_with_differences_one_record_is_chosen() -> None:
     """The differences of a signature hold dictionaries."""
-    (case,) = load_cases(ROOT / "matrix.yaml", load_matrix(ROOT / "matrix.yaml").cases, only=["kprobe-fentry-fexit"])
+    (written,) = load_cases(ROOT / "matrix.yaml", load_matrix(ROOT / "matrix.yaml").cases, only=["kprobe-fentry-fexit"])
     difference = DifferenceRule(step="observe", client=(EventPattern(kind="kprobe"),))
     rule = Rule(outcome="misbehaves", stage="observe", differences=(difference,), reason="so", source="here")
     changes = {"expect": (rule,), "observe": Observation(client=()), "control": None, "again": None}
-    case = case.model_copy(update=changes)
+    case = compile_case(written.model_copy(update=changes))
     ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
     seen = {"kind": "kprobe", "time_ns": 1, "saddr": "127.0.0.1", "sport": 1, "daddr": "127.0.0.1", "dport": 2}
     found: dict[str, dict[str, Any]] = {"trigger": {"ends": ends}, "observe": {"events": 1, "lost": 0}}
     steps = [
         {"stage": one.stage, "op": one.op, "what": one.what, "phase": one.phase, "ok": True, **found.get(one.op, {})}
-        for one in agent_steps(case)
+        for one in case.steps
     ]
     record = CaseRecord(
         steps=tuple(steps),
@@ -229,7 +229,7 @@ def test_of_a_known_bug_with_differences_one_record_is_chosen() -> None:
         end={"complete": True, "kernel_log": [], "timed_out": False, "signal": None},
     )
     on = [Recorded(kernel=name, arch="x86_64", version="6.12", records={case.id: record}, cells={}) for name in "ab"]
-    assert [(each.on.kernel, each.cell.verdict) for each in chosen_records({case.id: case}, on)] == [
+    assert [(each.on.kernel, each.cell.verdict) for each in chosen_records({"x86_64": {case.id: case}}, on)] == [
         ("a", Verdict.KNOWN_BUG)
     ]
 

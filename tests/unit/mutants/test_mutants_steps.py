@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from unit_samples import ROOT
 
-from harness.config.case import Case, load_case
+from harness.config.case import load_case
 from harness.mutants.elf import Function
-from harness.mutants.expectations import agent_steps
 from harness.mutants.guests import WAIT_SECONDS, edited
 from harness.mutants.model import Kind, Mutant
 from harness.mutants.steps import NEVER_LEFT_OUT, Script, step_mutants
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
 from harness.scenario.jobs import job_of
 
 PROGRAMS = {
@@ -34,8 +36,8 @@ PROGRAMS = {
 
 
 def script(name: str, *, reached: int | None = None) -> tuple[Case, Script]:
-    case = load_case(ROOT / "bpf" / name)
-    steps = agent_steps(case)
+    case = compile_case(load_case(ROOT / "bpf" / name))
+    steps = case.steps
     programs = {
         owner: [
             Function(name=one, section=section, place=place, code=())
@@ -125,8 +127,8 @@ def test_every_mutant_of_every_case_changes_steps_that_are_there_and_has_a_name_
 
 def test_a_job_is_changed_by_the_id_of_each_case_and_waits_are_short_for_all() -> None:
     case, _ = script("kprobe-fentry-fexit")
-    paths = {file: PurePosixPath(file) for file in case.files.values()}
-    job = job_of([(case.model_copy(update={"id": f"x~{number}"}), paths) for number in range(2)], deadline=30)
+    paths = {file: PurePosixPath(file) for file in case.objects.values()}
+    job = job_of([(replace(case, id=f"x~{number}"), paths) for number in range(2)], deadline=30)
     mutant = Mutant(case=case, kind=Kind.STEPS, name="", changes={4: {"skip": {}}}, settings={"sysctls": {"a.b": 1}})
     plain, changed = edited(job, {"x~0": None, "x~1": mutant})["cases"]
     assert "skip" not in plain["steps"][4]

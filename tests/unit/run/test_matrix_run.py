@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
+from unit_samples import RELEASE, compiled, golden_lines, record_of, written_case, x86_image
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import Matrix
 from harness.errors import (
     EXIT_HARNESS,
@@ -47,6 +47,7 @@ from harness.run.matrix import run_matrix
 from harness.run.one_kernel import facts_of
 from harness.run.plan import Plan
 from harness.run.prepared import Options, auto_jobs, load_plan
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.project import Project
@@ -66,7 +67,7 @@ class World:
         self.starters: list[Starter] = []
         (folder / "bpf/case").mkdir(parents=True)
         (folder / "vmlinuz").write_bytes(x86_image())
-        case = sample_case().model_dump(mode="json", by_alias=True, exclude={"id", "folder"}, exclude_defaults=True)
+        case = written_case().model_dump(mode="json", by_alias=True, exclude={"id", "folder"}, exclude_defaults=True)
         (folder / "bpf/case/case.yaml").write_text(json.dumps(case))
         for name in ("target", "tracer"):
             (folder / f"bpf/case/{name}.bpf.c").write_text("int value;\n")
@@ -113,7 +114,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(Supplies, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built())
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases)))
     monkeypatch.setattr(rows, "STOP_SECONDS", 0.3)
     monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
     yield world
@@ -357,8 +358,8 @@ def with_a_broken_case(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside `case` there is one that does not compile."""
     shutil.copytree(world.folder / "bpf/case", world.folder / "bpf/broken")
 
-    def build(self: Supplies, cases: Sequence[Case], arch: object) -> Built:
-        return Built(faults={case.id: BROKEN for case in cases if case.id == "broken"})
+    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object) -> Built:
+        return Built(cases=compiled(cases), faults={case.id: BROKEN for case in cases if case.id == "broken"})
 
     monkeypatch.setattr(Supplies, "build", build)
 

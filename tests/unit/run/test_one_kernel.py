@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record_of, renumbered, sample_case
 
-from harness.config.case import Case
 from harness.errors import FetchError, MirrorError, QemuError
 from harness.facts.records import CaseRecord, Ending
 from harness.facts.session import SessionFacts
 from harness.judge.cells import cells as cells_of
 from harness.model.results import OutcomeKind, Start
 from harness.run.one_kernel import batches, error_reason, facts_of, run_kernel
+from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 K = OutcomeKind

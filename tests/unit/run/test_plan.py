@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.config.matrix import Matrix
 from harness.errors import EXIT_USAGE, UsageError
 from harness.model.architectures import ARCHITECTURES
@@ -28,14 +28,14 @@ def matrix_of(kernels: dict[str, str]) -> Matrix:
     )
 
 
-def cases_of(*names: str) -> tuple[Case, ...]:
+def cases_of(*names: str) -> tuple[WrittenCase, ...]:
     keys: dict[str, Any] = {
         "title": "t",
         "target": {"object": "a.bpf.c"},
         "trigger": {"kind": "tcp-connect"},
         "observe": {},
     }
-    return tuple(Case.model_validate({**keys, "id": name, "folder": Path(name)}) for name in names)
+    return tuple(WrittenCase.model_validate({**keys, "id": name, "folder": Path(name)}) for name in names)
 
 
 KERNELS = {"5.10": "x86_64", "6.1": "x86_64", "6.1-arm64": "arm64", "6.12": "x86_64", "6.12-s390x": "s390x"}

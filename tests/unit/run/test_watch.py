@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from unit_samples import RELEASE, golden_lines, record_of, sample_case, x86_image
+from unit_samples import RELEASE, compiled, golden_lines, record_of, written_case, x86_image
 
 from harness.cli import commands
-from harness.config.case import Case
+from harness.config.case import WrittenCase
 from harness.errors import (
     EXIT_HARNESS,
     EXIT_OK,
@@ -69,6 +69,7 @@ from harness.run.watch import (
     surplus,
     watch,
 )
+from harness.scenario.case import Case
 from harness.screen.watch import WatchScreen
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
@@ -584,7 +585,7 @@ class Room:
         self.made: list[Supplies] = []
         self.plans: list[GuestPlan] = []
         for case in ("one", "two"):
-            model = sample_case().model_dump(
+            model = written_case().model_dump(
                 mode="json", by_alias=True, exclude={"id", "folder"}, exclude_defaults=True
             )
             (folder / f"bpf/{case}").mkdir(parents=True)
@@ -626,7 +627,9 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(Supplies, "base", lambda self, arch: tmp_path / "base.cpio")
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files={c.id: {} for c in cases}))
+    monkeypatch.setattr(
+        Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases), files={c.id: {} for c in cases})
+    )
     monkeypatch.setattr(rows, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(prepared_run, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(rows, "run_kernel", room.kernel)
@@ -676,9 +679,9 @@ def test_only_runs_of_this_session_are_removed(room: Room, monkeypatch: pytest.M
 
 def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     built = {"one": {"target.bpf.c": Path("as it was")}, "two": {}}
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files=built))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files=built, cases=compiled(cases)))
     ready = room.session.ready([])
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built())
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases)))
     ready.run()
     assert room.plans[0].objects == built
 
@@ -686,9 +689,10 @@ def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypa
 def test_a_case_that_cannot_be_built_is_no_run(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix makes such cells `error`; here they keep what they were until the source is saved again."""
 
-    def build(self: Supplies, cases: Sequence[Case], arch: object) -> Built:
+    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object) -> Built:
         return Built(
-            faults={case.id: CompileError(f"{case.id} does not compile") for case in cases if case.id == "two"}
+            cases=compiled(cases),
+            faults={case.id: CompileError(f"{case.id} does not compile") for case in cases if case.id == "two"},
         )
 
     monkeypatch.setattr(Supplies, "build", build)

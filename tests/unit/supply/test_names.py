@@ -11,8 +11,10 @@ import pytest
 import yaml
 from unit_samples import ROOT
 
-from harness.config.case import Case, load_case
+from harness.config.case import WrittenCase, load_case
 from harness.errors import ConfigError
+from harness.scenario.case import Case
+from harness.scenario.from_yaml import compile_case
 from harness.supply.listing import Listing
 from harness.supply.names import resolve
 
@@ -61,7 +63,7 @@ STEPS: list[dict[str, Any]] = [
 ]
 
 
-def case_of(folder: Path, data: dict[str, Any]) -> Case:
+def case_of(folder: Path, data: dict[str, Any]) -> WrittenCase:
     folder = folder / "case"
     folder.mkdir(exist_ok=True)
     for name in ("target.bpf.c", "tracer.bpf.c"):
@@ -103,15 +105,14 @@ def told(folder: Path, data: dict[str, Any], **listings: Listing) -> list[str]:
 def test_a_case_whose_names_are_all_there_is_as_it_was(tmp_path: Path) -> None:
     for data in (SIMPLE, steps()):
         case = resolved(tmp_path, data)
-        assert case == case_of(tmp_path, data)
-        assert (case.events_in, case.trace_in) == ("target", "target")
+        assert case == compile_case(case_of(tmp_path, data))
 
 
 def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_program(tmp_path: Path) -> None:
     fields = {"attach_btf_id": "target.main:function_btf_id", "name": "=main", "id": "target.main"}
     seen = [{"kind": "fentry", "value": "target.main:jited_address"}]
     more = ({"do": "info", "program": "target.main", "expect": fields}, {"do": "observe", "expect": {"trace": seen}})
-    assert resolved(tmp_path, steps(*more)) == case_of(tmp_path, steps(*more))
+    assert resolved(tmp_path, steps(*more)) == compile_case(case_of(tmp_path, steps(*more)))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_the_events_and_the_trace_are_where_they_are(tmp_path: Path) -> None:
     foreign = Listing(programs=TARGET.programs, functions=TARGET.functions, maps={"progs": 3})
     data = changed("tracer/shared-maps", [])
     case = resolved(tmp_path, data, target=foreign)
-    assert (case.events_in, case.trace_in) == ("tracer", "tracer")
+    assert {step.args["object"] for step in case.steps if step.op in ("listen", "read-trace")} == {"tracer"}
     no_trace = Listing(programs=TRACER.programs, functions=TRACER.functions, maps={"events": 4})
     assert "no object of the case has a trace" in told(tmp_path, data, target=foreign, tracer=no_trace)[0]
 

@@ -10,9 +10,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit_samples import ROOT, X86, sample_case
+from unit_samples import ROOT, X86, written_case
 
-from harness.config.case import Case, load_case
+from harness.config.case import WrittenCase, load_case
 from harness.errors import EXIT_USAGE, CompileError, MissingToolError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
@@ -43,8 +43,8 @@ class Project:
     def builder(self) -> ObjectBuilder:
         return ObjectBuilder(cache=self.cache, include=self.include)
 
-    def case(self, target: str = "target.bpf.c") -> Case:
-        return sample_case(folder=self.case_folder, target={"object": target}, tracer=None, control=None)
+    def case(self, target: str = "target.bpf.c") -> WrittenCase:
+        return written_case(folder=self.case_folder, target={"object": target}, tracer=None, control=None)
 
     def build(self, arch: Architecture = X86, target: str = "target.bpf.c") -> Path:
         return self.builder.build(self.case(target), arch)[target].path

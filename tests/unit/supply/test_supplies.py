@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit_samples import X86, kernel_files, sample_case
+from unit_samples import X86, kernel_files, written_case
 
 from harness.config.matrix import DebianKernel, Matrix
 from harness.host.cache import Cache
@@ -53,7 +53,7 @@ def supplies(tmp_path: Path) -> Supplies:
 
 
 def with_modules(*modules: str) -> Any:
-    return sample_case(modules=list(modules))
+    return written_case(modules=list(modules))
 
 
 def test_a_kernel_is_obtained_once(supplies: Supplies, asked: list[list[str]]) -> None:

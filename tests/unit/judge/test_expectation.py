@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from harness.config.expectation import NO_RULE, choose, kernel_version
 from harness.config.rules import Rule
 from harness.errors import ConfigError
+from harness.judge.expectation import NO_RULE, choose
 from harness.model.results import Expectation, OutcomeKind, Stage
-from harness.model.versions import in_ranges, parse_ranges
+from harness.model.versions import in_ranges, kernel_version, parse_ranges
+from harness.scenario.from_yaml import expectation_of
 
 
 @pytest.mark.parametrize(
@@ -135,8 +136,8 @@ def test_a_fix_and_its_backports(version: str, inside: bool) -> None:
     assert in_ranges(kernel_version(version), ranges) is inside
 
 
-def rule(**keys: Any) -> Rule:
-    return Rule.model_validate({"outcome": "works", "reason": "because", **keys})
+def rule(**keys: Any) -> Expectation:
+    return expectation_of(Rule.model_validate({"outcome": "works", "reason": "because", **keys}))
 
 
 def test_the_first_rule_that_covers_the_kernel_counts() -> None:

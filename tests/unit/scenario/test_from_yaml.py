@@ -8,13 +8,15 @@ import pytest
 from unit_samples import check_golden, flagship_of_golden, golden_lines, sample_case, steps_case
 
 from harness.model.results import Stage
-from harness.scenario.jobs import ATTACH_TYPES, OBSERVE_SECONDS, AgentStep, job_of, steps_of
+from harness.scenario.case import AgentStep
+from harness.scenario.from_yaml import ATTACH_TYPES, OBSERVE_SECONDS
+from harness.scenario.jobs import job_of
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
 
 
 def steps(**changes: Any) -> list[dict[str, Any]]:
-    return [step.job() for step in steps_of(sample_case(**changes), paths=PATHS)]
+    return [step.job(PATHS) for step in sample_case(**changes).steps]
 
 
 def ops(**changes: Any) -> list[str]:
@@ -33,7 +35,7 @@ def test_the_job_is_the_one_that_the_real_transcript_answers() -> None:
 
 
 def test_the_committed_flagship_takes_the_same_steps() -> None:
-    assert steps_of(flagship_of_golden(), paths=PATHS) == steps_of(sample_case(), paths=PATHS)
+    assert flagship_of_golden().steps == sample_case().steps
 
 
 def test_the_second_look_has_other_programs_in_the_slots_and_the_tracers_still_attached() -> None:
@@ -41,8 +43,8 @@ def test_the_second_look_has_other_programs_in_the_slots_and_the_tracers_still_a
         "tail-calls": [{"map": "progs", "index": 0, "program": "other"}],
         "observe": {"client": [{"kind": "fexit", "retval": 5}]},
     }
-    told = steps_of(sample_case(again=again), paths=PATHS)
-    plain = steps_of(sample_case(), paths=PATHS)
+    told = sample_case(again=again).steps
+    plain = sample_case().steps
     (first,) = [index for index, step in enumerate(told) if step.what == "other"]
     second = told[first : first + 3]
     assert [(step.op, step.phase) for step in second] == [("tail-call", ""), ("trigger", "again"), ("observe", "again")]
@@ -151,7 +153,7 @@ def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() ->
 
 def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
     with pytest.raises(KeyError):
-        steps_of(sample_case(), paths={})
+        job_of([(sample_case(), {})], deadline=1)
 
 
 # --- steps that a case spells out -------------------------------------------------------------------------------------
@@ -159,13 +161,12 @@ def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
 OBJECTS = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
 
 
-def spelled(*steps: dict[str, Any], **changes: Any) -> list[AgentStep]:
-    case = steps_case(*steps, **{"objects": OBJECTS, **changes})
-    return steps_of(case, paths=PATHS)
+def spelled(*steps: dict[str, Any], **changes: Any) -> tuple[AgentStep, ...]:
+    return steps_case(*steps, **{"objects": OBJECTS, **changes}).steps
 
 
 def told(*steps: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
-    return [step.job() for step in spelled(*steps, **changes)]
+    return [step.job(PATHS) for step in spelled(*steps, **changes)]
 
 
 def test_golden_job_of_spelled_out_steps() -> None:

@@ -1,0 +1,136 @@
+"""A case as a value: what is done in a guest, what must be seen, and what is expected of which kernels. Pure.
+
+Nothing here knows in what form a case was written. All fields are plain data, so that a run can keep its cases as JSON
+and judge by them later: `pydantic.TypeAdapter(Case)` writes them and reads them back equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from harness.model.results import Expectation, Origin, Stage
+
+LOOKS = frozenset({"observe", "read-trace"})
+"""Steps that report what was emitted."""
+OPEN = "open"
+"""The step that has the path of an object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedEvent:
+    """One event that must be seen, or `times` of them in a row.
+
+    `retval` and `value` are what it must carry, None for anything; a text as `value` names the field of a program's
+    info that it must equal (`object.program:field`).
+    """
+
+    kind: str
+    retval: int | None = None
+    value: int | str | None = None
+    times: int = 1
+
+    def keys(self) -> dict[str, Any]:
+        """Return the keys of an event that this fixes, with their values."""
+        keys = {"kind": self.kind, "retval": self.retval, "value": self.value}
+        return {key: value for key, value in keys.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What must be seen at one look: all of these events, in this order, and no others; None where nobody looks."""
+
+    client: tuple[ExpectedEvent, ...] | None = None
+    listener: tuple[ExpectedEvent, ...] | None = None
+    trace: tuple[ExpectedEvent, ...] | None = None
+
+    def sides(self) -> dict[str, tuple[ExpectedEvent, ...]]:
+        """Return what must be seen on the sides of a connection that are looked at, by side."""
+        both = {"client": self.client, "listener": self.listener}
+        return {side: events for side, events in both.items() if events is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentStep:
+    """One step: what the agent gets (`stage`, `op`, `what`, `phase`, `args`), and what the host expects of it.
+
+    `refused` names the errnos of which one must come (empty: the step must succeed), `message` what the log of
+    that refusal must match, `origin` who must refuse (empty: the kernel, or libbpf after reading it), `retval` what a
+    test run must return, `look` what must be seen, `fields` what the kernel must say of a link or program.
+    """
+
+    stage: Stage
+    op: str
+    what: str = ""
+    phase: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    message: str | None = None
+    origin: tuple[Origin, ...] = ()
+    retval: int | None = None
+    look: Look | None = None
+    fields: Mapping[str, int | str] = field(default_factory=dict)
+
+    def job(self, paths: Mapping[str, PurePosixPath] | None = None) -> dict[str, Any]:
+        """Return the step as the job file has it; `paths` maps an object's file name to its path in the guest.
+
+        Without `paths` the file's name stands for the path.
+        """
+        job = {"stage": self.stage.value, "op": self.op, "what": self.what, **self.args}
+        if self.op == OPEN and paths is not None:
+            job["path"] = str(paths[job["path"]])
+        if self.phase:
+            job["phase"] = self.phase
+        if self.refused:
+            job["go_on"] = True
+        return job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing tried on every kernel.
+
+    `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
+    set and `modules` loaded before the first step; `kconfig` says what the kernel's configuration must say, one of
+    several values each. `expect` has the rules: the first that covers a kernel counts, and where none does, the case
+    should work. `missing` names what the case gives though its objects do not have it, on purpose.
+    """
+
+    id: str
+    title: str
+    description: str = ""
+    isolated: bool = False
+    cmdline: str = ""
+    deadline: float | None = None
+    sysctls: Mapping[str, int | str] = field(default_factory=dict)
+    kconfig: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    objects: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[AgentStep, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether the case has a guest of its own."""
+        return self.isolated or bool(self.cmdline)
+
+
+def step_names(steps: Sequence[AgentStep]) -> list[str]:
+    """Return what rules call the steps of a case, in their order.
+
+    A look at what was emitted is called by its phase (`observe`, `control`, `look-1`, ...), any other step by what it
+    does to what (`attach fexit`, `trigger run`, `load tracer`); the second of that name is `attach fexit #2`.
+    """
+    names: list[str] = []
+    counts: dict[str, int] = {}
+    for step in steps:
+        if step.op in LOOKS:
+            names.append(step.phase)
+            continue
+        name = f"{step.op} {step.what}".strip()
+        counts[name] = number = counts.get(name, 0) + 1
+        names.append(name if number == 1 else f"{name} #{number}")
+    return names

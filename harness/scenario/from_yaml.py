@@ -1,0 +1,376 @@
+"""From a case as it was written in YAML to the case as a value, with the steps that the agent executes. Pure.
+
+Without steps of its own a case has those of the seed: open, load the target, name the tracers' targets, load and attach
+them, fill the tail-call slots, attach the target, trigger, observe; where the case says `again`, fill slots with other
+programs, trigger and observe; then detach the tracers, trigger and observe again (the negative control), and detach the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.config.case import WrittenCase
+from harness.config.rules import Rule
+from harness.config.steps import (
+    AttachStep,
+    DetachStep,
+    EventPattern,
+    InfoStep,
+    LoadRawStep,
+    LoadStep,
+    Observation,
+    ObserveStep,
+    RunTrigger,
+    StatsStep,
+    Step,
+    TailCallStep,
+    Trigger,
+    TriggerStep,
+    WaitStep,
+)
+from harness.model.results import CAUSES, Expectation, OutcomeKind, Stage
+from harness.scenario.case import OPEN, AgentStep, Case, ExpectedEvent, Look
+
+OBSERVE_SECONDS = 2.0
+"""How long the agent waits for events that are still missing; those that are there are taken at once."""
+TARGET = "target"
+"""The object that is traced or replaced; its maps carry the events and the trace, if it has them."""
+TRACER = "tracer"
+"""The object with the tracers, in the usual order."""
+ATTACH_TYPES = {"fsession": 58}
+"""Members of enum bpf_attach_type (include/uapi/linux/bpf.h) that are younger than libbpf's section names."""
+KNOWN_BUGS = frozenset({OutcomeKind.MISBEHAVES, OutcomeKind.CRASHED})
+"""Expected outcomes that are bugs of the kernel, not refusals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carriers:
+    """The objects whose maps carry the events and the trace (harness/supply/names.py finds them in built objects)."""
+
+    events_in: str = TARGET
+    trace_in: str = TARGET
+
+
+def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
+    """Return the value of a written case.
+
+    Of an object that has a file for each of several architectures the first is taken: see `WrittenCase.for_arch`.
+    """
+    return Case(
+        id=written.id,
+        title=written.title,
+        description=written.description,
+        isolated=written.isolated,
+        cmdline=written.cmdline,
+        deadline=written.deadline,
+        sysctls=dict(written.sysctls),
+        kconfig=dict(written.kconfig),
+        modules=written.modules,
+        objects=written.files,
+        steps=tuple(_steps(_Source(written=written, carriers=carriers, files=written.files))),
+        expect=expectations_of(written),
+        missing=written.missing,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What the steps are made of."""
+
+    written: WrittenCase
+    carriers: Carriers
+    files: Mapping[str, str]
+
+
+def expectations_of(written: WrittenCase) -> tuple[Expectation, ...]:
+    """Return the values of a written case's rules."""
+    return tuple(expectation_of(rule) for rule in written.expect)
+
+
+def expectation_of(rule: Rule) -> Expectation:
+    """Return the value of a rule."""
+    return Expectation(
+        outcome=rule.kind,
+        reason=rule.reason,
+        source=rule.source or "",
+        stage=rule.stage,
+        errno=rule.errno or (),
+        origin=rule.origin or (),
+        refusal=rule.refusal or "",
+        message=rule.message,
+        known_bug=rule.kind in KNOWN_BUGS,
+        arch=rule.arch or (),
+        version=rule.version or "",
+        since=rule.since or (),
+        fixed=rule.fixed or (),
+        step=rule.step or "",
+        splats=rule.splat or (),
+        differences=tuple(each for item in rule.differences or () for each in item.expected()),
+        panic=rule.panic or (),
+        reset=bool(rule.reset),
+        cause=next((cause for cause in CAUSES if getattr(rule, cause)), ""),
+        cause_name=rule.sysctl or rule.module or rule.kconfig or "",
+    )
+
+
+def look_of(written: Observation) -> Look:
+    """Return the value of an observation."""
+    return Look(client=_events(written.client), listener=_events(written.listener), trace=_events(written.trace))
+
+
+def _events(patterns: Sequence[EventPattern] | None) -> tuple[ExpectedEvent, ...] | None:
+    if patterns is None:
+        return None
+    return tuple(
+        ExpectedEvent(kind=each.kind, retval=each.retval, value=each.value, times=each.times) for each in patterns
+    )
+
+
+# --- the usual order -----------------------------------------------------------------------------------------
+
+
+def _steps(source: _Source) -> Iterator[AgentStep]:
+    return _spelled_out(source) if source.written.steps else _usual(source)
+
+
+def _usual(source: _Source) -> Iterator[AgentStep]:
+    case = source.written
+    target, tracer, trigger = case.target, case.tracer, case.trigger
+    assert target is not None and trigger is not None  # the model has seen to it
+    for name in source.files:
+        yield _open(source, name)
+    yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
+    yield from _listen(source, TARGET)
+    if tracer is not None:
+        for name in tracer.shared_maps:
+            yield _share(TRACER, name, from_object=TARGET, from_map=name)
+        for one in tracer.attach:
+            yield _set_target(TRACER, one.program, target=(TARGET, one.target, one.function_name))
+        yield AgentStep(stage=Stage.LOAD_TRACER, op="load", what=TRACER, args={"object": TRACER})
+        yield from _listen(source, TRACER)
+        for one in tracer.attach:
+            yield _attach(Stage.ATTACH_TRACER, TRACER, one.program)
+    for slot in target.tail_calls:
+        yield _tail_call(slot.map, slot.index, TARGET, slot.program)
+    for program in target.attach:
+        yield _attach(Stage.ATTACH_TARGET, TARGET, program)
+    yield from _trigger_and_look(source, trigger, case.observe, phase="observe", stage=Stage.OBSERVE)
+    if case.again is not None:
+        for slot in case.again.tail_calls:
+            yield _tail_call(slot.map, slot.index, TARGET, slot.program)
+        yield from _trigger_and_look(source, trigger, case.again.observe, phase="again", stage=Stage.OBSERVE)
+    for one in tracer.attach if tracer is not None else ():
+        yield _detach(one.program)
+    if case.control is not None:
+        yield from _trigger_and_look(source, trigger, case.control, phase="control", stage=Stage.DETACH)
+    for program in target.attach:
+        yield _detach(program)
+
+
+def _trigger_and_look(
+    source: _Source, trigger: Trigger, look: Observation | None, *, phase: str, stage: Stage
+) -> Iterator[AgentStep]:
+    yield _trigger(trigger, phase=phase)
+    if look is not None:
+        yield from _observe(source, look, phase=phase, stage=stage)
+
+
+# --- steps of its own ----------------------------------------------------------------------------------------
+
+
+def _spelled_out(source: _Source) -> Iterator[AgentStep]:
+    looks = 0
+    for step in source.written.steps:
+        phase = f"look-{looks + 1}"
+        for made in _steps_of(source, step, phase=phase):
+            yield replace(made, stage=getattr(step, "stage", None) or made.stage)
+        looks += isinstance(step, ObserveStep)
+
+
+def _steps_of(source: _Source, step: Step, *, phase: str) -> Iterator[AgentStep]:
+    if isinstance(step, LoadStep):
+        yield from _load(source, step)
+    elif isinstance(step, LoadRawStep):
+        yield _open(source, step.object)
+        yield _load_raw(step)
+    elif isinstance(step, AttachStep):
+        owner, program = step.program.split(".")
+        for name in numbered(program, step.times, first=step.first):
+            yield _attach_as(step, owner, name)
+    elif isinstance(step, DetachStep):
+        yield replace(_detach(step.link), **_refusal(step))
+    elif isinstance(step, TailCallStep):
+        owner, name = step.map.split(".")
+        holder, program = step.program.split(".") if step.program else ("", "")
+        made = _tail_call(name, step.index, holder or owner, program, owner=owner)
+        yield replace(made, **_refusal(step))
+    elif isinstance(step, TriggerStep):
+        yield replace(_trigger(step.trigger, phase=phase), **_refusal(step))
+    elif isinstance(step, ObserveStep):
+        yield from _observe(source, step.expect, phase=phase, stage=Stage.OBSERVE)
+    elif isinstance(step, InfoStep):
+        args: dict[str, Any] = {"link": step.link} if step.link else {}
+        if step.program:
+            args.update(zip(("object", "program"), _split(step.program), strict=True))
+        args.update(_programs(step.expect.values()))
+        yield AgentStep(
+            stage=Stage.OBSERVE, op="info", what=step.link or str(step.program), args=args, fields=dict(step.expect)
+        )
+    elif isinstance(step, WaitStep):
+        yield AgentStep(stage=Stage.OBSERVE, op="wait", what=f"{step.seconds:g} s", args={"seconds": step.seconds})
+    elif isinstance(step, StatsStep):
+        yield AgentStep(stage=Stage.OPEN, op="enable-stats")
+
+
+def numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
+    """Return the name itself, or that many names with numbers behind them."""
+    return [name] if times is None else [f"{name}_{number}" for number in range(first, first + times)]
+
+
+def _load(source: _Source, step: LoadStep) -> Iterator[AgentStep]:
+    is_target = step.object.startswith(TARGET)
+    stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
+    opened = _open(source, step.object)
+    only = {"only": list(step.only)} if step.only is not None else {}
+    yield replace(opened, args={**opened.args, **only})
+    for map_name, shared in step.share.items():
+        holder, from_map = shared.split(".")
+        yield replace(_share(step.object, map_name, from_object=holder, from_map=from_map), stage=stage)
+    for program, kind in step.attach_types.items():
+        args = {"object": step.object, "program": program, "type": ATTACH_TYPES[kind]}
+        yield AgentStep(stage=stage, op="set-attach-type", what=program, args=args)
+    for program, reference in step.tracing.items():
+        for each in numbered(program, step.times):
+            made = _set_target(step.object, each, target=_function(reference))
+            # Where the load is to be refused, so may be the choice of its target: libbpf looks for the function.
+            yield replace(made, stage=stage)
+    yield AgentStep(
+        stage=stage,
+        op="load",
+        what=step.object,
+        args={"object": step.object, **({"unprivileged": True} if step.unprivileged else {})},
+        **_refusal(step),
+    )
+    yield from _listen(source, step.object)
+
+
+def _load_raw(step: LoadRawStep) -> AgentStep:
+    holder, target = step.target.split(".")
+    return AgentStep(
+        stage=Stage.LOAD_TRACER,
+        op="load-raw",
+        what=step.program,
+        args={
+            "object": step.object,
+            "program": step.program,
+            "target_object": holder,
+            "target": target,
+            **({} if step.btf_id is None else {"btf_id": step.btf_id}),
+        },
+        **_refusal(step),
+    )
+
+
+def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:
+    stage = Stage.ATTACH_TARGET if owner.startswith(TARGET) else Stage.ATTACH_TRACER
+    made = _attach(stage, owner, program)
+    more: dict[str, Any] = {"link": step.link or program}
+    if step.api != "auto":
+        more["api"] = step.api
+    if step.cookie is not None:
+        more["cookie"] = step.cookie
+    if step.target is not None:
+        more.update(zip(("target_object", "target", "function"), _function(step.target), strict=True))
+    return replace(
+        made,
+        what=step.link or program,
+        args={**made.args, **more},
+        **_refusal(step),
+    )
+
+
+def _programs(values: Iterable[object]) -> dict[str, list[str]]:
+    """Return the programs of whose info a field is asked for (object.program:field), as the agent gets them."""
+    texts = [value for value in values if isinstance(value, str) and not value.startswith("=")]
+    named = dict.fromkeys(text.partition(":")[0] for text in texts if ":" in text)
+    return {"programs": list(named)} if named else {}
+
+
+def _refusal(step: LoadStep | LoadRawStep | AttachStep | DetachStep | TailCallStep | TriggerStep) -> dict[str, Any]:
+    """Return the fields of an AgentStep that say how it must be refused."""
+    return {"refused": step.refused or (), "message": step.message, "origin": step.origin or ()}
+
+
+def _function(reference: str) -> tuple[str, str, str]:
+    place, _, function = reference.partition(":")
+    owner, program = place.split(".")
+    return owner, program, function or program
+
+
+def _split(reference: str | None) -> Sequence[str]:
+    return (reference or ".").split(".")
+
+
+# --- single steps --------------------------------------------------------------------------------------------
+
+
+def _open(source: _Source, name: str) -> AgentStep:
+    # An object that the case does not have is found by supply/names.py, which knows the line.
+    return AgentStep(stage=Stage.OPEN, op=OPEN, what=name, args={"object": name, "path": source.files.get(name, "")})
+
+
+def _listen(source: _Source, loaded: str) -> Iterator[AgentStep]:
+    """Begin to read the events once the object that has them is loaded."""
+    events = source.written.events
+    if events is not None and source.carriers.events_in == loaded:
+        args = {"object": loaded, "map": events}
+        yield AgentStep(stage=Stage.OPEN, op="listen", what=events, args=args)
+
+
+def _share(name: str, map_name: str, *, from_object: str, from_map: str) -> AgentStep:
+    args = {"object": name, "map": map_name, "from_object": from_object, "from_map": from_map}
+    return AgentStep(stage=Stage.LOAD_TRACER, op="share-map", what=map_name, args=args)
+
+
+def _set_target(name: str, program: str, *, target: tuple[str, str, str]) -> AgentStep:
+    args = {
+        "object": name,
+        "program": program,
+        **dict(zip(("target_object", "target", "function"), target, strict=True)),
+    }
+    return AgentStep(stage=Stage.LOAD_TRACER, op="set-attach-target", what=program, args=args)
+
+
+def _attach(stage: Stage, name: str, program: str) -> AgentStep:
+    return AgentStep(stage=stage, op="attach", what=program, args={"object": name, "program": program})
+
+
+def _detach(link: str) -> AgentStep:
+    return AgentStep(stage=Stage.DETACH, op="detach", what=link, args={"link": link})
+
+
+def _tail_call(map_name: str, index: int, holder: str, program: str, *, owner: str = TARGET) -> AgentStep:
+    args = {"object": owner, "map": map_name, "index": index, "program_object": holder, "program": program}
+    return AgentStep(stage=Stage.ATTACH_TARGET, op="tail-call", what=program or f"{map_name}[{index}]", args=args)
+
+
+def _trigger(trigger: Trigger, *, phase: str) -> AgentStep:
+    args = {key: value for key, value in trigger.model_dump(mode="json").items() if key != "retval"}
+    retval = trigger.retval if isinstance(trigger, RunTrigger) else None
+    return AgentStep(stage=Stage.TRIGGER, op="trigger", what=trigger.kind, phase=phase, args=args, retval=retval)
+
+
+def _observe(source: _Source, written: Observation, *, phase: str, stage: Stage) -> Iterator[AgentStep]:
+    look, events = look_of(written), source.written.events
+    sides = look.sides()
+    if sides and events is not None:
+        count = sum(event.times for patterns in sides.values() for event in patterns)
+        args = {"map": events, "count": count, "seconds": OBSERVE_SECONDS}
+        yield AgentStep(stage=stage, op="observe", what=events, phase=phase, args=args, look=replace(look, trace=None))
+    if look.trace is not None:
+        args = {"object": source.carriers.trace_in, **_programs(event.value for event in look.trace)}
+        traced = Look(trace=look.trace)
+        yield AgentStep(stage=stage, op="read-trace", what="trace", phase=phase, args=args, look=traced)

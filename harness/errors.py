@@ -80,6 +80,10 @@ class CacheError(BpfmatrixError):
     """The cache cannot be written or locked (a full disk, permissions)."""
 
 
+class CacheInUseError(BpfmatrixError):
+    """Another process uses the cache, and what was asked for needs it alone."""
+
+
 class ImageError(BpfmatrixError):
     """The guest image cannot be built from its packages."""
 

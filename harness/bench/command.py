@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.bench.measure import COUNTS, QUICK_COUNTS, Bench, Wanted
 from harness.errors import EXIT_OK, EXIT_UNEXPECTED, UsageError
 from harness.host.cache import Cache
 from harness.host.paths import shown
+from harness.host.scratch import scratch_folder
 from harness.model.accelerators import check_accelerator
 from harness.reports import page
 from harness.screen.terminal import make_console
@@ -51,10 +51,8 @@ def bench(
     console = make_console()
     if page_file is not None:
         _page_with_place(page_file)
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-bench-") as scratch:
-        measuring = Bench(
-            wanted, cache=Cache(), scratch=Path(scratch), say=lambda words: console.print(words, markup=False)
-        )
+    with scratch_folder() as scratch:
+        measuring = Bench(wanted, cache=Cache(), scratch=scratch, say=lambda words: console.print(words, markup=False))
         document = build(measuring.run())
     folder = output or wanted.project.folder / "results" / f"bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder.mkdir(parents=True, exist_ok=True)

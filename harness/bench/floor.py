@@ -6,13 +6,12 @@ QEMU have them by themselves: what our settings bring shows only against that.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from harness.errors import BenchError
 from harness.guest.boot import guest_spec
+from harness.host.scratch import scratch_folder
 from harness.model.architectures import Architecture
 from harness.qemu.accel import MARKER
 from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
@@ -49,8 +48,7 @@ def floor(plan: GuestPlan, *, shipped: bool = False) -> float:
     command line, and in a QEMU that has huge pages where it likes (harness/qemu/pages.py). Raises BenchError where the
     init is not reached before the boot deadline, QemuError where QEMU does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-floor-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         (folder / "initrd").write_bytes(floor_ramdisk(plan.base.read_bytes()))
         arch = plan.kernel.arch
         cmdline = floor_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, shipped=shipped)

@@ -19,6 +19,9 @@ from harness.model.accelerators import check_accelerator
 if TYPE_CHECKING:
     from invoke.context import Context
 
+LINTERS = ("ruff check .", "ruff format --check .", "mypy")
+"""What `lint` runs, in the folder of the project (.pre-commit-config.yaml has them, too)."""
+
 
 def matrix(
     *,
@@ -228,9 +231,15 @@ def doctor(*, matrix_file: Path) -> int:
 
 
 def clean(*, results: Path | None) -> None:
-    """Empty the cache, and remove earlier results where `results` names their folder."""
+    """Empty the cache, and remove earlier results where `results` names their folder.
+
+    Nothing is removed where that folder is missing (UsageError), or where another process uses the cache
+    (CacheInUseError).
+    """
     from harness.host.cache import Cache
 
+    if results is not None and not results.is_dir():
+        raise UsageError(f"there is no folder {shown(results)} here, so nothing was removed; see `invoke clean --help`")
     cache = Cache()
     size = cache.clear()
     print(f"{cache.root}: {size / 2**20:.0f} MiB removed")
@@ -268,7 +277,7 @@ def lint(context: Context, *, root: Path) -> None:
 
     tools = Path(sys.executable).parent
     with context.cd(str(root)):
-        for command in ("ruff check .", "ruff format --check .", "mypy"):
+        for command in LINTERS:
             if context.run(f"{tools}/{command}", warn=True).exited != 0:
                 raise Exit(f"bpfmatrix: {command} found something", code=1)
 

@@ -7,17 +7,16 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 import termios
 import tty
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 
 import paramiko
 
 from harness.config.matrix import Kernel
 from harness.guest.boot import booted, connected
+from harness.host.scratch import scratch_folder
 from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.supplies import Supplies
@@ -30,8 +29,8 @@ def interactive_shell(supplies: Supplies, kernel: Kernel, *, accel: str | None) 
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-shell-") as name:
-        plan = supplies.guest(kernel, (), keys=make_keys(), folder=Path(name), accel=accel)
+    with scratch_folder() as folder:
+        plan = supplies.guest(kernel, (), keys=make_keys(), folder=folder, accel=accel)
         plan = replace(plan, programs=GuestPrograms())  # no case runs here, so nothing waits for one
         print(f"{kernel.name}: booting {plan.kernel.release} under {plan.accel}", file=sys.stderr)
         with booted(plan) as qemu, connected(plan, qemu) as connection:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import QemuError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
+from harness.host.scratch import scratch_folder
 from harness.qemu.argv import GuestSpec, kernel_cmdline
 from harness.qemu.process import QemuProcess, running
 from harness.supply.guest_plan import GuestPlan
@@ -29,8 +29,7 @@ SETTLE = 2.0
 def guest_folder(plan: GuestPlan) -> Iterator[Path]:
     """Make a folder for one QEMU process; afterwards the console's text is added to the plan's console.log."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         try:
             yield folder
         finally:

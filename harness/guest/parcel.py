@@ -31,7 +31,7 @@ def agent_parcel(plan: GuestPlan) -> bytes:
 def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     """Return a job with its objects and modules, and with the `agent` for a guest that has none yet.
 
-    An object that several cases have is sent once.
+    An object that several cases have is sent once. Raises OSError where one cannot be read.
     """
     sent: dict[Path, tuple[PurePosixPath, bytes]] = {}
     jobs = []
@@ -39,19 +39,29 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
         paths = {}
         for name, path in plan.objects[case.id].items():
             if path not in sent:
-                sent[path] = IN_GUEST / case.id / f"{name}.o", path.read_bytes()
+                sent[path] = IN_GUEST / case.id / f"{name}.o", _content(path)
             paths[name] = sent[path][0]
         jobs.append((case, paths))
     files = dict(sent.values())
     modules = {}
     for module in {module for case in cases for module in case.modules}:
         found = plan.kernel.case_modules.get(module, CaseModule())
-        files.update((MODULES / path.name, path.read_bytes()) for path in found.files)
+        files.update((MODULES / path.name, _content(path)) for path in found.files)
         modules[module] = {"files": [str(MODULES / path.name) for path in found.files], "built_in": found.built_in}
     job = job_of(jobs, deadline=plan.settings.deadlines.case, modules=modules)
     if plan.edit is not None:
         job = plan.edit(job)
     return _packed(plan.programs.agent if agent else b"", files=files, job=job)
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file; raise OSError, which names a file that was there when the run began."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            error.errno, "this was removed while the run was under way; run again", str(path)
+        ) from error
 
 
 def _packed(agent: bytes, *, files: Mapping[PurePosixPath, bytes], job: Mapping[str, Any] | None) -> bytes:

@@ -18,9 +18,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -38,7 +36,7 @@ from harness.errors import (
 from harness.guest.boot import LISTENING, SETTLE, boot_files, common_nodes, connected, guest_folder, guest_spec
 from harness.guest.clock import speed_problem, uptime_said
 from harness.guest.parcel import PARCELS, agent_parcel
-from harness.host.cache import MANIFEST, Cache, digest, file_state, sha256_known, sha256_sparse
+from harness.host.cache import MANIFEST, Cache, digest, file_state, last_use, sha256_known, sha256_sparse
 from harness.host.process import find_tool, run
 from harness.qemu.accel import processor
 from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
@@ -50,6 +48,9 @@ from harness.supply.image.keys import make_keys
 
 KIND = "snapshots"
 FORMAT = 6
+KEPT = 3
+"""How many snapshots of one kernel and command line are kept: checkouts with other agents may share a cache.
+The limit of the cache's size holds beside it."""
 RAM, STATE = "ram", "state"
 STANDBY = "bpfmatrix: standing by"
 """What harness/guest_service.py writes to the console when a guest without the agent waits for its greeting."""
@@ -123,12 +124,12 @@ class Snapshots:
         try:
             with self._cache.lock(f"{KIND}-{key}"):
                 found = _read(path)
-                if found is None:
+                with self._cache.guarded(path):
+                    there = found is not None and self._cache.mark_used(path)
+                if found is None or not there:
                     with guest_folder(plan) as folder:
                         found = self._make(plan, path, folder=folder)
                     self._cache.grown = True
-                with self._cache.guarded(path):
-                    self._cache.mark_used(path)
                 return found
         except (CacheError, DeadlineError, GuestConnectionError, GuestGoneError, QemuError) as error:
             raise SnapshotError(f"{plan.kernel.name}: no snapshot could be made: {error}") from error
@@ -149,12 +150,10 @@ class Snapshots:
         return digest(FORMAT, self._qemu_version, host, qemu_argv(spec), files)
 
     def _make(self, plan: GuestPlan, path: Path, *, folder: Path) -> Snapshot:
-        self._drop_stale(plan)
-        shutil.rmtree(path, ignore_errors=True)
-        with self._cache.guarded(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+        self._drop_surplus(plan)
+        with contextlib.ExitStack() as stack:
+            with self._cache.guarded(path):
+                scratch = stack.enter_context(self._cache.scratch(KIND))
             image = boot_files(plan, folder=folder, more=[])
 
             def spec(monitor_fd: int) -> GuestSpec:
@@ -176,20 +175,24 @@ class Snapshots:
                 meta = {"slot": _slot(plan), "states": states}
                 manifest: dict[str, Any] = {"files": files, "meta": meta, "made": time.time()}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+                self._cache.remove(path)
                 scratch.rename(path)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return Snapshot(folder=path, files=files, states=states)
 
-    def _drop_stale(self, plan: GuestPlan) -> None:
-        """Remove the other snapshots of the same kernel and command line: something that made them has changed."""
-        for manifest in self._cache.root.glob(f"{KIND}/*/{MANIFEST}"):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                if json.loads(manifest.read_text())["meta"]["slot"] == _slot(plan):
-                    shutil.rmtree(manifest.parent)
+    def _drop_surplus(self, plan: GuestPlan) -> None:
+        """Leave room for one more snapshot of the same kernel and command line, among the KEPT that were used last.
+
+        Something that made them was another: another checkout's agent, or an earlier one. Those that another process
+        may be using stay.
+        """
+        since = self._cache.users.in_use_since()
+        same = [path for path in self._cache.entries(KIND) if _slot_of(path) == _slot(plan)]
+        for path in sorted(same, key=last_use, reverse=True)[KEPT - 1 :]:
+            if since is None or last_use(path) < since:
+                self._cache.remove(path)
 
     def _drop(self, snapshot: Snapshot) -> None:
-        shutil.rmtree(snapshot.folder, ignore_errors=True)
+        self._cache.remove(snapshot.folder)
 
 
 def _damaged(plan: GuestPlan) -> SnapshotError:
@@ -198,6 +201,14 @@ def _damaged(plan: GuestPlan) -> SnapshotError:
 
 def _slot(plan: GuestPlan) -> str:
     return digest(plan.kernel.name, plan.kernel.arch.name, plan.cmdline, plan.accel)
+
+
+def _slot_of(path: Path) -> str | None:
+    """Return the slot of the snapshot in a folder, None where it does not say any."""
+    try:
+        return str(json.loads((path / MANIFEST).read_text())["meta"]["slot"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _read(path: Path) -> Snapshot | None:

@@ -2,7 +2,8 @@
 
 An entry is a folder `<root>/<kind>/<key>` with a `manifest.json` that holds the sha256 of every file in it.
 It is made under a temporary name and renamed into place, so that an interruption leaves nothing
-half-written; a file that no longer has its hash makes the whole entry be made again.
+half-written; a file that no longer has its hash makes the whole entry be made again. Whoever takes anything out of the
+cache is one of its users (cache_users.py) from then on: nobody empties it under them, or removes what they have used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,17 +23,28 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from harness.errors import CacheError
+from harness.errors import CacheError, UsageError
+from harness.host import cache_users
+from harness.host.cache_users import CacheUsers
+from harness.host.scratch import HIDDEN, scratch_folder
 
 LIMIT_NOTE = "limit"
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 1800.0
 DEFAULT_MAX_GIB = 8.0
 SPARSE_BLOCK = 64 * 1024
-IN_USE_SECONDS = 3600.0
-"""How long after it was last used an entry is taken to be in use still."""
 ABANDONED_SECONDS = 86400.0
-"""After this long nobody is making an entry any more: its temporary folder is a killed process's."""
+"""After this long nobody is making an entry any more that a version without scratch.py has begun."""
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
+    "# This folder is the cache of bpfmatrix; `invoke clean` empties it. Backups need not have it.\n"
+)
+UNTAGGED = frozenset(
+    {"accel", "apt", "dependencies", "images", "kernels", "limit", "listings", "locks", "modules", "objects"}
+    | {"path-modules", "programs", "snapshots", cache_users.FOLDER, cache_users.GATE}
+)
+"""All that lies in a cache of a version that did not write TAG."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class Cache:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        self.users = CacheUsers(self.root)
         self.grown = False
         """Whether anything was put into the cache through this object."""
 
@@ -145,8 +157,7 @@ class Cache:
         path = self.root / kind / key
         with self.guarded(path), self.lock(f"{kind}-{key}"):
             meta = verified(path)
-            if meta is not None:
-                self.mark_used(path)
+            if meta is not None and self.mark_used(path):
                 return Entry(path, meta)
             repaired = path.exists()
             meta = self._make(path, make)
@@ -155,22 +166,33 @@ class Cache:
             return Entry(path, meta, fresh=True, repaired=repaired)
 
     def peek(self, kind: str, key: str) -> Entry | None:
-        """Return the entry where it is there and whole, else None. Never makes anything."""
+        """Return the entry where it is there and whole, else None. Never makes any."""
         path = self.root / kind / key
-        meta = verified(path) if path.is_dir() else None
-        return Entry(path, meta) if meta is not None else None
+        if not path.is_dir():
+            return None
+        self._enter(path)
+        meta = verified(path)
+        return Entry(path, meta) if meta is not None and self.mark_used(path) else None
 
     def folder(self, kind: str, name: str) -> Path:
         """Return (and make) a plain folder of the cache that its user keeps in order itself."""
         path = self.root / kind / name
+        self._enter(path)
         with self.guarded(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def scratch(self, kind: str) -> contextlib.AbstractContextManager[Path]:
+        """Make a temporary folder for the duration of a block, on the disk of the entries of a kind; raise OSError."""
+        folder = self.root / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        return scratch_folder(parent=folder)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the lock `name` against other processes and threads; raise CacheError after half an hour."""
         path = self.root / "locks" / f"{name}.lock"
+        self._enter(path)
         held = FileLock(path, timeout=LOCK_SECONDS)
         with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,48 +216,94 @@ class Cache:
         """Trim where that may be needed: something was put in, or the limit is not that of the last time.
 
         Looking through a large cache takes as long as a guest's start, so it is not done for nothing. What was used
-        after `keep_newer_than` (seconds since the epoch) stays, and so does what was used within the last hour:
-        another run may be under way with it.
+        after `keep_newer_than` (seconds since the epoch) stays, and so does what other processes may be using.
         """
         note = self.root / LIMIT_NOTE
-        if not self.grown and note.exists() and note.read_text() == str(max_bytes):
-            return
-        self.trim(max_bytes=max_bytes, keep_newer_than=min(keep_newer_than, time.time() - IN_USE_SECONDS))
-        note.write_text(str(max_bytes))
+        if self.grown or not note.exists() or note.read_text() != str(max_bytes):
+            self.trim(max_bytes=max_bytes, keep_newer_than=keep_newer_than)
+            note.write_text(str(max_bytes))
+        self.users.begin_again()
 
     def trim(self, *, max_bytes: int, keep_newer_than: float) -> list[str]:
         """Drop entries, least recently used first, until at most `max_bytes` remain.
 
-        Entries used after the time `keep_newer_than` (seconds since the epoch) stay. What a killed process
-        left behind half-made goes in any case, after a day. Returns what went.
+        Entries used after the time `keep_newer_than` (seconds since the epoch) stay, and those used since another
+        process began that still uses the cache. What a killed process left behind half-made is removed in any case.
+        Returns what is gone.
         """
+        self.users.remove_dead()
         for path in self.root.glob("*/.*"):
-            if path.is_dir() and 0 < _last_use(path) < time.time() - ABANDONED_SECONDS:
+            old = 0 < last_use(path) < time.time() - ABANDONED_SECONDS
+            if old and path.is_dir() and not path.name.startswith(HIDDEN):
                 shutil.rmtree(path, ignore_errors=True)
-        entries = sorted((path for path in self.root.glob("*/*") if (path / MANIFEST).is_file()), key=_last_use)
+        others_since = self.users.in_use_since()
+        keep_newer_than = min(keep_newer_than, keep_newer_than if others_since is None else others_since)
         total = self.size()
         gone: list[str] = []
-        for path in entries:
+        for path in sorted(self.entries("*"), key=last_use):
             if total <= max_bytes:
                 break
-            if _last_use(path) >= keep_newer_than:
+            if last_use(path) >= keep_newer_than:
                 continue
             total -= _tree_bytes(path)
             with self.lock(f"{path.parent.name}-{path.name}"):
-                shutil.rmtree(path, ignore_errors=True)
+                self.remove(path)
             gone.append(f"{path.parent.name}/{path.name}")
         return gone
 
+    def entries(self, kind: str) -> list[Path]:
+        """Return the folders of the entries of a kind, or of those that a pattern means."""
+        found = (path.parent for path in self.root.glob(f"{kind}/*/{MANIFEST}"))
+        return [path for path in found if not path.name.startswith(".")]
+
+    def remove(self, path: Path) -> None:
+        """Remove an entry, all of it at once for whoever looks; it may be gone already."""
+        with contextlib.suppress(OSError), scratch_folder(parent=path.parent) as scratch:
+            path.rename(scratch / path.name)
+
     def clear(self) -> int:
-        """Remove everything in the cache and return how many bytes that was."""
-        size = self.size()
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove everything in the cache and return how many bytes that was. The folder stays.
+
+        Raises CacheInUseError where another process uses the cache, UsageError where the folder is no cache, and
+        CacheError where something cannot be removed.
+        """
+        if not self.root.is_dir() or not any(self.root.iterdir()):
+            return 0
+        self._check_ours()
+        with self.guarded(self.root), self.users.alone():
+            self.users.remove_dead()
+            size = self.size()
+            kept = (cache_users.FOLDER, cache_users.GATE, TAG)
+            for path in [each for each in self.root.iterdir() if each.name not in kept]:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+                if path.exists():
+                    raise CacheError(f"cache: {path} cannot be removed; look at the permissions there")
         return size
 
+    def _check_ours(self) -> None:
+        """Raise UsageError where the folder was not made as a cache: it may hold anything."""
+        names = {path.name for path in self.root.iterdir()}
+        strange = sorted(names - UNTAGGED)
+        if TAG not in names and strange:
+            raise UsageError(
+                f"{self.root} holds {strange[0]}, which no cache of bpfmatrix has, so nothing was removed. "
+                f"Set BPFMATRIX_CACHE to the folder of a cache"
+            )
+
+    def _enter(self, path: Path) -> None:
+        """Be a user of the cache; `path` is what it is needed for. Raises CacheError."""
+        with self.guarded(path):
+            if self.users.own is None:
+                new = not self.root.is_dir() or {each.name for each in self.root.iterdir()} <= UNTAGGED
+                self.users.enter()
+                if new:
+                    (self.root / TAG).write_text(TAG_TEXT)
+
     def _make(self, path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+        with self.scratch(path.parent.name) as temporary:
             meta = make(temporary)
             files = {
                 str(file.relative_to(temporary)): sha256_file(file)
@@ -244,20 +312,25 @@ class Cache:
             }
             manifest = {"files": files, "meta": meta, "made": time.time()}
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
-            if path.exists():
-                shutil.rmtree(path)
+            if path.is_dir():
+                self.remove(path)
             temporary.chmod(0o755)
             temporary.rename(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return meta
 
     @staticmethod
-    def mark_used(path: Path) -> None:
-        """Note that the entry at `path` is used now, so that others go before it when the cache is trimmed."""
+    def mark_used(path: Path) -> bool:
+        """Note that the entry at `path` is used now, so that it is among the last that a trim removes.
+
+        Says whether it is there.
+        """
         # With the time given: the kernel's own stamp may be some milliseconds older than what this process calls now.
         now = time.time_ns()
-        os.utime(path, ns=(now, now))
+        try:
+            os.utime(path, ns=(now, now))
+        except FileNotFoundError:
+            return False
+        return True
 
     @contextlib.contextmanager
     def guarded(self, path: Path) -> Iterator[None]:
@@ -267,7 +340,7 @@ class Cache:
         except OSError as error:
             raise CacheError(
                 f"cache: {path} cannot be written: {error.strerror or error}. "
-                f"Free some space or mend the permissions there, or set BPFMATRIX_CACHE to another folder; "
+                f"Free some space or correct the permissions there, or set BPFMATRIX_CACHE to another folder; "
                 f"nothing half-written was left."
             ) from error
 
@@ -288,7 +361,7 @@ def verified(path: Path) -> dict[str, Any] | None:
     return meta
 
 
-def _last_use(path: Path) -> float:
+def last_use(path: Path) -> float:
     """Return when an entry was last used, 0 where another process has just removed it."""
     try:
         return path.stat().st_mtime

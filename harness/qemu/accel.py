@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from harness.errors import QemuError
 from harness.host.cache import Cache, digest
 from harness.host.process import find_tool, run
+from harness.host.scratch import scratch_folder
 from harness.model.architectures import Architecture
 from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
 from harness.qemu.process import running
@@ -84,8 +84,7 @@ def choose(
 
 def boot_probe(arch: Architecture, *, kernel: Path, base: Path) -> tuple[bool, str]:
     """Boot a kernel under KVM up to its init; return whether it got there, and a sentence about it."""
-    with tempfile.TemporaryDirectory(prefix="bpfmatrix-probe-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
 
         def spec(monitor_fd: int) -> GuestSpec:
             return GuestSpec(

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.config.case import WrittenCase
 from harness.errors import CompileError, ObjectFileError
 from harness.host.cache import Cache, digest, file_state, sha256_known
 from harness.host.process import find_tool, run
+from harness.host.scratch import scratch_folder
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
 from harness.supply.listing import Listing, read_listing
@@ -41,6 +41,8 @@ SETTLED_NS = 20_000_000
 """A file that is not older than this when a compiler starts may be written while it is read (file systems count time in
 steps of up to 10 ms)."""
 MOST_COMPILATIONS = 5
+NOTES = "dependencies"
+"""The folder of the cache that holds what each object was made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +87,13 @@ class ObjectBuilder:
         if known is not None and sight.unchanged(known[1]):
             entry = self._cache.peek("objects", known[0])
             if entry is not None:
-                self._cache.mark_used(entry.path)
                 return BuiltObject(path=entry.path / "object.o", listing=Listing.from_json(entry.meta["listing"]))
         return self._compiled(source, arch, clang=clang, flags=flags, base=base)
 
     def _compiled(self, source: Path, arch: Architecture, *, clang: str, flags: list[str], base: str) -> BuiltObject:
         """Compile a source, keep the object under what it was made of, and note what that was."""
-        with tempfile.TemporaryDirectory(prefix="bpfmatrix-") as folder:
-            made = Path(folder) / "object.o"
+        with scratch_folder() as folder:
+            made = folder / "object.o"
             for _ in range(MOST_COMPILATIONS):
                 begun = time.time_ns()
                 paths = compile_object(source, made, clang=clang, flags=flags, include=self._include)
@@ -110,7 +111,7 @@ class ObjectBuilder:
             key = digest(FORMAT, base, sorted(dependencies.files.items()))
             entry = self._cache.entry("objects", key, keep)
         if settled:
-            _write_note(self._note(source, arch), base=base, key=key, dependencies=dependencies)
+            self._write_note(self._note(source, arch), base=base, key=key, dependencies=dependencies)
         return BuiltObject(path=entry.path / "object.o", listing=listing)
 
     def _dependencies(self, paths: Sequence[str], *, clang: str, flags: list[str]) -> Dependencies:
@@ -143,8 +144,15 @@ class ObjectBuilder:
     def _note(self, source: Path, arch: Architecture) -> Path:
         """Return the file that says what the object of a source was made of, the last time."""
         if arch.name not in self._notes:
-            self._notes[arch.name] = self._cache.folder("dependencies", arch.name)
+            self._notes[arch.name] = self._cache.folder(NOTES, arch.name)
         return self._notes[arch.name] / f"{digest(str(source))}.json"
+
+    def _write_note(self, path: Path, *, base: str, key: str, dependencies: Dependencies) -> None:
+        """Note what an object was made of; where the file system takes nothing, it is compiled again the next time."""
+        with contextlib.suppress(OSError), self._cache.scratch(NOTES) as folder:
+            made = folder / path.name
+            made.write_text(json.dumps({"base": base, "key": key, **dependencies.to_json()}))
+            made.rename(path)
 
 
 def _read_note(path: Path, *, base: str) -> tuple[str, Dependencies] | None:
@@ -154,14 +162,6 @@ def _read_note(path: Path, *, base: str) -> tuple[str, Dependencies] | None:
         return (str(said["key"]), Dependencies.from_json(said)) if said["base"] == base else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _write_note(path: Path, *, base: str, key: str, dependencies: Dependencies) -> None:
-    """Note what an object was made of; where the file system takes nothing, it is compiled again the next time."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        beside.write_text(json.dumps({"base": base, "key": key, **dependencies.to_json()}))
-        beside.rename(path)
 
 
 def compile_flags(arch: Architecture, *, include: Sequence[Path]) -> list[str]:

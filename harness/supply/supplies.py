@@ -219,10 +219,9 @@ class Supplies:
     def _still_there(self, entry: Path) -> bool:
         """Say whether what was obtained earlier is still in the cache, and keep it there; another run may trim it."""
         try:
-            self.cache.mark_used(entry)
+            return self.cache.mark_used(entry)
         except OSError:
             return False
-        return True
 
     def note(self, text: str) -> None:
         """Remember something that the reports of all runs with these supplies must say loudly."""

@@ -60,7 +60,7 @@ def idle_guests(process: subprocess.Popen[str], project: TemporaryProject) -> li
 
     def idling() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        consoles = project.folder.glob("temporary/bpfmatrix-*/console")
+        consoles = project.folder.glob("temporary/bpfmatrix.*/console")
         return any("as init process" in path.read_text(errors="replace") for path in consoles)
 
     until(idling, what="a guest reaches its init")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from harness.errors import ImageError
 from harness.host.cache import Cache, digest, sha256_known
 from harness.host.process import run
+from harness.host.scratch import scratch_folder
 from harness.supply.image import cpio, guest_compiler
 from harness.supply.image.guest_compiler import COMPILED_AGENT, COMPILED_SERVICE, SERVICE, module_name
 
@@ -67,8 +67,8 @@ def _compiled(sources: Mapping[str, bytes], *, cache: Cache, base: Path) -> tupl
     """Return service and agent, compiled now or in the cache."""
 
     def make(folder: Path) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix=".python-", dir=folder.parent) as name:
-            root, programs = Path(name) / "userland", Path(name) / "programs"
+        with scratch_folder(parent=folder.parent) as scratch:
+            root, programs = scratch / "userland", scratch / "programs"
             _unpack(base, root)
             for file, source in sources.items():
                 (programs / file).parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from typing import Any
 from harness.errors import ImageError
 from harness.host.cache import Cache, Entry, digest, sha256_file
 from harness.host.process import find_tool, run
+from harness.host.scratch import scratch_folder
 from harness.supply.debian.apt import PackageFile, download
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.image import cpio
@@ -67,8 +68,7 @@ def build_userland(*, cache: Cache, mirrors: Callable[[], Mirrors], parts: Userl
     """
 
     def make(folder: Path) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix=".image-", dir=folder.parent) as name:
-            scratch = Path(name)
+        with scratch_folder(parent=folder.parent) as scratch:
             target = _unpack(parts.packages, mirrors=mirrors(), scratch=scratch, name="target")
             if parts.interpreter == parts.packages:
                 interpreter = target

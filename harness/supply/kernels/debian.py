@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from harness.errors import FetchError, PackageGoneError
 from harness.host.cache import Cache, digest
+from harness.host.scratch import scratch_folder
 from harness.model.architectures import Architecture
 from harness.model.results import PackageInfo
 from harness.supply.debian.apt import Apt, PackageFile, download
@@ -180,8 +180,7 @@ class DebianSource:
     def _unpacked(self, folder: Path, packages: Sequence[PackageFile]) -> Iterator[tuple[Path, str]]:
         """Fetch and unpack packages; hold the tree, and the name of the package that has the kernel's image."""
         # The packages and the unpacked tree lie beside the entry, on the cache's own disk, and go at once.
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as name:
-            scratch = Path(name)
+        with scratch_folder(parent=folder.parent) as scratch:
             mirrors = self._mirrors()
             debs: list[Path] = [download(package, mirrors=mirrors, folder=scratch) for package in packages]
             root = scratch / "root"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from harness.errors import DeadlineError, GuestConnectionError, QemuError, Snaps
 from harness.guest import snapshots as module
 from harness.guest.boot import LISTENING
 from harness.guest.parcel import PARCELS, agent_parcel
-from harness.guest.snapshots import GREETED, READY, STANDBY, Snapshot, Snapshots
+from harness.guest.snapshots import GREETED, KEPT, READY, STANDBY, Snapshot, Snapshots
 from harness.host import cache as cache_module
 from harness.host.cache import Cache, sha256_sparse
 from harness.model.architectures import ARCHITECTURES
@@ -358,8 +359,8 @@ def test_another_version_of_qemu_makes_another_snapshot(
 ) -> None:
     use(snapshots, plan)
     use(Snapshots(cache, qemu_version="8.0.0"), plan)
-    assert world.made == 2
-    assert len(entries(cache)) == 1, "the other one cannot be restored any more"
+    use(snapshots, plan)
+    assert world.made == 2, "whoever still has the other QEMU finds the other snapshot"
 
 
 @pytest.mark.parametrize(
@@ -383,22 +384,65 @@ def test_what_is_a_runs_own_does_not_belong_to_the_key(
 # --- stale, damaged, half-made ----------------------------------------------------------------------------------------
 
 
-def test_a_stale_snapshot_of_the_same_kernel_and_command_line_goes(
+def with_agent(plan: GuestPlan, text: bytes) -> GuestPlan:
+    return replace(plan, programs=replace(PROGRAMS, agent=text))
+
+
+def used_ago(snapshots: Snapshots, plan: GuestPlan, seconds: float) -> Path:
+    """Note that a snapshot was used so long ago; return its folder."""
+    folder = snapshots.obtain(plan).folder
+    moment = time.time() - seconds
+    os.utime(folder, (moment, moment))
+    return folder
+
+
+def test_of_one_kernel_and_command_line_the_snapshots_used_last_are_kept(
     snapshots: Snapshots, plan: GuestPlan, cache: Cache
 ) -> None:
     other_line = replace(plan, cmdline="lockdown=confidentiality")
-    other_kernel = another_kernel(plan)
-    for each in (plan, other_line, other_kernel):
-        use(snapshots, each)
-    before = set(entries(cache))
-    assert len(before) == 3
-    use(snapshots, replace(plan, programs=replace(PROGRAMS, agent=b"another")))
-    after = set(entries(cache))
-    assert (len(after), len(before & after)) == (3, 2)
-    (gone,) = before - after
-    assert not gone.exists()
-    rest = {path.name for path in before & after}
-    assert rest == {Path(snapshots.obtain(each).folder).name for each in (other_line, other_kernel)}
+    kept = [used_ago(snapshots, each, 10**6) for each in (other_line, another_kernel(plan))]
+    agents = [with_agent(plan, b"agent %d" % number) for number in range(KEPT)]
+    folders = [used_ago(snapshots, each, seconds) for each, seconds in zip(agents, (100, 900, 200), strict=True)]
+    newest = snapshots.obtain(with_agent(plan, b"another")).folder
+    assert sorted(entries(cache)) == sorted([*kept, folders[0], folders[2], newest])
+
+
+def test_two_checkouts_with_one_cache_keep_each_others_snapshots(
+    snapshots: Snapshots, plan: GuestPlan, world: World
+) -> None:
+    for _ in range(3):
+        for agent in (b"one checkout's agent", b"the other's"):
+            use(snapshots, with_agent(plan, agent))
+    assert world.made == 2
+
+
+def test_a_snapshot_that_another_process_may_be_using_is_kept(
+    snapshots: Snapshots, plan: GuestPlan, cache: Cache
+) -> None:
+    """Its guest is verified by the files while it runs: without them its results would not count."""
+    other = Cache(cache.root)
+    other.folder("apt", "x")
+    for number in range(KEPT + 2):
+        snapshots.obtain(with_agent(plan, b"agent %d" % number))
+    assert len(entries(cache)) == KEPT + 2
+    del other
+    snapshots.obtain(with_agent(plan, b"one more"))
+    assert len(entries(cache)) == KEPT
+
+
+def test_a_snapshot_that_vanishes_when_it_is_found_is_made_again(
+    snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(snapshots, plan)
+
+    def vanishing(path: Path) -> bool:
+        shutil.rmtree(path)
+        return mark_used(path)
+
+    mark_used = cache.mark_used
+    monkeypatch.setattr(cache, "mark_used", vanishing)
+    use(snapshots, plan)
+    assert world.made == 2
 
 
 @pytest.mark.parametrize("name", ["ram", "state"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import EXIT_HARNESS, CacheError, FetchError
+from harness.errors import EXIT_HARNESS, CacheError, FetchError, UsageError
 from harness.host import cache as cache_module
 from harness.host.cache import (
     ABANDONED_SECONDS,
     MANIFEST,
     SPARSE_BLOCK,
+    TAG,
     Cache,
     default_root,
     digest,
@@ -55,9 +57,9 @@ class Making:
 
 
 def everything(cache: Cache) -> list[str]:
-    """All that lies in the cache, but for locks."""
+    """All that lies in the cache, but for locks, and what says whose it is."""
     found = (str(path.relative_to(cache.root)) for path in cache.root.rglob("*"))
-    return sorted(name for name in found if not name.startswith("locks"))
+    return sorted(name for name in found if not name.startswith(("locks", "users", TAG)))
 
 
 def test_an_entry_is_made_once_and_then_found(cache: Cache) -> None:
@@ -120,6 +122,25 @@ def test_a_damaged_entry_is_found_and_made_again(cache: Cache, damage: Callable[
         "kernels/k/folder/file",
         f"kernels/k/{MANIFEST}",
     ]
+    assert (path / "file").read_bytes() == b"data"
+
+
+def test_an_entry_that_vanishes_while_it_is_looked_at_is_made_again(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Making()
+    path = cache.entry("kernels", "k", make).path
+
+    def vanishing(looked_at: Path) -> dict[str, Any] | None:
+        found = verified(looked_at)
+        shutil.rmtree(looked_at, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(cache_module, "verified", vanishing)
+    assert cache.peek("kernels", "k") is None
+    cache.entry("kernels", "k", make)
+    assert cache.entry("kernels", "k", make).fresh
+    assert make.times == 3
     assert (path / "file").read_bytes() == b"data"
 
 
@@ -335,7 +356,7 @@ def test_an_entry_that_another_process_removes_meanwhile_does_no_harm(
     assert "kernels/b" in cache.trim(max_bytes=0, keep_newer_than=time.time())
 
 
-def test_what_a_killed_process_left_goes_after_a_day(cache: Cache) -> None:
+def test_what_a_version_without_locks_left_is_removed_after_a_day(cache: Cache) -> None:
     filled(cache, ages={"kept": 10})
     now = time.time()
     for name, age in ((".k.dead", ABANDONED_SECONDS + 60), (".k.busy", 60.0)):
@@ -347,11 +368,51 @@ def test_what_a_killed_process_left_goes_after_a_day(cache: Cache) -> None:
     assert sorted(path.name for path in (cache.root / "kernels").iterdir()) == [".k.busy", "kept"]
 
 
+def test_an_entry_is_removed_at_once(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an entry, without a manifest, would stay for ever: nobody could say when it was used."""
+    path = cache.entry("kernels", "k", Making()).path
+    seen: list[bool] = []
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: seen.append(path.exists()))
+    cache.remove(path)
+    assert seen == [False]
+
+
 def test_clear_removes_everything_and_says_how_much(cache: Cache) -> None:
     assert cache.clear() == 0
+    assert not cache.root.exists()
     filled(cache, ages={"a": 1, "b": 2})
     assert cache.clear() >= 2 * SIZE
-    assert not cache.root.exists()
+    assert {path.name for path in cache.root.iterdir()} == {TAG, "users", "users.lock"}
+    assert cache.clear() < SIZE
+    filled(cache, ages={"a": 1})
+    assert cache.peek("kernels", "a") is not None
+
+
+def test_a_folder_that_is_no_cache_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    cache = Cache(tmp_path)
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"holds thesis\.tex, which no cache of bpfmatrix has"):
+            cache.clear()
+        filled(cache, ages={"a": 1})  # the user may have said so on purpose
+    assert (tmp_path / "thesis.tex").exists()
+    assert cache.peek("kernels", "a") is not None
+
+
+def test_a_cache_is_marked_for_backups_and_may_then_hold_anything(cache: Cache) -> None:
+    filled(cache, ages={"a": 1})
+    assert (cache.root / TAG).read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+    (cache.root / "of-a-later-version").mkdir()
+    assert cache.clear() > SIZE
+    assert not (cache.root / "of-a-later-version").exists()
+
+
+@pytest.mark.parametrize("kinds", [("kernels", "locks"), ("objects",), ()])
+def test_a_cache_of_an_earlier_version_is_known(cache: Cache, kinds: tuple[str, ...]) -> None:
+    for kind in kinds:
+        (cache.root / kind).mkdir(parents=True)
+    filled(cache, ages={"a": 1})
+    assert (cache.root / TAG).exists()
 
 
 # --- small things -----------------------------------------------------------------------------------------------------
@@ -494,15 +555,19 @@ def test_a_known_hash_holds_until_the_file_is_touched(cache: Cache, monkeypatch:
         sha256_known(path)
 
 
-def test_what_another_run_has_just_used_stays(cache: Cache) -> None:
+def test_what_another_run_may_be_using_stays(cache: Cache) -> None:
     entries = {age: cache.entry("kernels", f"age-{age}", lambda _folder: {}) for age in (10, 7200)}
+    other = Cache(cache.root)
+    other.folder("apt", "x")
+    (file,) = {*(cache.root / "users").iterdir()} - {cache.users.own}
+    os.utime(file, (time.time() - 3600,) * 2)
     for age, entry in entries.items():
         os.utime(entry.path, (time.time() - age,) * 2)
     cache.keep_within(0, keep_newer_than=time.time())
     assert entries[10].path.exists()
     assert not entries[7200].path.exists()
+    del other
     cache.grown = False
-    os.utime(entries[10].path, (0, 0))
     cache.keep_within(0, keep_newer_than=time.time())
     assert entries[10].path.exists(), "nothing was put in, and the limit is the same: nobody looks"
     cache.keep_within(1, keep_newer_than=time.time())

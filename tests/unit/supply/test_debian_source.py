@@ -13,7 +13,7 @@ import pytest
 from unit_samples import RELEASE, X86, x86_image
 
 from harness.errors import CacheError, FetchError, MirrorError, PackageGoneError
-from harness.host.cache import Cache
+from harness.host.cache import TAG, Cache
 from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.lock import LockedKernel
 from harness.supply.debian.mirrors import Mirrors
@@ -88,9 +88,9 @@ class World:
         return self.current
 
     def left(self) -> list[str]:
-        """What lies in the cache, but for locks."""
+        """What lies in the cache, but for locks, and what says whose it is."""
         found = [str(path.relative_to(self.cache.root)) for path in self.cache.root.rglob("*") if path.is_file()]
-        return sorted(name for name in found if not name.startswith("locks"))
+        return sorted(name for name in found if not name.startswith(("locks", "users", TAG)))
 
 
 @pytest.fixture

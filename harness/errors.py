@@ -15,7 +15,7 @@ EXIT_HARNESS = 3
 
 
 class BpfmatrixError(Exception):
-    """Base of every error that is told to the user as a message, without a traceback."""
+    """Base of every error that the user sees as a message, without a traceback."""
 
     exit_code = EXIT_HARNESS
 

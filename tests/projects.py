@@ -35,7 +35,7 @@ class TemporaryProject:
     """A project of its own: matrix.yaml and cases are written; matrix.lock, images/ and what cases share are committed.
 
     `kernels` names kernels of the committed matrix; `changes` are keys to add to each of them, `defaults` keys
-    to add to its defaults. Nothing is resolved anew, since the lock still answers every kernel.
+    to add to its defaults. Nothing is resolved again, since the lock still answers every kernel.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """bench.json: ratios of what was measured, and beside them medians, spreads and the raw samples. Pure.
 
-Within schema 1 keys may be added; none goes or changes its meaning. All times are in seconds, all sizes in bytes,
+Within schema 1 keys may be added; none is deleted or changes its meaning. All times are in seconds, all sizes in bytes,
 but for `memory`, which is in MiB. What was not measured is null, and `notes` says why.
 """
 

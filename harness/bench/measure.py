@@ -77,7 +77,7 @@ def choose_kernel(kernels: Sequence[Kernel], *, host: Architecture | None) -> Ke
 
 
 class Bench:
-    """One run of `invoke bench`. `scratch` is an empty folder; `say` is told what is being done, a line at a time."""
+    """One run of `invoke bench`. `scratch` is an empty folder; `say` is given what is being done, a line at a time."""
 
     def __init__(self, wanted: Wanted, *, cache: Cache, scratch: Path, say: Callable[[str], None]) -> None:
         self._wanted, self._cache, self._scratch, self._say = wanted, cache, scratch, say

@@ -151,7 +151,7 @@ def _seconds(found: Mapping[str, Any] | None) -> str:
 
 
 def _number(found: Mapping[str, Any] | None, digits: int = 2) -> dict[str, str]:
-    """Return the words of a spread of plain numbers, by what they are."""
+    """Return the text of a spread of plain numbers, by what they are."""
     if found is None:
         return dict.fromkeys(("median", "min", "q1", "q3", "max"), "-")
     return {name: f"{found[name]:.{digits}f}" for name in ("median", "min", "q1", "q3", "max")}

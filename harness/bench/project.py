@@ -52,7 +52,7 @@ def multiply(project: Project, case: WrittenCase, *, count: int) -> list[str]:
 def generic(kernel: Kernel) -> DebianKernel | None:
     """Return Debian's generic kernel of the suite that a cloud kernel is from, None where there is none.
 
-    virtme-ng mounts the host's file system by 9p, which cloud kernels lack (CONFIG_NET_9P).
+    virtme-ng mounts the host's file system by 9p, which is missing in cloud kernels (CONFIG_NET_9P).
     """
     if not isinstance(kernel, DebianKernel):
         return None

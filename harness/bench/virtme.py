@@ -1,6 +1,6 @@
 """The same job done by virtme-ng: the guest agent with the case's objects, in a guest that vng boots.
 
-vng runs a command in a guest whose root is the host's own file system, read-only but for the folders that it is told
+vng runs a command in a guest whose root is the host's own file system, read-only but for the folders that it is given
 (vng(1): --run, --exec, --rwdir). The agent's lines go to a file of such a folder, since what a guest without
 virtio-serial prints is shown by vng only where it shows the console, too.
 """

@@ -1,4 +1,4 @@
-"""What the tasks do, one function a task: from the command line's words to the harness, and back to the terminal.
+"""What the tasks do, one function a task: from the command line to the harness, and back to the terminal.
 
 Each imports what it needs by itself: all of it together takes longer to load than a guest to be restored.
 """
@@ -175,8 +175,8 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
             continue
         pinned[kernel.name] = found
         change = "" if before is None or before.version == found.version else f" (was {before.version})"
-        lacking = f"; the suite lacks {', '.join(found.missing)}" if found.missing else ""
-        console.print(f"{kernel.name}: {found.version}{change}{lacking}", markup=False)
+        missing = f"; missing in the suite: {', '.join(found.missing)}" if found.missing else ""
+        console.print(f"{kernel.name}: {found.version}{change}{missing}", markup=False)
     host = host_architecture()
     wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
     if host is not None:
@@ -217,7 +217,7 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
 
 
 def doctor(*, matrix_file: Path) -> int:
-    """Print what the host offers; return 3 where something that every run needs is lacking."""
+    """Print what the host offers; return 3 where something that every run needs is missing."""
     from harness.cli.doctor import examine
     from harness.screen.terminal import make_console
 

@@ -168,7 +168,7 @@ def shell(_context: Context, kernel: str, accel: str = "", matrix_file: str = "m
 
 @task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
 def doctor(_context: Context, matrix_file: str = "matrix.yaml") -> None:
-    """Say what this host offers, and what to do about what it lacks."""
+    """Say what this host offers, and what to do about what is missing."""
     from harness.cli import commands
 
     with errors_shown():

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
 
 from harness.config.base import Arch, KernelOption, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
-from harness.config.reading.explain import did_you_mean, read, tell
+from harness.config.reading.explain import did_you_mean, problems_text, read
 from harness.config.reading.models import CheckedModel, Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import RELEASES, Rule, RuleOrUse, SharedRules, expand, load_shared
@@ -329,7 +329,7 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
     ]
     rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
     if missing or wrong:
-        raise ConfigError(tell([*missing, *wrong], path=path, positions=positions))
+        raise ConfigError(problems_text([*missing, *wrong], path=path, positions=positions))
     return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules)
 
 
@@ -337,7 +337,7 @@ def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str]
     """Read the cases in the folders that match `globs`, sorted by id.
 
     With `only`, patterns of ids, the cases that none of them matches are not read; where one of the patterns
-    matches nothing, all are, so that the user can be told what there is.
+    matches nothing, all are, so that a message can name what there is.
     Relative globs start at the folder of `matrix_path`; a folder that holds neither a case.yaml nor BPF
     sources is passed over. Raises ConfigError, with the errors of all cases, where a case or a list of rules
     is wrong, a glob finds no case, or two folders have the same name.

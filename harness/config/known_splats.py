@@ -20,7 +20,7 @@ _DATE_WORDS = 'a day as YYYY-MM-DD, such as "2027-01-31"'
 
 def _narrow(value: str) -> str:
     if re.search(value, ""):
-        raise problem("matches every splat, as it matches empty text; give words of the splat that is meant")
+        raise problem("matches every splat, as it matches empty text; give text of the splat that is meant")
     return value
 
 

@@ -105,7 +105,7 @@ class Defaults(Model):
 
 
 class Mirrors(Model):
-    """Debian mirrors. The environment variable BPFMATRIX_DEBIAN_MIRROR goes before `debian`."""
+    """Debian mirrors. The environment variable BPFMATRIX_DEBIAN_MIRROR overrides `debian`."""
 
     debian: MirrorUrl | None = Field(
         default=None, description="Mirror of the main archive; without it that of the host's apt sources."

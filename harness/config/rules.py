@@ -132,7 +132,7 @@ def _conditions() -> JsonDict:
 
 
 class _RuleKeys(Model):
-    """What a rule says, and what a case can say anew for the rules of a list."""
+    """What a rule says, and what a case can override for the rules of a list."""
 
     arch: Annotated[tuple[Arch, ...], Field(min_length=1)] | None = Field(
         default=None, description="Architectures that the rule covers; without it all of them."
@@ -244,12 +244,12 @@ def _choices(key: str) -> str:
 
 
 class Use(_RuleKeys):
-    """The rules of a list of expectations.yaml, in this place; every other key is said anew for each of them."""
+    """The rules of a list of expectations.yaml, in this place; every other key is overridden for each of them."""
 
     use: ListName = Field(description="The name of the list in expectations.yaml, beside the case's folder.")
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields of `Rule` that are said anew, with their values."""
+        """Return the fields of `Rule` that are overridden, with their values."""
         return {name: getattr(self, name) for name in _RuleKeys.model_fields if name in self.model_fields_set}
 
 
@@ -315,7 +315,7 @@ def _unknown(name: str, shared: SharedRules) -> str:
 
 
 def _unfit(key: str, name: str, rules: tuple[Rule, ...]) -> str:
-    """Say why `key` cannot be said anew for all of `rules`; "" where it can."""
+    """Say why `key` cannot be overridden for all of `rules`; "" where it can."""
     others = [rule.outcome for rule in rules if key in ONLY_SOME and key not in KEYS_OF[rule.kind]]
     if others:
         fitting = " or ".join(f'"{kind}"' for kind, keys in KEYS_OF.items() if key in keys)

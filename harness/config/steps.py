@@ -210,7 +210,7 @@ class _Refusable(CheckedModel):
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Only a refusal has a log to match."""
         if "message" in data and "refused" not in data:
-            yield ("message",), 'needs the key "refused": it is held against the log of that refusal'
+            yield ("message",), 'needs the key "refused": it is compared with the log of that refusal'
         if "origin" in data and "refused" not in data:
             yield ("origin",), 'needs the key "refused": it says who must refuse the step'
 

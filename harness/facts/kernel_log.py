@@ -31,7 +31,7 @@ _FATAL = re.compile(
     r"|^Insufficient stack space|[Kk]ernel stack overflow|soft lockup|hard LOCKUP"
 )
 _PREFIX = re.compile(r"^(?:<\d>\s?)?(?:\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?)?")
-# Marks that also stand further down in a splat that another line began (die() after a fault, a panic after anything).
+# Marks that are also further down in a splat that another line began (die() after a fault, a panic after anything).
 _FURTHER_DOWN = re.compile(
     r"^Oops\b|^Internal error: |: Oops:? |^general protection fault|^invalid opcode|^KASAN: |Kernel panic - not syncing"
 )

@@ -92,7 +92,7 @@ def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bo
 
 
 def console_tail(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the last lines of a console's text that are the guest's own words, not the agent's marks."""
+    """Return the last lines of a console's text that are the guest's own text, not the agent's marks."""
     return tuple([line for line in lines if not STEP_MARK.match(line)][-TAIL_LINES:])
 
 

@@ -171,7 +171,7 @@ class Transcript:
             raise AgentError(f"line {self._lines} of the agent is numbered {record['n']}: lines were lost")
         kind = record["type"]
         if (kind == "hello") != (self._lines == 1) or self.done:
-            raise AgentError(f"line {self._lines} of the agent, of type {kind}, stands in the wrong place")
+            raise AgentError(f"line {self._lines} of the agent, of type {kind}, is in the wrong place")
         if kind == "hello":
             if record.get("protocol") != PROTOCOL:
                 raise AgentError(f"the agent speaks protocol {record.get('protocol')}, not {PROTOCOL}")

@@ -1,6 +1,6 @@
 """SSH into a guest: waiting for it the right way, pushing files, running a program and reading its lines.
 
-paramiko and tenacity are imported where a connection is made: they are dear, and a guest starts without them.
+paramiko and tenacity are imported where a connection is made: they are expensive, and a guest starts without them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs every refuse
 LINE_LIMIT = 4 * 1024 * 1024
 FIRST_BANNER_SECONDS = 0.2
 TOLD_BANNER_SECONDS = 2.0
-"""How long a guest that has told that it listens is waited for: its banner comes, but it may be busy."""
+"""How long a guest that has reported that it listens is waited for: its banner comes, but it may be busy."""
 UNTOLD_SECONDS = 1.0
-"""After how long a guest is tried that has not told that it listens."""
+"""After how long a guest is tried that has not reported that it listens."""
 ANSWER_SECONDS = 10.0
 """How long a guest may take to answer that it starts a command; how long the command runs is another matter."""
 _CHUNK = 65536
@@ -74,7 +74,7 @@ def dial_serial(path: Path, *, opened: socket.socket | None = None) -> Dial:
                 if more == seen:
                     time.sleep(0.01)
                 seen = more
-            # What stands before it is an earlier connection's or noise; a client would stumble over it.
+            # What comes before it is an earlier connection's or noise; a client would stumble over it.
             connection.recv(seen.index(b"SSH-2.0-"))
         except BaseException:
             connection.close()
@@ -192,7 +192,7 @@ class Connection:
         """
         try:
             channel = self._transport.open_session(timeout=10)
-            with self._within(ANSWER_SECONDS, "it was told to end the connection"):
+            with self._within(ANSWER_SECONDS, "it was asked to end the connection"):
                 channel.exec_command("read -r _; kill $PPID")
                 channel.sendall(b"\n")
         except _not_yet() as error:
@@ -225,7 +225,7 @@ def connect(
 ) -> Connection:
     """Wait until the guest answers on SSH, at most `seconds`, and return the authenticated connection.
 
-    `listening` says whether the guest has told that it listens: then it is tried at once, else now and then all
+    `listening` says whether the guest has reported that it listens: then it is tried at once, else now and then all
     the same. The forwarded port accepts connections long before the guest does, so the whole of connect, banner, key
     exchange and authentication is tried again on a fresh socket each time. Raises GuestGoneError at once where
     QEMU is no longer `alive`, DeadlineError (boot) when the time is up, GuestConnectionError where the guest

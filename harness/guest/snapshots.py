@@ -246,7 +246,7 @@ def _await_words(plan: GuestPlan, qemu: QemuProcess, *words: str) -> None:
 
 
 def _times(plan: GuestPlan, qemu: QemuProcess, words: str) -> tuple[float, float]:
-    """Return at which second the guest said that it stands by, in these words: by its own clock and by the host's."""
+    """Return at which second the guest said that it stands by, with this text: by its own clock and by the host's."""
     said = lambda: uptime_said(qemu.console_text(), words) is not None or not qemu.alive()  # noqa: E731
     wait_until(said, seconds=GREETING_SECONDS, step=0.002)
     uptime = uptime_said(qemu.console_text(), words)
@@ -304,7 +304,7 @@ def _load(qemu: QemuProcess, state: Path) -> None:
     try:
         load_state(qemu.monitor, state)
     except QemuError as error:
-        qemu.wait(1)  # a QEMU that does not like the state ends, and only its last words say why
+        qemu.wait(1)  # a QEMU that does not like the state ends, and only its last message says why
         death = qemu.death()
         raise QemuError(" ".join(death.describe().split()) if death else str(error)) from error
 

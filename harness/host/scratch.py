@@ -1,7 +1,7 @@
 """Temporary folders and files that show whether their maker still lives.
 
 The maker holds a lock (flock(2)) on each, which the kernel releases when the process ends, however it ends. So what a
-killed process has left can be told from what another is using, whatever the age of either.
+killed process has left is not taken for what another is using, whatever the age of either.
 """
 
 from __future__ import annotations

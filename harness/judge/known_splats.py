@@ -87,7 +87,7 @@ def expiry_notices(allow: AllowList, *, file: str) -> tuple[str, ...]:
     """Return a sentence per entry that has expired: which one of `file`, since when, and what to do."""
     return tuple(
         f"{file}: known-splats[{number}] (/{entry.pattern}/: {entry.reason}) expired after {entry.expires} and counts "
-        f"no more: a splat that it matches makes the case misbehave again. See whether {entry.link} is mended: if so, "
+        f"no more: a splat that it matches makes the case misbehave again. See whether {entry.link} is fixed: if so, "
         f"remove the entry, else give it a later date"
         for number, entry in enumerate(allow.entries)
         if allow.expired(entry)

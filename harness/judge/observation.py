@@ -12,7 +12,7 @@ from harness.scenario.case import ExpectedEvent, Look
 
 Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
-UNKNOWN = "which the kernel does not tell"
+UNKNOWN = "which the kernel does not say"
 """Stands for a field of a program's info that is missing; no event carries it."""
 
 PREFIXES = {"control": "with the tracers detached, ", "again": "with other programs in the slots, "}
@@ -82,7 +82,7 @@ def field_of(reference: str, report: Mapping[str, Any]) -> int | str | None:
 
 
 def known(wanted: Look, report: Mapping[str, Any]) -> Look:
-    """Return what the trace must show with the values that the step's report tells in place of their references."""
+    """Return what the trace must show with the values that the step's report has in place of their references."""
     trace = wanted.trace or ()
     if not any(isinstance(pattern.value, str) for pattern in trace):
         return wanted

@@ -330,7 +330,7 @@ def _seen(
 
 
 def _ends(record: CaseRecord, phase: str) -> dict[str, Any] | None:
-    """Return the ends of the phase's last connection: the agent tells its own events by the ports of that one."""
+    """Return the ends of the phase's last connection: the agent knows its own events by the ports of that one."""
     step = next((s for s in reversed(record.steps) if s["op"] == "trigger" and s.get("phase") == phase), None)
     return None if step is None else step.get("ends")
 

@@ -21,7 +21,7 @@ class Architecture:
     none. `network_device` is QEMU's device with its properties; `modules` are what the guest needs for it, by
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
-    `cmdline` is what its kernels are told, `tcg_cmdline` what those in an emulated machine are told as well.
+    `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well.
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
     folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
     """
@@ -73,7 +73,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # just then returns with it, and the guest dies of a double fault in its allocator: seen once while 6.12
             # booted. Kernels do without the instruction where it is absent.
             # A processor with ERMS or FSRM is said to copy and clear memory fastest by `rep movsb`, and kernels and
-            # libc believe it (arch/x86/lib/memcpy_64.S, clear_page_64.S); TCG goes byte by byte.
+            # libc believe it (arch/x86/lib/memcpy_64.S, clear_page_64.S); TCG copies byte by byte.
             tcg_cpu="max,cx16=off,erms=off,fsrm=off",
             kvm_hosts=("x86_64",),
             console="ttyS0",
@@ -85,8 +85,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             # QEMU has one time stamp counter for the whole machine, and its timers are wired: nothing to find out.
             cmdline="tsc=reliable no_timer_check",
             # To find out how fast the local APIC's timer runs, a kernel watches it for 0.1 s (arch/x86/kernel/apic/
-            # apic.c, calibrate_APIC_clock()), unless it has the TSC deadline mode, which TCG lacks; the HPET's rate is
-            # known, and it is as good a timer.
+            # apic.c, calibrate_APIC_clock()), unless it has the TSC deadline mode, which TCG does not have; the HPET's
+            # rate is known, and it is as good a timer.
             tcg_cmdline="nolapic_timer",
             silent_poweroff=False,
             snapshots=True,

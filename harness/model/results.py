@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Stage(StrEnum):
-    """Where a cell stands, in the order in which a case passes through them."""
+    """Where a cell is, in the order in which a case passes through them."""
 
     BUILD = "build"
     """Before any guest: the case's objects are compiled and looked into. No kernel has a part in it."""
@@ -68,7 +68,7 @@ CAUSES = {"sysctl": "sysctl", "module": "module", "kconfig": "kernel option"}
 
 
 class Verdict(StrEnum):
-    """An outcome held against its expectation."""
+    """An outcome compared with its expectation."""
 
     PASS = "pass"
     XFAIL = "xfail"

@@ -26,7 +26,7 @@ SHF_EXECINSTR = 0x4
 
 
 class Instruction(NamedTuple):
-    """One instruction; the numbers as they stand in the file, `offset` and `imm` signed."""
+    """One instruction; the numbers as they are in the file, `offset` and `imm` signed."""
 
     code: int
     dst: int

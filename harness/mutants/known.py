@@ -1,4 +1,4 @@
-"""mutants.yaml beside the cases: which mutants nothing could tell from the case itself, and why."""
+"""mutants.yaml beside the cases: which mutants nothing could distinguish from the case itself, and why."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Equivalent(Model):
 class MutantsFile(Model):
     """All that is said of mutants of the cases in one folder."""
 
-    equivalent: tuple[Equivalent, ...] = Field(description="Mutants that nothing could tell from their case, and why.")
+    equivalent: tuple[Equivalent, ...] = Field(
+        description="Mutants that nothing could distinguish from their case, and why."
+    )
 
 
 def load_equivalents(folder: Path) -> tuple[Equivalent, ...]:

@@ -37,7 +37,7 @@ class Fate(StrEnum):
     SURVIVED = "survived"
     """The cell stayed as it was, and nobody has said why."""
     EQUIVALENT = "equivalent"
-    """The cell stayed as it was, and mutants.yaml says why nothing could tell."""
+    """The cell stayed as it was, and mutants.yaml says why nothing could show it."""
     VOID = "void"
     """No mutant: the kernel refuses the changed program, so nothing was tried."""
     NOT_RUN = "not-run"

@@ -84,7 +84,7 @@ def _of_function(function: Function) -> Iterator[tuple[str, Mapping[int, Instruc
             yield f"its {name} is always {value}", _recorded(function, offset, value)
     if function.kind in TOLD_RETVAL and _calls(function, {PERF_EVENT_OUTPUT}):
         for value in CONSTANTS:
-            yield f"the return value that it is told is always {value}", _told(function, value)
+            yield f"the return value that it reads is always {value}", _returns_always(function, value)
 
 
 def _calls(function: Function, helpers: Mapping[int, str] | set[int]) -> list[int]:
@@ -178,7 +178,7 @@ def _is_constant(function: Function, register: int, *, before: int) -> bool:
     return False
 
 
-def _told(function: Function, value: int) -> dict[int, Instruction]:
+def _returns_always(function: Function, value: int) -> dict[int, Instruction]:
     """Return the function with `value` where it reads its last argument, the return value of what it traces."""
     context, loads = {1}, {}
     for index, one in enumerate(function.code):

@@ -124,7 +124,7 @@ def _lines(found: Found) -> Iterator[str]:
 
 def _sections(found: Found) -> Iterator[tuple[str, list[str]]]:
     survivors = [_line(each) for each in _of(found, Fate.SURVIVED)]
-    yield "Survivors: strengthen the case, or say in mutants.yaml why nothing could tell", survivors
+    yield "Survivors: strengthen the case, or say in mutants.yaml why nothing could show it", survivors
     yield (
         "Entries of mutants.yaml that no survivor is meant by any more: delete them",
         [f"- {each}" for each in found.stale],

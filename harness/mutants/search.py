@@ -128,5 +128,5 @@ def explained(judged: Sequence[Judged], entries: Sequence[Equivalent]) -> list[J
 
 
 def can_be_mutated(cell: CellResult) -> bool:
-    """Return whether a case's cell is as it should be, so that its mutants can be told from it."""
+    """Return whether a case's cell is as it should be, so that its mutants can be compared with it."""
     return cell.verdict in GREEN

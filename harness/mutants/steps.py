@@ -2,7 +2,7 @@
 
 The judge compares the steps that were reported with those of the case, so a step that is simply missing would always be
 noticed, whatever the case looks at. Here a step that is left out is still reported, with what it should have found, and
-whatever else needs it is left out with it. Only what the kernel shows afterwards can tell.
+whatever else needs it is left out with it. Only what the kernel shows afterwards counts.
 """
 
 from __future__ import annotations

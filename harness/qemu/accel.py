@@ -47,7 +47,7 @@ def qemu_version(arch: Architecture) -> str:
 
 
 def forget_versions() -> None:
-    """Let `qemu_version` ask every QEMU anew: each run does, and then asks once."""
+    """Let `qemu_version` ask every QEMU again: each run does, and then asks once."""
     _version.cache_clear()
 
 

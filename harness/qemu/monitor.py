@@ -59,7 +59,7 @@ class Monitor:
     def shutdown_reason(self) -> str | None:
         """Return QEMU's reason for the guest's shutdown (`guest-reset`, `guest-shutdown`, ...), if any.
 
-        To be asked when QEMU has ended: then its last words may still be on their way, so they are waited for.
+        To be asked when QEMU has ended: then its last message may still be on its way, so it is waited for.
         """
         self._wait(self._all_read(), "reading the last events")
         while not self._client.events.empty():

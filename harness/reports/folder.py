@@ -43,7 +43,7 @@ def make_run_directory(results: Path, *, now: datetime) -> Path:
             if _made(directory):
                 return directory
     except OSError as error:
-        message = told(error, f"the folder of this run could not be made below {results}")
+        message = failure_text(error, f"the folder of this run could not be made below {results}")
         raise ReportError(message) from error
     raise AssertionError("count() does not end")
 
@@ -71,11 +71,11 @@ def point_latest(results: Path, run: Path) -> Path:
             made.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ReportError(told(error, f"{link} could not be pointed to {run}")) from error
+        raise ReportError(failure_text(error, f"{link} could not be pointed to {run}")) from error
     return link
 
 
-def told(error: OSError, what: str) -> str:
+def failure_text(error: OSError, what: str) -> str:
     """Return a sentence for the user about `what` went wrong, why, and what to do."""
     said = error.strerror or str(error)
     return f"{what}: {said}. {_ADVICE.get(error.errno or 0, _OTHER_ADVICE)}"

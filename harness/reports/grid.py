@@ -77,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The grid as it is laid out: what stands in the corner, over the columns, and in the rows."""
+    """The grid as it is laid out: what is in the corner, over the columns, and in the rows."""
 
     corner: str
     columns: tuple[str, ...]
@@ -87,7 +87,7 @@ class Table:
 def completed(report: Report) -> Report:
     """Return `report` with every cell of its grid, each that was missing added as `lost` with `error`.
 
-    A kernel or a case that only a cell names is added too. A Report that lacks nothing is returned as it is.
+    A kernel or a case that only a cell names is added too. A Report in which nothing is missing is returned as it is.
     """
     known_kernels = {kernel.name for kernel in report.kernels}
     strange_kernels = dict.fromkeys(c.kernel for c in report.cells if c.kernel not in known_kernels)

@@ -1,6 +1,6 @@
 """report.json: everything a run found, for programs. docs/report-json.md describes each key.
 
-The schema is stable: keys may be added, none changes its meaning or goes. `render` writes it, `parse` reads
+The schema is stable: keys may be added, none changes its meaning or is deleted. `render` writes it, `parse` reads
 it back.
 """
 
@@ -114,7 +114,7 @@ def parse(text: str, *, name: str = "report.json") -> Report:
     """Return the Report that `text`, the content of a report.json, describes.
 
     Keys that this version does not know are passed over. `name` stands for the file in messages. Raises
-    ConfigError where `text` is no JSON, has another schema number, or lacks something that schema 1 has.
+    ConfigError where `text` is no JSON, has another schema number, or misses something that schema 1 has.
     """
     try:
         document = json.loads(text)
@@ -139,7 +139,7 @@ def parse(text: str, *, name: str = "report.json") -> Report:
 
 @dataclass(frozen=True, kw_only=True)
 class _Node:
-    """A value of the document, and where in which file it stands."""
+    """A value of the document, and where in which file it is."""
 
     value: Any
     path: str

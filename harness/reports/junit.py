@@ -1,6 +1,6 @@
 """junit.xml: one suite per kernel, one test case per cell, for what reads JUnit.
 
-How verdicts are told: `pass` passes; `xfail`, `known-bug` and `not-applicable` are skipped with their reason;
+How verdicts are shown: `pass` passes; `xfail`, `known-bug` and `not-applicable` are skipped with their reason;
 `fail` and `xpass` are failures; `error` and `not-run` are errors, since a cell that was asked for and has no
 answer must not look green. A kernel with problems that no cell carries gets one test case more, which fails.
 """

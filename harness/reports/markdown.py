@@ -30,7 +30,7 @@ def render(report: Report) -> str:
 def escape(text: str) -> str:
     """Return `text` on one line, so that Markdown and HTML show it as it is, also in a table's cell.
 
-    It must not stand at the start of a line, where `-` and `1.` would still begin a list.
+    It must not be at the start of a line, where `-` and `1.` would still begin a list.
     """
     return _MARKUP.sub(r"\\\g<0>", one_line(text)).translate(_ENTITIES)
 

@@ -1,4 +1,4 @@
-"""Parts of documentation pages that are made anew, between marks; and the grid of a run as such a page shows it."""
+"""Parts of documentation pages that are made again, between marks; and the grid of a run as such a page shows it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def marks(part: str) -> tuple[str, str]:
 
 
 def insert(text: str, made: str, *, part: str = GRID) -> str:
-    """Return `text` with what stands between the marks of `part` replaced by `made`; raise UsageError without marks."""
+    """Return `text` with what is between the marks of `part` replaced by `made`; raise UsageError without marks."""
     begin, end = marks(part)
     if begin not in text or end not in text:
         raise UsageError(f"the page has no place for the {part}: put the lines {begin} and {end} into it")

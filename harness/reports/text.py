@@ -29,7 +29,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def _replacements() -> dict[int, str]:
-    """Return what stands in a report for each character that must not: one character each."""
+    """Return what a report has in place of each character that must not: one character each."""
     table = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
     table[0x7F] = "\u2421"
     hidden = [
@@ -70,7 +70,7 @@ def bound(text: str, *, limit: int, separator: str = "\n", each: Callable[[str],
     """Return `text` in at most `limit` characters: its head, a mark saying how much was cut, its tail.
 
     The tail gets twice the room of the head, since the verifier and a dying kernel say the cause last.
-    `separator` stands on both sides of the mark. `each` is applied to the text, or to the head and the tail
+    `separator` is on both sides of the mark. `each` is applied to the text, or to the head and the tail
     of a text that is cut, and must not lengthen it. Raises ValueError for a limit under `SHORTEST_LIMIT`.
     """
     if limit < SHORTEST_LIMIT:

@@ -16,7 +16,7 @@ SECTIONS = (
     ("Known bugs and expected refusals", frozenset({Verdict.KNOWN_BUG, Verdict.XFAIL})),
     ("Not applicable", frozenset({Verdict.NOT_APPLICABLE})),
 )
-"""Every verdict but `pass`, under the headings in which the cells are told, the worst first."""
+"""Every verdict but `pass`, under the headings in which the cells are shown, the worst first."""
 
 NOTED_TITLE = "Passed, with an allowed splat"
 """The heading of cells that passed though their kernel complained, since `known-splats` allows that."""
@@ -30,7 +30,7 @@ MOST_LINES = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A block of text in the words of the kernel, under a label."""
+    """A block of text of the kernel, under a label."""
 
     label: str
     text: str
@@ -111,7 +111,7 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         headline=grid.headline(report),
         ok=report.run.exit_code == 0,
         notices=grid.notices(report),
-        problems=tuple(_problem(kernel, limit=limit) for kernel in report.kernels if _untold(kernel, report)),
+        problems=tuple(_problem(kernel, limit=limit) for kernel in report.kernels if _only_here(kernel, report)),
         run=_run_facts(report),
         table=grid.table(report),
         legend=grid.legend(report),
@@ -124,12 +124,12 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
     )
 
 
-def _untold(kernel: KernelResult, report: Report) -> bool:
+def _only_here(kernel: KernelResult, report: Report) -> bool:
     """Say whether a kernel has problems, or cells without an answer none of which shows its console's tail."""
     cells = [cell for cell in report.cells if cell.kernel == kernel.name]
-    told = any(cell.outcome.console_tail == kernel.console_tail for cell in cells)
+    shown = any(cell.outcome.console_tail == kernel.console_tail for cell in cells)
     wanted = any(cell.verdict in INCOMPLETE or cell.outcome.kind is OutcomeKind.CRASHED for cell in cells)
-    return bool(kernel.problems) or (bool(kernel.console_tail) and wanted and not told)
+    return bool(kernel.problems) or (bool(kernel.console_tail) and wanted and not shown)
 
 
 def _problem(kernel: KernelResult, *, limit: int) -> Problem:

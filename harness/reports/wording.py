@@ -100,7 +100,7 @@ def happened(outcome: Outcome) -> str:
 
 def log_label(outcome: Outcome) -> str:
     """Return whose text the log of `outcome` is, as a label for it."""
-    return "the compiler's text" if outcome.stage is Stage.BUILD else "the verifier's words"
+    return "the compiler's text" if outcome.stage is Stage.BUILD else "the verifier's log"
 
 
 def asked(outcome: Outcome) -> str:

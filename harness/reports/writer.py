@@ -9,7 +9,7 @@ from harness.errors import ReportError
 from harness.host.files import write_atomically
 from harness.model.results import Report
 from harness.reports import html, json_report, junit, markdown
-from harness.reports.folder import told
+from harness.reports.folder import failure_text
 
 RENDERERS: dict[str, Callable[[Report], str]] = {
     "report.json": json_report.render,
@@ -45,7 +45,7 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
             write_atomically(path, content)
         except OSError as error:
             cause = cause or error
-            failures.append(told(error, f"{path} could not be written"))
+            failures.append(failure_text(error, f"{path} could not be written"))
             continue
         written.append(path)
     if failures:

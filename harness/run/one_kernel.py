@@ -80,8 +80,8 @@ def _run_batch(
         session = boot(plan, pending)
         if not session.environment and may_repeat and not plan.stopping.is_set():
             may_repeat = False
-            # No case had begun, so this says nothing of any case. An emulator that stumbles now and then is told
-            # from a kernel that does not boot by booting once more, and the report says so.
+            # No case had begun, so this says nothing of any case. An emulator that stumbles now and then is
+            # distinguished from a kernel that does not boot by booting once more, and the report says so.
             reason = next((each.ending.reason for each in session.records.values() if each.ending), "no reason")
             notice = f"{plan.kernel.name}: the guest did not come up ({reason}) and was booted again"
             facts = with_session(facts, replace(session, notices=(*session.notices, notice)), counts=False)

@@ -1,6 +1,6 @@
 """Watch mode: the cells are run again as soon as something that they depend on is saved.
 
-The files are looked at a few times a second. What is there when a run begins is remembered, and held against what is
+The files are looked at a few times a second. What is there when a run begins is remembered, and compared with what is
 there afterwards: so a save that comes during a run leads to another one, and none is lost.
 """
 
@@ -51,12 +51,12 @@ MOST_SETTLING = 2.0
 """After this many seconds a run begins though the files still change."""
 KEPT_RUNS = 20
 MOST_FAULTS = 5
-"""So many broken cases are told at once; whether the others are whole is looked at once these are mended."""
+"""So many broken cases are reported at once; the others are looked at once these are fixed."""
 ENDINGS = {"case": (CASE_FILE, ".c", ".h", ".o"), "include": (".h",)}
 """How the names of files end that a case, with its sub-folders, and the shared headers are made of. What editors leave
 beside is none."""
 MENDABLE = (ConfigError, BuildError, KernelFileError)
-"""What the user may mend by saving a file."""
+"""What the user may fix by saving a file."""
 
 
 # --- what changed -----------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ MENDABLE = (ConfigError, BuildError, KernelFileError)
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells one saved state of a file from the next. The inode changes where an editor saves by renaming."""
+    """How two saved states of a file differ. The inode changes where an editor saves by renaming."""
 
     modified_ns: int
     size: int
@@ -204,7 +204,7 @@ class Loop:
         """Go on until something interrupts it: a run ends as interrupted, or a signal came.
 
         Raises KeyboardInterrupt or InterruptedRunError where that happens between two runs; and what keeps the first
-        run from starting, if it is nothing that the user may mend by saving a file.
+        run from starting, if it is nothing that the user may fix by saving a file.
         """
         seen = self._look()
         pending, saved, what = frozenset(seen.cases), seen.at, "first run"
@@ -244,7 +244,7 @@ class Loop:
             for fault in faults:
                 self._screen.note(f"bpfmatrix: {fault}", style="red")
             if ready is None:
-                self._screen.status("waiting for a save that mends this; what is marked (old) is an earlier run's")
+                self._screen.status("waiting for a save that fixes this; what is marked (old) is an earlier run's")
                 return frozenset()
             self._heed_signals()
             self._screen.begun(ready.kernels)
@@ -255,7 +255,7 @@ class Loop:
             if first and not isinstance(error, MENDABLE):
                 raise
             self.code = EXIT_HARNESS
-            self._screen.note(f"bpfmatrix: {_told(error)}", style="red")
+            self._screen.note(f"bpfmatrix: {_message_of(error)}", style="red")
             self._screen.status("waiting for a save")
             return frozenset()
         if finished.interrupted:
@@ -283,7 +283,7 @@ class Loop:
         except (BpfmatrixError, OSError) as error:
             if first and not isinstance(error, MENDABLE):
                 raise
-            whole = _told(error)
+            whole = _message_of(error)
         faults: list[str] = []
         good: list[str] = []
         for case in sorted(pending) if len(pending) > 1 else []:
@@ -294,10 +294,10 @@ class Loop:
                 good.append(case)
             if len(faults) == MOST_FAULTS:
                 break
-        told = list(dict.fromkeys(faults)) or [whole]
+        reported = list(dict.fromkeys(faults)) or [whole]
         if not good:
-            return None, frozenset(), told
-        return self._runner.ready(good), frozenset(good), told
+            return None, frozenset(), reported
+        return self._runner.ready(good), frozenset(good), reported
 
     def _fault(self, cases: Sequence[str]) -> str:
         try:
@@ -305,11 +305,11 @@ class Loop:
         except InterruptedRunError:
             raise
         except (BpfmatrixError, OSError) as error:
-            return _told(error)
+            return _message_of(error)
         return ""
 
 
-def _told(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return str(error) if isinstance(error, BpfmatrixError) else error_reason(error)
 
 
@@ -352,13 +352,13 @@ def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache |
     """Run the cells that were asked for again and again until Ctrl-C; return the last finished run's exit code.
 
     Without one it is 3. Raises ConfigError where there is no matrix file, UsageError where there is no such case, and
-    what else keeps the first run from starting, if it is nothing that the user may mend by saving a file.
+    what else keeps the first run from starting, if it is nothing that the user may fix by saving a file.
     """
     matrix_file = options.project.matrix_file
     try:
         matrix = load_matrix(matrix_file)
         folders, _ = find_folders(matrix_file, matrix.cases)
-    except ConfigError:  # told again by the first run, if it is one that can be mended
+    except ConfigError:  # reported again by the first run, if it is one that can be fixed
         if not matrix_file.exists():
             raise
     else:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.config.case import CASE_FILE, WrittenCase
-from harness.config.reading.explain import did_you_mean, tell
+from harness.config.reading.explain import did_you_mean, problems_text
 from harness.config.reading.yaml_source import Loc, dotted, load, quoted
 from harness.config.steps import (
     AttachStep,
@@ -65,7 +65,7 @@ def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
     problems = [*look.problems(), *look.undeclared()]
     if problems:
         path = case.folder / CASE_FILE
-        raise ConfigError(tell(dict.fromkeys(problems), path=path, positions=load(path)[1]))
+        raise ConfigError(problems_text(dict.fromkeys(problems), path=path, positions=load(path)[1]))
     return compile_case(case, Carriers(events_in=look.events_in, trace_in=look.trace_in))
 
 
@@ -219,7 +219,7 @@ class _Look:
         for name, value in step.expect.items():
             if isinstance(value, str) and not value.startswith("="):  # which is meant as it is
                 place = (*loc, "expect", name)
-                program, _, _ = value.partition(":")  # behind a colon stands a field of its info
+                program, _, _ = value.partition(":")  # behind a colon is a field of its info
                 if program.count(".") == 1:
                     yield from self._reference(place, program)
                 else:

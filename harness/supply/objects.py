@@ -123,7 +123,7 @@ class ObjectBuilder:
         return Dependencies(files={path: sha256_known(Path(path)) for path in paths}, absent=tuple(absent))
 
     def _tools(self) -> tuple[str, Any]:
-        """Return clang, and what tells this clang and this llvm-strip from others."""
+        """Return clang, and what distinguishes this clang and this llvm-strip from others."""
         if self._tools_known is None:
             clang = find_tool("clang", package="clang", purpose="compile BPF programs")
             strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")

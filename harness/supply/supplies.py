@@ -153,7 +153,7 @@ class Supplies:
             self._modules.update(module for case in cases for module in case.modules)
             modules, case_modules = sorted(arch.modules), sorted(self._modules)
             own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
-        if isinstance(kernel, PathKernel):  # built anew at any time, so looked at anew
+        if isinstance(kernel, PathKernel):  # built again at any time, so looked at again
             return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules, case_modules=case_modules)
         key = (kernel, tuple(case_modules))
         with own:

@@ -359,7 +359,7 @@ def test_a_disk_that_is_full_when_the_guest_is_made(
     assert bench.report()["cells"][0]["outcome"] == "lost"
 
 
-# --- what mends itself: the run passes, and says what it did ----------------------------------------------------
+# --- what fixes itself: the run passes, and says what it did ----------------------------------------------------
 
 
 @pytest.mark.vm

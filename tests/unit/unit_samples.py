@@ -35,13 +35,13 @@ Line = dict[str, Any]
 
 
 def check_golden(name: str, text: str) -> None:
-    """Fail where `text` is not the golden file `name`; UPDATE_GOLDEN=1 writes it anew."""
+    """Fail where `text` is not the golden file `name`; UPDATE_GOLDEN=1 writes it again."""
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert path.is_file(), f"golden/{name} is missing; UPDATE_GOLDEN=1 writes it"
-    assert text == path.read_text(encoding="utf-8"), f"golden/{name}; UPDATE_GOLDEN=1 writes it anew"
+    assert text == path.read_text(encoding="utf-8"), f"golden/{name}; UPDATE_GOLDEN=1 writes it again"
 
 
 def sample_case(**changes: Any) -> Case:

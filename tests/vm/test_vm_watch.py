@@ -1,4 +1,4 @@
-"""Watch mode with a real guest: a case is broken and mended at the desk, and the grid follows."""
+"""Watch mode with a real guest: a case is broken and fixed at the desk, and the grid follows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_grid_follows_what_is_saved(tmp_path: Path) -> None:
         assert verdicts(project) == {"edited": "pass", "other": "pass"}
 
         source.write_text(whole.replace("emit_connection", "no_such_function"))
-        desk.await_line("waiting for a save that mends this")
+        desk.await_line("waiting for a save that fixes this")
         assert any("does not compile" in line for line in desk.lines)
         assert process.poll() is None
 

@@ -49,16 +49,16 @@ def read(path: Path, model: type[M], *, context: Any = None, spelled: Collection
             if loc not in empty
         ]
     if problems:
-        raise ConfigError(tell(problems, path=path, positions=positions))
+        raise ConfigError(problems_text(problems, path=path, positions=positions))
     return value, positions
 
 
 def explain(error: ValidationError, *, path: Path, positions: Positions, model: type[BaseModel], data: Any) -> str:
     """Return one line per error of `error`, which validating `data` of file `path` as `model` raised."""
-    return tell(_problems(error, positions=positions, model=model, data=data), path=path, positions=positions)
+    return problems_text(_problems(error, positions=positions, model=model, data=data), path=path, positions=positions)
 
 
-def tell(problems: Iterable[tuple[Loc, str]], *, path: Path, positions: Positions) -> str:
+def problems_text(problems: Iterable[tuple[Loc, str]], *, path: Path, positions: Positions) -> str:
     """Return `problems` (place, message) as lines `file:line: message` in the order of the file."""
     placed = sorted(((positions.line(loc), text) for loc, text in problems), key=lambda item: item[0])
     return "\n".join(f"{shown(path)}:{line}: {text}" for line, text in placed)
@@ -161,7 +161,7 @@ class _Type:
         return self.annotation in (str, Path) and self.marker(OneOf) is None
 
     def words(self) -> str:
-        """Return what stands after "expected"."""
+        """Return what comes after "expected"."""
         if expects := self.marker(Expects):
             return str(expects.words)
         if (choices := self.choices()) and len(choices) <= 12:
@@ -178,7 +178,7 @@ class _Type:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an error stands: the user's own way there, the type there, and the model around it."""
+    """Where an error is: the user's own way there, the type there, and the model around it."""
 
     loc: Loc
     kind: _Type
@@ -237,7 +237,7 @@ def _problems(
     several: list[tuple[Loc, str]] = []
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
-            continue  # pydantic does not count items that are wrong themselves, and those are told anyway
+            continue  # pydantic does not count items that are wrong themselves, and those are reported anyway
         place = _find(tuple(details["loc"]), model, data)
         loc, text = _message(details, place, positions=positions)
         line = f"{dotted(loc)}: {text}" if loc else text

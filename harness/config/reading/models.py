@@ -69,7 +69,7 @@ def problem(text: str) -> PydanticCustomError:
 
 
 def unexpected(words: str) -> PydanticCustomError:
-    """Return an error that is told as "expected <words>, got <the value>"."""
+    """Return an error that is shown as "expected <words>, got <the value>"."""
     return PydanticCustomError("unexpected", _TEMPLATES["unexpected"], {"words": words})
 
 
@@ -87,7 +87,7 @@ class Model(BaseModel):
 
 
 class CheckedModel(Model):
-    """A model with rules between its keys; they are told beside the errors of the single fields."""
+    """A model with rules between its keys; they are reported beside the errors of the single fields."""
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
@@ -115,8 +115,8 @@ def _again(details: Any) -> InitErrorDetails:
     """Turn an error that was reported into one that can be raised with others."""
     kind, context = details["type"], details.get("ctx", {})
     if kind not in _CORE_ERRORS:
-        template = _TEMPLATES.get(kind, "{told}")
-        kind = PydanticCustomError(kind, template, {"told": details["msg"], **context})
+        template = _TEMPLATES.get(kind, "{message}")
+        kind = PydanticCustomError(kind, template, {"message": details["msg"], **context})
     return InitErrorDetails(type=kind, loc=details["loc"], input=details["input"], ctx=context)
 
 

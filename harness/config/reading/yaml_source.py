@@ -1,6 +1,6 @@
-"""Read a YAML file as plain data, and remember on which line everything stands.
+"""Read a YAML file as plain data, and remember on which line everything is.
 
-The data goes to pydantic; the positions let `harness.config.reading.explain` name the line of every error.
+pydantic gets the data; the positions let `harness.config.reading.explain` name the line of every error.
 YAML's own traps are shut here: duplicate keys, keys that are not text, tags, dates, endless aliases; and numbers that
 would lose a zero, where the caller wants them as they are spelled.
 """
@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _FastLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """`_Loader` on top of libyaml: ten times as fast, but its words about wrong syntax are not those of PyYAML."""
+    """`_Loader` on top of libyaml: ten times as fast, but its messages about wrong syntax are not those of PyYAML."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
@@ -55,7 +55,7 @@ class _FastLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 class Positions(Mapping[Loc, int]):
     """Line (1-based) of every key and list item, and the text of every scalar as it is written.
 
-    The line of a key's value is that of the key. What came through an alias stands at its anchor.
+    The line of a key's value is that of the key. What came through an alias is at its anchor.
     """
 
     def __init__(self, *, lines: Mapping[Loc, int], texts: Mapping[Loc, str]) -> None:
@@ -131,7 +131,7 @@ def load(path: Path, *, spelled: Collection[str] = ()) -> tuple[dict[str, Any], 
 
 
 def _composed(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
-    """Return the node tree of a document and the loader that made it; raise YAMLError in PyYAML's words."""
+    """Return the node tree of a document and the loader that made it; raise YAMLError with PyYAML's message."""
     if sum(map(text.count, "[{-?:")) < MAX_FAST:
         with contextlib.suppress(yaml.YAMLError):
             return _document(_FastLoader(text))
@@ -184,7 +184,7 @@ def _syntax_error(error: yaml.YAMLError, name: str, text: str) -> str:
     what = f"{context}{', ' if problem.startswith('but ') else ': '}{problem}" if context else problem
     hint = "; indent with spaces" if "'\\t'" in what else ""
     if problem.startswith("mapping values"):
-        hint = "; a value with a colon and a space in it must stand in quotes"
+        hint = "; a value with a colon and a space in it must be in quotes"
     return f"{where}: not valid YAML: {what}{hint}"
 
 
@@ -216,7 +216,7 @@ def _key_problems(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
             kind = _KIND_OF_TAG[key.tag.removeprefix(_TAG)]
             yield _line(key), f'a key must be text, and YAML reads {key.value} as {kind}; quote it: "{key.value}"'
         elif key.value in first:
-            yield _line(key), f'the key "{key.value}" stands here twice, first on line {first[key.value]}'
+            yield _line(key), f'the key "{key.value}" is here twice, first on line {first[key.value]}'
         else:
             first[key.value] = _line(key)
 
@@ -258,7 +258,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, loc)
         if id(node) in self._open:
-            raise ConfigError(f"{self._name}:{_line(node)}: an alias stands inside its own anchor")
+            raise ConfigError(f"{self._name}:{_line(node)}: an alias is inside its own anchor")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, loc)
         self._open.add(id(node))

@@ -89,7 +89,7 @@ class Apt:
         """Fetch the indexes of all suites, once per object.
 
         A mirror in the middle of an update may miss one of several suites; those that could be had are used,
-        and `missing` names the others. Raises MirrorError, with apt's own words, where none could be had.
+        and `missing` names the others. Raises MirrorError, with apt's own message, where none could be had.
         """
         if self._fresh:
             return
@@ -134,7 +134,7 @@ class Apt:
 
 def parse_stanzas(text: str) -> dict[str, Stanza]:
     """Read the output of `apt-cache show`: name -> its newest stanza."""
-    # Dear, and most runs find everything in the cache.
+    # Expensive, and most runs find everything in the cache.
     from debian.deb822 import Packages  # noqa: PLC0415
     from debian.debian_support import Version  # noqa: PLC0415
 
@@ -168,7 +168,7 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
     """Fetch one package file into `folder` through apt's transports, checked against its sha256.
 
     Raises PackageGoneError where the mirror no longer has it, MirrorError where the mirror cannot be reached,
-    FetchError for anything else (a wrong hash, a full disk), each with apt's own words.
+    FetchError for anything else (a wrong hash, a full disk), each with apt's own message.
     """
     helper = find_tool("apt-helper", package="apt", purpose="fetch Debian's packages")
     target = folder / Path(package.file).name

@@ -71,7 +71,7 @@ def read_lock(path: Path) -> Lock:
         return Lock()
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise ConfigError(
-            f"{path}: not a usable lock: {error}\nRun `invoke lock` to write it anew, or take it back from git."
+            f"{path}: not a usable lock: {error}\nRun `invoke lock` to write it again, or take it back from git."
         ) from error
 
 

@@ -18,7 +18,7 @@ _NOT_BOOTABLE = re.compile(r"-(dbg|unsigned)$")
 
 def newest(stanzas: Iterable[Stanza], *, version: str | None) -> Stanza | None:
     """Return the stanza with the highest version, or the one with exactly `version`; None where none is."""
-    from debian.debian_support import Version  # noqa: PLC0415  (dear, and most runs have a lock)
+    from debian.debian_support import Version  # noqa: PLC0415  (expensive, and most runs have a lock)
 
     fitting = [s for s in stanzas if version is None or s.package.version == version]
     return max(fitting, key=lambda s: Version(s.package.version), default=None)

@@ -135,7 +135,7 @@ def select(root: Path, contents: Contents, *, init: bytes) -> list[cpio.Node]:
         nodes[name] = cpio.link(name, target)
     missing = [name for name in contents.required if name not in nodes]
     if missing:
-        raise ImageError(f"the guest image lacks {', '.join(missing)}: see images/contents.yaml")
+        raise ImageError(f"missing in the guest image: {', '.join(missing)}; see images/contents.yaml")
     for name, data in _ACCOUNTS.items():
         nodes[name] = cpio.file(name, data)
     nodes["init"] = cpio.file("init", init, executable=True)
@@ -164,10 +164,10 @@ def check_libraries(nodes: Iterable[cpio.Node], *, scratch: Path | None = None) 
             copy = folder / "elf"
             copy.write_bytes(node.data)
             text = run([readelf, "-d", copy]).stdout
-            lacking = set(re.findall(r"Shared library: \[([^\]]+)\]", text)) - present
-            if lacking:
+            missing = set(re.findall(r"Shared library: \[([^\]]+)\]", text)) - present
+            if missing:
                 raise ImageError(
-                    f"{node.path} of the guest image needs {', '.join(sorted(lacking))}: "
+                    f"{node.path} of the guest image needs {', '.join(sorted(missing))}: "
                     f"add the package and the file to images/contents.yaml"
                 )
 

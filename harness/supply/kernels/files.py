@@ -1,4 +1,4 @@
-"""What every kernel source hands over, and what can be told from a kernel's files alone."""
+"""What every kernel source hands over, and what a kernel's files alone say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KernelFiles:
     asked-for modules that the kernel does not have as modules (built in, or not at all). `case_modules` are those that
     cases name, by name; they are loaded for their cases only. `has_network` says whether
     the guest can have its network card; without it, the guest is reached over a serial port.
-    `notice` is something the user must be told (a pinned package that was replaced).
+    `notice` is something that is reported to the user (a pinned package that was replaced).
     """
 
     name: str

@@ -53,7 +53,7 @@ def parse_show_depends(text: str) -> list[Path]:
 def merge_orders(orders: Iterable[Sequence[Path]]) -> list[Path]:
     """Join several load orders into one that keeps each of them.
 
-    Where they contradict one another, a file stands where it is first needed.
+    Where they contradict one another, a file is where it is first needed.
     """
     orders = list(orders)
     graph: TopologicalSorter[Path] = TopologicalSorter()

@@ -73,7 +73,7 @@ def payload(data: bytes) -> bytes:
 
 
 def has_pvh_entry(elf: bytes) -> bool:
-    """Say whether a 64-bit little-endian ELF kernel has the note that tells where PVH starts it."""
+    """Say whether a 64-bit little-endian ELF kernel has the note that says where PVH starts it."""
     if elf[:6] != b"\x7fELF\x02\x01":
         return False
     headers, size, count = (int.from_bytes(elf[at : at + n], "little") for at, n in ((32, 8), (54, 2), (56, 2)))

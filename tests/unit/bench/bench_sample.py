@@ -1,4 +1,4 @@
-"""Fixed measurements, and the golden files of what is made of them (UPDATE_GOLDEN=1 writes these anew)."""
+"""Fixed measurements, and the golden files of what is made of them (UPDATE_GOLDEN=1 writes these again)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def golden(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    assert text == path.read_text(), f"{path.name} differs; UPDATE_GOLDEN=1 writes it anew"
+    assert text == path.read_text(), f"{path.name} differs; UPDATE_GOLDEN=1 writes it again"
 
 
 def report(

@@ -1,4 +1,4 @@
-"""Lists of rules that cases share: taken in place, said anew, read once, and none left over."""
+"""Lists of rules that cases share: taken in place, overridden, read once, and none left over."""
 
 from __future__ import annotations
 

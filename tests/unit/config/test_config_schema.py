@@ -95,7 +95,7 @@ def test_the_schema_refuses_bad_input_too(bad: Path) -> None:
     try:
         data = yaml.safe_load(bad.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError):
-        return  # nothing that a schema could be held against
+        return  # nothing that a schema could be compared with
     assert accepts(bad.stem.partition("-")[0], data) is (bad.stem in ONLY_THE_LOADER)
 
 

@@ -13,7 +13,7 @@ from harness.config.reading.yaml_source import MAX_NODES, Loc, Positions, load
 from harness.errors import ConfigError
 from harness.host.paths import shown
 
-# One temporary folder serves all examples of a property: every example writes its own file anew.
+# One temporary folder serves all examples of a property: every example writes its own file again.
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
@@ -99,7 +99,7 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
 
 
 def test_merging_oneself_is_refused_or_harmless(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"file\.yaml:1: an alias stands inside its own anchor"):
+    with pytest.raises(ConfigError, match=r"file\.yaml:1: an alias is inside its own anchor"):
         load_text(tmp_path, "a: &a {b: *a}\n")
 
 

@@ -1,4 +1,4 @@
-"""Snapshots with a QEMU that is played: what is kept, when it is made anew, and that nothing half-made is left."""
+"""Snapshots with a QEMU that is played: what is kept, when it is made again, and that nothing half-made is left."""
 
 # ruff: noqa: ARG002, ARG005, PLR0917  (what stands in for something else takes what that takes)
 

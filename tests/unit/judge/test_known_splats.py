@@ -153,7 +153,7 @@ def test_each_expired_entry_is_told_with_its_date_and_what_to_do() -> None:
     first, second = expiry_notices(allow(*entries, today=date(2027, 2, 1)), file="matrix.yaml")
     assert first == (
         "matrix.yaml: known-splats[0] (/bpf_tracing_link_release/: the kernel's own) expired after 2026-12-31 and "
-        f"counts no more: a splat that it matches makes the case misbehave again. See whether {LINK} is mended: if so, "
+        f"counts no more: a splat that it matches makes the case misbehave again. See whether {LINK} is fixed: if so, "
         "remove the entry, else give it a later date"
     )
     assert second.startswith("matrix.yaml: known-splats[2] (/other/")

@@ -369,7 +369,7 @@ def test_a_refusal_carries_stage_errno_and_the_verifiers_words() -> None:
 
 
 def test_the_verifiers_eacces_is_no_matter_of_privilege() -> None:
-    """EACCES of a load is the verifier's. It is held against stage, errno and message, nothing else."""
+    """EACCES of a load is the verifier's. It is compared with stage, errno and message, nothing else."""
     expected = Expectation(
         outcome=K.REFUSED,
         reason="a kprobe's context is another structure there",

@@ -113,7 +113,7 @@ def test_a_constant_of_two_instructions_is_replaced_as_a_whole(compiled: dict[st
 def test_what_an_fexit_says_is_constant_in_the_trace_and_in_events(compiled: dict[str, bytes]) -> None:
     assert "fexit: its retval is always 0" in names(compiled["subprog-static/tracer.bpf.c"])
     events = names(compiled["kprobe-fentry-fexit/tracer.bpf.c"])
-    assert "fexit_tcp_connect: the return value that it is told is always 0" in events
+    assert "fexit_tcp_connect: the return value that it reads is always 0" in events
     assert not [name for name in events if name.startswith("fentry") and "return value" in name]
 
 

@@ -1,4 +1,4 @@
-"""Golden files of the reports: `check` holds a text against one, UPDATE_GOLDEN=1 writes it anew.
+"""Golden files of the reports: `check` compares a text with one, UPDATE_GOLDEN=1 writes it again.
 
     UPDATE_GOLDEN=1 .venv/bin/pytest tests/unit/reports
 
@@ -20,7 +20,7 @@ def check(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN") == "1":
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-    hint = "UPDATE_GOLDEN=1 writes it anew"
+    hint = "UPDATE_GOLDEN=1 writes it again"
     assert path.is_file(), f"golden/{name} is missing; {hint}"
     kept = path.read_bytes()
     for number, (new, old) in enumerate(zip(content.split(b"\n"), kept.split(b"\n"), strict=False), start=1):

@@ -96,7 +96,7 @@ def test_the_same_tree_gives_the_same_bytes(tree: Path, tmp_path: Path) -> None:
 
 def test_a_required_file_that_is_missing_is_told(tree: Path) -> None:
     (tree / "usr/bin/busybox").unlink()
-    with pytest.raises(ImageError, match=r"the guest image lacks usr/bin/busybox: see images/contents.yaml"):
+    with pytest.raises(ImageError, match=r"missing in the guest image: usr/bin/busybox; see images/contents.yaml"):
         nodes_of(tree)
 
 

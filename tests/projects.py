@@ -49,7 +49,7 @@ class TemporaryProject:
         self.folder = folder
         self.matrix_file = folder / "matrix.yaml"
         (folder / "bpf").mkdir(parents=True)
-        for name in ("images", "matrix.lock", "bpf/include", "bpf/expectations.yaml"):
+        for name in ("images", "matrix.lock", "bpf/include", "bpf/shared", "bpf/expectations.yaml"):
             (folder / name).symlink_to(ROOT / name)
         committed = yaml.safe_load((ROOT / "matrix.yaml").read_text())
         by_name = {kernel["name"]: kernel for kernel in committed["kernels"]}
@@ -79,12 +79,20 @@ class TemporaryProject:
     ) -> Path:
         """Add a case: `base` with its case.yaml changed by `change`, and text replaced in its sources.
 
-        `replace` maps a file to (old, new); the old text must be there. Returns the case's folder.
+        `replace` maps a file to (old, new); the old text must be there. A file that cases share is the case's own
+        here, by the name of its object. Returns the case's folder.
         """
         folder = self.folder / "bpf" / name
         shutil.copytree(base, folder)
         case = copy.deepcopy(yaml.safe_load((base / "case.yaml").read_text()))
         change(case)
+        for holder, key, own in [
+            *((case[each], "object", each) for each in ("target", "tracer") if each in case),
+            *((case["objects"], each, each) for each in case.get("objects", ())),
+        ]:
+            if holder[key].startswith("shared/"):
+                shutil.copyfile(base.parent / holder[key], folder / f"{own}.bpf.c")
+                holder[key] = f"{own}.bpf.c"
         (folder / "case.yaml").write_text(yaml.safe_dump(case, sort_keys=False))
         for file, (old, new) in (replace or {}).items():
             text = (folder / file).read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.config.case import WrittenCase
+from harness.config.case import SHARED_FOLDER, WrittenCase
 from harness.config.matrix import DebianKernel, Kernel, Matrix
 from harness.supply.debian.lock import Lock, write_lock
 from harness.supply.project import Project
@@ -33,6 +33,9 @@ def make_project(
     write_lock(project.lock_file, lock)
     (folder / "images").symlink_to(like.images)
     project.include.symlink_to(like.include)
+    for shared in {case.folder.parent / SHARED_FOLDER for case in cases}:
+        if shared.is_dir() and not (folder / "bpf" / SHARED_FOLDER).exists():
+            (folder / "bpf" / SHARED_FOLDER).symlink_to(shared)
     for case in cases:
         (folder / "bpf" / case.id).symlink_to(case.folder)
         shared = case.folder.parent / "expectations.yaml"

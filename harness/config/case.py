@@ -15,7 +15,7 @@ from pydantic.config import JsonDict
 from harness.config.base import Arch, KernelOption, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
 from harness.config.reading.explain import did_you_mean, problems_text, read
 from harness.config.reading.models import CheckedModel, Expects, Model, frozen_copy
-from harness.config.reading.yaml_source import Loc
+from harness.config.reading.yaml_source import Loc, dotted
 from harness.config.rules import RELEASES, Rule, RuleOrUse, SharedRules, expand, load_shared
 from harness.config.steps import (
     FunctionReference,
@@ -29,20 +29,28 @@ from harness.host.paths import shown
 
 CASE_FILE = "case.yaml"
 SOURCE_GLOB = "*.bpf.c"
+SHARED_FOLDER = "shared"
+"""The folder beside those of the cases with the files that several of them name, as `shared/NAME`."""
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 ObjectFile = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*(\.bpf\.c|\.o)$"),
-    Expects('the name of a file in this folder that ends in ".bpf.c" or ".o"'),
+    Field(pattern=r"^(shared/)?[A-Za-z0-9_][A-Za-z0-9._+-]*(\.bpf\.c|\.o)$"),
+    Expects('the name of a file in this folder that ends in ".bpf.c" or ".o", or shared/ and the name of a shared one'),
 ]
 ObjectFiles = Annotated[
     ObjectFile | Annotated[Mapping[Arch, ObjectFile], Field(min_length=1)],
-    Expects('the name of a file in this folder that ends in ".bpf.c" or ".o", or such names by architecture'),
+    Expects(
+        'the name of a file in this folder that ends in ".bpf.c" or ".o", or shared/ and the name of a shared one; '
+        "or such names by architecture"
+    ),
 ]
 """An object: one file for all architectures, or one for each that has a name here."""
-_OBJECT = "File in this folder: *.bpf.c is compiled, *.o is taken as it is; or files by architecture."
+_OBJECT = (
+    "File in this folder, or, as shared/NAME, in the folder `shared` beside it, for files that several cases have: "
+    "*.bpf.c is compiled, *.o is taken as it is. Or files by architecture."
+)
 SysctlValue = Annotated[Annotated[int, Strict()] | str, Expects("an integer or text")]
 _OPTION_VALUE = {"type": ["integer", "string"]}
 
@@ -111,7 +119,9 @@ class Tracer(Model):
 
     object: ObjectFiles = Field(description=_OBJECT)
     shared_maps: tuple[MapName, ...] = Field(
-        default=(), description="Maps of the target object that the tracer uses under the same name."
+        default=(),
+        description="Maps of the target object that the tracer uses under the same name. Those of the trace "
+        "(bpf/include/trace.h) are shared without being named.",
     )
     attach: Annotated[tuple[TracerAttach, ...], Field(min_length=1)] = Field(
         description="The tracers, in the order in which they are attached."
@@ -275,6 +285,10 @@ class WrittenCase(CaseFile):
     def __hash__(self) -> int:
         return hash((self.id, self.folder))
 
+    def path_of(self, file: str) -> Path:
+        """Return where a file lies that the case names: in its own folder, or in the one that cases share."""
+        return (self.folder.parent if file.startswith(f"{SHARED_FOLDER}/") else self.folder) / file
+
     def for_arch(self, arch: str) -> WrittenCase:
         """Return the case with the object files of an architecture; raise ObjectFileError where it has none for it."""
         named = self._named()
@@ -321,9 +335,9 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
     objects: dict[Loc, str] = {}
     for loc, file in named.items():
         objects |= {loc: file} if isinstance(file, str) else {(*loc, arch): each for arch, each in file.items()}
-    there = sorted(item.name for glob in (SOURCE_GLOB, "*.o") for item in folder.glob(glob) if item.is_file())
+    there = [*_files_in(folder), *(f"{SHARED_FOLDER}/{name}" for name in _files_in(folder.parent / SHARED_FOLDER))]
     missing: list[tuple[Loc, str]] = [
-        (loc, f"{'.'.join(map(str, loc))}: there is no file {name} in {shown(folder)}{did_you_mean(name, there)}")
+        (loc, f"{dotted(loc)}: there is no file {name} in {_searched(name, folder)}{did_you_mean(name, there)}")
         for loc, name in objects.items()
         if name not in there
     ]
@@ -331,6 +345,16 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
     if missing or wrong:
         raise ConfigError(problems_text([*missing, *wrong], path=path, positions=positions))
     return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules)
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder that can be objects."""
+    return sorted(item.name for glob in (SOURCE_GLOB, "*.o") for item in folder.glob(glob) if item.is_file())
+
+
+def _searched(name: str, folder: Path) -> str:
+    """Return where a file that a case names is looked for."""
+    return shown(folder.parent if name.startswith(f"{SHARED_FOLDER}/") else folder)
 
 
 def load_cases(matrix_path: Path, globs: tuple[str, ...], *, only: Sequence[str] = ()) -> tuple[WrittenCase, ...]:
@@ -414,4 +438,6 @@ def _case_folders(start: Path, pattern: str) -> list[Path]:
 
 
 def _is_case(folder: Path) -> bool:
-    return (folder / CASE_FILE).exists() or any(folder.glob(SOURCE_GLOB))
+    if (folder / CASE_FILE).exists():
+        return True
+    return folder.name != SHARED_FOLDER and any(folder.glob(SOURCE_GLOB))

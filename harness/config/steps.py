@@ -223,8 +223,11 @@ class LoadStep(_Refusable):
     tracing: Mapping[Symbol, FunctionReference] = Field(
         default={}, description="What its programs trace or replace: program -> object.program[:function]."
     )
-    share: Mapping[MapName, Reference] = Field(
-        default={}, description="Maps that it takes from loaded objects: map -> object.map."
+    share: Mapping[MapName, Reference | Literal["own"]] = Field(
+        default={},
+        description="Maps that it takes from loaded objects: map -> object.map. Those of the trace "
+        "(bpf/include/trace.h) it takes unasked from the object whose trace is read, once that is loaded; `own` keeps "
+        "a map its own.",
     )
     only: tuple[Symbol, ...] | None = Field(default=None, description="Load only these of its programs.")
     unprivileged: Annotated[bool, Strict()] = Field(

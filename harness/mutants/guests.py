@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.config.case import WrittenCase
@@ -193,7 +193,7 @@ class _Work:
     def _files(self, trial: Trial, name: str, *, folder: Path) -> Mapping[str, Path]:
         files = dict(self._objects[trial.case.id])
         for file, data in (trial.mutant.objects if trial.mutant is not None else {}).items():
-            files[file] = folder / f"{name}.{file}.o"
+            files[file] = folder / f"{name}.{PurePosixPath(file).name}.o"
             files[file].write_bytes(data)
         return files
 

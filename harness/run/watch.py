@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from harness.config.case import CASE_FILE, find_folders
+from harness.config.case import CASE_FILE, SHARED_FOLDER, find_folders
 from harness.config.matrix import Matrix, load_matrix
 from harness.config.rules import SHARED_FILE
 from harness.errors import (
@@ -89,7 +89,8 @@ def changed(before: Look, after: Look) -> tuple[Path, ...]:
 def concerned(paths: Iterable[Path], *, before: Look, after: Look) -> frozenset[str]:
     """Return the cases to run after some files have changed.
 
-    A file in a case's folder concerns that case, any other file (shared headers, expectations, the matrix) all.
+    A file in a case's folder concerns that case, any other file (shared sources and headers, expectations, the matrix)
+    all.
     """
     owners = {folder: case for look in (before, after) for case, folder in look.cases.items()}
     found: set[str] = set()
@@ -135,7 +136,10 @@ class Files:
         cases = {folder.name: folder for folder in folders if self._wanted(folder.name)}
         for folder in cases.values():
             files |= _states(_ending(folder, ENDINGS["case"]))
-        files |= _states(folder.parent / SHARED_FILE for folder in cases.values())
+        parents = dict.fromkeys(folder.parent for folder in cases.values())
+        files |= _states(parent / SHARED_FILE for parent in parents)
+        for parent in parents:
+            files |= _states(_ending(parent / SHARED_FOLDER, ENDINGS["case"]))
         files |= _states(_ending(self._project.include, ENDINGS["include"]))
         return Look(files=files, cases=cases, at=at)
 

@@ -8,8 +8,8 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config.case import WrittenCase
@@ -46,12 +46,26 @@ KNOWN_BUGS = frozenset({OutcomeKind.MISBEHAVES, OutcomeKind.CRASHED})
 """Expected outcomes that are bugs of the kernel, not refusals."""
 
 
+OWN = "own"
+"""What `share` says of a map that an object keeps to itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Carriers:
-    """The objects whose maps carry the events and the trace (harness/supply/names.py finds them in built objects)."""
+    """The objects whose maps carry the events and the trace (harness/supply/names.py finds them in built objects).
+
+    `trace_maps` has the maps of the trace, of each object that has one.
+    """
 
     events_in: str = TARGET
     trace_in: str = TARGET
+    trace_maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def shared_by(self, name: str, *, loaded: Collection[str]) -> tuple[str, ...]:
+        """Return the maps that an object shares unasked: those of the trace, once the object that is read is loaded."""
+        if name == self.trace_in or self.trace_in not in loaded or self.trace_in not in self.trace_maps:
+            return ()
+        return self.trace_maps.get(name, ())
 
 
 def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
@@ -145,7 +159,8 @@ def _usual(source: _Source) -> Iterator[AgentStep]:
     yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
     yield from _listen(source, TARGET)
     if tracer is not None:
-        for name in tracer.shared_maps:
+        unasked = source.carriers.shared_by(TRACER, loaded={TARGET})
+        for name in [*(each for each in unasked if each not in tracer.shared_maps), *tracer.shared_maps]:
             yield _share(TRACER, name, from_object=TARGET, from_map=name)
         for one in tracer.attach:
             yield _set_target(TRACER, one.program, target=(TARGET, one.target, one.function_name))
@@ -183,16 +198,19 @@ def _trigger_and_look(
 
 def _spelled_out(source: _Source) -> Iterator[AgentStep]:
     looks = 0
+    loaded: set[str] = set()
     for step in source.written.steps:
         phase = f"look-{looks + 1}"
-        for made in _steps_of(source, step, phase=phase):
+        for made in _steps_of(source, step, phase=phase, loaded=loaded):
             yield replace(made, stage=getattr(step, "stage", None) or made.stage)
         looks += isinstance(step, ObserveStep)
+        if isinstance(step, LoadStep) and step.refused is None:
+            loaded.add(step.object)
 
 
-def _steps_of(source: _Source, step: Step, *, phase: str) -> Iterator[AgentStep]:
+def _steps_of(source: _Source, step: Step, *, phase: str, loaded: Collection[str]) -> Iterator[AgentStep]:
     if isinstance(step, LoadStep):
-        yield from _load(source, step)
+        yield from _load(source, step, loaded=loaded)
     elif isinstance(step, LoadRawStep):
         yield _open(source, step.object)
         yield _load_raw(step)
@@ -230,13 +248,21 @@ def numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
     return [name] if times is None else [f"{name}_{number}" for number in range(first, first + times)]
 
 
-def _load(source: _Source, step: LoadStep) -> Iterator[AgentStep]:
+def _load(source: _Source, step: LoadStep, *, loaded: Collection[str]) -> Iterator[AgentStep]:
     is_target = step.object.startswith(TARGET)
     stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
     opened = _open(source, step.object)
     only = {"only": list(step.only)} if step.only is not None else {}
     yield replace(opened, args={**opened.args, **only})
-    for map_name, shared in step.share.items():
+    trace_in = source.carriers.trace_in
+    unasked = {
+        name: f"{trace_in}.{name}"
+        for name in source.carriers.shared_by(step.object, loaded=loaded)
+        if name not in step.share
+    }
+    for map_name, shared in {**unasked, **step.share}.items():
+        if shared == OWN:
+            continue
         holder, from_map = shared.split(".")
         yield replace(_share(step.object, map_name, from_object=holder, from_map=from_map), stage=stage)
     for program, kind in step.attach_types.items():

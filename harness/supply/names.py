@@ -33,7 +33,7 @@ from harness.config.steps import (
 )
 from harness.errors import ConfigError
 from harness.scenario.case import Case
-from harness.scenario.from_yaml import TARGET, Carriers, compile_case, numbered
+from harness.scenario.from_yaml import OWN, TARGET, TRACER, Carriers, compile_case, numbered
 from harness.supply.listing import STRUCT_OPS, Listing
 
 Problem = tuple[Loc, str]
@@ -66,7 +66,7 @@ def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
     if problems:
         path = case.folder / CASE_FILE
         raise ConfigError(problems_text(dict.fromkeys(problems), path=path, positions=load(path)[1]))
-    return compile_case(case, Carriers(events_in=look.events_in, trace_in=look.trace_in))
+    return compile_case(case, look.carriers)
 
 
 @dataclass
@@ -74,6 +74,8 @@ class _State:
     """What the steps so far have made."""
 
     opened: set[str] = field(default_factory=set)
+    loaded: set[str] = field(default_factory=set)
+    """Those of the opened objects that no step says are refused."""
     links: dict[str, str] = field(default_factory=dict)
     """The links that are there, by name, with the section of the program that each is of."""
     sockets: bool = False
@@ -90,8 +92,11 @@ class _Look:
         self._missing = set(case.missing)
         self._met: set[str] = set()
         self._shared: set[tuple[str, str]] = set()
-        self.events_in = self._holder((case.events,)) if case.events else TARGET
-        self.trace_in = self._holder(TRACE)
+        self.carriers = Carriers(
+            events_in=self._holder((case.events,)) if case.events else TARGET,
+            trace_in=self._holder(TRACE),
+            trace_maps={name: TRACE for name, of in listings.items() if all(each in of.maps for each in TRACE)},
+        )
 
     def _holder(self, maps: Sequence[str]) -> str:
         """Return the object that has some maps: the one named target, else the first that has."""
@@ -106,7 +111,7 @@ class _Look:
         else:
             yield from self._simple()
         if self._case.events is not None:
-            yield from self._map(("events",), self.events_in, self._case.events, kind=PERF_EVENT_ARRAY)
+            yield from self._map(("events",), self.carriers.events_in, self._case.events, kind=PERF_EVENT_ARRAY)
 
     def undeclared(self) -> Iterator[Problem]:
         """Yield what `missing` declares, though it is there, or no step names it."""
@@ -121,6 +126,7 @@ class _Look:
         target, tracer, trigger = self._case.target, self._case.tracer, self._case.trigger
         assert target is not None and trigger is not None  # the model has seen to it
         self._state.opened |= self._listings.keys()
+        self._shared |= {(TRACER, name) for name in self.carriers.shared_by(TRACER, loaded={TARGET})}
         for index, name in enumerate(tracer.shared_maps if tracer else ()):
             loc: Loc = ("tracer", "shared-maps", index)
             yield from self._map(loc, "tracer", name)
@@ -188,9 +194,15 @@ class _Look:
             yield from self._program((*loc, "attach-types", name), step.object, name)
         for name, source in step.share.items():
             yield from self._map((*loc, "share", name), step.object, name)
-            owner, _, other = source.partition(".")
-            yield from self._map((*loc, "share", name), owner, other)
+            if source != OWN:
+                owner, _, other = source.partition(".")
+                yield from self._map((*loc, "share", name), owner, other)
             self._shared.add((step.object, name))
+        self._shared |= {
+            (step.object, name) for name in self.carriers.shared_by(step.object, loaded=self._state.loaded)
+        }
+        if step.refused is None:
+            self._state.loaded.add(step.object)
         for name, reference in step.tracing.items():
             for one in numbered(name, step.times):
                 yield from self._program((*loc, "tracing", name), step.object, one)
@@ -262,8 +274,11 @@ class _Look:
                         "or make one"
                     ),
                 )
-            elif self.events_in not in self._state.opened:
-                yield place, f"{dotted(place)}: the object {self.events_in}, which has the events, is not loaded here"
+            elif self.carriers.events_in not in self._state.opened:
+                yield (
+                    place,
+                    f"{dotted(place)}: the object {self.carriers.events_in}, which has the events, is not loaded here",
+                )
         if look.trace is not None:
             yield from self._traced((*loc, "trace"))
         for index, pattern in enumerate(look.trace or ()):
@@ -271,21 +286,22 @@ class _Look:
                 yield from self._reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
 
     def _traced(self, loc: Loc) -> Iterator[Problem]:
-        before = dotted(loc)
-        if self.trace_in not in self._state.opened:
-            yield loc, f"{before}: the object {self.trace_in}, which has the trace, is not loaded here"
+        before, trace_in = dotted(loc), self.carriers.trace_in
+        if trace_in not in self._state.opened:
+            yield loc, f"{before}: the object {trace_in}, which has the trace, is not loaded here"
             return
-        if not all(name in self._listing(self.trace_in).maps for name in TRACE):
+        if trace_in not in self.carriers.trace_maps:
             yield loc, f'{before}: no object of the case has a trace; include "trace.h" in one and write to it'
             return
-        for name in sorted(self._state.opened - {self.trace_in}):
+        for name in sorted(self._state.opened - {trace_in}):
             own = [each for each in TRACE if each in self._listing(name).maps and (name, each) not in self._shared]
             if own:
                 yield (
                     loc,
                     (
                         f"{before}: {self._case.files[name]} has {' and '.join(own)} of its own, and only those of "
-                        f"{self.trace_in} are read: what it writes would not be seen. Share them with {self.trace_in}"
+                        f"{trace_in} are read: what it writes would not be seen. Share them with {trace_in}, which is "
+                        f"so by itself where {name} is loaded after it"
                     ),
                 )
 

@@ -71,7 +71,7 @@ class ObjectBuilder:
         """
         sight = sight or Sight()
         names = dict.fromkeys(case.files.values())
-        return {name: self._object(case.folder / name, arch, sight) for name in names}
+        return {name: self._object(case.path_of(name), arch, sight) for name in names}
 
     def _object(self, source: Path, arch: Architecture, sight: Sight) -> BuiltObject:
         if not source.name.endswith(".c"):

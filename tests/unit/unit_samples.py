@@ -98,12 +98,22 @@ STEPS: list[dict[str, Any]] = [
 
 
 def flagship_of_golden() -> Case:
-    """The committed flagship with one look, as it was when golden/agent-6.1.jsonl was written."""
+    """The committed flagship with one look and its own files, as it was when golden/agent-6.1.jsonl was written."""
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
+    assert case.target is not None and case.tracer is not None
+    target = case.target.model_copy(update={"object": "target.bpf.c"})
+    case = case.model_copy(
+        update={"target": target, "tracer": case.tracer.model_copy(update={"object": "tracer.bpf.c"})}
+    )
     return compile_case(case.model_copy(update={"again": None, "control": written_case().control}))
 
 
 def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:
+    """The value of `written_steps`."""
+    return compile_case(written_steps(*steps, **changes))
+
+
+def written_steps(*steps: dict[str, Any], **changes: Any) -> WrittenCase:
     """A case that spells out its steps: those of `STEPS`, or others; `changes` replace top-level keys."""
     keys: dict[str, Any] = {
         "id": "spelled-out",
@@ -112,7 +122,7 @@ def steps_case(*steps: dict[str, Any], **changes: Any) -> Case:
         "objects": {"target": "target.bpf.c", "tracer": "tracer.bpf.c"},
         "steps": steps or STEPS,
     }
-    return compile_case(WrittenCase.model_validate({**keys, **changes}))
+    return WrittenCase.model_validate({**keys, **changes})
 
 
 def golden_bytes() -> bytes:

@@ -65,7 +65,7 @@ def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
     built = ObjectBuilder(cache=Cache(tmp_path), include=[ROOT / "bpf/include"]).build(case, X86)
     (tmp_path / "text").write_text("no object")
-    words = [sys.executable, "-c", LIBBPF, str(built["target.bpf.c"].path), str(tmp_path / "text")]
+    words = [sys.executable, "-c", LIBBPF, str(built[case.files["target"]].path), str(tmp_path / "text")]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

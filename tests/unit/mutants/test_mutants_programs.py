@@ -24,8 +24,8 @@ from harness.mutants.programs import EMITTING, program_mutants, representatives,
 from harness.supply.objects import compile_flags, compile_object
 
 CASES = {
-    "subprog-static": ("target.bpf.c", "tracer.bpf.c"),
-    "kprobe-fentry-fexit": ("target.bpf.c", "tracer.bpf.c"),
+    "subprog-static": ("tracer.bpf.c",),
+    "shared": ("subprog-target.bpf.c", "seed-target.bpf.c", "seed-tracers.bpf.c"),
     "tracer-func-ip": ("tracer.bpf.c",),
     "kprobe-func-ret": ("tracer.bpf.c",),
     "lsm": ("target.bpf.c",),
@@ -35,7 +35,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Objects of committed cases: case/file -> content."""
+    """Objects of committed cases: folder/file -> content."""
     folder = tmp_path_factory.mktemp("objects")
     flags = compile_flags(ARCHITECTURES["x86_64"], include=[ROOT / "bpf/include"])
     found = {}
@@ -56,7 +56,7 @@ def by_name(data: bytes, name: str) -> dict[str, Function]:
 
 
 def test_functions_are_found_with_their_sections_and_code(compiled: dict[str, bytes]) -> None:
-    found = {one.name: one for one in functions(compiled["subprog-static/target.bpf.c"])}
+    found = {one.name: one for one in functions(compiled["shared/subprog-target.bpf.c"])}
     assert {name: one.section for name, one in found.items()} == {"subprog": ".text", "target": "tc"}
     assert all(one.code[-1].code == EXIT for one in found.values())
 
@@ -92,13 +92,13 @@ def test_a_silent_program_calls_nothing_that_emits(compiled: dict[str, bytes]) -
 
 
 def test_a_target_returns_a_constant_and_a_tracer_does_not_since_it_must_return_0(compiled: dict[str, bytes]) -> None:
-    found = names(compiled["subprog-static/target.bpf.c"])
+    found = names(compiled["shared/subprog-target.bpf.c"])
     assert {"target: always returns 0", "target: always returns 1", "subprog: always returns 0"} <= set(found)
-    assert [
-        name for name in names(compiled["kprobe-fentry-fexit/target.bpf.c"]) if "k_tcp_connect: always" in name
-    ] == ["k_tcp_connect: always returns 1"], "another value than the 0 that it always returns"
+    assert [name for name in names(compiled["shared/seed-target.bpf.c"]) if "k_tcp_connect: always" in name] == [
+        "k_tcp_connect: always returns 1"
+    ], "another value than the 0 that it always returns"
     assert not [name for name in names(compiled["subprog-static/tracer.bpf.c"]) if "always returns" in name]
-    code = by_name(compiled["subprog-static/target.bpf.c"], "target: always returns 1")["target"].code
+    code = by_name(compiled["shared/subprog-target.bpf.c"], "target: always returns 1")["target"].code
     assert code[-2] == mov(0, 1)
 
 
@@ -112,7 +112,7 @@ def test_a_constant_of_two_instructions_is_replaced_as_a_whole(compiled: dict[st
 
 def test_what_an_fexit_says_is_constant_in_the_trace_and_in_events(compiled: dict[str, bytes]) -> None:
     assert "fexit: its retval is always 0" in names(compiled["subprog-static/tracer.bpf.c"])
-    events = names(compiled["kprobe-fentry-fexit/tracer.bpf.c"])
+    events = names(compiled["shared/seed-tracers.bpf.c"])
     assert "fexit_tcp_connect: the return value that it reads is always 0" in events
     assert not [name for name in events if name.startswith("fentry") and "return value" in name]
 

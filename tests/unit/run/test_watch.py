@@ -208,6 +208,16 @@ def test_what_the_chosen_cases_depend_on_is_looked_at(desk: Desk) -> None:
     assert sorted(Files(desk.project, patterns=["[ab]", "c"]).look().cases) == ["a", "b", "c"]
 
 
+def test_sources_that_cases_share_are_looked_at_and_concern_all(desk: Desk) -> None:
+    files = Files(desk.project, patterns=["a", "b"])
+    before = files.look()
+    desk.save("bpf/shared/target.bpf.c", "pass")
+    after = files.look()
+    assert changed(before, after) == (desk.folder / "bpf/shared/target.bpf.c",)
+    assert concerned(changed(before, after), before=before, after=after) == {"a", "b"}
+    assert after.cases.keys() == {"a", "b"}, "the folder is no case"
+
+
 @pytest.mark.parametrize(
     "name", [".target.bpf.c.swp", "target.bpf.c~", "#target.bpf.c#", ".#target.bpf.c", "4913", "x"]
 )

@@ -5,11 +5,20 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from unit_samples import check_golden, flagship_of_golden, golden_lines, sample_case, steps_case
+from unit_samples import (
+    check_golden,
+    flagship_of_golden,
+    golden_lines,
+    sample_case,
+    steps_case,
+    written_case,
+    written_steps,
+)
 
+from harness.config.case import WrittenCase
 from harness.model.results import Stage
 from harness.scenario.case import AgentStep
-from harness.scenario.from_yaml import ATTACH_TYPES, OBSERVE_SECONDS
+from harness.scenario.from_yaml import ATTACH_TYPES, OBSERVE_SECONDS, Carriers, compile_case
 from harness.scenario.jobs import job_of
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
@@ -327,3 +336,68 @@ def test_the_agent_is_told_of_whose_info_a_field_is_asked_for() -> None:
     seen = [{"kind": "fentry", "value": "target.main:jited_address"}, {"kind": "fexit", "value": 3}]
     assert told({"do": "observe", "expect": {"trace": seen}})[-1]["programs"] == ["target.main"]
     assert "programs" not in told({"do": "observe", "expect": {"trace": seen[1:]}})[-1]
+
+
+# --- the trace is shared unasked --------------------------------------------------------------------------------------
+
+PAIR = ("trace", "trace_cursor")
+BOTH = {"target": PAIR, "tracer": PAIR}
+
+
+def shares(written: WrittenCase, carriers: Carriers) -> list[tuple[str, ...]]:
+    steps = compile_case(written, carriers).steps
+    keys = ("object", "map", "from_object", "from_map")
+    return [tuple(step.args[key] for key in keys) for step in steps if step.op == "share-map"]
+
+
+TRACE_SHARED = [("tracer", name, "target", name) for name in PAIR]
+LOADS: list[dict[str, Any]] = [{"do": "load", "object": "target"}, {"do": "load", "object": "tracer"}]
+
+
+def spelled_out(*steps: dict[str, Any]) -> WrittenCase:
+    return written_steps(*steps, objects=OBJECTS)
+
+
+def test_a_tracer_uses_the_trace_of_the_target_and_then_what_it_names() -> None:
+    assert shares(written_case(), Carriers(trace_maps=BOTH)) == [
+        *TRACE_SHARED,
+        ("tracer", "events", "target", "events"),
+    ]
+    assert shares(spelled_out(*LOADS), Carriers(trace_maps=BOTH)) == TRACE_SHARED
+
+
+@pytest.mark.parametrize(
+    "carriers",
+    [
+        Carriers(),
+        Carriers(trace_maps={"target": PAIR}),
+        Carriers(trace_maps={"tracer": PAIR}),
+        Carriers(trace_maps={"tracer": PAIR}, trace_in="tracer"),
+    ],
+)
+def test_nothing_is_shared_where_one_object_has_a_trace(carriers: Carriers) -> None:
+    assert shares(spelled_out(*LOADS), carriers) == []
+    assert shares(written_case(), carriers) == [("tracer", "events", "target", "events")]
+
+
+def test_what_is_loaded_before_the_trace_is_there_shares_nothing() -> None:
+    assert shares(spelled_out(*reversed(LOADS)), Carriers(trace_maps=BOTH)) == []
+    refused = {**LOADS[0], "refused": "EINVAL"}
+    assert shares(spelled_out(refused, LOADS[1]), Carriers(trace_maps=BOTH)) == []
+
+
+def test_a_case_may_keep_a_trace_apart_or_take_another_map() -> None:
+    own = {**LOADS[1], "share": {"trace": "own", "trace_cursor": "own"}}
+    assert shares(spelled_out(LOADS[0], own), Carriers(trace_maps=BOTH)) == []
+    other = {**LOADS[1], "share": {"trace": "target.other"}}
+    assert shares(spelled_out(LOADS[0], other), Carriers(trace_maps=BOTH)) == [
+        ("tracer", "trace_cursor", "target", "trace_cursor"),
+        ("tracer", "trace", "target", "other"),
+    ]
+
+
+def test_a_pair_that_is_named_all_the_same_is_shared_once() -> None:
+    tracer = {"object": "tracer.bpf.c", "shared-maps": list(PAIR), "attach": [{"program": "p", "target": "k"}]}
+    assert shares(written_case(tracer=tracer), Carriers(trace_maps=BOTH)) == TRACE_SHARED
+    named = {**LOADS[1], "share": {name: f"target.{name}" for name in PAIR}}
+    assert shares(spelled_out(LOADS[0], named), Carriers(trace_maps=BOTH)) == TRACE_SHARED

@@ -101,7 +101,9 @@ def test_an_object_without_btf_has_its_names_all_the_same(tmp_path: Path) -> Non
     assert (found.maps["rb"], found.registers) == (None, ())
 
 
-@pytest.mark.parametrize("case", sorted((ROOT / "bpf").glob("*/*.bpf.c")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "case", sorted((ROOT / "bpf").glob("*/*.bpf.c")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 @pytest.mark.nightly
 def test_every_committed_object_is_read_as_llvm_reads_it(case: Path, tmp_path: Path) -> None:
     path = built(tmp_path, f'#include "{case}"\n')

@@ -135,7 +135,6 @@ def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_progra
         ("trigger", {"kind": "run", "program": "target.main"}, "observe.client: only the trigger tcp-connect makes"),
         ("trigger", {"kind": "call", "name": "socket-send"}, "trigger.name: no program is attached to a socket here"),
         ("trigger", {"kind": "read-iterator", "program": "target.walk"}, "walk is not attached here"),
-        ("tracer/shared-maps", ["events"], "observe.trace: tracer.bpf.c has trace and trace_cursor of its own"),
         ("again", {"tail-calls": [{"map": "prog", "index": 0, "program": "other"}], "observe": {}},
          'again.tail-calls[0].map: target.bpf.c has no map "prog"; did you mean "progs"?'),
         ("again", {"tail-calls": [{"map": "progs", "index": 0, "program": "othr"}], "observe": {}},
@@ -248,3 +247,35 @@ def test_the_events_and_the_trace_are_where_they_are(tmp_path: Path) -> None:
 def test_every_committed_case_declares_what_it_misses(folder: Path) -> None:
     case = load_case(folder.parent)
     assert bool(case.missing) == (case.id == "refuse-missing-function")
+
+
+def test_a_trace_that_is_shared_unasked_is_seen(tmp_path: Path) -> None:
+    load = {"do": "load", "object": "tracer", "tracing": {"fentry": "target.main:stub"}}
+    data = {**steps(), "steps": [STEPS[0], load, *STEPS[2:]]}
+    plain = resolved(tmp_path, data)
+    assert plain.steps == resolved(tmp_path, steps()).steps
+    simple = changed("tracer/shared-maps", ["events"])
+    assert (
+        resolved(tmp_path, simple).steps
+        == resolved(
+            tmp_path, SIMPLE | {"tracer": SIMPLE["tracer"] | {"shared-maps": ["trace", "trace_cursor", "events"]}}
+        ).steps
+    )
+
+
+def test_a_trace_that_nobody_reads_is_reported_unless_the_case_says_so(tmp_path: Path) -> None:
+    early = {"do": "load", "object": "tracer"}
+    look = {"do": "observe", "expect": {"trace": []}}
+    objects = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
+    data = {"title": "t", "objects": objects, "steps": [early, STEPS[0], look]}
+    (line,) = told(tmp_path, data)
+    assert "tracer.bpf.c has trace and trace_cursor of its own" in line
+    assert "which is so by itself where tracer is loaded after it" in line
+    data["steps"] = [{**early, "share": dict.fromkeys(TRACE, "own")}, STEPS[0], look]
+    assert not [step for step in resolved(tmp_path, data).steps if step.op == "share-map"]
+
+
+def test_a_map_that_is_kept_must_be_there(tmp_path: Path) -> None:
+    load = {"do": "load", "object": "tracer", "share": {"tracy": "own"}}
+    (line,) = told(tmp_path, steps(load, first=1))
+    assert 'steps[1].share.tracy: tracer.bpf.c has no map "tracy"; did you mean "trace"?' in line

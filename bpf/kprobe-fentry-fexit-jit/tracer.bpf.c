@@ -1,1 +1,0 @@
-../kprobe-fentry-fexit/tracer.bpf.c

@@ -28,7 +28,7 @@ from harness.bench.samples import (
 )
 from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
 from harness.config.case import WrittenCase, load_cases
-from harness.config.matrix import DebianKernel, Kernel
+from harness.config.matrix import Kernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
 from harness.guest.snapshots import KIND, Snapshots
 from harness.host import emulators, process
@@ -39,12 +39,11 @@ from harness.model.results import Report, Start
 from harness.qemu.accel import Accel, qemu_version
 from harness.reports.json_report import parse
 from harness.run.prepared import Options, load_plan
-from harness.supply.debian.lock import Lock, LockedKernel
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
-from harness.supply.kernels.debian import DebianSource
+from harness.supply.lock import KernelPin, Lock
 from harness.supply.project import Project
-from harness.supply.supplies import Supplies, debian_request
+from harness.supply.supplies import Supplies
 
 SEED = "kprobe-fentry-fexit"
 SIMPLE = ("subprog-global", "xdp")
@@ -200,11 +199,12 @@ class Bench:
         self._note(("virtme_ng_over_cold", "virtme_ng_over_warm"), why)
         return None
 
-    def _beside_virtme(self, found: Virtme, kernel: DebianKernel) -> VirtmeSamples:
-        self._say(f"virtme-ng {found.version}: preparing {kernel.package} of {kernel.suite}")
-        locked = self._resolved(kernel)
+    def _beside_virtme(self, found: Virtme, kernel: Kernel) -> VirtmeSamples:
+        source = self._supplies.source(kernel)
+        self._say(f"virtme-ng {found.version}: preparing {source.describe(kernel, None).origin}")
+        pin = source.pin(kernel).pin
         lock = self._supplies.lock
-        lock = lock.model_copy(update={"kernels": {**lock.kernels, kernel.name: locked}})
+        lock = replace(lock, kernels={**lock.kernels, kernel.name: KernelPin(kernel.source, pin)})
         project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
         for start in runs:
@@ -212,7 +212,7 @@ class Bench:
         release = report.kernels[0].release
         if not release:
             raise BenchError(f"{kernel.name} was not run: {report.cells[0].outcome.reason}")
-        tree = kernel_tree(locked.packages, release=release, cache=self._cache, mirrors=self._supplies.mirrors())
+        tree = kernel_tree(source, kernel, pin, release=release, cache=self._cache)
         shared = self._scratch / "vng"
         shared.mkdir()
         base = self._supplies.base(self._arch)
@@ -317,10 +317,6 @@ class Bench:
         like = self._wanted.project
         return make_project(folder, like=like, matrix=self._matrix, kernels=[kernel], lock=lock, cases=[case])
 
-    def _resolved(self, kernel: DebianKernel) -> LockedKernel:
-        request = debian_request(kernel)
-        return DebianSource(cache=self._cache, mirrors=self._supplies.mirrors).resolve(request)
-
     def _plan(self, kernel: Kernel) -> GuestPlan:
         """Return what a guest of the kernel is started from, as run/matrix.py does."""
         return self._supplies.guest(kernel, [self._seed], keys=self._keys, folder=Path(), accel=self._wanted.accel)
@@ -330,23 +326,21 @@ class Bench:
 
     def _sizes(self, names: Sequence[str]) -> Sizes:
         snapshots = Snapshots(self._cache, qemu_version=qemu_version(self._arch))
-        lock = self._supplies.lock
-        image = lock.images.get(self._arch.debian)
+        image = self._supplies.lock.images.get(self._arch.debian)
         kernels = []
         for kernel in self._matrix.kernels:
             if kernel.name not in names:
                 continue
             guest = self._plan(kernel)
             snapshot = snapshots.kept(guest)
-            entry = guest.kernel.image.parent if isinstance(kernel, DebianKernel) else None
-            pinned = lock.kernels.get(kernel.name)
+            entry = guest.kernel.entry
             kernels.append(
                 KernelSize(
                     name=kernel.name,
                     disk=None if entry is None else allocated(entry),
                     modules=sum(allocated(path) for path in guest.kernel.modules),
                     snapshot=None if snapshot is None else allocated(snapshot.folder),
-                    downloaded=None if pinned is None else sum(package.size for package in pinned.packages),
+                    downloaded=self._supplies.describe(kernel).size,
                 )
             )
         return Sizes(

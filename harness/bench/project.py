@@ -10,7 +10,7 @@ import yaml
 
 from harness.config.case import SHARED_FOLDER, WrittenCase
 from harness.config.matrix import DebianKernel, Kernel, Matrix
-from harness.supply.debian.lock import Lock, write_lock
+from harness.supply.lock import Lock, write_lock
 from harness.supply.project import Project
 
 
@@ -57,7 +57,7 @@ def generic(kernel: Kernel) -> DebianKernel | None:
 
     virtme-ng mounts the host's file system by 9p, which is missing in cloud kernels (CONFIG_NET_9P).
     """
-    if not isinstance(kernel, DebianKernel):
+    if kernel.source != "debian":
         return None
     package = kernel.package.replace("-cloud-", "-")
     return kernel.model_copy(update={"name": f"{kernel.name}-generic", "package": package, "version": None})

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.config.matrix import Kernel
 from harness.errors import BenchError
 from harness.facts.transcript import Transcript
 from harness.host.cache import Cache, digest
@@ -28,15 +29,13 @@ from harness.judge.outcome import outcome_of
 from harness.model.results import OutcomeKind
 from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
-from harness.supply.debian.apt import PackageFile, download
-from harness.supply.debian.mirrors import Mirrors
 from harness.supply.image import cpio
 from harness.supply.kernels.modules import find_modules
-from harness.supply.kernels.unpack import unpack_kernel_packages
+from harness.supply.kernels.source import KernelSource
 
 SECONDS = 180.0
 """How long one run of vng may take."""
-FORMAT = 1
+FORMAT = 2
 AGENT = Path(__file__).resolve().parent.parent / "guest_agent.py"
 PYTHON = "/usr/bin/python3"
 """The guest's Python: the host's, since the guest's root is the host's."""
@@ -84,21 +83,18 @@ def vng_argv(program: Path, *, kernel: Path, busybox: Path, job: Path, folder: P
     ]
 
 
-def kernel_tree(packages: Sequence[PackageFile], *, release: str, cache: Cache, mirrors: Mirrors) -> Path:
-    """Return a folder with boot/ and lib/modules/ of a kernel's packages, from the cache or fetched now.
+def kernel_tree(source: KernelSource[Any, Any], kernel: Kernel, pin: Any, *, release: str, cache: Cache) -> Path:
+    """Return a folder with boot/ and lib/modules/ of a build of a kernel, from the cache or fetched now.
 
     Unlike a guest of ours, vng's needs all modules, and what depmod makes of them.
     """
 
     def make(folder: Path) -> dict[str, Any]:
-        for package in packages:
-            deb = download(package, mirrors=mirrors, folder=folder)
-            unpack_kernel_packages([deb], folder)
-            deb.unlink()
+        source.unpack(kernel, pin, folder)
         find_modules(folder, release=release, names=[])
         return {}
 
-    key = digest(FORMAT, [package.sha256 for package in packages], release)
+    key = digest(FORMAT, kernel.source, asdict(pin), release)
     return cache.entry("kernel-trees", key, make).path
 
 

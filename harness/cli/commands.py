@@ -98,7 +98,7 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
     """List the kernels of the matrix."""
     from rich.table import Table
 
-    from harness.config.matrix import DebianKernel, load_matrix
+    from harness.config.matrix import load_matrix
     from harness.host.cache import Cache
     from harness.screen.terminal import make_console
     from harness.supply.project import Project
@@ -106,17 +106,15 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
 
     project = Project(matrix_file=matrix_file)
     loaded = load_matrix(matrix_file)
-    pinned = Supplies(project, loaded, cache=Cache()).lock.kernels
+    supplies = Supplies(project, loaded, cache=Cache())
     table = Table("kernel", "arch", "from", "pinned", box=None, padding=(0, 2, 0, 0))
     for kernel in loaded.kernels:
         if arches and "all" not in arches and kernel.arch not in arches:
             continue
-        if isinstance(kernel, DebianKernel):
-            entry = pinned.get(kernel.name)
-            version = f"{entry.version}{' (no modules)' if entry.missing else ''}" if entry else "not pinned"
-            table.add_row(kernel.name, kernel.arch, f"{kernel.suite}: {kernel.package}", version)
-        else:
-            table.add_row(kernel.name, kernel.arch, str(kernel.image), "")
+        about = supplies.describe(kernel)
+        pinned = about.version or ("not pinned" if about.pinnable else "")
+        remark = f" ({about.remark})" if about.remark else ""
+        table.add_row(kernel.name, kernel.arch, about.origin, f"{pinned}{remark}")
     make_console().print(table)
 
 
@@ -142,58 +140,34 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     What a suite no longer has keeps its pin, with a message. Raises PackageGoneError, after the lock is written, where
     there is no pin to keep.
     """
-    from harness.config.matrix import DebianKernel
     from harness.host.cache import Cache
-    from harness.model.architectures import ARCHITECTURES, host_architecture
     from harness.run.prepared import Options, load_plan
     from harness.screen.terminal import make_console
-    from harness.supply.debian.lock import Lock, write_lock
-    from harness.supply.kernels.debian import DebianSource
+    from harness.supply.lock import write_lock
+    from harness.supply.locking import pin_again
     from harness.supply.project import Project
-    from harness.supply.supplies import Supplies, debian_request
+    from harness.supply.supplies import Supplies
 
     project = Project(matrix_file=matrix_file)
-    options = Options(project=project, kernels=kernels, arches=["all"])
-    loaded, plan = load_plan(options)
-    cache = Cache()
-    supplies = Supplies(project, loaded, cache=cache)
-    source = DebianSource(cache=cache, mirrors=supplies.mirrors)
+    loaded, plan = load_plan(Options(project=project, kernels=kernels, arches=["all"]))
     console = make_console()
-    names = {kernel.name for kernel in loaded.kernels}
-    pinned = {name: entry for name, entry in supplies.lock.kernels.items() if name in names}
-    gone: list[str] = []
-    for kernel in plan.kernels:
-        if not isinstance(kernel, DebianKernel):
-            continue
-        before = pinned.get(kernel.name)
-        try:
-            found = source.resolve(debian_request(kernel))
-        except PackageGoneError as error:
-            kept = f"; the pin of {before.version} stays" if before else ""
-            console.print(f"{kernel.name}: {error}{kept}", markup=False)
-            gone += [] if before else [kernel.name]
-            continue
-        pinned[kernel.name] = found
-        change = "" if before is None or before.version == found.version else f" (was {before.version})"
-        missing = f"; missing in the suite: {', '.join(found.missing)}" if found.missing else ""
-        console.print(f"{kernel.name}: {found.version}{change}{missing}", markup=False)
-    host = host_architecture()
-    wanted = {ARCHITECTURES[kernel.arch].debian for kernel in loaded.kernels if isinstance(kernel, DebianKernel)}
-    if host is not None:
-        wanted.add(host.debian)
-    images = {
-        name: supplies.lock.images[name] if kernels and name in supplies.lock.images else supplies.resolve_image(name)
-        for name in sorted(wanted)
-    }
+    pinned = pin_again(
+        Supplies(project, loaded, cache=Cache()),
+        loaded.kernels,
+        chosen=plan.kernels,
+        keep_images=bool(kernels),
+        say=lambda line: console.print(line, markup=False),
+    )
     try:
-        write_lock(project.lock_file, Lock(kernels=pinned, images=images))
+        write_lock(project.lock_file, pinned.lock)
     except OSError as error:
         raise CacheError(f"{project.lock_file} cannot be written: {error.strerror}") from error
-    console.print(f"{shown(project.lock_file)} written: {len(pinned)} kernels, {len(images)} images", markup=False)
-    if gone:
+    counts = f"{len(pinned.lock.kernels)} kernels, {len(pinned.lock.images)} images"
+    console.print(f"{shown(project.lock_file)} written: {counts}", markup=False)
+    if pinned.unpinned:
         raise PackageGoneError(
-            f"{', '.join(gone)}: not pinned, since the suite has no such package (see above); "
-            "correct matrix.yaml, or run `invoke lock` again when the mirror has it"
+            f"{', '.join(pinned.unpinned)}: not pinned, since their source has no such build (see above); "
+            "correct matrix.yaml, or run `invoke lock` again when it has one"
         )
 
 

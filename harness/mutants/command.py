@@ -151,7 +151,8 @@ class Search:
         if self._wanted.kernels:
             shares: Shares = [(kernel, self._cases) for kernel in self._kernels]
         else:
-            pinned = {name: entry.version for name, entry in supplies.lock.kernels.items()}
+            versions = {kernel.name: supplies.describe(kernel).version for kernel in self._kernels}
+            pinned = {name: version for name, version in versions.items() if version}
             shares = assignments(self._cases, self._kernels, pinned)
         for arch in sorted({kernel.arch for kernel, _ in shares}):
             supplies.build_all(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
@@ -168,9 +169,9 @@ class Search:
     def _one_kernel(self, lab: Laboratory, kernel: Kernel, cases: Sequence[WrittenCase]) -> Recorded:
         """Run some cases by themselves on a kernel, then their mutants."""
         begun = time.monotonic()
-        pinned = lab.supplies.lock.kernels.get(kernel.name)
+        version = lab.supplies.describe(kernel).version
         built = lab.supplies.build_all(cases, ARCHITECTURES[kernel.arch])
-        trials = [_trial(built.cases[case.id], kernel, pinned.version if pinned else "") for case in cases]
+        trials = [_trial(built.cases[case.id], kernel, version) for case in cases]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
         more = [

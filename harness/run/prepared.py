@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.config.case import CASE_FILE, WrittenCase, load_cases
-from harness.config.matrix import Matrix, PathKernel, load_matrix
+from harness.config.matrix import Matrix, load_matrix
 from harness.errors import BuildError, ConfigError, UsageError
 from harness.host.cache import DEFAULT_MAX_GIB
 from harness.host.paths import shown
@@ -116,7 +116,7 @@ def prepare(
     observer: Callable[[], Observer],
     keys: RunKeys | None = None,
 ) -> Prepared:
-    """Do all that may find the user's own mistakes: compile the objects, look at `path` kernels.
+    """Do all that may find the user's own mistakes: compile the objects, check the entries of the kernels.
 
     What is compiled here is what all kernels get, whatever is saved while they run. A case that cannot be built is in
     `faults`; its cells will be `error`. `observer` makes the observer, and keys are made where none are given, while
@@ -140,8 +140,7 @@ def prepare(
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     for kernel in plan.kernels:
-        if isinstance(kernel, PathKernel):
-            supplies.kernel(kernel, cases=plan.cases)
+        supplies.check(kernel, cases=plan.cases)
     return Prepared(
         options=options,
         matrix=matrix,

@@ -7,28 +7,27 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.config.case import WrittenCase
-from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel
-from harness.errors import BuildError, ConfigError, PackageGoneError
+from harness.config.matrix import Kernel, Matrix
+from harness.errors import BuildError, ConfigError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
-from harness.supply.debian.apt import Apt
-from harness.supply.debian.lock import Lock, LockedImage, read_lock
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
-from harness.supply.debian.resolve import resolve_image
 from harness.supply.dependencies import Sight
 from harness.supply.guest_plan import GuestPlan
-from harness.supply.image.contents import Contents, read_contents
+from harness.supply.image.guest_image import GuestImage
 from harness.supply.image.keys import RunKeys
 from harness.supply.image.programs import GuestPrograms, guest_programs, harness_programs
-from harness.supply.image.userland import UserlandParts, build_userland
-from harness.supply.kernels import path as path_source
-from harness.supply.kernels.debian import DebianRequest, DebianSource
+from harness.supply.kernels.choosing import obtain_chosen
 from harness.supply.kernels.files import KernelFiles
+from harness.supply.kernels.registry import make_sources
+from harness.supply.kernels.source import Description, KernelSource, SourceContext
+from harness.supply.lock import Lock, read_lock
 from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
 from harness.supply.project import Project
@@ -55,29 +54,41 @@ class Supplies:
     """Obtains what a run needs, each thing once. Safe to use from several threads.
 
     Several runs in a row may share one. Kernels have the modules of all cases for which they were asked so far.
+    `locked_only` forbids builds of kernels and packages of the image that the lock does not name. `sources` are those
+    of the kernels, by name; without them the registry's.
     """
 
-    def __init__(self, project: Project, matrix: Matrix, *, cache: Cache, locked_only: bool = False) -> None:
+    def __init__(
+        self,
+        project: Project,
+        matrix: Matrix,
+        *,
+        cache: Cache,
+        locked_only: bool = False,
+        sources: Mapping[str, KernelSource[Any, Any]] | None = None,
+    ) -> None:
         self.cache = cache
         self.lock: Lock = read_lock(project.lock_file)
-        self._project = project
+        self.notices: list[str] = []
         self._matrix = matrix
         self._locked_only = locked_only
         self._guard = threading.RLock()
-        self._debian = DebianSource(cache=cache, mirrors=self.mirrors, locked_only=locked_only)
+        self._sources = sources or make_sources(SourceContext(cache=cache, mirrors=self.mirrors))
         self._objects = ObjectBuilder(cache=cache, include=project.includes)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
         self._programs: GuestPrograms | None = None
         self._modules: set[str] = set()
-        self._kernels: dict[tuple[DebianKernel, tuple[str, ...]], KernelFiles] = {}
-        self.notices: list[str] = []
-
-    @functools.cached_property
-    def contents(self) -> Contents:
-        """The description of the guest image."""
-        return read_contents(self._project.images / "contents.yaml")
+        self._kernels: dict[tuple[Kernel, tuple[str, ...]], KernelFiles] = {}
+        self.image = GuestImage(
+            project.images,
+            pins=self.lock.images,
+            cache=cache,
+            mirrors=self.mirrors,
+            locked_only=locked_only,
+            note=self.note,
+        )
 
     def mirrors(self) -> Mirrors:
         """Return the Debian mirrors in force; they are looked up when something must be fetched, not before."""
@@ -132,7 +143,7 @@ class Supplies:
         with self._guard:
             known = self._bases.get(arch.name)
             if known is None or not self._still_there(known.parent):
-                self._bases[arch.name] = self._build_base(arch)
+                self._bases[arch.name] = self.image.base(arch)
             return self._bases[arch.name]
 
     def programs(self, arch: Architecture) -> GuestPrograms:
@@ -143,26 +154,55 @@ class Supplies:
                 self._programs = guest_programs(harness_programs(), cache=self.cache, base=base)
             return self._programs
 
+    def source(self, kernel: Kernel) -> KernelSource[Any, Any]:
+        """Return where a kernel of the matrix comes from."""
+        return self._sources[kernel.source]
+
+    def pin_of(self, kernel: Kernel) -> Any:
+        """Return the build that the lock names for a kernel, None where it names none for what the matrix says now."""
+        entry = self.lock.kernels.get(kernel.name)
+        if entry is None or entry.source != kernel.source or not self.source(kernel).answers(kernel, entry.pin):
+            return None
+        return entry.pin
+
+    def describe(self, kernel: Kernel) -> Description:
+        """Return what the user is shown of a kernel of the matrix, and of the build that the lock names for it."""
+        return self.source(kernel).describe(kernel, self.pin_of(kernel))
+
+    def check(self, kernel: Kernel, *, cases: Sequence[WrittenCase]) -> None:
+        """Find the user's mistakes in an entry of the matrix; raise ConfigError or KernelFileError."""
+        modules, case_modules = self._wanted_modules(kernel, cases)
+        self.source(kernel).check(kernel, modules=modules, case_modules=case_modules)
+
     def kernel(self, kernel: Kernel, *, cases: Sequence[WrittenCase]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache.
 
-        Called for the same kernel from several threads, it obtains it once.
+        Called for the same kernel from several threads, it obtains it once; what lies outside the cache may be another
+        file by now, and is looked at again. Raises what `obtain_chosen` raises.
         """
-        arch = ARCHITECTURES[kernel.arch]
+        modules, case_modules = self._wanted_modules(kernel, cases)
+        source, pin = self.source(kernel), self.pin_of(kernel)
+
+        def obtain(build: Any) -> KernelFiles:
+            return source.obtain(kernel, build, modules=modules, case_modules=case_modules)
+
         with self._guard:
-            self._modules.update(module for case in cases for module in case.modules)
-            modules, case_modules = sorted(arch.modules), sorted(self._modules)
             own = self._kernel_guards.setdefault(kernel.name, threading.Lock())
-        if isinstance(kernel, PathKernel):  # built again at any time, so looked at again
-            return path_source.obtain(kernel, arch=arch, cache=self.cache, modules=modules, case_modules=case_modules)
         key = (kernel, tuple(case_modules))
         with own:
             files = self._kernels.get(key)
             if files is None or not self._all_there(files):
-                files = self._kernels[key] = self._debian_kernel(kernel, modules=modules, case_modules=case_modules)
-        if files.notice and files.notice not in self.notices:
+                files = obtain_chosen(source, kernel, pin, obtain=obtain, locked_only=self._locked_only)
+                self._kernels[key] = files
+        if files.notice:
             self.note(files.notice)
         return files
+
+    def _wanted_modules(self, kernel: Kernel, cases: Sequence[WrittenCase]) -> tuple[list[str], list[str]]:
+        """Return the modules that every guest loads, and those of all cases so far."""
+        with self._guard:
+            self._modules.update(module for case in cases for module in case.modules)
+            return sorted(ARCHITECTURES[kernel.arch].modules), sorted(self._modules)
 
     def guest(
         self,
@@ -178,8 +218,8 @@ class Supplies:
         """Return what a guest of a kernel of the matrix is started from: everything is obtained now.
 
         The guest can run `cases`, with `objects` (as `build` returns them). `accel` is the accelerator that is wanted,
-        without it the matrix's; `folder` is where the guest's results lie. Raises what
-        `kernel`, `base` and `accel` raise.
+        without it the matrix's; `folder` is where the guest's results lie. Raises what `kernel`, `base` and `accel`
+        raise.
         """
         arch = ARCHITECTURES[kernel.arch]
         files = self.kernel(kernel, cases=cases)
@@ -197,24 +237,9 @@ class Supplies:
             stopping=stopping or threading.Event(),
         )
 
-    def _debian_kernel(
-        self, kernel: DebianKernel, *, modules: Sequence[str], case_modules: Sequence[str]
-    ) -> KernelFiles:
-        arch = ARCHITECTURES[kernel.arch]
-        request = debian_request(kernel)
-        pinned = self.lock.kernels.get(kernel.name)
-        if pinned is not None and not pinned.answers(
-            suite=request.suite,
-            package=request.package,
-            version=request.version,
-            architecture=arch.debian,
-        ):
-            pinned = None
-        return self._debian.obtain(request, pinned=pinned, modules=modules, case_modules=case_modules)
-
     def _all_there(self, files: KernelFiles) -> bool:
         modules = (path for module in files.case_modules.values() for path in module.files)
-        return self._still_there(files.image.parent) and all(path.exists() for path in modules)
+        return files.entry is not None and self._still_there(files.entry) and all(path.exists() for path in modules)
 
     def _still_there(self, entry: Path) -> bool:
         """Say whether what was obtained earlier is still in the cache, and keep it there; another run may trim it."""
@@ -242,56 +267,3 @@ class Supplies:
                     probe=lambda: boot_probe(arch, kernel=files.image, base=base),
                 )
             return self._accels[arch.name]
-
-    def locked_image(self, debian_arch: str) -> LockedImage:
-        """Return the packages of the guest image: those of matrix.lock, else the suites' current ones."""
-        pinned = self.lock.images.get(debian_arch)
-        if pinned is not None and (pinned.suites, pinned.names) == (self.contents.suites, self.contents.packages):
-            return pinned
-        if self._locked_only:
-            raise PackageGoneError(
-                f"matrix.lock has no entry for the guest image of {debian_arch}; run `invoke lock`, "
-                f"or leave out --locked"
-            )
-        return self.resolve_image(debian_arch)
-
-    def resolve_image(self, debian_arch: str) -> LockedImage:
-        """Resolve the packages of the guest image against the suites' indexes as they are now."""
-        apt = Apt(cache=self.cache, mirrors=self.mirrors(), suites=self.contents.suites, architecture=debian_arch)
-        with self.cache.lock(f"apt-image-{debian_arch}"):
-            return resolve_image(apt, self.contents.packages)
-
-    def _build_base(self, arch: Architecture) -> Path:
-        try:
-            return self._base_from(arch, self.locked_image)
-        except PackageGoneError:
-            if self._locked_only:
-                raise
-        self.notices.append(
-            f"guest image ({arch.name}): the mirror no longer has a pinned package; the suites' current ones "
-            f"were taken instead. Run `invoke lock` to pin them"
-        )
-        return self._base_from(arch, self.resolve_image)
-
-    def _base_from(self, arch: Architecture, packages_of) -> Path:  # type: ignore[no-untyped-def]
-        host = host_architecture() or arch
-        packages = packages_of(arch.debian).packages
-        interpreter = packages if host.debian == arch.debian else packages_of(host.debian).packages
-        parts = UserlandParts(
-            packages=packages,
-            interpreter=interpreter,
-            contents=self.contents,
-            init=(self._project.images / "init").read_bytes(),
-        )
-        return build_userland(cache=self.cache, mirrors=self.mirrors, parts=parts).path / "base.cpio"
-
-
-def debian_request(kernel: DebianKernel) -> DebianRequest:
-    """Return what to look for in Debian for a kernel of the matrix."""
-    return DebianRequest(
-        name=kernel.name,
-        arch=ARCHITECTURES[kernel.arch],
-        suite=kernel.suite,
-        package=kernel.package,
-        version=kernel.version,
-    )

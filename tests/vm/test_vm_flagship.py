@@ -17,7 +17,7 @@ from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
 from harness.run.matrix import run_matrix
 from harness.run.prepared import Options
-from harness.supply.debian.lock import read_lock
+from harness.supply.lock import read_lock
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
@@ -119,7 +119,7 @@ def test_no_event_of_the_report_is_of_another_connection(run: Run, kernel: str) 
 
 @kernels
 def test_the_guest_runs_the_package_of_the_lock(run: Run, kernel: str) -> None:
-    locked = read_lock(ROOT / "matrix.lock").kernels[kernel]
+    locked = read_lock(ROOT / "matrix.lock").kernels[kernel].pin
     result = next(each for each in run.report.kernels if each.name == kernel)
     assert result.package is not None
     if result.package.notice:

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from projects import KERNEL, ROOT, alive, command, guests, start, until
 
-from harness.supply.debian.lock import read_lock
+from harness.supply.debian.pin import DebianPin
+from harness.supply.lock import read_lock
 
 pytestmark = pytest.mark.vm
 
 
 def release() -> str:
-    return read_lock(ROOT / "matrix.lock").kernels[KERNEL].packages[0].name.removeprefix("linux-image-")
+    pin: DebianPin = read_lock(ROOT / "matrix.lock").kernels[KERNEL].pin
+    return pin.packages[0].name.removeprefix("linux-image-")
 
 
 @pytest.fixture

@@ -110,8 +110,8 @@ class Apt:
         self.update()
         return sorted(self._apt("apt-cache", "pkgnames", prefix).stdout.split())
 
-    def show(self, names: Iterable[str]) -> dict[str, Stanza]:
-        """Return the newest stanza of each of these packages that the index has; others are absent."""
+    def show(self, names: Iterable[str]) -> dict[str, tuple[Stanza, ...]]:
+        """Return all stanzas of each of these packages that the index has, the newest first; others are absent."""
         self.update()
         wanted = list(dict.fromkeys(names))
         text = self._apt("apt-cache", "show", *wanted).stdout if wanted else ""
@@ -132,13 +132,13 @@ class Apt:
         return run([tool, "-c", self._root / "apt.conf", *words])
 
 
-def parse_stanzas(text: str) -> dict[str, Stanza]:
-    """Read the output of `apt-cache show`: name -> its newest stanza."""
+def parse_stanzas(text: str) -> dict[str, tuple[Stanza, ...]]:
+    """Read the output of `apt-cache show`: name -> its stanzas, the newest first."""
     # Expensive, and most runs find everything in the cache.
     from debian.deb822 import Packages  # noqa: PLC0415
     from debian.debian_support import Version  # noqa: PLC0415
 
-    found: dict[str, Stanza] = {}
+    found: dict[str, list[Stanza]] = {}
     for paragraph in Packages.iter_paragraphs(text.splitlines(keepends=True), use_apt_pkg=False):
         if "Filename" not in paragraph or "SHA256" not in paragraph:
             continue
@@ -158,10 +158,11 @@ def parse_stanzas(text: str) -> dict[str, Stanza]:
             for group in paragraph.get(key, "").split(",")
             if group.strip()
         )
-        older = found.get(package.name)
-        if older is None or Version(package.version) > Version(older.package.version):
-            found[package.name] = Stanza(package=package, depends=depends)
-    return found
+        found.setdefault(package.name, []).append(Stanza(package=package, depends=depends))
+    return {
+        name: tuple(sorted(stanzas, key=lambda each: Version(each.package.version), reverse=True))
+        for name, stanzas in found.items()
+    }
 
 
 def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:

@@ -1,23 +1,24 @@
-"""Kernels out of Debian's suites: pinned by matrix.lock, fetched through a private apt, kept in the cache."""
+"""Kernels out of Debian's suites: fetched through a private apt, kept in the cache."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from harness.config.matrix import DebianKernel
 from harness.errors import FetchError, PackageGoneError
-from harness.host.cache import Cache, digest
+from harness.host.cache import digest
 from harness.host.scratch import scratch_folder
-from harness.model.architectures import Architecture
+from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.model.results import PackageInfo
-from harness.supply.debian.apt import Apt, PackageFile, download
-from harness.supply.debian.lock import LockedKernel
-from harness.supply.debian.mirrors import Mirrors
-from harness.supply.debian.resolve import resolve_kernel
+from harness.supply.debian.apt import PackageFile
+from harness.supply.debian.archive import Archive, MirroredArchive
+from harness.supply.debian.pin import DebianPin
+from harness.supply.debian.resolve import builds
 from harness.supply.kernels.files import KernelFiles, looks_like_kernel
 from harness.supply.kernels.modules import (
     CaseModule,
@@ -29,6 +30,7 @@ from harness.supply.kernels.modules import (
     kept_for_cases,
     plain_name,
 )
+from harness.supply.kernels.source import Description, Resolution, SourceContext
 from harness.supply.kernels.unpack import unpack_kernel_packages
 
 FORMAT, CASE_FORMAT = 1, 1
@@ -38,121 +40,109 @@ _REAL_SYSTEM_MAP = 4096
 """Debian ships a System.map of 83 bytes that only says where the real one is."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DebianRequest:
-    """A `debian` kernel of the matrix: what to look for, and where."""
-
-    name: str
-    arch: Architecture
-    suite: str
-    package: str
-    version: str | None = None
-
-
 class DebianSource:
-    """Obtains `debian` kernels. One object serves a whole run; it is safe to use from several threads."""
+    """Kernels out of Debian packages: a suite, a package or a pattern, and perhaps a version (`KernelSource`)."""
 
-    def __init__(self, *, cache: Cache, mirrors: Callable[[], Mirrors], locked_only: bool = False) -> None:
-        self._cache = cache
-        self._mirrors = mirrors
-        self._locked_only = locked_only
+    pin_type: ClassVar[type[Any] | None] = DebianPin
+
+    def __init__(self, context: SourceContext, *, archive: Archive | None = None) -> None:
+        self._cache = context.cache
+        self._archive: Archive = archive or MirroredArchive(cache=context.cache, mirrors=context.mirrors)
+
+    def check(self, kernel: DebianKernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:
+        """Find nothing: what can be wrong without the suite's index, reading matrix.yaml has found."""
+
+    def builds(self, kernel: DebianKernel) -> Sequence[DebianPin]:
+        """Return the builds that the suite's index lists now, for a meta package those of its flavour."""
+        with self._listed(kernel) as listed:
+            return tuple(listed)
+
+    def pin(self, kernel: DebianKernel) -> Resolution[DebianPin]:
+        """Return the newest build whose files the mirror has, and those that it lists without having them."""
+        over: list[str] = []
+        with self._listed(kernel) as listed:
+            for build in listed:
+                gone = [package for package in build.packages if not self._archive.has(package)]
+                if not gone:
+                    return Resolution(pin=build, passed_over=tuple(over))
+                over.append(f"{build.version} ({', '.join(package.name for package in gone)})")
+        raise PackageGoneError(
+            f"{kernel.suite} ({kernel.arch}) lists {kernel.package}, but the mirror no longer has its files: "
+            f"{', '.join(over)}"
+        )
+
+    def answers(self, kernel: DebianKernel, pin: DebianPin) -> bool:
+        """Say whether suite, package, version and architecture are those of the pin."""
+        return pin.answers(
+            suite=kernel.suite,
+            package=kernel.package,
+            version=kernel.version,
+            architecture=ARCHITECTURES[kernel.arch].debian,
+        )
 
     def obtain(
-        self,
-        request: DebianRequest,
-        *,
-        pinned: LockedKernel | None,
-        modules: Sequence[str],
-        case_modules: Sequence[str] = (),
+        self, kernel: DebianKernel, pin: DebianPin, *, modules: Sequence[str], case_modules: Sequence[str] = ()
     ) -> KernelFiles:
-        """Return the kernel's files, from the cache or fetched now; `modules` are for every guest, `case_modules` not.
-
-        `pinned` is its entry of matrix.lock, if there is one that answers this request. A pinned file that
-        the mirror no longer has is replaced by the suite's current one, with a notice; `locked_only` makes
-        that PackageGoneError. Raises MirrorError, FetchError or CacheError where it cannot be had.
-        """
-        if pinned is None:
-            if self._locked_only:
-                raise PackageGoneError(
-                    f"kernel {request.name}: matrix.lock has no entry for {request.package} of {request.suite}; "
-                    f"run `invoke lock`, or leave out --locked"
-                )
-            notice = (
-                f"{request.name}: not in matrix.lock, so the newest {request.package} of {request.suite} was "
-                f"taken; run `invoke lock` to pin it"
-            )
-            return self._whole(request, self.resolve(request), modules, case_modules, notice=notice)
-        try:
-            return self._whole(request, pinned, modules, case_modules, notice="")
-        except PackageGoneError as error:
-            if self._locked_only:
-                raise PackageGoneError(f"kernel {request.name}: {error}\n(--locked forbids another)") from error
-        current = self.resolve(request)
-        notice = (
-            f"{request.name}: the mirror no longer has the pinned {pinned.version}; "
-            f"the suite's current {current.version} was run instead. Run `invoke lock` to pin it"
-        )
-        return self._whole(request, current, modules, case_modules, notice=notice)
-
-    def resolve(self, request: DebianRequest) -> LockedKernel:
-        """Resolve a request against the suite's index as it is now."""
-        apt = Apt(
-            cache=self._cache,
-            mirrors=self._mirrors(),
-            suites=[request.suite],
-            architecture=request.arch.debian,
-        )
-        with self._cache.lock(f"apt-{request.suite}-{request.arch.debian}".replace("/", "_")):
-            return resolve_kernel(apt, suite=request.suite, package=request.package, version=request.version)
-
-    def _whole(
-        self,
-        request: DebianRequest,
-        locked: LockedKernel,
-        modules: Sequence[str],
-        case_modules: Sequence[str],
-        *,
-        notice: str,
-    ) -> KernelFiles:
-        files = self._obtain(request, locked, modules=modules, notice=notice)
+        """Return the files of the pinned packages: the kernel is an entry of the cache, cases' modules are another."""
+        files = self._kernel(kernel, pin, modules=sorted(set(modules)))
         if not case_modules:
             return files
-        return replace(files, case_modules=self._for_cases(request, locked, names=sorted(set(case_modules))))
+        return replace(files, case_modules=self._for_cases(kernel, pin, names=sorted(set(case_modules))))
 
-    def _for_cases(
-        self, request: DebianRequest, locked: LockedKernel, *, names: Sequence[str]
-    ) -> Mapping[str, CaseModule]:
+    def unpack(self, kernel: DebianKernel, pin: DebianPin, folder: Path) -> None:  # noqa: ARG002  (KernelSource)
+        """Fetch and unpack all packages of the pin."""
+        for _ in self._fetched(pin, folder):
+            pass
+
+    def describe(self, kernel: DebianKernel, pin: DebianPin | None) -> Description:
+        """Return the package and its suite; of a pin its version, and whether it has come without modules."""
+        if pin is None:
+            return Description(what=kernel.package, where=kernel.suite)
+        return Description(
+            what=kernel.package,
+            where=kernel.suite,
+            version=pin.version,
+            remark="no modules" if any(name.startswith("linux-modules-") for name in pin.missing) else "",
+            missing=pin.missing,
+            size=sum(package.size for package in pin.packages),
+        )
+
+    def _for_cases(self, kernel: DebianKernel, pin: DebianPin, *, names: Sequence[str]) -> Mapping[str, CaseModule]:
         """Return the modules that cases name: an entry of its own, so that the kernel's stays when others are named."""
 
         def make(folder: Path) -> dict[str, Any]:
-            with self._unpacked(folder, locked.packages) as (root, _):
+            with self._unpacked(folder, pin) as (root, _):
                 release = _release(_kernel_image(root))
                 config = _text(root / "boot" / f"config-{release}")
                 found = find_for_cases(root, release=release, names=names, config=config)
                 return {"modules": keep_for_cases(found, folder / "modules")}
 
-        key = digest(CASE_FORMAT, [package.sha256 for package in locked.packages], names, request.arch.name)
+        key = digest(CASE_FORMAT, [package.sha256 for package in pin.packages], names, kernel.arch)
         entry = self._cache.entry("modules", key, make)
         return kept_for_cases(entry.meta["modules"], entry.path / "modules")
 
-    def _obtain(
-        self, request: DebianRequest, locked: LockedKernel, *, modules: Sequence[str], notice: str
-    ) -> KernelFiles:
-        wanted = sorted(set(modules))
-        key = digest(FORMAT, [package.sha256 for package in locked.packages], wanted, request.arch.name)
+    @contextlib.contextmanager
+    def _listed(self, kernel: DebianKernel) -> Iterator[Iterator[DebianPin]]:
+        with self._archive.index(kernel.suite, ARCHITECTURES[kernel.arch].debian) as index:
+            yield builds(index, suite=kernel.suite, package=kernel.package, version=kernel.version)
+
+    def _kernel(self, kernel: DebianKernel, pin: DebianPin, *, modules: Sequence[str]) -> KernelFiles:
+        arch = ARCHITECTURES[kernel.arch]
 
         def make(folder: Path) -> dict[str, Any]:
-            return self._fill(folder, request=request, packages=locked.packages, modules=wanted)
+            with self._unpacked(folder, pin) as (root, carrier):
+                return {**_keep(root, folder, arch=arch, modules=modules), "carrier": carrier}
 
-        entry = self._cache.entry("kernels", key, make)
-        if entry.repaired:
-            notice = f"{notice}{'; ' if notice else ''}{request.name}: damaged in the cache, fetched again"
+        entry = self._cache.entry(
+            "kernels", digest(FORMAT, [package.sha256 for package in pin.packages], modules, arch.name), make
+        )
+        notice = f"{kernel.name}: damaged in the cache, fetched again" if entry.repaired else ""
         meta = entry.meta
-        carrier = next(package for package in locked.packages if package.name == meta["carrier"])
+        carrier = next(package for package in pin.packages if package.name == meta["carrier"])
         config = entry.path / "config"
         return KernelFiles(
-            name=request.name,
-            arch=request.arch,
+            name=kernel.name,
+            arch=arch,
             release=meta["release"],
             image=entry.path / "vmlinuz",
             config=config if config.exists() else None,
@@ -164,35 +154,34 @@ class DebianSource:
                 name=carrier.name,
                 version=carrier.version,
                 sha256=carrier.sha256,
-                suite=request.suite,
+                suite=kernel.suite,
                 notice=notice,
             ),
             notice=notice,
+            entry=entry.path,
         )
 
-    def _fill(
-        self, folder: Path, *, request: DebianRequest, packages: Sequence[PackageFile], modules: Sequence[str]
-    ) -> dict[str, Any]:
-        with self._unpacked(folder, packages) as (root, carrier):
-            return {**_keep(root, folder, arch=request.arch, modules=modules), "carrier": carrier}
-
     @contextlib.contextmanager
-    def _unpacked(self, folder: Path, packages: Sequence[PackageFile]) -> Iterator[tuple[Path, str]]:
+    def _unpacked(self, folder: Path, pin: DebianPin) -> Iterator[tuple[Path, str]]:
         """Fetch and unpack packages; hold the tree, and the name of the package that has the kernel's image."""
-        # The packages and the unpacked tree lie beside the entry, on the cache's own disk, and go at once.
+        # The packages and the unpacked tree lie beside the entry, on the cache's own disk, and are deleted at once.
         with scratch_folder(parent=folder.parent) as scratch:
-            mirrors = self._mirrors()
-            debs: list[Path] = [download(package, mirrors=mirrors, folder=scratch) for package in packages]
             root = scratch / "root"
             root.mkdir()
             carrier = ""
-            for package, deb in zip(packages, debs, strict=True):
-                before = _kernel_image(root)
-                unpack_kernel_packages([deb], root)
-                if before is None and _kernel_image(root) is not None:
+            for package in self._fetched(pin, root):
+                if not carrier and _kernel_image(root) is not None:
                     carrier = package.name
-                deb.unlink()
             yield root, carrier
+
+    def _fetched(self, pin: DebianPin, root: Path) -> Iterator[PackageFile]:
+        """Fetch all packages, then unpack them to `root`; yield each when it is unpacked."""
+        with scratch_folder(parent=root.parent) as debs:
+            fetched = [(package, self._archive.fetch(package, debs)) for package in pin.packages]
+            for package, deb in fetched:
+                unpack_kernel_packages([deb], root)
+                deb.unlink()
+                yield package
 
 
 def _kernel_image(root: Path) -> Path | None:

@@ -20,7 +20,8 @@ class KernelFiles:
     asked-for modules that the kernel does not have as modules (built in, or not at all). `case_modules` are those that
     cases name, by name; they are loaded for their cases only. `has_network` says whether
     the guest can have its network card; without it, the guest is reached over a serial port.
-    `notice` is something that is reported to the user (a pinned package that was replaced).
+    `notice` is something that is reported to the user (a pinned package that was replaced). `entry` is the folder in
+    the cache that holds the kernel; it is None where the image is the user's own, which may be another at any time.
     """
 
     name: str
@@ -33,6 +34,7 @@ class KernelFiles:
     has_network: bool
     package: PackageInfo
     notice: str = ""
+    entry: Path | None = None
     case_modules: Mapping[str, CaseModule] = field(default_factory=dict)
 
 

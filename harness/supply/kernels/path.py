@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.config.matrix import PathKernel
 from harness.errors import KernelFileError
-from harness.host.cache import Cache, digest, sha256_file
-from harness.model.architectures import Architecture
+from harness.host.cache import Cache, digest
+from harness.model.architectures import ARCHITECTURES
 from harness.model.results import PackageInfo
 from harness.supply.kernels.files import KernelFiles, looks_like_kernel, release_of_image
 from harness.supply.kernels.modules import (
@@ -23,21 +24,104 @@ from harness.supply.kernels.modules import (
     kept_for_cases,
     plain_name,
 )
+from harness.supply.kernels.source import Description, Resolution, SourceContext
 
 FORMAT = 2
 
 
-def obtain(
-    kernel: PathKernel, *, arch: Architecture, cache: Cache, modules: Sequence[str], case_modules: Sequence[str] = ()
-) -> KernelFiles:
-    """Return the files of a `path` kernel; its modules are decompressed into the cache.
+class PathSource:
+    """Kernels that are files of this machine (`KernelSource`). There is nothing to pin: the file is what it is now."""
 
-    `modules` are for every guest, `case_modules` for the cases that name them.
+    pin_type: ClassVar[type[Any] | None] = None
 
-    Raises KernelFileError where the image is missing, is not a kernel of the architecture, or the modules are
-    another kernel's.
-    """
-    image = kernel.image
+    def __init__(self, context: SourceContext) -> None:
+        self._cache = context.cache
+
+    def check(self, kernel: PathKernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:
+        """Look at all that the entry names, by obtaining it."""
+        self.obtain(kernel, None, modules=modules, case_modules=case_modules)
+
+    def builds(self, kernel: PathKernel) -> Sequence[None]:  # noqa: ARG002  (KernelSource)
+        """Return the one build there is: the file as it is."""
+        return (None,)
+
+    def pin(self, kernel: PathKernel) -> Resolution[None]:  # noqa: ARG002
+        """Return the file as it is."""
+        return Resolution(pin=None)
+
+    def answers(self, kernel: PathKernel, pin: None) -> bool:  # noqa: ARG002
+        """Say yes: there is but one build."""
+        return True
+
+    def obtain(
+        self,
+        kernel: PathKernel,
+        pin: None,  # noqa: ARG002
+        *,
+        modules: Sequence[str],
+        case_modules: Sequence[str] = (),
+    ) -> KernelFiles:
+        """Return the user's files where they are; modules are decompressed into the cache.
+
+        Raises KernelFileError where the image is missing, is not a kernel of the architecture, or the modules are
+        another kernel's.
+        """
+        arch = ARCHITECTURES[kernel.arch]
+        image = kernel.image
+        data, release = _image(kernel)
+        config = find_config(image, release=release, modules=kernel.modules)
+        text = config.read_text(errors="replace") if config else None
+        if kernel.modules is None:
+            kept: tuple[Path, ...] = ()
+            absent = tuple(modules)
+            for_cases: Mapping[str, CaseModule] = find_for_cases(
+                image.parent, release="", names=case_modules, config=text
+            )
+        else:
+            kept, absent, for_cases = _modules(
+                kernel,
+                kernel.modules,
+                release=release,
+                cache=self._cache,
+                modules=modules,
+                case_modules=case_modules,
+                config=text,
+            )
+        return KernelFiles(
+            name=kernel.name,
+            arch=arch,
+            release=release,
+            image=image,
+            config=config,
+            modules=kept,
+            absent=absent,
+            # Without modules we cannot know whether the network card's driver is built in; a serial port always is.
+            has_network="virtio_net" not in absent or built_in("VIRTIO_NET", text),
+            package=PackageInfo(
+                source="path", name=image.name, version=release, sha256=hashlib.sha256(data).hexdigest()
+            ),
+            case_modules=for_cases,
+        )
+
+    def unpack(self, kernel: PathKernel, pin: None, folder: Path) -> None:  # noqa: ARG002
+        """Copy image, configuration and modules to where a distribution has them."""
+        data, release = _image(kernel)
+        (folder / "boot").mkdir()
+        (folder / f"boot/vmlinuz-{release}").write_bytes(data)
+        config = find_config(kernel.image, release=release, modules=kernel.modules)
+        if config is not None:
+            shutil.copyfile(config, folder / f"boot/config-{release}")
+        if kernel.modules is not None:
+            _copy_modules(kernel.modules, folder / "lib/modules" / (release or kernel.modules.name))
+
+    def describe(self, kernel: PathKernel, pin: None) -> Description:  # noqa: ARG002
+        """Return the file's path."""
+        return Description(what=str(kernel.image), pinnable=False)
+
+
+def _image(kernel: PathKernel) -> tuple[bytes, str]:
+    """Return the bytes of the image, and its release, "" where that is not known; raise KernelFileError."""
+    arch, image = ARCHITECTURES[kernel.arch], kernel.image
     try:
         data = image.read_bytes()
     except OSError as error:
@@ -47,37 +131,7 @@ def obtain(
             f"kernel {kernel.name}: {image} is not a kernel for {arch.name} ({_beginning(data)}). "
             f"Name a kernel image (bzImage, Image, vmlinuz or vmlinux) in matrix.yaml"
         )
-    found = release_of_image(data)
-    release = kernel.release or found or ""
-    config = find_config(image, release=release, modules=kernel.modules)
-    text = config.read_text(errors="replace") if config else None
-    if kernel.modules is None:
-        kept: tuple[Path, ...] = ()
-        absent = tuple(modules)
-        for_cases: Mapping[str, CaseModule] = find_for_cases(image.parent, release="", names=case_modules, config=text)
-    else:
-        kept, absent, for_cases = _modules(
-            kernel,
-            kernel.modules,
-            release=release,
-            cache=cache,
-            modules=modules,
-            case_modules=case_modules,
-            config=text,
-        )
-    return KernelFiles(
-        name=kernel.name,
-        arch=arch,
-        release=release,
-        image=image,
-        config=config,
-        modules=kept,
-        absent=absent,
-        # Without modules we cannot know whether the network card's driver is built in; a serial port always is.
-        has_network="virtio_net" not in absent or built_in("VIRTIO_NET", text),
-        package=PackageInfo(source="path", name=image.name, version=release, sha256=sha256_file(image)),
-        case_modules=for_cases,
-    )
+    return data, kernel.release or release_of_image(data) or ""
 
 
 def find_config(image: Path, *, release: str, modules: Path | None) -> Path | None:
@@ -117,7 +171,7 @@ def _modules(
 
     def make(entry: Path) -> dict[str, Any]:
         root = entry / "root"
-        shutil.copytree(folder, root / "lib/modules" / name, ignore=shutil.ignore_patterns("build", "source"))
+        _copy_modules(folder, root / "lib/modules" / name)
         order = find_modules(root, release=name, names=sorted(modules))
         (entry / "modules").mkdir()
         names = [f"{index:02d}-{plain_name(path)}" for index, path in enumerate(order.files)]
@@ -132,6 +186,11 @@ def _modules(
     for_cases = kept_for_cases(entry.meta["case-modules"], entry.path / "case-modules")
     kept = tuple(entry.path / "modules" / kept for kept in entry.meta["modules"])
     return kept, tuple(entry.meta["absent"]), for_cases
+
+
+def _copy_modules(folder: Path, target: Path) -> None:
+    """Copy a folder of modules without its links to the sources, which may be anywhere."""
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns("build", "source"))
 
 
 def _beginning(data: bytes) -> str:

@@ -20,6 +20,7 @@ from harness.host.cache import Cache
 from harness.model.results import Report, Start
 from harness.qemu.accel import Accel
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.kernels.debian import DebianSource
 from harness.supply.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -114,12 +115,12 @@ def test_a_peer_that_fails_costs_nothing_else(
 ) -> None:
     bench = played(tmp_path, monkeypatch)
 
-    def fail(_kernel: Any) -> Any:
+    def fail(_source: DebianSource, _kernel: Any) -> Any:
         raise error
 
     monkeypatch.setattr(measure, "find_virtme", lambda: (Virtme(program=Path("vng"), version="1.42"), ""))
     monkeypatch.setattr(measure, "host_architecture", lambda: bench._arch)
-    monkeypatch.setattr(bench, "_resolved", fail)
+    monkeypatch.setattr(DebianSource, "pin", fail)
     found = bench.run()
     assert found.virtme is None
     assert found.notes["virtme_ng_over_cold"] == str(error)

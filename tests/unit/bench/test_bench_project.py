@@ -12,7 +12,7 @@ from harness.config.case import load_cases
 from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel, load_matrix
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
-from harness.supply.debian.lock import read_lock
+from harness.supply.lock import read_lock
 from harness.supply.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -72,7 +72,7 @@ def fake(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_stanzas() -> None:
     found = parse_stanzas(STANZAS)
     assert set(found) == {"linux-image-cloud-amd64", "libbpf1"}
-    assert found["linux-image-cloud-amd64"].package == PackageFile(
+    assert found["linux-image-cloud-amd64"][0].package == PackageFile(
         name="linux-image-cloud-amd64",
         version="6.1.176-1",
         archive="debian",
@@ -80,14 +80,14 @@ def test_stanzas() -> None:
         sha256="aaaa",
         size=1484,
     )
-    assert found["linux-image-cloud-amd64"].depends == (
+    assert found["linux-image-cloud-amd64"][0].depends == (
         "base-files",
         "linux-image-6.1.0-50-cloud-amd64",
         "initramfs-tools",
         "kmod",
     )
-    assert found["libbpf1"].package.archive == "debian-security"
-    assert found["libbpf1"].depends == ()
+    assert found["libbpf1"][0].package.archive == "debian-security"
+    assert found["libbpf1"][0].depends == ()
 
 
 @pytest.mark.parametrize(
@@ -101,17 +101,18 @@ def test_stanzas() -> None:
         ["6.1-1~deb11u1", "6.1-1"],
     ],
 )
-def test_the_newest_is_so_by_debians_order(versions: list[str]) -> None:
+def test_all_versions_are_there_in_debians_order(versions: list[str]) -> None:
     for order in (versions, versions[::-1]):
         found = parse_stanzas("\n".join(stanza("linux", version) for version in order))
-        assert found["linux"].package.version == versions[-1]
+        assert [each.package.version for each in found["linux"]] == versions[::-1]
 
 
 @settings(deadline=None)
 @given(st.permutations(["1", "1.0", "1~rc1", "1-1", "1+b1", "0:2", "1:0", "10", "9"]))
 def test_the_order_of_the_index_does_not_matter(versions: list[str]) -> None:
     found = parse_stanzas("\n".join(stanza("p", version) for version in versions))
-    assert found["p"].package.version == "1:0"
+    assert len(found["p"]) == len(versions)
+    assert found["p"][0].package.version == "1:0"
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "N: Unable to locate package x\n"])

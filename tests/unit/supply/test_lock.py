@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from unit_samples import ROOT, package_file
 
 from harness.errors import EXIT_USAGE, ConfigError
 from harness.supply.debian.apt import PackageFile
-from harness.supply.debian.lock import Lock, LockedImage, LockedKernel, read_lock, write_lock
+from harness.supply.debian.pin import DebianPin, ImagePin
+from harness.supply.lock import SCHEMA, KernelPin, Lock, read_lock, write_lock
 
-KERNEL = LockedKernel(
+KERNEL = DebianPin(
     suite="trixie-backports",
     package="linux-image-6.16.*-cloud-amd64",
     architecture="amd64",
@@ -20,8 +22,11 @@ KERNEL = LockedKernel(
     packages=(package_file("linux-image-6.16.12"), package_file("linux-base-6.16.12")),
     missing=("linux-modules-6.16.12",),
 )
-IMAGE = LockedImage(suites=("trixie", "trixie-security"), names=("libbpf1",), packages=(package_file("libbpf1"),))
-LOCK = Lock(kernels={"b": KERNEL, "a": KERNEL.model_copy(update={"wanted_version": "1"})}, images={"amd64": IMAGE})
+IMAGE = ImagePin(suites=("trixie", "trixie-security"), names=("libbpf1",), packages=(package_file("libbpf1"),))
+LOCK = Lock(
+    kernels={"b": KernelPin("debian", KERNEL), "a": KernelPin("debian", replace(KERNEL, wanted_version="1"))},
+    images={"amd64": IMAGE},
+)
 
 
 def test_a_lock_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -35,7 +40,7 @@ FILES = st.builds(
     PackageFile, name=WORDS, version=WORDS, archive=WORDS, file=WORDS, sha256=WORDS, size=st.integers(min_value=0)
 )
 KERNELS = st.builds(
-    LockedKernel,
+    DebianPin,
     suite=WORDS,
     package=WORDS,
     architecture=WORDS,
@@ -49,17 +54,18 @@ KERNELS = st.builds(
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(WORDS, KERNELS, max_size=3))
 def test_any_lock_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, LockedKernel]
+    tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, DebianPin]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.lock"
-    write_lock(path, Lock(kernels=kernels))
-    assert read_lock(path) == Lock(kernels=kernels)
+    lock = Lock(kernels={name: KernelPin("debian", pin) for name, pin in kernels.items()})
+    write_lock(path, lock)
+    assert read_lock(path) == lock
 
 
 def test_the_same_lock_is_always_the_same_text() -> None:
-    other = Lock(kernels=dict(reversed(LOCK.kernels.items())), images=LOCK.images)
+    other = Lock(kernels=dict(reversed(list(LOCK.kernels.items()))), images=LOCK.images)
     assert other.render() == LOCK.render()
-    assert LOCK.render().startswith("# The exact packages")
+    assert LOCK.render().startswith("# The exact builds")
 
 
 def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
@@ -68,12 +74,42 @@ def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
     assert read_lock(tmp_path / "empty") == Lock()
 
 
+def test_a_lock_of_the_first_schema_is_read_and_written_as_one_of_today(tmp_path: Path) -> None:
+    """It had neither a number nor the sources' names: Debian was the only source that pins."""
+    old = re.sub(r"^schema: .*\n|^    source: debian\n", "", LOCK.render(), flags=re.MULTILINE)
+    assert old.count("source") == old.count("schema") == 0
+    (tmp_path / "matrix.lock").write_text(old)
+    assert read_lock(tmp_path / "matrix.lock") == LOCK
+    assert f"\nschema: {SCHEMA}\n" in LOCK.render()
+
+
+@dataclass(frozen=True)
+class TreePin:
+    """What a source that does not exist might pin."""
+
+    commit: str
+    options: tuple[str, ...] = ()
+
+
+def test_what_another_source_pins_is_given_back_as_it_was(tmp_path: Path) -> None:
+    lock = Lock(kernels={"a": KernelPin("tree", TreePin("abc", ("BPF",))), "b": LOCK.kernels["b"]})
+    write_lock(tmp_path / "matrix.lock", lock)
+    assert read_lock(tmp_path / "matrix.lock", pin_types={"tree": TreePin, "debian": DebianPin}) == lock
+    with pytest.raises(ConfigError, match=r"kernels.a: no source of kernels with pins is called 'tree'"):
+        read_lock(tmp_path / "matrix.lock")
+
+
 @pytest.mark.parametrize(
     "text",
     [
         b"kernels: [",
         b"- a list\n",
         b"unknown: {}\n",
+        b"schema: 3\n",
+        b"schema: none\n",
+        b"kernels: {a: {source: path}}\n",
+        b"schema: 2\nkernels: {a: {suite: s, package: p, architecture: amd64, version: '1', packages: []}}\n",
+        b"kernels: {a: {suite: s, package: p, architecture: amd64, version: '1', packages: [], more: 1}}\n",
         b"kernels: {a: {suite: s}}\n",
         b"kernels: {a: 1}\n",
         b"\xff\xfe",
@@ -142,7 +178,7 @@ def test_the_committed_lock_names_files_and_hashes_but_no_hosts() -> None:
     assert lock.kernels
     assert lock.images
     assert lock.render() == text
-    packages = [package for kernel in lock.kernels.values() for package in kernel.packages]
+    packages = [package for kernel in lock.kernels.values() for package in kernel.pin.packages]
     for package in [*packages, *(package for image in lock.images.values() for package in image.packages)]:
         assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
         assert re.fullmatch(r"pool/[^:]*\.deb", package.file)

@@ -8,10 +8,13 @@ import pytest
 from unit_samples import package_file
 
 from harness.cli import commands
+from harness.config.matrix import DebianKernel
 from harness.errors import PackageGoneError
-from harness.supply.debian.lock import Lock, LockedImage, LockedKernel, read_lock, write_lock
-from harness.supply.kernels.debian import DebianRequest, DebianSource
-from harness.supply.supplies import Supplies
+from harness.supply.debian.pin import DebianPin, ImagePin
+from harness.supply.image.guest_image import GuestImage
+from harness.supply.kernels.debian import DebianSource
+from harness.supply.kernels.source import Resolution
+from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 
 MATRIX = """\
 cases: ["bpf/*"]
@@ -21,8 +24,8 @@ kernels:
 """
 
 
-def locked(suite: str, version: str) -> LockedKernel:
-    return LockedKernel(
+def locked(suite: str, version: str) -> DebianPin:
+    return DebianPin(
         suite=suite,
         package="linux-image-cloud-amd64",
         architecture="amd64",
@@ -31,8 +34,8 @@ def locked(suite: str, version: str) -> LockedKernel:
     )
 
 
-def image(name: str) -> LockedImage:
-    return LockedImage(suites=("trixie",), names=("libbpf1",), packages=(package_file(name),))
+def image(name: str) -> ImagePin:
+    return ImagePin(suites=("trixie",), names=("libbpf1",), packages=(package_file(name),))
 
 
 @pytest.fixture
@@ -45,21 +48,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "title: t\nobjects: {target: target.bpf.c}\nsteps: [{do: load, object: target}]\n", encoding="utf-8"
     )
     tmp_path.joinpath("matrix.yaml").write_text(MATRIX, encoding="utf-8")
-    before = Lock(kernels={"old": locked("bookworm", "6.1.170-3")}, images={"amd64": image("pinned")})
+    before = Lock(
+        kernels={"old": KernelPin("debian", locked("bookworm", "6.1.170-3"))}, images={"amd64": image("pinned")}
+    )
     write_lock(tmp_path / "matrix.lock", before)
     monkeypatch.setenv("BPFMATRIX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(Supplies, "resolve_image", lambda *_: image("newest"))
+    monkeypatch.setattr(GuestImage, "pin", lambda *_: image("newest"))
     offer(monkeypatch, "bookworm", "bookworm-security")
     return tmp_path
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, *suites: str) -> None:
-    def resolve(_: DebianSource, request: DebianRequest) -> LockedKernel:
-        if request.suite not in suites:
-            raise PackageGoneError(f"{request.suite} has no package {request.package}")
-        return locked(request.suite, "6.1.192-3")
+def offer(monkeypatch: pytest.MonkeyPatch, *suites: str, passed_over: tuple[str, ...] = ()) -> None:
+    def pin(_: DebianSource, kernel: DebianKernel) -> Resolution[DebianPin]:
+        if kernel.suite not in suites:
+            raise PackageGoneError(f"{kernel.suite} has no package {kernel.package}")
+        return Resolution(pin=locked(kernel.suite, "6.1.192-3"), passed_over=passed_over)
 
-    monkeypatch.setattr(DebianSource, "resolve", resolve)
+    monkeypatch.setattr(DebianSource, "pin", pin)
 
 
 def lock(project: Path, *kernels: str) -> dict[str, str]:
@@ -68,7 +73,7 @@ def lock(project: Path, *kernels: str) -> dict[str, str]:
 
 
 def versions(project: Path) -> dict[str, str]:
-    return {name: entry.version for name, entry in read_lock(project / "matrix.lock").kernels.items()}
+    return {name: entry.pin.version for name, entry in read_lock(project / "matrix.lock").kernels.items()}
 
 
 def pinned_images(project: Path) -> set[str]:
@@ -100,3 +105,21 @@ def test_what_cannot_be_pinned_at_all_is_an_error_after_the_rest_is_pinned(
     with pytest.raises(PackageGoneError, match="new: not pinned"):
         lock(project)
     assert versions(project) == {"old": "6.1.192-3"}
+
+
+def test_builds_that_were_passed_over_are_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer(monkeypatch, "bookworm", passed_over=("6.1.199-1 (linux-image-6.1.0-60)",))
+    lock(project, "old")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "old: 6.1.192-3 (was 6.1.170-3); passed over, since files of theirs are gone: 6.1.199-1" in said
+
+
+def test_a_kernel_that_comes_from_elsewhere_now_loses_its_pin(project: Path) -> None:
+    text = (project / "matrix.yaml").read_text()
+    entry = "{name: old, arch: x86_64, source: debian, suite: bookworm, package: linux-image-cloud-amd64}"
+    assert entry in text
+    (project / "matrix.yaml").write_text(text.replace(entry, "{name: old, arch: x86_64, source: path, image: vmlinuz}"))
+    assert lock(project, "new") == {"new": "6.1.192-3"}
+    assert lock(project, "old") == {"new": "6.1.192-3"}, "there is nothing to pin of a file"

@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from source_worlds import no_mirrors
 from unit_samples import RELEASE, X86, x86_image
 
 from harness.config.matrix import PathKernel
 from harness.errors import EXIT_USAGE, KernelFileError
 from harness.host.cache import Cache, sha256_file
-from harness.model.architectures import ARCHITECTURES
 from harness.supply.kernels import path as path_source
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.modules import ModuleOrder
+from harness.supply.kernels.path import PathSource
+from harness.supply.kernels.source import SourceContext
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,8 @@ def obtain(folder: Path, *, arch: str = "x86_64", **keys: Any) -> KernelFiles:
     entry = {"name": "mine", "arch": arch, "source": "path", "image": folder / "bzImage", **keys}
     kernel = PathKernel.model_validate(entry)
     cache = Cache(folder / "cache")
-    return path_source.obtain(kernel, arch=ARCHITECTURES[arch], cache=cache, modules=["virtio_net"])
+    source = PathSource(SourceContext(cache=cache, mirrors=no_mirrors))
+    return source.obtain(kernel, None, modules=["virtio_net"])
 
 
 def module_tree(folder: Path, release: str = RELEASE, *names: str) -> Path:
@@ -154,3 +157,13 @@ def test_a_missing_image_and_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bzImage").mkdir()
     with pytest.raises(KernelFileError, match="cannot be read: Is a directory"):
         obtain(tmp_path)
+
+
+def test_a_check_finds_what_obtaining_would(tmp_path: Path) -> None:
+    source = PathSource(SourceContext(cache=Cache(tmp_path / "cache"), mirrors=no_mirrors))
+    kernel = PathKernel(name="mine", arch="x86_64", source="path", image=tmp_path / "bzImage", modules=tmp_path / "no")
+    with pytest.raises(KernelFileError, match="cannot be read"):
+        source.check(kernel, modules=(), case_modules=())
+    kernel.image.write_bytes(x86_image())
+    with pytest.raises(KernelFileError, match="make modules_install"):
+        source.check(kernel, modules=(), case_modules=())

@@ -1,0 +1,60 @@
+"""Which build of a kernel is run: the one that is pinned, else the newest, and what the user is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+from harness.config.matrix import Kernel
+from harness.errors import PackageGoneError
+from harness.supply.kernels.files import KernelFiles
+from harness.supply.kernels.source import KernelSource
+
+
+class Obtain(Protocol):
+    """`KernelSource.obtain` for one kernel, whose modules are known."""
+
+    def __call__(self, pin: Any, /) -> KernelFiles:
+        """Return the files of a build."""
+
+
+def obtain_chosen(
+    source: KernelSource[Any, Any], kernel: Kernel, pin: Any, *, obtain: Obtain, locked_only: bool
+) -> KernelFiles:
+    """Return the files of the build that `pin` stands for, else of the newest one, with a notice.
+
+    `pin` is the kernel's entry of the lock, None where it has none that answers its request. A build whose files are
+    gone is replaced by the newest. `locked_only` forbids any but the pinned build: then both are PackageGoneError.
+    Raises what `obtain` and the source's `pin` raise.
+    """
+    about = source.describe(kernel, pin)
+    if not about.pinnable:
+        return obtain(None)
+    if pin is None:
+        if locked_only:
+            raise PackageGoneError(
+                f"kernel {kernel.name}: matrix.lock has no entry for {about.what} of {about.where}; "
+                f"run `invoke lock`, or leave out --locked"
+            )
+        why = (
+            f"{kernel.name}: not in matrix.lock, so the newest {about.what} of {about.where} was taken; "
+            f"run `invoke lock` to pin it"
+        )
+    else:
+        try:
+            return obtain(pin)
+        except PackageGoneError as error:
+            if locked_only:
+                raise PackageGoneError(f"kernel {kernel.name}: {error}\n(--locked forbids another)") from error
+        why = f"{kernel.name}: {about.where} no longer has the pinned {about.version}"
+    found = source.pin(kernel)
+    files = obtain(found.pin)
+    if pin is not None:
+        current = source.describe(kernel, found.pin).version
+        why += f"; its current {current} was run instead. Run `invoke lock` to pin it"
+    return noticed(files, "; ".join(text for text in (why, found.notice, files.notice) if text))
+
+
+def noticed(files: KernelFiles, notice: str) -> KernelFiles:
+    """Return a kernel's files with a notice, which the reports show beside its package as well."""
+    return replace(files, notice=notice, package=replace(files.package, notice=notice))

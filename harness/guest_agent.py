@@ -15,9 +15,9 @@ if __name__ == "__main__":  # a file by itself: its package lies beside it
 
 from harness.agent.kernel_log import KernelLog
 from harness.agent.libbpf import Libbpf
-from harness.agent.serve import PROTOCOL, serve
+from harness.agent.serve import serve
 
-__all__ = ["PROTOCOL", "KernelLog", "Libbpf", "main", "serve"]
+__all__ = ["KernelLog", "Libbpf", "main", "serve"]
 
 
 def main(path: str) -> None:

@@ -79,7 +79,7 @@ serve = service["load"](pushed)
 print(json.dumps({
     "serve": serve.func.__module__ + "." + serve.func.__name__,
     "given": {name: type(value).__module__ for name, value in serve.keywords.items()},
-    "protocol": sys.modules["harness.guest_agent"].PROTOCOL,
+    "protocol": sys.modules["harness.agent.serve"].PROTOCOL,
     "loaded": sorted(set(sys.modules) - before),
     "files": [name for name in set(sys.modules) - before if hasattr(sys.modules[name], "__file__")],
     "annotated": [name for name in set(sys.modules) - before

@@ -17,6 +17,7 @@ from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from h
     clean,
     doctor,
     errors_shown,
+    judge,
     kernels,
     lock,
     matrix,
@@ -25,7 +26,7 @@ from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from h
     watch,
 )
 
-__all__ = ["bench", "cases", "clean", "doctor", "kernels", "lock", "matrix", "mutants", "shell", "watch"]
+__all__ = ["bench", "cases", "clean", "doctor", "judge", "kernels", "lock", "matrix", "mutants", "shell", "watch"]
 
 ROOT = Path(__file__).resolve().parent
 

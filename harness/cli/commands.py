@@ -19,6 +19,8 @@ from harness.model.accelerators import check_accelerator
 if TYPE_CHECKING:
     from invoke.context import Context
 
+    from harness.model.results import Report
+
 LINTERS = ("ruff check .", "ruff format --check .", "mypy")
 """What `lint` runs, in the folder of the project (.pre-commit-config.yaml has them, too)."""
 
@@ -34,6 +36,7 @@ def matrix(
     jobs: int,
     locked: bool,
     cold: bool,
+    resume: Path | None,
 ) -> int:
     """Run the matrix, show the grid, and return the exit code."""
     _check_words(accel=accel, jobs=jobs)
@@ -51,9 +54,35 @@ def matrix(
         jobs=jobs or None,
         locked=locked,
         cold=cold,
+        resume=resume,
     )
     finished = run_matrix(options)
-    report, folder = finished.report, finished.folder
+    _show(finished.report, finished.folder)
+    return finished.report.run.exit_code
+
+
+def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
+    """Write the reports of a finished run again from its journal, show the grid, and return the exit code."""
+    from harness import __version__
+    from harness.facts.journal import read_journal
+    from harness.reports import writer
+    from harness.run.again import CURRENT, RULES, judge_again, with_current_rules
+    from harness.supply.project import Project
+
+    if rules not in RULES:
+        raise UsageError(f'--rules takes {" or ".join(RULES)}; got "{rules}"')
+    recorded = read_journal(run)
+    if recorded.plan.version != __version__:
+        print(f"bpfmatrix: {shown(run)} is a run of version {recorded.plan.version}; this is {__version__}")
+    if rules == CURRENT:
+        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file))
+    report = judge_again(recorded)
+    writer.write(report, directory=recorded.folder)
+    _show(report, recorded.folder)
+    return report.run.exit_code
+
+
+def _show(report: Report, folder: Path) -> None:
     from harness.reports.grid import headline
     from harness.screen.terminal import make_console, print_grid
 
@@ -61,7 +90,6 @@ def matrix(
     print_grid(report, console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
-    return report.run.exit_code
 
 
 def watch(

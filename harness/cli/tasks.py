@@ -50,6 +50,7 @@ _FILTERS = {
         "jobs": "How many guests run at once (default: as cores and memory allow).",
         "locked": "Take exactly the packages of matrix.lock, or fail.",
         "cold": "Boot every guest, instead of restoring those that were booted before from their snapshots.",
+        "resume": "The folder of a run to go on with: what it has answers for, from the same inputs, is not run again.",
         "matrix_file": "The matrix file (default: matrix.yaml).",
     },
 )
@@ -63,6 +64,7 @@ def matrix(
     jobs: int = 0,
     locked: bool = False,
     cold: bool = False,
+    resume: str = "",
     matrix_file: str = "matrix.yaml",
 ) -> None:
     """Run the cases on the kernels and write reports."""
@@ -79,7 +81,25 @@ def matrix(
             jobs=jobs,
             locked=locked,
             cold=cold,
+            resume=Path(resume) if resume else None,
         )
+    _leave(code)
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "The folder of the run, such as results/latest.",
+        "rules": "recorded: by the expectations that the run had; current: by those of today (default: recorded).",
+        "matrix_file": "The matrix file, for the rules of today (default: matrix.yaml).",
+    },
+)
+def judge(_context: Context, run: str, rules: str = "recorded", matrix_file: str = "matrix.yaml") -> None:
+    """Write the reports of a finished run again, without any guest."""
+    from harness.cli import commands
+
+    with errors_shown():
+        code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file))
     _leave(code)
 
 

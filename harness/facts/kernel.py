@@ -44,7 +44,9 @@ class KernelFacts:
     `release` is that of the kernel's files, "" where it is not known before the kernel says it. `seconds` is by phase,
     summed over all guests, `fetch` among them; `boots` counts the guests, `memory` is the most that one of their QEMUs
     took of the host's, in MiB. `starts` says how the guest of each case was started; `faults` are the cases whose
-    objects could not be built, which no guest had. With `failure` there are no records.
+    objects could not be built, which no guest had. With `failure` there are no records. `inputs` are the hashes of what
+    went into the answers (harness/run/inputs.py); `run` is the id of the run whose guests gave them, "" for the run
+    that has these facts.
     """
 
     row: Row
@@ -66,6 +68,8 @@ class KernelFacts:
     boot_logs: tuple[KernelLog, ...] = ()
     faults: Mapping[str, BuildFault] = field(default_factory=dict)
     failure: Failure | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
 
     @property
     def version(self) -> str:

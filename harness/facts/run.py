@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.facts.kernel import BuildFault
+from harness.model.known_splats import KnownSplat
 from harness.model.rows import Row
+from harness.scenario.case import Case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,10 @@ class RunPlan:
     """What a run set out to do, known when it starts.
 
     `id` is the name of its folder; `started` is ISO 8601 in UTC; `host` is what the reports say of the host; `accel` is
-    the accelerator that was asked for, `auto` among them; `jobs` is how many guests run at once. `faults` are the cases
-    that cannot be built, by architecture.
+    the accelerator that was asked for, `auto` among them; `jobs` is how many guests run at once. `cases` are all that
+    there are: one that has other objects on another architecture is there once for each; `cases_of` says by
+    architecture which of them, as indexes in the order of the grid. `faults` are the cases that cannot be built, by
+    architecture; `known_splats` are those of the matrix.
     """
 
     id: str
@@ -34,7 +38,24 @@ class RunPlan:
     jobs: int
     accel: str
     rows: tuple[PlannedRow, ...]
+    cases: tuple[Case, ...] = ()
+    cases_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    known_splats: tuple[KnownSplat, ...] = ()
     faults: Mapping[str, Mapping[str, BuildFault]] = field(default_factory=dict)
+
+    def cases_on(self, arch: str) -> list[Case]:
+        """Return the cases as they are on an architecture, in the order of the grid."""
+        return [self.cases[index] for index in self.cases_of[arch]]
+
+
+def shared_cases(by_arch: Mapping[str, Sequence[Case]]) -> tuple[tuple[Case, ...], dict[str, tuple[int, ...]]]:
+    """Return `cases` and `cases_of` of a plan whose cases, by architecture, are these."""
+    found: list[Case] = []
+    indexes: dict[str, tuple[int, ...]] = {}
+    for arch, cases in by_arch.items():
+        found += [case for case in cases if case not in found]
+        indexes[arch] = tuple(found.index(case) for case in cases)
+    return tuple(found), indexes
 
 
 @dataclass(frozen=True, kw_only=True)

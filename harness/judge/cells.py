@@ -59,6 +59,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
         memory=round(facts.memory, 1),
         problems=(*facts.problems, *boot_problems(facts.boot_logs, allow=own)),
         console_tail=facts.console_tail,
+        run=facts.run,
     )
 
 

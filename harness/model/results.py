@@ -290,7 +290,8 @@ class KernelResult:
     `seconds` maps a phase (`fetch`, `start`, `boot`, `connect`, `agent`, `cases`, `shutdown`, `total`)
     to seconds, summed over the guests that this kernel needed. `environment` is what the agent reported.
     `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
-    `problems` are things that no single cell can carry, each a sentence.
+    `problems` are things that no single cell can carry, each a sentence. `run` is the id of the run whose guests gave
+    the answers, "" for the run that is reported.
     """
 
     name: str
@@ -308,6 +309,7 @@ class KernelResult:
     memory: float = 0.0
     problems: tuple[str, ...] = ()
     console_tail: tuple[str, ...] = ()
+    run: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -257,6 +257,7 @@ def _read_kernel(node: _Node) -> KernelResult:
         memory=node.key("memory", missing=0.0).number(),
         problems=node.key("problems").texts(),
         console_tail=node.key("console_tail").texts(),
+        run=node.key("run", missing="").text(),
     )
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import BpfmatrixError, InterruptedRunError, JournalWriteError
-from harness.facts.journal import Journal
+from harness.facts.journal import Journal, read_journal
 from harness.facts.kernel import KernelFacts
-from harness.facts.run import PlannedRow, RunEnd, RunPlan
+from harness.facts.run import PlannedRow, RunEnd, RunPlan, shared_cases
 from harness.host import emulators
 from harness.host.cache import Cache
 from harness.host.resources import host_facts
@@ -24,6 +24,7 @@ from harness.judge.report import report
 from harness.model.results import Report
 from harness.model.rows import Row
 from harness.reports.folder import make_run_directory, point_latest
+from harness.run.again import going_on
 from harness.run.observer import Observer
 from harness.run.prepared import Options, Prepared, load_plan, prepare
 from harness.run.rows import Rows, build_faults
@@ -45,8 +46,12 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> Finished:
 
     Wrong configuration and kernel files that are none are raised before any guest starts. Every other trouble, such
     as a source that does not compile, is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
-    end the guests and leave the rest as `not-run`.
+    end the guests and leave the rest as `not-run`. A run that goes on with an earlier one (`resume`) keeps of that the
+    rows whose inputs are still the same. Raises JournalError where there is no such run.
     """
+    earlier = read_journal(options.resume) if options.resume is not None else None
+    if earlier is not None:
+        options = going_on(options, earlier)
     matrix, plan = load_plan(options)
     emulators.require(kernel.arch for kernel in plan.kernels)
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
@@ -56,7 +61,7 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> Finished:
 
         return Progress([kernel.name for kernel in plan.kernels])
 
-    return run(prepare(options, matrix, plan, supplies=supplies, observer=observer))
+    return run(prepare(options, matrix, plan, supplies=supplies, observer=observer, earlier=earlier))
 
 
 def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) -> Finished:
@@ -118,8 +123,7 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
         if not journal.begun:  # no guest has started
             write(lambda: journal.begin(plan))
         write(lambda: journal.end(end))
-        cases = {arch: prepared.cases(arch) for arch in prepared.built}
-        done = report(plan, facts, end, cases=cases, started=started_in(folder, plan), allow=prepared.allow)
+        done = report(plan, facts, end, started=started_in(folder, plan))
         writer.write(done, directory=folder)
         point_latest(results, folder)
     # The run is over; a cache that is too large harms it no more.
@@ -131,6 +135,7 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
 def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
     """Return what a run sets out to do, for its journal and its report."""
     kernels = prepared.plan.kernels
+    cases, cases_of = shared_cases({arch: prepared.cases(arch) for arch in prepared.built})
     return RunPlan(
         id=run_id,
         started=prepared.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -140,6 +145,9 @@ def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
         jobs=prepared.jobs,
         accel=prepared.accel,
         rows=tuple(PlannedRow(row=Row(kernel=kernel.name), arch=kernel.arch) for kernel in kernels),
+        cases=cases,
+        cases_of=cases_of,
+        known_splats=prepared.allow.entries,
         faults={arch: build_faults(prepared, arch) for arch in prepared.built},
     )
 

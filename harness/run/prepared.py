@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.config.case import CASE_FILE, WrittenCase, load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import BuildError, ConfigError, UsageError
+from harness.facts.journal import Recorded
 from harness.host.cache import DEFAULT_MAX_GIB
 from harness.host.paths import shown
 from harness.host.resources import available_memory_mib
@@ -33,7 +34,10 @@ QEMU_OVERHEAD_MIB = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the command line asks for; None or empty leaves the choice to matrix.yaml."""
+    """What the command line asks for; None or empty leaves the choice to matrix.yaml.
+
+    `resume` is the folder of a run to go on with.
+    """
 
     project: Project
     kernels: Sequence[str] = ()
@@ -44,11 +48,16 @@ class Options:
     jobs: int | None = None
     locked: bool = False
     cold: bool = False
+    resume: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A run that can start. `built` is by architecture; `max_cache_bytes` is what the cache may keep after it."""
+    """A run that can start.
+
+    `built` is by architecture; `max_cache_bytes` is what the cache may keep after it; `earlier` is the run that this
+    one goes on with.
+    """
 
     options: Options
     matrix: Matrix
@@ -60,6 +69,7 @@ class Prepared:
     started: datetime
     jobs: int
     max_cache_bytes: int
+    earlier: Recorded | None = None
 
     @property
     def accel(self) -> str:
@@ -115,12 +125,14 @@ def prepare(
     supplies: Supplies,
     observer: Callable[[], Observer],
     keys: RunKeys | None = None,
+    earlier: Recorded | None = None,
 ) -> Prepared:
     """Do all that may find the user's own mistakes: compile the objects, check the entries of the kernels.
 
     What is compiled here is what all kernels get, whatever is saved while they run. A case that cannot be built is in
     `faults`; its cells will be `error`. `observer` makes the observer, and keys are made where none are given, while
-    programs of the host are waited for. Raises ConfigError, UsageError, KernelFileError or MissingToolError.
+    programs of the host are waited for. `earlier` is a run to go on with. Raises ConfigError, UsageError,
+    KernelFileError or MissingToolError.
     """
     started, limit = datetime.now(UTC), max_cache_bytes(os.environ)
     jobs = options.jobs or auto_jobs(matrix, plan)
@@ -152,6 +164,7 @@ def prepare(
         started=started,
         jobs=jobs,
         max_cache_bytes=limit,
+        earlier=earlier,
     )
 
 

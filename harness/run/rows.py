@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config.matrix import Kernel
@@ -23,9 +24,12 @@ from harness.model.results import OutcomeKind
 from harness.model.rows import Row
 from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
+from harness.run.inputs import inputs_of
 from harness.run.one_kernel import error_reason, facts_of, run_kernel
 from harness.run.prepared import Prepared
 from harness.run.schedule import longest_first
+from harness.scenario.case import Case
+from harness.supply.guest_plan import GuestPlan
 
 STOP_SECONDS = 5.0
 """How long an interrupted run waits for its threads: a guest is gone at once, but a fetch may take its time, and
@@ -158,15 +162,36 @@ class Rows:
             prepared.observer.note(plan.kernel.notice)
         self.accels[arch.name] = prepared.supplies.accel(prepared.accel, plan.kernel)
         known = facts_of(plan, qemu_version=qemu_version(arch), fetch_seconds=time.monotonic() - begun)
+        again = self._answered(plan, cases, kernel)
+        if again is not None:
+            return again
         prepared.observer.state(kernel.name, "running")
         self._supplied.set()
         facts = run_kernel(plan, cases, boot=self._starter(arch), known=known)
         for notice in facts.notices:
             self._note(notice)
             prepared.observer.note(notice)
-        return KernelFacts(**{**vars(facts), "faults": build_faults(prepared, arch.name)})
+        return replace(facts, faults=build_faults(prepared, arch.name), inputs=_inputs(plan, cases))
+
+    def _answered(self, plan: GuestPlan, cases: Sequence[Case], kernel: Kernel) -> KernelFacts | None:
+        """Return the facts that the earlier run has of a row, if nothing that went into them is different now."""
+        earlier = self._prepared.earlier
+        found = earlier.facts.get(kernel.name) if earlier is not None else None
+        if earlier is None or found is None or found.failure is not None:
+            return None
+        if not found.inputs or found.inputs != _inputs(plan, cases):
+            return None
+        return replace(found, run=found.run or earlier.plan.id, faults=build_faults(self._prepared, kernel.arch))
 
     def _starter(self, arch: Architecture) -> Starter:
         if self._prepared.options.cold:
             return Starter(None)
         return Starter(Snapshots(self._prepared.supplies.cache, qemu_version=qemu_version(arch)))
+
+
+def _inputs(plan: GuestPlan, cases: Sequence[Case]) -> dict[str, str]:
+    """Return what went into a row; nothing where a file is gone meanwhile: then no run can go on with these answers."""
+    try:
+        return inputs_of(plan, cases, qemu_version=qemu_version(plan.kernel.arch))
+    except OSError:
+        return {}

@@ -87,12 +87,15 @@ def test_an_interrupted_run_tells_what_it_knows(project: TemporaryProject, numbe
     folder = project.folder / "results/latest"
     report = json.loads((folder / "report.json").read_text())
     cells = {(cell["kernel"], cell["case"]): cell["outcome"] for cell in report["cells"]}
-    assert cells == {(kernel, case): "not-run" for kernel in (KERNEL, "6.12-x86_64") for case in CASES}
+    assert cells == {
+        **{(KERNEL, case): "lost" for case in CASES},  # its guest had started
+        **{("6.12-x86_64", case): "not-run" for case in CASES},
+    }
     assert (report["run"]["complete"], report["run"]["exit_code"]) == (False, 3)
     word = "Ctrl-C" if number == signal.SIGINT else number.name
     assert report["run"]["notices"] == [f"the run was interrupted ({word})"]
     errors = ET.parse(folder / "junit.xml").getroot().findall("testsuite/testcase/error")
-    assert [error.get("type") for error in errors] == ["not-run"] * 6
+    assert [error.get("type") for error in errors] == ["lost"] * 3 + ["not-run"] * 3
     assert (folder / "report.md").exists()
     assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
 
@@ -135,3 +138,38 @@ def test_two_runs_at_a_time_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert (folder / KERNEL / "agent.jsonl").read_text().count('"type": "hello"') == 1
     assert (results / "latest").resolve() in folders
     assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+
+
+@pytest.mark.parametrize("moment", ["after a row", "in the middle of one"])
+def test_a_run_that_was_killed_is_gone_on_with(moment: str, tmp_path: Path) -> None:
+    """SIGKILL leaves no time to write anything: what is known is what each row wrote when it was over."""
+    other = "6.12-x86_64"
+    project = TemporaryProject(tmp_path / "project", kernels=(KERNEL, other))
+    project.case("works")
+    with running(project, "--jobs", "1") as process:
+        awaited = f"results/*/{KERNEL}/facts.json" if moment == "after a row" else f"results/*/{other}/agent.jsonl"
+        until(lambda: any(project.folder.glob(awaited)), seconds=240, what=f"{awaited} is there")
+        pids = guests(process.pid)
+        process.kill()
+        ended(process, pids)
+    (first,) = project.folder.glob("results/*/plan.json")
+    earlier = first.parent
+    assert not (earlier / "run.json").exists()
+    assert not (earlier / other / "facts.json").exists()
+    judged = done_by("judge", earlier)
+    assert judged.code == 3, judged.output
+    assert "the run was interrupted (the run was killed)" in (earlier / "report.md").read_text()
+    with running(project, "--jobs", "1", "--resume", str(earlier)) as process:
+        done = ended(process, [])
+    assert done.code == 0, done.output
+    report = json.loads((project.folder / "results/latest/report.json").read_text())
+    assert {kernel["name"]: kernel["run"] for kernel in report["kernels"]} == {KERNEL: earlier.name, other: ""}
+    assert [cell["verdict"] for cell in report["cells"]] == ["pass", "pass"]
+    folder = project.folder / "results" / report["run"]["id"]
+    assert not (folder / KERNEL / "agent.jsonl").exists(), "that kernel had no guest"
+
+
+def done_by(*words: str | Path) -> Done:
+    process = start(*map(str, words), env={})
+    output, _ = process.communicate(timeout=60)
+    return Done(process.returncode, output)

@@ -16,7 +16,7 @@ from harness.model.results import OutcomeKind, Report, Verdict
 from harness.model.rows import Row
 
 ROWS = ("first", "second")
-CASES = {"x86_64": [sample_case(id="case")]}
+CASE = sample_case(id="case")
 PLAN = RunPlan(
     id="r",
     started="2026-01-31T23:59:59Z",
@@ -26,6 +26,8 @@ PLAN = RunPlan(
     jobs=1,
     accel="auto",
     rows=tuple(PlannedRow(row=Row(kernel=name), arch="x86_64") for name in ROWS),
+    cases=(CASE,),
+    cases_of={"x86_64": (0,)},
 )
 END = RunEnd(seconds=1.0004, accel="tcg", accel_reason="why", notices=("one",))
 
@@ -38,14 +40,14 @@ def good(name: str, **changes: Any) -> KernelFacts:
 
 
 def made(*facts: KernelFacts, end: RunEnd | None = END, plan: RunPlan = PLAN, started: tuple[str, ...] = ()) -> Report:
-    return report(plan, {each.row.name: each for each in facts}, end, cases=CASES, started=started)
+    return report(plan, {each.row.name: each for each in facts}, end, started=started)
 
 
 def test_a_run_in_which_all_is_as_expected() -> None:
     found = made(good("second"), good("first"))
     assert [kernel.name for kernel in found.kernels] == list(ROWS), "in the order of the plan"
     assert [(cell.kernel, cell.verdict) for cell in found.cells] == [(name, Verdict.PASS) for name in ROWS]
-    assert found.cases == (("case", sample_case().title),)
+    assert found.cases == (("case", CASE.title),)
     run = found.run
     assert (run.id, run.seconds, run.accel, run.accel_reason, run.notices) == ("r", 1.0, "tcg", "why", ("one",))
     assert (run.complete, run.exit_code) == (True, EXIT_OK)

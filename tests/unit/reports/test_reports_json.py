@@ -53,6 +53,7 @@ PROMISED: dict[str, set[str]] = {
         "environment",
         "boots",
         "memory",
+        "run",
         "problems",
         "console_tail",
     },
@@ -279,6 +280,7 @@ _REFUSED = ("origin", "asked", "candidates")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
     ("kernels", "memory"),
+    ("kernels", "run"),
     *(("cells", key) for key in ("start", "isolated", "allowed_splats", *_EVIDENCE, *_REFUSED)),
     *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),
     ("cells", "wrong_input"),
@@ -301,6 +303,7 @@ def test_reports_from_before_a_key_joined_the_schema_are_read() -> None:
     document = json.loads(render(quiet_report()))
     assert (document["kernels"][0]["memory"], document["cells"][0]["start"]) == (171.5, "warm")
     del document["kernels"][0]["memory"]
+    del document["kernels"][0]["run"]
     del document["cells"][0]["start"]
     for key in ("arch", "version", "since", "fixed"):
         del document["cells"][0]["expected"][key]

@@ -1,0 +1,89 @@
+"""A finished run once more: judged again from its journal, or gone on with where it was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.config.case import load_cases
+from harness.config.matrix import Matrix, load_matrix
+from harness.errors import UsageError
+from harness.facts.journal import Recorded
+from harness.facts.run import RunPlan, shared_cases
+from harness.host.cache import Cache
+from harness.judge.report import report
+from harness.model.architectures import ARCHITECTURES
+from harness.model.results import Report
+from harness.run.prepared import Options
+from harness.scenario.case import Case
+from harness.supply.project import Project
+from harness.supply.supplies import Supplies
+
+RECORDED, CURRENT = "recorded", "current"
+RULES = (RECORDED, CURRENT)
+"""Whose expectations a run is judged by: those that it was started with, or those of today."""
+
+
+def judge_again(recorded: Recorded) -> Report:
+    """Return the report of a run by its journal, judged by the cases in it. Pure."""
+    return report(recorded.plan, recorded.facts, recorded.end, started=recorded.started)
+
+
+def with_current_rules(recorded: Recorded, project: Project, *, cache: Cache | None = None) -> Recorded:
+    """Return a run with today's expectations and known splats, for the cases whose steps are still those of the run.
+
+    The cases are read and built: what the names in them are is known from their objects. A case that has other steps
+    now, or is gone, keeps the expectations of the run, and a notice says so. Raises ConfigError and UsageError.
+    """
+    matrix = load_matrix(project.matrix_file)
+    today = {arch: _cases_today(recorded.plan, arch, project, matrix, cache=cache) for arch in recorded.plan.cases_of}
+    cases, notices = {}, []
+    for arch, current in today.items():
+        cases[arch], changed = rules_of(recorded.plan.cases_on(arch), current)
+        notices += changed
+    chosen, cases_of = shared_cases(cases)
+    plan = replace(recorded.plan, cases=chosen, cases_of=cases_of, known_splats=matrix.allowed_splats())
+    more = ("judged by the expectations of today, not by those of the run", *dict.fromkeys(notices))
+    end = replace(recorded.end, notices=(*recorded.end.notices, *more)) if recorded.end is not None else None
+    return replace(recorded, plan=plan, end=end)
+
+
+def rules_of(recorded: Sequence[Case], current: Mapping[str, Case]) -> tuple[list[Case], list[str]]:
+    """Return the cases of a run with the rules of today's cases of the same id and steps, and what changed. Pure."""
+    found: list[Case] = []
+    changed: list[str] = []
+    for case in recorded:
+        now = current.get(case.id)
+        if now is not None and replace(now, title=case.title, description=case.description, expect=case.expect) == case:
+            found.append(now)
+            continue
+        found.append(case)
+        what = "it is gone" if now is None else "its steps have changed"
+        changed.append(
+            f"{case.id}: {what} since the run, whose rules judge it; run it again: invoke matrix --case {case.id}"
+        )
+    return found, changed
+
+
+def _cases_today(
+    plan: RunPlan, arch: str, project: Project, matrix: Matrix, *, cache: Cache | None
+) -> Mapping[str, Case]:
+    wanted = [case.id for case in plan.cases_on(arch)]
+    there = load_cases(project.matrix_file, matrix.cases, only=wanted)
+    supplies = Supplies(project, matrix, cache=cache or Cache())
+    built = supplies.build([case for case in there if case.id in wanted], ARCHITECTURES[arch])
+    return {case: value for case, value in built.cases.items() if case not in built.faults}
+
+
+def going_on(options: Options, earlier: Recorded) -> Options:
+    """Return the options of a run that goes on with an earlier one: the same kernels and cases. Pure.
+
+    Raises UsageError where the command line names others.
+    """
+    if options.kernels or options.arches or options.cases:
+        raise UsageError(
+            f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch and --case"
+        )
+    rows = [planned.row.kernel for planned in earlier.plan.rows]
+    cases = dict.fromkeys(case.id for case in earlier.plan.cases)
+    return replace(options, kernels=rows, arches=["all"], cases=list(cases))

@@ -1,0 +1,38 @@
+"""What went into the answers of a row, by hash: with the same inputs a row need not run again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from harness.guest.boot import common_nodes
+from harness.host.cache import digest, sha256_known
+from harness.scenario.case import Case
+from harness.scenario.jobs import job_of
+from harness.supply.guest_plan import GuestPlan
+from harness.supply.image import cpio
+
+
+def inputs_of(plan: GuestPlan, cases: Sequence[Case], *, qemu_version: str) -> dict[str, str]:
+    """Return the hash of each thing that went into a row, by what it is; QEMU and the accelerator are named.
+
+    Expectations are none of them: a row is judged by those of the day. Raises OSError where a file is gone.
+    """
+    settings = plan.settings
+    objects = {
+        case.id: {name: sha256_known(path) for name, path in plan.objects.get(case.id, {}).items()} for case in cases
+    }
+    modules = {name: [sha256_known(path) for path in module.files] for name, module in plan.kernel.case_modules.items()}
+    named = [(case, {file: PurePosixPath(file) for file in case.objects.values()}) for case in cases]
+    jobs = job_of(named, deadline=settings.deadlines.case)
+    return {
+        "kernel": digest(plan.kernel.release, sha256_known(plan.kernel.image), modules),
+        "image": digest(sha256_known(plan.base), cpio.archive(common_nodes(plan)).hex()),
+        "agent": hashlib.sha256(plan.programs.agent).hexdigest()[:24],
+        "objects": digest(objects),
+        "cases": digest(jobs, {case.id: case.cmdline for case in cases}),
+        "guest": digest(settings.memory, settings.cpus, plan.cmdline),
+        "qemu": qemu_version,
+        "accelerator": plan.accel,
+    }

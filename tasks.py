@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from invoke.context import Context
@@ -55,21 +56,21 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
 
 @task(
     help={
-        "vm": "Also boot real guests (default: yes; --no-vm leaves them out).",
-        "nightly": "Also run the tests that are left to the nightly workflow.",
+        "vm": "Also whole runs, with real guests (default: yes; --no-vm: the unit tests alone).",
+        "nightly": "Also run the tests that are left to the nightly workflow, and more examples of properties.",
         "only": "Only tests whose name matches this pytest expression.",
     }
 )
-def test(context: Context, vm: bool = True, nightly: bool = False, only: str = "") -> None:
-    """Check the style and the types, then run the tests, with real guests."""
-    from harness.cli import commands
+def test(_context: Context, vm: bool = True, nightly: bool = False, only: str = "") -> None:
+    """Run the tests, with real guests, and check the style and the types beside them."""
+    from harness.cli import checks
 
-    commands.test(context, root=ROOT, vm=vm, nightly=nightly, only=only)
+    sys.exit(checks.test(root=ROOT, vm=vm, nightly=nightly, only=only))
 
 
 @task
-def lint(context: Context) -> None:
+def lint(_context: Context) -> None:
     """Check the style and the types."""
-    from harness.cli import commands
+    from harness.cli import checks
 
-    commands.lint(context, root=ROOT)
+    sys.exit(checks.lint(root=ROOT))

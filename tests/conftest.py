@@ -10,9 +10,11 @@ from agent_pipe import Pipe
 from hypothesis import settings
 from projects import guests
 
-# No test is timed: a busy machine must not turn one red.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# No test is timed: a busy machine must not turn one red. Few examples of each property now, many at night: those of one
+# night are others than those of the next.
+settings.register_profile("ordinary", deadline=None, max_examples=20)
+settings.register_profile("nightly", deadline=None, max_examples=300)
+settings.load_profile("ordinary")
 
 
 @pytest.fixture

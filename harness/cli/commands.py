@@ -5,9 +5,7 @@ Each imports what it needs by itself: all of it together takes longer to load th
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +15,7 @@ from harness.host.paths import shown
 from harness.model.accelerators import check_accelerator
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from harness.model.results import Report
-
-LINTERS = ("ruff check .", "ruff format --check .", "mypy")
-"""What `lint` runs, in the folder of the project (.pre-commit-config.yaml has them, too)."""
 
 
 def matrix(
@@ -271,29 +264,6 @@ def grid(path: Path, *, report: Path) -> None:
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
     path.write_text(page.insert(text, page.render(parse(found, name=str(report)))), encoding="utf-8")
-
-
-def lint(context: Context, *, root: Path) -> None:
-    """Run ruff and mypy."""
-    from invoke.exceptions import Exit
-
-    tools = Path(sys.executable).parent
-    with context.cd(str(root)):
-        for command in LINTERS:
-            if context.run(f"{tools}/{command}", warn=True).exited != 0:
-                raise Exit(f"bpfmatrix: {command} found something", code=1)
-
-
-def test(context: Context, *, root: Path, vm: bool, nightly: bool, only: str) -> None:
-    """Run the linters, then pytest."""
-    lint(context, root=root)
-    marks = [] if vm else ["not vm"]
-    marks += [] if nightly else ["not nightly"]
-    words = ["-m", "pytest", "-q", "--durations=10"]
-    words += ["-m", " and ".join(marks)] if marks else []
-    words += ["-k", only] if only else []
-    os.chdir(root)
-    os.execv(sys.executable, [sys.executable, *words])
 
 
 def _check_words(*, accel: str | None, jobs: int) -> None:

@@ -15,7 +15,7 @@ import yaml
 from unit_samples import ROOT
 
 import harness
-from harness.cli.commands import LINTERS
+from harness.cli.checks import LINTERS
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FORM = ROOT / ".github/ISSUE_TEMPLATE/wrong-cell.yml"

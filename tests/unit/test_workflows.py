@@ -328,6 +328,11 @@ def test_the_promised_debians_are_all_tried(name: str, job: str) -> None:
     assert any("./run test" in step.get("run", "") for step in found["steps"])
 
 
+def test_what_is_left_to_the_nightly_workflow_runs_there() -> None:
+    job = load(GITHUB / "workflows/nightly.yml")["jobs"]["suites"]
+    assert "./run test --nightly" in [step.get("run") for step in job["steps"]]
+
+
 def test_a_job_in_another_debian_is_a_complaint() -> None:
     workflow = load(GITHUB / "workflows" / "ci.yml")
     workflow["jobs"]["test"]["strategy"]["matrix"]["suite"] = ["trixie", "buster"]

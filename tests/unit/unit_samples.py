@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.config.case import WrittenCase, load_case
 from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord
@@ -30,6 +32,12 @@ GOLDEN = Path(__file__).parent / "golden"
 X86 = ARCHITECTURES["x86_64"]
 RELEASE = "6.1.0-50-cloud-amd64"
 CASE_ID = "kprobe-fentry-fexit"
+NOW = ("x86_64", "s390x")
+"""The architectures for which everything is compiled in every run of the tests: one of each byte order."""
+SOME_NOW = [
+    arch if name in NOW else pytest.param(arch, marks=pytest.mark.nightly) for name, arch in ARCHITECTURES.items()
+]
+"""All architectures, as values of a parameter."""
 
 Line = dict[str, Any]
 

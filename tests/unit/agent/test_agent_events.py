@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.agent import events
@@ -84,7 +84,6 @@ def test_perfs_padding_behind_a_record_does_no_harm() -> None:
     assert decode_event(packed() + bytes(4)) == DECODED
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_record_is_decoded_and_fits_into_a_line(record: bytes) -> None:
     event = decode_event(record)

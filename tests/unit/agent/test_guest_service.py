@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from agent_samples import Clean, Played, Quiet
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import ROOT, guest_plan, kernel_files, sample_case
 
@@ -111,7 +111,6 @@ def test_the_agent_goes_by_itself_or_with_a_job_or_is_there_already(tmp_path: Pa
         assert (code, job["cases"]) == (AGENT if agent else b"", [])
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.binary(max_size=300), st.lists(st.binary(max_size=300), max_size=5), st.text())
 def test_any_agent_any_files_and_any_job(agent: bytes, contents: list[bytes], word: str) -> None:
     with tempfile.TemporaryDirectory() as name:

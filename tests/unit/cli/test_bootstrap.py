@@ -49,18 +49,14 @@ OTHERS = [arch for arch in ARCHITECTURES.values() if arch is not OWN]
 class Machine:
     """A project with the real `run`, and a machine without emulators. `log` is what was started, line by line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, programs: Path) -> None:
         self.root = folder / "project"
         self.bin = folder / "bin"
+        self.path = f"{self.bin}:{programs}"
         self._log = folder / "log"
         self.bin.mkdir()
-        for place in ("/usr/sbin", "/usr/bin"):
-            for program in Path(place).iterdir():
-                link = self.bin / program.name
-                if not program.name.startswith(("qemu-system-", "apt-get", "sudo")) and not link.is_symlink():
-                    link.symlink_to(program)
         for name in ("clang", "llvm-strip"):  # where they are, they are
-            if not (self.bin / name).exists():
+            if not (programs / name).exists():
                 self.script(self.bin / name, EMULATOR)
         brings = "".join(
             f"    {arch.qemu_package}) printf '%s' '{EMULATOR}' >{self.bin}/{arch.qemu};"
@@ -103,7 +99,7 @@ class Machine:
         return subprocess.run(
             [program or self.root / "run", *words],
             cwd=self.root,
-            env={"PATH": str(self.bin), "LOG": str(self._log), "HOME": str(self.root), **env},
+            env={"PATH": self.path, "LOG": str(self._log), "HOME": str(self.root), **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -124,11 +120,23 @@ class Machine:
         ]
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of this machine, but for emulators and what installs them."""
+    folder = tmp_path_factory.mktemp("programs")
+    for place in ("/usr/sbin", "/usr/bin"):
+        for program in Path(place).iterdir():
+            link = folder / program.name
+            if not program.name.startswith(("qemu-system-", "apt-get", "sudo")) and not link.is_symlink():
+                link.symlink_to(program)
+    return folder
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, programs: Path) -> Machine:
     if OWN is None:
         pytest.skip("this machine is of no architecture of the table")
-    return Machine(tmp_path)
+    return Machine(tmp_path, programs=programs)
 
 
 def own() -> str:

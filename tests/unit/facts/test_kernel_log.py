@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.facts.kernel_log import CRASH_LINES, EXCERPT_LINES, SPLATS, crash_excerpt, fatal_line, find_splats, plain
@@ -161,7 +161,6 @@ def test_an_excerpt_without_an_end_is_bounded() -> None:
     assert len(excerpt.splitlines()) == EXCERPT_LINES
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(SPLAT_LINES), st.sampled_from(ORDINARY), st.text(max_size=40)), max_size=40))
 def test_any_log_is_read_and_every_excerpt_is_of_it(log: list[str]) -> None:
     found = find_splats(log)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.facts.records import TAIL_LINES, ending_of
@@ -82,7 +82,6 @@ def test_what_is_no_mark_of_a_step_tells_no_step(line: str) -> None:
     assert ending_of(what="w", console=f"{line}\n", qemu_reason=None, qemu_gone=False).step is None
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from([None, "guest-reset", "guest-shutdown", "x"]), st.booleans())
 def test_no_ending_is_a_good_one(console: str, reason: str | None, gone: bool) -> None:
     ending = ending_of(what="w", console=console, qemu_reason=reason, qemu_gone=gone)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import CASE_ID, changed, encoded, fed, golden_bytes, golden_lines, renumbered, sample_case
 
@@ -206,14 +206,12 @@ def test_the_wrong_field_is_named() -> None:
         parse_line(b'{"n": 3, "type": "step", "case": "c", "stage": "lunch", "op": "open", "what": "", "ok": true}')
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_line_or_an_agent_error(line: bytes) -> None:
     with contextlib.suppress(AgentError):
         assert Transcript().feed(line) is None
 
 
-@settings(deadline=None)
 @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), st.lists, max_leaves=5), st.data())
 def test_any_json_value_in_any_field_is_taken_or_an_agent_error(value: Any, data: st.DataObject) -> None:
     line = data.draw(st.sampled_from(golden_lines()))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import EXIT_HARNESS, CacheError, FetchError, UsageError
@@ -443,7 +443,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(JSON, JSON)
 def test_a_key_is_the_same_for_the_same_parts_and_differs_for_others(one: Any, other: Any) -> None:
     assert digest(one) == digest(json.loads(json.dumps(one)))

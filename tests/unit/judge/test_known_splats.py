@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import changed, record_of, sample_case
 
@@ -159,7 +159,6 @@ def test_each_expired_entry_is_told_with_its_date_and_what_to_do() -> None:
     assert second.startswith("matrix.yaml: known-splats[2] (/other/")
 
 
-@settings(deadline=None)
 @given(
     splats=st.lists(st.sampled_from([WARNING, BUG, "Oops: 0000 [#1]"]), max_size=5),
     patterns=st.lists(st.sampled_from(["release", "sleeping", "Oops", "never"]), max_size=4),

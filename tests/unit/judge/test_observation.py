@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.config.steps import Observation
@@ -209,7 +209,6 @@ def test_an_event_in_words(seen: dict[str, Any], words: str) -> None:
     assert describe(seen) == words
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -819,7 +819,7 @@ def test_a_transcript_cut_around_any_line_end_never_works(tmp_path: Path, failur
                 assert found.kind == K.LOST, WHOLE[:cut][-60:]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cut=st.integers(min_value=0, max_value=ANSWERED - 1),
     failure=st.sampled_from(FAILURES),
@@ -836,7 +836,7 @@ def test_a_transcript_cut_at_any_byte_never_works(
     assert judge(found, WORKS)[0] in (Verdict.FAIL, Verdict.ERROR)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(min_value=0, max_value=29), min_size=1, max_size=29))
 def test_a_transcript_without_some_of_its_lines_never_works(tmp_path: Path, dropped: set[int]) -> None:
     lines = [line for index, line in enumerate(WHOLE.splitlines(keepends=True)) if index not in dropped]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.verdict import judge, refusal_differences
@@ -129,7 +129,6 @@ def test_an_expected_failure_that_starts_to_work_is_told() -> None:
     assert "works, though expected not to (refused: as the case says)" in reason
 
 
-@settings(deadline=None)
 @given(
     kind=st.sampled_from(sorted(K)),
     wanted=st.sampled_from(EXPECTED),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import GOLDEN
 
@@ -166,7 +166,6 @@ def test_an_expectation_holds_the_class_too() -> None:
 TEXTS = st.text(max_size=60)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"op": st.sampled_from(["load", "attach", "tail-call", "x"])},

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import GOLDEN, X86, check_golden
 
@@ -128,7 +128,6 @@ def test_a_comma_in_a_path_is_doubled() -> None:
     assert "socket,id=ssh,path=/a,,b,,/ssh,server=on,wait=off" in argv
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=30))
 def test_no_path_adds_an_option_of_its_own(name: str) -> None:
     folder = Path("/x") / name

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import ROOT, X86
 
@@ -53,7 +53,6 @@ def test_no_forwarded_port_is_told(text: str) -> None:
     assert caught.value.exit_code == EXIT_HARNESS
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_answer_is_a_port_or_told(text: str) -> None:
     with contextlib.suppress(QemuError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record_of, renumbered, sample_case
 
@@ -99,7 +99,6 @@ def test_a_case_that_kills_its_guest_costs_one_more_boot_and_no_other_case(kille
     assert guests.given == [["a", "b", "c"], *([later] if later else [])]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcdef"), unique=True), st.sets(st.sampled_from("abcdef")))
 def test_every_case_gets_its_own_answer_in_as_few_boots_as_deaths_allow(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], killers: set[str]

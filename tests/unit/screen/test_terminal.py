@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -123,7 +123,6 @@ def test_what_a_guest_says_commands_neither_terminal_nor_table(terminal: bool) -
     assert "[/red][bold]" in out.getvalue(), "it is shown as it is, as far as it can be"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_can_be_shown(text: str) -> None:
     shown, out = console()

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import package_file
 
@@ -107,7 +107,6 @@ def test_all_versions_are_there_in_debians_order(versions: list[str]) -> None:
         assert [each.package.version for each in found["linux"]] == versions[::-1]
 
 
-@settings(deadline=None)
 @given(st.permutations(["1", "1.0", "1~rc1", "1-1", "1+b1", "0:2", "1:0", "10", "9"]))
 def test_the_order_of_the_index_does_not_matter(versions: list[str]) -> None:
     found = parse_stanzas("\n".join(stanza("p", version) for version in versions))

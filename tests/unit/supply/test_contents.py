@@ -4,7 +4,7 @@ import fnmatch
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import ROOT
 
@@ -45,7 +45,6 @@ def test_patterns(path: str, pattern: str, fits: bool) -> None:
     assert not matches(path, [])
 
 
-@settings(deadline=None)
 @given(st.text("ab/.*?[]-", max_size=10), st.text("ab/.-", max_size=10))
 def test_any_pattern_can_be_asked(pattern: str, path: str) -> None:
     try:
@@ -57,7 +56,6 @@ def test_any_pattern_can_be_asked(pattern: str, path: str) -> None:
         assert found == fnmatch.fnmatchcase(path, pattern)
 
 
-@settings(deadline=None)
 @given(st.text("ab/.+()$^", max_size=10))
 def test_a_path_without_wild_cards_fits_itself_alone(path: str) -> None:
     assert matches(path, [path])

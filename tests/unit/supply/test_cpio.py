@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import RELEASE, ROOT, kernel_files
 
@@ -81,7 +81,6 @@ NODES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(NODES, max_size=8, unique_by=lambda node: node.path), st.randoms(use_true_random=False))
 def test_any_archive(nodes: list[Node], rng: random.Random) -> None:
     data = cpio.archive(nodes)
@@ -178,13 +177,11 @@ NODES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(NODES, max_size=6), st.binary(max_size=20))
 def test_what_was_written_is_read_back(nodes: list[Node], behind: bytes) -> None:
     assert list(cpio.read(cpio.archive(nodes) + behind)) == sorted(nodes, key=lambda node: node.path)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2000))
 def test_an_archive_that_is_cut_off_is_told(cut: int) -> None:
     whole = cpio.archive(SAMPLE)
@@ -198,7 +195,6 @@ def test_an_archive_that_is_cut_off_is_told(cut: int) -> None:
     assert read == entries[: len(read)], "no entry is cut off itself"
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=300), st.booleans(), st.dictionaries(st.integers(0, 700), st.integers(0, 255), max_size=5))
 def test_garbage_is_told(data: bytes, begin: bool, changes: dict[int, int]) -> None:
     image = bytearray(cpio.archive(SAMPLE) if begin else data)

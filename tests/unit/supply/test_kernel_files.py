@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import RELEASE, X86, x86_image
 
@@ -34,7 +34,6 @@ def test_a_release_that_cannot_be_read_is_none(data: bytes) -> None:
     assert release_of_image(data) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from(list(ARCHITECTURES.values())))
 def test_any_bytes_are_looked_at(data: bytes, arch: Architecture) -> None:
     assert looks_like_kernel(data, arch) == any(data[at:].startswith(magic) for at, magic in arch.kernel_magic)

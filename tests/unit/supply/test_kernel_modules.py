@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import FetchError
@@ -47,7 +47,6 @@ def test_what_is_no_module_file_gives_none(text: str) -> None:
     assert parse_show_depends(text) == []
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -67,7 +66,6 @@ def test_paths_with_spaces_and_options_are_told_apart(entries: list[tuple[str, s
 PATHS = [Path(f"m{number}.ko") for number in range(8)]
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.lists(st.sets(st.sampled_from(PATHS)), max_size=5))
 def test_consistent_orders_are_all_kept(rng: random.Random, chosen: list[set[Path]]) -> None:
     whole = PATHS[:]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import ROOT, package_file
 
@@ -51,7 +51,6 @@ KERNELS = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(WORDS, KERNELS, max_size=3))
 def test_any_lock_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, DebianPin]

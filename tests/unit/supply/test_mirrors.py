@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import GOLDEN, check_golden
 
@@ -35,7 +35,6 @@ def test_the_golden_hosts_are_there() -> None:
     assert {"debian-deb822", "debian-old", "debian-others-first", "ubuntu", "ubuntu-others"} <= names
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_output_is_read(text: str) -> None:
     assert set(parse_update_uris(text)) <= set(ENVIRONMENT)
@@ -124,7 +123,6 @@ ADDRESSES = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(ADDRESSES, ADDRESSES, ADDRESSES)
 def test_bases_and_origins_go_together(
     environment: dict[str, str], configured: dict[str, str | None], host: dict[str, str]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from unit_samples import ROOT, X86, written_case
+from unit_samples import ROOT, SOME_NOW, X86, written_case
 
 from harness.config.case import WrittenCase, load_case
 from harness.errors import EXIT_USAGE, CompileError, MissingToolError, ObjectFileError
@@ -277,7 +277,6 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         check_object(tmp_path / "none.bpf.o", X86)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_an_object_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.bpf.o"
@@ -351,7 +350,7 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
+@pytest.mark.parametrize("arch", SOME_NOW, ids=list(ARCHITECTURES))
 @pytest.mark.parametrize("order", [1, -1], ids=["before", "behind"])
 @pytest.mark.parametrize("headers", HEADERS)
 def test_the_shared_headers_stand_beside_a_users_own(

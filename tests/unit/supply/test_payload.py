@@ -12,7 +12,7 @@ from pathlib import Path
 import lz4.block
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import x86_image
 
@@ -123,7 +123,6 @@ def test_what_is_no_such_image_is_told(image: bytes, words: str) -> None:
 
 
 @each
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_an_image_that_is_cut_off_is_never_a_kernel(packer: str, data: st.DataObject) -> None:
     packed = PACKERS[packer](KERNEL)
@@ -135,7 +134,6 @@ def test_an_image_that_is_cut_off_is_never_a_kernel(packer: str, data: st.DataOb
 
 
 @each
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_damaged_image_is_told_in_one_way(packer: str, data: st.DataObject) -> None:
     image = bytearray(bz_image(PACKERS[packer](KERNEL)))
@@ -147,7 +145,6 @@ def test_a_damaged_image_is_told_in_one_way(packer: str, data: st.DataObject) ->
         assert payload(bytes(image)).startswith(b"\x7fELF")
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["gzip", "xz", "lzma", "bzip2", "zstd", "lz4"]), st.integers(0, 16), st.binary(max_size=200))
 def test_any_data_behind_a_packers_magic_is_told_in_one_way(packer: str, kept: int, data: bytes) -> None:
     with contextlib.suppress(NoPayloadError):
@@ -182,7 +179,6 @@ def test_a_note_that_is_no_segments_of_notes_does_not_count() -> None:
     assert not has_pvh_entry(bytes(image))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_have_it_or_not(data: bytes, begin: bool) -> None:
     assert has_pvh_entry(elf(PVH)[: 64 if begin else 0] + data) in (True, False)

@@ -1,0 +1,119 @@
+"""`invoke lint` and `invoke test`: which linters run, which tests, and what decides the exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from harness.cli import checks
+
+LINTER = """\
+#!{python}
+import sys
+name = {name!r}
+sys.exit(f"{{name}} complains" if (open("bad").read().split() + [""])[0] == name else 0)
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose linters complain where a file says so, and which has two tests."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "python").symlink_to(sys.executable)
+    for name in ("ruff", "mypy"):
+        (tools / name).write_text(LINTER.format(python=sys.executable, name=name))
+        (tools / name).chmod(0o755)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "bad").write_text("")
+    (project / "pytest.ini").write_text("[pytest]\nmarkers =\n    vm: guests\n    nightly: long\n")
+    (project / "test_both.py").write_text("def test_good(): pass\ndef test_other(): assert not open('bad').read()\n")
+    monkeypatch.setattr(checks, "linter_argv", lambda linter: [str(tools / linter.split()[0]), *linter.split()[1:]])
+    return project
+
+
+def test_linters_come_from_beside_this_python() -> None:
+    assert checks.linter_argv("ruff check .") == [str(Path(sys.executable).parent / "ruff"), "check", "."]
+    for linter in checks.LINTERS:
+        assert Path(checks.linter_argv(linter)[0]).exists()
+
+
+@pytest.mark.parametrize(("bad", "code"), [("", 0), ("ruff", 1), ("mypy", 1)])
+def test_lint(root: Path, bad: str, code: int) -> None:
+    (root / "bad").write_text(bad)
+    assert checks.lint(root=root) == code
+
+
+def test_all_linters_are_asked(root: Path) -> None:
+    (root / "bad").write_text("ruff")
+    assert checks.complaints(root) == ["ruff check .:\nruff complains", "ruff format --check .:\nruff complains"]
+
+
+@pytest.mark.parametrize(("bad", "only", "code"), [("", "", 0), ("mypy", "good", 1), ("nobody", "", 1)])
+def test_both_decide_the_exit_code_of_test(
+    root: Path, bad: str, only: str, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (root / "bad").write_text(bad)
+    assert checks.test(root=root, vm=True, nightly=False, only=only) == code
+    assert ("mypy complains" in capfd.readouterr().out) == (bad == "mypy")
+
+
+@pytest.mark.parametrize(
+    ("vm", "nightly", "marks"),
+    [
+        (True, True, None),
+        (True, False, "not nightly"),
+        (False, True, "not vm"),
+        (False, False, "not vm and not nightly"),
+    ],
+)
+def test_which_tests_run(vm: bool, nightly: bool, marks: str | None) -> None:
+    words = checks.pytest_words(vm=vm, nightly=nightly, only="", cores=2)
+    assert (words[words.index("-m") + 1] if "-m" in words else None) == marks
+    assert ("--hypothesis-profile" in words) == nightly
+    assert ("tests/unit" in words) == (not vm)
+
+
+@pytest.mark.parametrize(
+    ("vm", "only", "cores", "parallel"),
+    [(False, "", 2, True), (False, "", 1, False), (True, "", 2, False), (False, "cache", 2, False)],
+)
+def test_where_no_guest_needs_the_machine_tests_run_in_parallel(
+    vm: bool, only: str, cores: int, parallel: bool
+) -> None:
+    words = checks.pytest_words(vm=vm, nightly=False, only=only, cores=cores)
+    assert ("-n" in words) == parallel
+
+
+EXAMPLES = """\
+from hypothesis import given, settings, strategies
+def test_this():
+    assert settings().max_examples == 300
+"""
+
+
+def test_at_night_properties_have_more_examples(tmp_path: Path) -> None:
+    """With the real conftest.py: what the command line says comes after what that file says."""
+    assert settings.get_profile("ordinary").max_examples == 20
+    here = Path(__file__).parents[2]
+    for name in ("conftest.py", "projects.py"):
+        (tmp_path / name).symlink_to(here / name)
+    (tmp_path / "test_this.py").write_text(EXAMPLES)
+    words = checks.pytest_words(vm=True, nightly=True, only="", cores=1)
+    path = os.pathsep.join([str(here.parent), str(here), str(here / "unit")])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

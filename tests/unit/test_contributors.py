@@ -75,9 +75,10 @@ def test_editors_and_the_linter_agree_on_the_length_of_a_line() -> None:
     assert int(parser["*"]["max_line_length"]) == PROJECT["tool"]["ruff"]["line-length"]
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/architecture.md"]
-)
+PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", (ROOT / page).read_text())
@@ -92,3 +93,4 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_a_page_for_readers_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
+    assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= 120

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.bench.samples import PHASES
+from harness.bench.samples import KERNEL, PHASES, PROCESS, REST, USERLAND
+from harness.model.phases import Phase
 from harness.reports.markdown import escape
 from harness.reports.templating import template
 
@@ -26,35 +27,40 @@ RATIOS = {
     "jobs2_over_ideal": "matrix: wall time × 2 jobs / sum of single times (warm)",
 }
 
+FLOOR = "floor"
+"""The bar, and the only phase of it, that the others are compared with."""
+
 COLOURS = {
-    "floor": "#6e7781",
-    "fetch": "#d0d7de",
-    "start": "#a475f9",
-    "kernel": "#0969da",
-    "userland": "#54aeff",
-    "connect": "#1b7c83",
-    "push": "#2da44e",
-    "agent": "#4ac26b",
-    "cases": "#1a7f37",
-    "shutdown": "#bf8700",
-    "rest": "#eac54f",
-    "process": "#ffb77c",
+    FLOOR: "#6e7781",
+    Phase.FETCH: "#d0d7de",
+    Phase.START: "#a475f9",
+    KERNEL: "#0969da",
+    USERLAND: "#54aeff",
+    Phase.CONNECT: "#1b7c83",
+    Phase.PUSH: "#2da44e",
+    Phase.AGENT: "#4ac26b",
+    Phase.CASES: "#1a7f37",
+    Phase.SHUTDOWN: "#bf8700",
+    REST: "#eac54f",
+    PROCESS: "#ffb77c",
 }
 """The colour of each phase in the plot."""
 
 MEANINGS = {
-    "floor": "the kernel as shipped, power-off at its init",
-    "fetch": "kernel, image and objects taken from the cache",
-    "start": "cold: initramfs written, kernel unpacked, QEMU started; warm: snapshot verified and restored, greeting",
-    "kernel": "firmware and kernel, up to init",
-    "userland": "cold: init to SSH; warm: greeting to SSH",
-    "connect": "SSH handshake",
-    "push": "the job and its objects pushed by SFTP; cold: the agent, too",
-    "agent": "up to the agent's first line",
-    "cases": "the cases",
-    "shutdown": "power-off",
-    "rest": "what the run takes beside its guest",
-    "process": "Python's start, objects, keys; the reports",
+    FLOOR: "the kernel as shipped, power-off at its init",
+    Phase.FETCH: "kernel, image and objects taken from the cache",
+    Phase.START: (
+        "cold: initramfs written, kernel unpacked, QEMU started; warm: snapshot verified and restored, greeting"
+    ),
+    KERNEL: "firmware and kernel, up to init",
+    USERLAND: "cold: init to SSH; warm: greeting to SSH",
+    Phase.CONNECT: "SSH handshake",
+    Phase.PUSH: "the job and its objects pushed by SFTP; cold: the agent, too",
+    Phase.AGENT: "up to the agent's first line",
+    Phase.CASES: "the cases",
+    Phase.SHUTDOWN: "power-off",
+    REST: "what the run takes beside its guest",
+    PROCESS: "Python's start, objects, keys; the reports",
 }
 
 _WIDTH, _LEFT, _TOP, _BAR, _STEP = 760, 60, 34, 26, 40
@@ -90,7 +96,7 @@ def table(document: Mapping[str, Any], *, plot: str | None = None) -> str:
 
 def plot(document: Mapping[str, Any]) -> str:
     """Return the phases of floor, cold and warm as an SVG picture that needs nothing from elsewhere."""
-    bars = {"floor": {"floor": _median(document["floor"])}}
+    bars = {FLOOR: {FLOOR: _median(document["floor"])}}
     for start in _STARTS:
         bars[start] = {name: _median(found) for name, found in _phases(document, start).items()}
     longest = max(1e-9, *(math.fsum(parts.values()) for parts in bars.values()))

@@ -7,21 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.phases import Phase
 from harness.model.results import OutcomeKind, Report, Start
 
-PHASES = (
-    "fetch",
-    "start",
-    "kernel",
-    "userland",
-    "connect",
-    "push",
-    "agent",
-    "cases",
-    "shutdown",
-    "rest",
-    "process",
-)
+KERNEL, USERLAND, REST, PROCESS = "kernel", "userland", "rest", "process"
+DIVIDED = {Phase.BOOT: (KERNEL, USERLAND), Phase.TOTAL: (REST, PROCESS)}
+PHASES = tuple(str(name) for phase in Phase for name in DIVIDED.get(phase, (phase,)))
 """Where the seconds of a whole process go, in their order. A warm run has no `kernel`.
 
 `process` is what the process takes beside its run: Python's start, and building the objects before; the reports after.
@@ -62,13 +53,13 @@ class RunSample:
 
 def run_sample(report: Report, *, process: float, start: Start) -> RunSample:
     """Return the sample that a process of `process` seconds left in its report; `start` is what was asked for."""
-    totals = [kernel.seconds.get("total", 0.0) for kernel in report.kernels]
+    totals = [kernel.seconds.get(Phase.TOTAL, 0.0) for kernel in report.kernels]
     phases: dict[str, float] = {}
     if len(report.kernels) == 1:
         kernel = report.kernels[0]
         phases = _phases(kernel.seconds, kernel.environment, start=start)
-        phases["rest"] = report.run.seconds - math.fsum(phases.values())
-        phases["process"] = process - report.run.seconds
+        phases[REST] = report.run.seconds - math.fsum(phases.values())
+        phases[PROCESS] = process - report.run.seconds
         phases = {name: round(max(0.0, phases[name]), 4) for name in PHASES if name in phases}
     return RunSample(
         process=round(process, 4),
@@ -88,14 +79,14 @@ def _phases(seconds: Mapping[str, float], environment: Mapping[str, Any], *, sta
     The guest's clock begins with its kernel. So what the host saw from QEMU's start to the agent's first line, less
     what that clock showed then, is the firmware (and QEMU's own); and the kernel came to its init at `init_uptime`.
     """
-    phases = {name: value for name, value in seconds.items() if name not in ("boot", "total")}
-    boot = seconds.get("boot", 0.0)
+    phases = {name: value for name, value in seconds.items() if name not in DIVIDED}
+    boot = seconds.get(Phase.BOOT, 0.0)
     at_init, at_hello = _seconds(environment.get("init_uptime")), _seconds(environment.get("uptime"))
     if start is Start.COLD and at_init is not None and at_hello is not None:
-        between = math.fsum(seconds.get(name, 0.0) for name in ("connect", "push", "agent"))
+        between = math.fsum(seconds.get(name, 0.0) for name in (Phase.CONNECT, Phase.PUSH, Phase.AGENT))
         before_kernel = boot + between - at_hello
-        phases["kernel"] = min(boot, max(0.0, before_kernel + at_init))
-    phases["userland"] = boot - phases.get("kernel", 0.0)
+        phases[KERNEL] = min(boot, max(0.0, before_kernel + at_init))
+    phases[USERLAND] = boot - phases.get(KERNEL, 0.0)
     return phases
 
 

@@ -24,6 +24,7 @@ from harness.guest.boot import SETTLE, booted, connected
 from harness.guest.clock import uptime_problem
 from harness.guest.connection import Connection
 from harness.guest.parcel import IN_GUEST, PARCELS, job_parcel
+from harness.model.phases import Phase
 from harness.qemu.process import QemuProcess, wait_until
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
@@ -45,17 +46,18 @@ Starting = Callable[[GuestPlan], AbstractContextManager[QemuProcess]]
 
 
 class Stopwatch:
-    """Adds up the seconds of named phases, one at a time."""
+    """Adds up the seconds of phases, one at a time."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds, self._name, self._since = seconds, "", time.monotonic()
+        self._seconds, self._since = seconds, time.monotonic()
+        self._phase: Phase | None = None
 
-    def switch(self, name: str) -> None:
-        """End the present phase and begin the phase `name`; the empty name begins none."""
+    def switch(self, phase: Phase | None) -> None:
+        """End the present phase and begin `phase`; None begins no other."""
         now = time.monotonic()
-        if self._name:
-            self._seconds[self._name] = self._seconds.get(self._name, 0.0) + now - self._since
-        self._name, self._since = name, now
+        if self._phase is not None:
+            self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
+        self._phase, self._since = phase, now
 
 
 def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionFacts:
@@ -70,22 +72,22 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
     problems: list[str] = []
     watch = Stopwatch(seconds)
     transcript = Transcript()
-    watch.switch("start")
+    watch.switch(Phase.START)
     with start(plan) as qemu:
         try:
             with ExitStack() as stack:
-                watch.switch("boot")
+                watch.switch(Phase.BOOT)
                 connection = stack.enter_context(connected(plan, qemu))
-                watch.switch("push")
-                seconds["connect"] = connection.handshake_seconds
-                seconds["boot"] -= connection.handshake_seconds
+                watch.switch(Phase.PUSH)
+                seconds[Phase.CONNECT] = connection.handshake_seconds
+                seconds[Phase.BOOT] -= connection.handshake_seconds
                 _run_agent(plan, qemu, connection, cases, transcript, watch=watch)
-                watch.switch("shutdown")
+                watch.switch(Phase.SHUTDOWN)
                 problems += _power_off(plan, qemu, connection)
             ending = None
         except BpfmatrixError as error:
             ending = _ending(error, qemu)
-        watch.switch("")
+        watch.switch(None)
         tail, memory = console_tail(qemu.console_text().splitlines()), qemu.peak_memory
     records, more = collected(transcript, cases, ending)
     stopped = transcript.last.get("stopped")
@@ -132,7 +134,7 @@ def _run_agent(
     except GuestConnectionError:
         left()  # a guest that was only too slow meets the deadline
         raise
-    watch.switch("agent")
+    watch.switch(Phase.AGENT)
     with (plan.folder / "agent.jsonl").open("ab", buffering=0) as log:
         for line in connection.lines(AGENT_COMMAND, errors=errors, timeout=left, hold=True):
             log.write(line + b"\n")
@@ -142,7 +144,7 @@ def _run_agent(
             if record["type"] in ("hello", "case", "case-end"):
                 begun = time.monotonic()
             if record["type"] == "hello":
-                watch.switch("cases")
+                watch.switch(Phase.CASES)
                 if not qemu.has_agent:  # a restored guest's clock was compared before its snapshot was kept
                     _check_uptime(qemu, transcript)
                 _check_release(plan.kernel, transcript.environment)

@@ -11,6 +11,7 @@ from harness.errors import SnapshotError
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
 from harness.guest.snapshots import Snapshots
+from harness.model.phases import Phase
 from harness.model.results import Start
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
@@ -54,5 +55,5 @@ class Starter:
         result = run_session(plan, cases)
         seconds = dict(result.seconds)
         if notices:
-            seconds["start"] = seconds.get("start", 0.0) + failed
+            seconds[Phase.START] = seconds.get(Phase.START, 0.0) + failed
         return replace(result, start=Start.COLD, seconds=seconds, notices=(*result.notices, *notices))

@@ -13,6 +13,7 @@ from harness.judge.expectation import choose
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
+from harness.model.phases import Phase
 from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, Stage
 from harness.scenario.case import Case
 
@@ -42,7 +43,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
     own = allow.concerning(arch=facts.arch, version=version)
     if facts.failure is not None:
         return KernelResult(name=facts.row.name, arch=facts.arch, package=facts.package)
-    seconds = {**facts.seconds, "total": math.fsum(facts.seconds.values())}
+    seconds = {**facts.seconds, Phase.TOTAL: math.fsum(facts.seconds.values())}
     return KernelResult(
         name=facts.row.name,
         arch=facts.arch,

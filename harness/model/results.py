@@ -287,8 +287,8 @@ class PackageInfo:
 class KernelResult:
     """One kernel of the grid: what ran, how, and how long each phase took.
 
-    `seconds` maps a phase (`fetch`, `start`, `boot`, `connect`, `agent`, `cases`, `shutdown`, `total`)
-    to seconds, summed over the guests that this kernel needed. `environment` is what the agent reported.
+    `seconds` maps a phase (phases.py) to seconds, summed over the guests that this kernel needed. `environment` is
+    what the agent reported.
     `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
     `problems` are things that no single cell can carry, each a sentence. `run` is the id of the run whose guests gave
     the answers, "" for the run that is reported.

@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.model.phases import Phase
 from harness.model.results import CellResult, Report
 from harness.reports import grid, wording
-
-PHASES = ("fetch", "start", "boot", "connect", "push", "agent", "cases", "shutdown", "total")
-"""The phases of a kernel, in their order; a column is left out where no kernel has it."""
 
 MOST_CASES = 5
 """How many of the slowest cases are named."""
@@ -25,8 +23,11 @@ class Costs:
 
 
 def by_kernel(report: Report) -> Costs:
-    """Return each kernel's seconds by phase, and what the cases of its shared guest and the isolated ones add up to."""
-    phases = [phase for phase in PHASES if any(phase in kernel.seconds for kernel in report.kernels)]
+    """Return each kernel's seconds by phase, and what the cases of its shared guest and the isolated ones add up to.
+
+    A phase that no kernel has is no column.
+    """
+    phases = [phase for phase in Phase if any(phase in kernel.seconds for kernel in report.kernels)]
     cells = grid.cells_in_order(report)
     rows = []
     for kernel in report.kernels:
@@ -34,7 +35,7 @@ def by_kernel(report: Report) -> Costs:
         shared = _sum(cell for cell in own if not cell.isolated)
         isolated = _sum(cell for cell in own if cell.isolated)
         rows.append((kernel.name, *(wording.duration(kernel.seconds.get(phase)) for phase in phases), shared, isolated))
-    return Costs(columns=("kernel", *phases, "cases sharing a guest", "isolated cases"), rows=tuple(rows))
+    return Costs(columns=("kernel", *map(str, phases), "cases sharing a guest", "isolated cases"), rows=tuple(rows))
 
 
 def slowest(report: Report) -> Costs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.model.phases import Phase
 from harness.model.results import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
 from harness.reports import cost, grid, text, wording
 from harness.reports.bounded import bounded
@@ -167,7 +168,7 @@ def _kernel_row(kernel: KernelResult) -> tuple[str, ...]:
         kernel.accel or "-",
         wording.package(kernel.package),
         str(kernel.boots),
-        wording.duration(kernel.seconds.get("total")),
+        wording.duration(kernel.seconds.get(Phase.TOTAL)),
     )
 
 

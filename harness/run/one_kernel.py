@@ -9,6 +9,7 @@ from harness.errors import BpfmatrixError
 from harness.facts.kernel import KernelFacts, with_session
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
+from harness.model.phases import Phase
 from harness.model.rows import Row
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
@@ -27,7 +28,7 @@ def facts_of(plan: GuestPlan, *, qemu_version: str = "", fetch_seconds: float | 
         accel=plan.accel,
         transport="serial" if plan.serial else "network",
         qemu_version=qemu_version,
-        seconds={} if fetch_seconds is None else {"fetch": fetch_seconds},
+        seconds={} if fetch_seconds is None else {Phase.FETCH: fetch_seconds},
     )
 
 

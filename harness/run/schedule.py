@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.config.matrix import Kernel
+from harness.model.phases import Phase
 
 
 def longest_first(kernels: Sequence[Kernel], seconds: Mapping[str, float]) -> list[Kernel]:
@@ -23,6 +24,6 @@ def last_seconds(results: Path) -> dict[str, float]:
     try:
         kernels = json.loads((results / "latest" / "report.json").read_text())["kernels"]
         times = {each["name"]: each["seconds"] for each in kernels if each["seconds"]}
-        return {str(name): float(each["total"]) - float(each.get("fetch", 0.0)) for name, each in times.items()}
+        return {str(name): float(each[Phase.TOTAL]) - float(each.get(Phase.FETCH, 0.0)) for name, each in times.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

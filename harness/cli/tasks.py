@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
+
+from harness.host.start_up import leave
 
 
 @contextmanager
@@ -25,12 +24,6 @@ def errors_shown() -> Iterator[None]:
         raise Exit("bpfmatrix: interrupted", code=EXIT_HARNESS) from None
     except BpfmatrixError as error:
         raise Exit(f"bpfmatrix: {error}", code=error.exit_code) from error
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process, without looking for garbage among all that is there."""
-    gc.freeze()
-    sys.exit(code)
 
 
 _FILTERS = {
@@ -83,7 +76,7 @@ def matrix(
             cold=cold,
             resume=Path(resume) if resume else None,
         )
-    _leave(code)
+    leave(code)
 
 
 @task(
@@ -100,7 +93,7 @@ def judge(_context: Context, run: str, rules: str = "recorded", matrix_file: str
 
     with errors_shown():
         code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file))
-    _leave(code)
+    leave(code)
 
 
 @task(
@@ -137,7 +130,7 @@ def watch(
             accel=accel or None,
             jobs=jobs,
         )
-    _leave(code)
+    leave(code)
 
 
 @task(iterable=["arch"], help={"arch": _FILTERS["arch"], "matrix_file": "The matrix file (default: matrix.yaml)."})
@@ -183,7 +176,7 @@ def shell(_context: Context, kernel: str, accel: str = "", matrix_file: str = "m
 
     with errors_shown():
         code = commands.shell(matrix_file=Path(matrix_file), kernel=kernel, accel=accel or None)
-    _leave(code)
+    leave(code)
 
 
 @task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
@@ -193,7 +186,7 @@ def doctor(_context: Context, matrix_file: str = "matrix.yaml") -> None:
 
     with errors_shown():
         code = commands.doctor(matrix_file=Path(matrix_file))
-    _leave(code)
+    leave(code)
 
 
 @task(help={"results": "Remove the results of earlier runs, too."})
@@ -242,7 +235,7 @@ def bench(
             output=Path(output) if output else None,
             page_file=Path(page) if page else None,
         )
-    _leave(code)
+    leave(code)
 
 
 @task(
@@ -291,4 +284,4 @@ def mutants(
                 cold=cold,
             )
         )
-    _leave(code)
+    leave(code)

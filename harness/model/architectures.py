@@ -1,6 +1,6 @@
 """Facts per architecture, as one table. Nothing else in the code asks which architecture it is.
 
-To add one, add a row; docs/architecture.md says what else (a golden test, kernels in matrix.yaml).
+To add one, add a row; docs/decisions.md says what else (a golden test, kernels in matrix.yaml).
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ class Case:
         self._readers[step["map"]] = EventReader(self._lib, self._lib.call("bpf_map__fd", events))
 
     def do_trigger(self, step: dict[str, Any]) -> dict[str, Any]:
-        """Make the target run; the ends of a connection tell its events from others."""
+        """Make the target run; by the ends of a connection its events are known."""
         found = TRIGGERS[step["kind"]](self._state, step)
         self._ends = found.get("ends", {})
         return found

@@ -166,7 +166,7 @@ class CaseFile(CheckedModel):
     again: Again | None = Field(
         default=None,
         description="Between `observe` and `control`: other programs in the slots, the trigger once more, and what "
-        "must be seen then. It tells a tracer that sees the return value from one that always says the same.",
+        "must be seen then. It distinguishes a tracer that sees the return value from one that always says the same.",
     )
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
     objects: Mapping[ObjectName, ObjectFiles] = Field(

@@ -10,7 +10,7 @@ from harness.model.results import CellResult
 
 
 class Observer(Protocol):
-    """Is told how far a run is. All of it may be called from several threads."""
+    """Learns how far a run is. All of it may be called from several threads."""
 
     def shown(self) -> AbstractContextManager[None]:
         """Show it for the duration of the block, which is the whole run."""

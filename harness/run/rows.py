@@ -37,7 +37,7 @@ the reports must not wait for it."""
 
 LATER = ("paramiko", "tenacity", "harness.reports.writer")
 """Modules that no guest needs in order to start, in the order of their use: they are imported while the first starts.
-Where one is missing or broken the run ends at once, as with any other that lacks."""
+Where one is missing or broken the run ends at once, as with any other that is missing."""
 
 
 def build_faults(prepared: Prepared, arch: str) -> dict[str, BuildFault]:

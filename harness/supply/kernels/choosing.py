@@ -1,4 +1,4 @@
-"""Which build of a kernel is run: the one that is pinned, else the newest, and what the user is told of it."""
+"""Which build of a kernel is run: the one that is pinned, else the newest, and what the user learns of it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +21,8 @@ PARCELS = str(IN_GUEST / "in")
 """The pipe in the guest that takes parcels."""
 MODULES = IN_GUEST / ".modules"
 """Where the modules lie that cases name; beside it each case has a folder of its own name."""
+SHARED = IN_GUEST / ".shared"
+"""Where the objects lie whose sources cases share."""
 
 
 def agent_parcel(plan: GuestPlan) -> bytes:
@@ -33,16 +35,17 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
 
     An object that several cases have is sent once. Raises OSError where one cannot be read.
     """
-    sent: dict[Path, tuple[PurePosixPath, bytes]] = {}
+    places: dict[Path, PurePosixPath] = {}
+    files: dict[PurePosixPath, bytes] = {}
     jobs = []
     for case in cases:
         paths = {}
         for name, path in plan.objects[case.id].items():
-            if path not in sent:
-                sent[path] = IN_GUEST / case.id / f"{name}.o", _content(path)
-            paths[name] = sent[path][0]
+            if path not in places:
+                places[path] = _place(case, name, taken=files)
+                files[places[path]] = _content(path)
+            paths[name] = places[path]
         jobs.append((case, paths))
-    files = dict(sent.values())
     modules = {}
     for module in {module for case in cases for module in case.modules}:
         found = plan.kernel.case_modules.get(module, CaseModule())
@@ -52,6 +55,16 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     if plan.edit is not None:
         job = plan.edit(job)
     return _packed(plan.programs.agent if agent else b"", files=files, job=job)
+
+
+def _place(case: Case, name: str, *, taken: Container[PurePosixPath]) -> PurePosixPath:
+    """Return where an object lies in the guest: the same for all cases that share it, so that all reports say the same.
+
+    Two files of that name, as a changed one or one of another project, lie apart: the second in its case's folder.
+    """
+    folder, _, file = name.rpartition("/")
+    shared = SHARED / f"{file}.o"
+    return shared if folder and shared not in taken else IN_GUEST / case.id / f"{name}.o"
 
 
 def _content(path: Path) -> bytes:

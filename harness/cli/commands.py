@@ -250,8 +250,10 @@ def clean(*, results: Path | None) -> None:
 def schema(folder: Path) -> None:
     """Write the JSON Schemas."""
     from harness.config.schema import write_schemas
+    from harness.reports.document import REPORT_SCHEMA_FILE, report_schema
 
     write_schemas(folder)
+    (folder / REPORT_SCHEMA_FILE).write_text(report_schema(), encoding="utf-8")
 
 
 def grid(path: Path, *, report: Path) -> None:

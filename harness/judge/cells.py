@@ -39,13 +39,17 @@ def cell_of(
 
 def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> KernelResult:
     """Return what the reports say about a row; `allow` holds the known splats of all kernels."""
-    version = facts.version
+    row, version = facts.row, facts.version
     own = allow.concerning(arch=facts.arch, version=version)
     if facts.failure is not None:
-        return KernelResult(name=facts.row.name, arch=facts.arch, package=facts.package)
+        return KernelResult(
+            name=row.name, userland=row.userland, compiler=row.compiler, arch=facts.arch, package=facts.package
+        )
     seconds = {**facts.seconds, Phase.TOTAL: math.fsum(facts.seconds.values())}
     return KernelResult(
-        name=facts.row.name,
+        name=row.name,
+        userland=row.userland,
+        compiler=row.compiler,
         arch=facts.arch,
         release=str(facts.environment.get("release", facts.release)),
         version=version,

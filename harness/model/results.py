@@ -146,7 +146,7 @@ class Difference:
     text: str
     stage: Stage | None = None
     of: str = ""
-    seen: Any = None
+    seen: tuple[Mapping[str, Any], ...] | Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,10 +242,21 @@ class Expectation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartResult:
+    """A sub-result of a cell: a program of an object, a test case of a command. `name` is unique in its cell."""
+
+    name: str
+    outcome: Outcome
+    verdict: Verdict
+    verdict_reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellResult:
     """One kernel x one case: what was expected, what happened, what that means.
 
-    `isolated` says that the case had a guest of its own.
+    `isolated` says that the case had a guest of its own; `parts` are its sub-results, in their order. What they come to
+    is the cell's own verdict: counts and exit codes go by that.
     """
 
     kernel: str
@@ -257,6 +268,7 @@ class CellResult:
     verdict_reason: str
     start: Start | None = None
     isolated: bool = False
+    parts: tuple[PartResult, ...] = ()
 
 
 class Start(StrEnum):
@@ -285,8 +297,9 @@ class PackageInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelResult:
-    """One kernel of the grid: what ran, how, and how long each phase took.
+    """One row of the grid: what ran, how, and how long each phase took.
 
+    `name` is the row's (rows.py), and `userland` and `compiler` are "" where they are no axis of the matrix.
     `seconds` maps a phase (phases.py) to seconds, summed over the guests that this kernel needed. `environment` is
     what the agent reported.
     `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
@@ -295,6 +308,8 @@ class KernelResult:
     """
 
     name: str
+    userland: str = ""
+    compiler: str = ""
     arch: str
     release: str = ""
     version: str = ""

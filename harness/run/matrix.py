@@ -94,7 +94,7 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
         begun=lambda: write(lambda: journal.begin(plan)),
         keep=keep,
         note=notices.append,
-        seconds=last_seconds(results),
+        seconds=last_seconds(results) if len(plan.rows) > 1 else {},
     )
     begun = time.monotonic()
     try:

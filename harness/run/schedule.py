@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.config.matrix import Kernel
+from harness.errors import ConfigError
 from harness.model.phases import Phase
 
 
@@ -21,9 +21,14 @@ def last_seconds(results: Path) -> dict[str, float]:
 
     Only the order depends on it, so a report that cannot be read is no trouble.
     """
+    from harness.reports.json_report import parse  # noqa: PLC0415  a run of one kernel starts its guest without it
+
     try:
-        kernels = json.loads((results / "latest" / "report.json").read_text())["kernels"]
-        times = {each["name"]: each["seconds"] for each in kernels if each["seconds"]}
-        return {str(name): float(each[Phase.TOTAL]) - float(each.get(Phase.FETCH, 0.0)) for name, each in times.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        kernels = parse((results / "latest" / "report.json").read_text(encoding="utf-8")).kernels
+    except (OSError, UnicodeDecodeError, ConfigError):
         return {}
+    return {
+        kernel.name: kernel.seconds[Phase.TOTAL] - kernel.seconds.get(Phase.FETCH, 0.0)
+        for kernel in kernels
+        if Phase.TOTAL in kernel.seconds
+    }

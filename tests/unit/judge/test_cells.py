@@ -68,9 +68,14 @@ def test_a_row_with_axes_has_them_in_its_name() -> None:
     assert Row(kernel="6.1").name == "6.1"
     row = Row(kernel="6.1", userland="libbpf-1.4", compiler="clang-19")
     assert row.name == "6.1+libbpf-1.4+clang-19"
-    facts = kernel_facts(row=row)
-    (cell,) = cells(facts, some_cases("a"))
-    assert (cell.kernel, kernel_result(facts).name) == (row.name, row.name)
+    unreached = Failure(kind=K.NOT_RUN, reason="the run ended before it")
+    for facts in (kernel_facts(row=row), kernel_facts(row=row, failure=unreached)):
+        (cell,) = cells(facts, some_cases("a"))
+        found = kernel_result(facts)
+        assert (cell.kernel, found.name) == (row.name, row.name)
+        assert (found.userland, found.compiler) == ("libbpf-1.4", "clang-19")
+    plain = kernel_result(kernel_facts(row=Row(kernel="6.1")))
+    assert (plain.name, plain.userland, plain.compiler) == ("6.1", "", "")
 
 
 def test_a_case_that_cannot_be_built_is_the_users() -> None:

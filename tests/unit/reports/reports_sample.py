@@ -14,6 +14,7 @@ from harness.model.results import (
     Outcome,
     OutcomeKind,
     PackageInfo,
+    PartResult,
     Report,
     RunInfo,
     Stage,
@@ -90,6 +91,7 @@ def cell(
     outcome: Outcome,
     why: str,
     start: Start | None = None,
+    parts: tuple[PartResult, ...] = (),
 ) -> CellResult:
     """Return a cell of `CASES`."""
     return CellResult(
@@ -101,6 +103,7 @@ def cell(
         verdict=verdict,
         verdict_reason=why,
         start=start,
+        parts=parts,
     )
 
 
@@ -201,6 +204,15 @@ def nasty_report() -> Report:
                 errno=524,
             ),
             why=NASTY,
+            parts=(
+                PartResult(name="prog_works", outcome=PASSED, verdict=Verdict.PASS, verdict_reason="works"),
+                PartResult(
+                    name=f"prog {NASTY}",
+                    outcome=replace(refusal, reason=NASTY),
+                    verdict=Verdict.FAIL,
+                    verdict_reason=f"refused, expected to work {NASTY}",
+                ),
+            ),
         ),
         cell(
             "6.12",

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from harness.model.results import (
     AllowedSplat,
     CellResult,
+    Difference,
+    DifferenceKind,
     Expectation,
+    ExpectedDifference,
     KernelResult,
     Outcome,
     OutcomeKind,
     PackageInfo,
+    PartResult,
     Report,
     RunInfo,
     Stage,
@@ -73,6 +77,10 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
     allowed = st.builds(
         AllowedSplat, **dict.fromkeys(["line", "pattern", "reason", "link", "expires"], words), count=st.integers(1, 9)
     )
+    shown = st.lists(st.dictionaries(words, values, max_size=2), max_size=2).map(tuple)
+    seen = st.none() | st.integers(-9, 2**40) | words | shown
+    differ = {"step": words, "kind": st.sampled_from(DifferenceKind), "of": words, "seen": seen}
+    differences = st.builds(Difference, text=words, stage=st.none() | st.sampled_from(Stage), **differ)
     outcomes = st.builds(
         Outcome,
         kind=st.sampled_from(OutcomeKind),
@@ -86,9 +94,11 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         events=events,
         splats=lines,
         allowed_splats=st.lists(allowed, max_size=2).map(tuple),
+        differences=st.lists(differences, max_size=2).map(tuple),
         console_tail=lines,
         seconds=st.none() | _seconds(),
     )
+    parts = st.builds(PartResult, name=words, outcome=outcomes, verdict=st.sampled_from(Verdict), verdict_reason=words)
     expectations = st.builds(
         Expectation,
         outcome=st.sampled_from(OutcomeKind),
@@ -103,6 +113,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         version=words,
         since=lines,
         fixed=lines,
+        differences=st.lists(st.builds(ExpectedDifference, **differ), max_size=2).map(tuple),
     )
     runs = st.builds(
         RunInfo,
@@ -125,6 +136,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         verdict_reason=words,
         isolated=st.booleans(),
         start=st.none() | st.sampled_from(Start),
+        parts=st.lists(parts, max_size=2, unique_by=lambda part: part.name).map(tuple),
     )
 
     @st.composite

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,8 @@ from reports_sample import LOG, nasty_report, quiet_report
 from reports_strategies import CARRIED, HOSTILE, UNHURRIED, reports
 
 from harness.errors import ConfigError
-from harness.model.results import Report, Verdict
+from harness.model.results import CellResult, Difference, DifferenceKind, Outcome, Report, Verdict
+from harness.reports.document import CellDocument
 from harness.reports.json_report import LONGEST_TEXT, limited, parse, render
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
@@ -41,6 +42,8 @@ PROMISED: dict[str, set[str]] = {
     },
     "kernels": {
         "name",
+        "userland",
+        "compiler",
         "arch",
         "release",
         "version",
@@ -92,6 +95,7 @@ PROMISED: dict[str, set[str]] = {
         "isolated",
         "wrong_input",
         "start",
+        "parts",
     },
     "allowed_splats": {"line", "count", "pattern", "reason", "link", "expires"},
     "expected": {
@@ -117,12 +121,16 @@ PROMISED: dict[str, set[str]] = {
         "cause_name",
     },
 }
+PROMISED["parts"] = {"name"} | PROMISED["cells"] - {
+    *("kernel", "case", "title", "expected", "start", "isolated", "parts"),
+}
 
 
 def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return one object of each kind that `PROMISED` names, and that the document has."""
     kernel, cell = document["kernels"][0], document["cells"][0]
     allowed = [splat for cell in document["cells"] for splat in cell["allowed_splats"]]
+    parts = [part for cell in document["cells"] for part in cell["parts"]]
     return {
         "": document,
         "run": document["run"],
@@ -132,6 +140,7 @@ def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "cells": cell,
         "expected": cell["expected"],
         **({"allowed_splats": allowed[0]} if allowed else {}),
+        **({"parts": parts[0]} if parts else {}),
     }
 
 
@@ -242,6 +251,17 @@ def test_no_json_is_refused(text: str) -> None:
         (["cells", 0, "start"], "hot", 'cells[0].start: expected one of cold, warm, found "hot"'),
         (["kernels", 0, "memory"], "1", 'kernels[0].memory: expected a number, found "1"'),
         (["cells", 0, "log"], None, "cells[0].log: expected a string, found null"),
+        (["run", "jobs"], 2.5, "run.jobs: expected an integer, found 2.5"),
+        (["run", "seconds"], None, "run.seconds: expected a number, found null"),
+        (["cells", 0, "errno"], True, "cells[0].errno: expected an integer, found true"),
+        (["kernels", 0], {"arch": "x"}, "kernels[0]: expected an object with the key name, found {"),
+        (["cells", 0, "parts"], ["x"], 'cells[0].parts[0]: expected an object with the key outcome, found "x"'),
+        (["cells", 0, "expected", "splats"], [1], "cells[0].expected.splats[0]: expected a string, found 1"),
+        (
+            ["cells", 0, "expected", "differences"],
+            [{"step": "end", "kind": "retval", "of": "", "seen": {}}],
+            "cells[0].expected.differences[0].seen: expected a list or an integer or a string, found {}",
+        ),
     ],
 )
 def test_malformed_values_are_named_with_their_place(path: list[Any], value: object, message: str) -> None:
@@ -264,6 +284,7 @@ def paths(kind: str) -> list[Any]:
         "cells": ["cells", 0],
         "allowed_splats": ["cells", -1, "allowed_splats", 0],
         "expected": ["cells", 0, "expected"],
+        "parts": ["cells", 3, "parts", 0],
     }
     return steps[kind]
 
@@ -279,11 +300,10 @@ _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause
 _REFUSED = ("origin", "asked", "candidates")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
-    ("kernels", "memory"),
-    ("kernels", "run"),
-    *(("cells", key) for key in ("start", "isolated", "allowed_splats", *_EVIDENCE, *_REFUSED)),
+    *(("kernels", key) for key in ("memory", "run", "userland", "compiler")),
+    *(("cells", key) for key in ("start", "isolated", "parts")),
+    *((kind, key) for kind in ("cells", "parts") for key in ("allowed_splats", "wrong_input", *_EVIDENCE, *_REFUSED)),
     *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),
-    ("cells", "wrong_input"),
 }
 """Keys that joined the schema after its first reports were written."""
 
@@ -304,13 +324,35 @@ def test_reports_from_before_a_key_joined_the_schema_are_read() -> None:
     assert (document["kernels"][0]["memory"], document["cells"][0]["start"]) == (171.5, "warm")
     del document["kernels"][0]["memory"]
     del document["kernels"][0]["run"]
+    del document["kernels"][0]["userland"]
+    del document["kernels"][0]["compiler"]
     del document["cells"][0]["start"]
+    del document["cells"][0]["parts"]
     for key in ("arch", "version", "since", "fixed"):
         del document["cells"][0]["expected"][key]
     del document["cells"][0]["wrong_input"]
     old = parse(json.dumps(document))
     assert (old.kernels[0].memory, old.cells[0].start) == (0.0, None)
     assert replace(old.kernels[0], memory=171.5) == quiet_report().kernels[0], "nothing else is lost"
+
+
+@pytest.mark.parametrize(
+    "seen", [None, 0, True, 2.5, "EBUSY", ({"kind": "fexit", "retval": 0},), (), [1, "x"], {"a": [1]}]
+)
+def test_what_a_difference_shows_comes_back_as_it_was(seen: Any) -> None:
+    cell = quiet_report().cells[0]
+    difference = Difference(step="end", kind=DifferenceKind.LEFT, text="t", seen=seen)
+    report = replace(quiet_report(), cells=(replace(cell, outcome=replace(cell.outcome, differences=(difference,))),))
+    found = parse(render(report)).cells[0].outcome.differences[0]
+    assert (found, type(found.seen)) == (difference, type(seen))
+
+
+def test_a_flat_cell_has_the_types_of_the_model() -> None:
+    cell, outcome = get_type_hints(CellDocument), get_type_hints(Outcome)
+    assert {name: cell[name] for name in outcome if name != "kind"} == {k: v for k, v in outcome.items() if k != "kind"}
+    own = {name: kind for name, kind in get_type_hints(CellResult).items() if name not in {"outcome", "parts"}}
+    assert own.pop("expectation") == cell["expected"]
+    assert {name: cell[name] for name in own} == own
 
 
 @UNHURRIED

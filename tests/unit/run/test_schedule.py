@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.config.matrix import PathKernel
+from harness.model.results import KernelResult, Report, RunInfo
+from harness.reports.json_report import render
 from harness.run.schedule import last_seconds, longest_first
 
 
@@ -37,10 +38,25 @@ def test_no_kernel_is_lost_or_doubled(seconds: dict[str, float]) -> None:
 
 def test_the_times_are_those_of_the_guests_in_the_last_run(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
-    report = {
-        "kernels": [{"name": "6.1", "seconds": {"fetch": 30.0, "total": 32.5}}, {"name": "unreached", "seconds": {}}]
-    }
-    (tmp_path / "latest" / "report.json").write_text(json.dumps(report))
+    run = RunInfo(
+        id="x",
+        started="x",
+        version="x",
+        command="x",
+        accel="tcg",
+        accel_reason="",
+        seconds=40.0,
+        host={},
+        jobs=1,
+        complete=True,
+        exit_code=0,
+    )
+    kernels = (
+        KernelResult(name="6.1", arch="x86_64", seconds={"fetch": 30.0, "total": 32.5}),
+        KernelResult(name="unreached", arch="x86_64"),
+    )
+    report = Report(run=run, kernels=kernels, cases=(), cells=())
+    (tmp_path / "latest" / "report.json").write_text(render(report))
     assert last_seconds(tmp_path) == {"6.1": 2.5}
 
 

@@ -18,6 +18,7 @@ from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from h
     clean,
     doctor,
     errors_shown,
+    init,
     judge,
     kernels,
     lock,
@@ -27,7 +28,20 @@ from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from h
     watch,
 )
 
-__all__ = ["bench", "cases", "clean", "doctor", "judge", "kernels", "lock", "matrix", "mutants", "shell", "watch"]
+__all__ = [
+    "bench",
+    "cases",
+    "clean",
+    "doctor",
+    "init",
+    "judge",
+    "kernels",
+    "lock",
+    "matrix",
+    "mutants",
+    "shell",
+    "watch",
+]
 
 ROOT = Path(__file__).resolve().parent
 

@@ -14,6 +14,7 @@ from typing import Any
 from harness.bench.samples import PHASES, CaseSamples, MatrixSamples, Measurements, RunSample, VirtmeSamples
 from harness.bench.statistics import Spread, line, ratios, spread
 from harness.errors import ConfigError
+from harness.host.called_as import command
 from harness.model.results import Start
 
 SCHEMA = 1
@@ -64,9 +65,9 @@ def parse(text: str, *, name: str = "bench.json") -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ConfigError(f"{name}: this is not JSON; run `invoke bench` again") from error
+        raise ConfigError(f"{name}: this is not JSON; run `{command('bench')}` again") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or "ratios" not in document:
-        raise ConfigError(f"{name}: not a bench.json of schema {SCHEMA}; run `invoke bench` again")
+        raise ConfigError(f"{name}: not a bench.json of schema {SCHEMA}; run `{command('bench')}` again")
     return document
 
 

@@ -51,8 +51,6 @@ SIMPLE = ("subprog-global", "xdp")
 cost less on 6.1); the second also has an object that libbpf relocates, which reads the kernel's BTF, and a device."""
 COUNTS, QUICK_COUNTS = (1, 10, 30), (1, 10)
 JOBS = (1, 2)
-ROOT = Path(__file__).resolve().parents[2]
-"""Where tasks.py lies."""
 PROCESS_SECONDS = 1800.0
 
 
@@ -296,7 +294,7 @@ class Bench:
         """Run `invoke matrix` as a process of its own; return its report and the seconds that it took."""
         with tempfile.TemporaryDirectory(prefix="run-", dir=self._scratch) as name:
             argv = [
-                *(sys.executable, "-m", "invoke", "matrix", "--matrix-file", str(project.matrix_file.absolute())),
+                *(sys.executable, "-m", "harness.cli", "matrix", "--matrix-file", str(project.matrix_file.absolute())),
                 *(word for kernel in kernels for word in ("--kernel", kernel)),
                 *(word for case in cases for word in ("--case", case)),
                 *("--jobs", str(jobs), "--results", name),
@@ -305,7 +303,7 @@ class Bench:
             ]
             environment = {**os.environ, "BPFMATRIX_CACHE": str(self._cache.root)}
             begun = time.monotonic()
-            done = process.run(argv, cwd=ROOT, env=environment, timeout=PROCESS_SECONDS)
+            done = process.run(argv, env=environment, timeout=PROCESS_SECONDS)
             seconds = time.monotonic() - begun
             report = Path(name) / "latest/report.json"
             if not report.exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, PackageGoneError, UsageError
+from harness.host.called_as import command
 from harness.host.paths import shown
 from harness.model.accelerators import check_accelerator
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def matrix(
     *,
     matrix_file: Path,
+    suite: str | None,
     kernels: Sequence[str],
     arches: Sequence[str],
     cases: Sequence[str],
@@ -38,7 +40,7 @@ def matrix(
     from harness.supply.project import Project
 
     options = Options(
-        project=Project(matrix_file=matrix_file),
+        project=Project(matrix_file=matrix_file, suite=suite),
         kernels=kernels,
         arches=arches,
         cases=cases,
@@ -54,7 +56,7 @@ def matrix(
     return finished.report.run.exit_code
 
 
-def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
+def judge(*, run: Path, rules: str, matrix_file: Path, suite: str | None) -> int:
     """Write the reports of a finished run again from its journal, show the grid, and return the exit code."""
     from harness import __version__
     from harness.facts.journal import read_journal
@@ -68,7 +70,7 @@ def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
     if recorded.plan.version != __version__:
         print(f"bpfmatrix: {shown(run)} is a run of version {recorded.plan.version}; this is {__version__}")
     if rules == CURRENT:
-        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file))
+        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file, suite=suite))
     report = judge_again(recorded)
     writer.write(report, directory=recorded.folder)
     _show(report, recorded.folder)
@@ -102,7 +104,9 @@ def watch(
 
     _check_words(accel=accel, jobs=jobs)
     if not cases:
-        raise UsageError("watch needs --case: the case that you work at, or a pattern of several; see `invoke cases`")
+        raise UsageError(
+            f"watch needs --case: the case that you work at, or a pattern of several; see `{command('cases')}`"
+        )
     options = Options(
         project=Project(matrix_file=matrix_file),
         kernels=kernels,
@@ -139,17 +143,19 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
     make_console().print(table)
 
 
-def cases(*, matrix_file: Path) -> None:
-    """List the cases."""
+def cases(*, matrix_file: Path, suite: str | None) -> None:
+    """List the cases: those of a suite, which need no matrix, or those of the matrix."""
     from rich.table import Table
 
     from harness.config.case import load_cases
     from harness.config.matrix import load_matrix
     from harness.screen.terminal import make_console
+    from harness.supply.project import Project
 
-    loaded = load_matrix(matrix_file)
+    written = () if suite else load_matrix(matrix_file).cases
+    globs = Project(matrix_file=matrix_file, suite=suite).case_globs(written)
     table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
-    for case in load_cases(matrix_file, loaded.cases):
+    for case in load_cases(matrix_file, globs):
         table.add_row(case.id, case.title)
     make_console().print(table)
 
@@ -188,7 +194,7 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
     if pinned.unpinned:
         raise PackageGoneError(
             f"{', '.join(pinned.unpinned)}: not pinned, since their source has no such build (see above); "
-            "correct matrix.yaml, or run `invoke lock` again when it has one"
+            f"correct matrix.yaml, or run `{command('lock')}` again when it has one"
         )
 
 
@@ -209,6 +215,15 @@ def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
     emulators.require([plan.kernels[0].arch])
     supplies = Supplies(options.project, loaded, cache=Cache())
     return interactive_shell(supplies, plan.kernels[0], accel=accel)
+
+
+def init(folder: Path) -> None:
+    """Write a project of one's own into a folder, and say what to do next."""
+    from harness.cli.init import init as write_project
+
+    for path in write_project(folder):
+        print(f"{shown(path)} written")
+    print(f"next: {command('doctor')}, then {command('matrix')}")
 
 
 def doctor(*, matrix_file: Path) -> int:
@@ -234,7 +249,9 @@ def clean(*, results: Path | None) -> None:
     from harness.host.cache import Cache
 
     if results is not None and not results.is_dir():
-        raise UsageError(f"there is no folder {shown(results)} here, so nothing was removed; see `invoke clean --help`")
+        raise UsageError(
+            f"there is no folder {shown(results)} here, so nothing was removed; see `{command('--help clean')}`"
+        )
     cache = Cache()
     size = cache.clear()
     print(f"{cache.root}: {size / 2**20:.0f} MiB removed")

@@ -12,11 +12,14 @@ from typing import TypeVar
 
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import BpfmatrixError
+from harness.host import package_data
 from harness.host.cache import Cache
+from harness.host.packages import install_command, or_run
 from harness.host.process import find_tool, run
 from harness.host.resources import available_memory_mib
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import qemu_version, remembered
+from harness.supply.debian.apt import KEYRING, KEYRING_PACKAGE
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 
@@ -55,6 +58,7 @@ def examine(matrix_file: Path) -> list[Finding]:
         _tool("dpkg-deb", package="dpkg", purpose="unpack packages", version=r"version (\S+)"),
         _tool("apt-helper", package="apt", purpose="fetch packages", version=r"apt (\S+)"),
         _headers(),
+        _keyring(),
     ]
     matrix = _attempt("matrix", lambda: load_matrix(matrix_file))
     if isinstance(matrix, Matrix):
@@ -63,6 +67,9 @@ def examine(matrix_file: Path) -> list[Finding]:
         findings.append(_mirror(matrix_file, matrix, cache=cache))
     else:
         findings.append(matrix)
+        if not matrix_file.exists():  # what the host itself offers can be said all the same
+            default = package_data.matrix_file()
+            findings.append(_mirror(default, load_matrix(default), cache=cache))
     findings += [_cache(cache), _memory()]
     return findings
 
@@ -84,7 +91,7 @@ def _qemu(arch: Architecture, *, needed: bool) -> Finding:
             text=f"{arch.name}: {arch.qemu} is not installed",
             good=False,
             fatal=needed,
-            advice=f"apt-get install {arch.qemu_package} (./run does it where a run has kernels of {arch.name})",
+            advice=install_command([arch.qemu_package]) + or_run(),
         )
 
 
@@ -114,7 +121,7 @@ def _tool(name: str, *, package: str, purpose: str, version: str) -> Finding:
             text=f"not installed; needed to {purpose}",
             good=False,
             fatal=True,
-            advice=f"apt-get install {package}",
+            advice=install_command([package]),
         )
     match = re.search(version, run([path, "--version"]).stdout)
     return Finding(subject=name, text=match.group(1) if match else path)
@@ -129,7 +136,7 @@ def _headers() -> Finding:
         text="bpf/bpf_tracing.h is not installed; needed to compile BPF programs",
         good=False,
         fatal=True,
-        advice="apt-get install libbpf-dev",
+        advice=install_command(["libbpf-dev"]),
     )
 
 
@@ -140,6 +147,18 @@ def _mirror(matrix_file: Path, matrix: Matrix, *, cache: Cache) -> Finding:
 
     found = _attempt("mirror", look)
     return found if isinstance(found, Finding) else Finding(subject="mirror", text=found)
+
+
+def _keyring() -> Finding:
+    if KEYRING.exists():
+        return Finding(subject="keyring", text=f"{KEYRING}")
+    return Finding(
+        subject="keyring",
+        text=f"{KEYRING} is missing; needed to check the signatures of Debian's packages",
+        good=False,
+        fatal=True,
+        advice=install_command([KEYRING_PACKAGE]),
+    )
 
 
 def _cache(cache: Cache) -> Finding:

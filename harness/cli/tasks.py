@@ -32,12 +32,24 @@ _FILTERS = {
     "case": "Only cases whose id matches this pattern (repeatable).",
 }
 
+_SUITE = "Take the cases of a suite that comes with bpfmatrix instead of the matrix's: tracing."
+
+
+@task(help={"folder": "Where to write it (default: the current folder)."})
+def init(_context: Context, folder: str = ".") -> None:
+    """Write a project of one's own: a matrix with kernels for this machine, and a first case."""
+    from harness.cli import commands
+
+    with errors_shown():
+        commands.init(Path(folder))
+
 
 @task(
     default=True,
     iterable=["kernel", "arch", "case"],
     help={
         **_FILTERS,
+        "suite": _SUITE,
         "results": "Folder for the results (default: results/ beside matrix.yaml).",
         "accel": "auto, kvm or tcg (default: as matrix.yaml says).",
         "jobs": "How many guests run at once (default: as cores and memory allow).",
@@ -52,6 +64,7 @@ def matrix(
     kernel: list[str],
     arch: list[str],
     case: list[str],
+    suite: str = "",
     results: str = "",
     accel: str = "",
     jobs: int = 0,
@@ -66,6 +79,7 @@ def matrix(
     with errors_shown():
         code = commands.matrix(
             matrix_file=Path(matrix_file),
+            suite=suite or None,
             kernels=kernel,
             arches=arch,
             cases=case,
@@ -85,14 +99,17 @@ def matrix(
         "run": "The folder of the run, such as results/latest.",
         "rules": "recorded: by the expectations that the run had; current: by those of today (default: recorded).",
         "matrix_file": "The matrix file, for the rules of today (default: matrix.yaml).",
+        "suite": "For the rules of today, the suite that the run had instead of the matrix's cases.",
     },
 )
-def judge(_context: Context, run: str, rules: str = "recorded", matrix_file: str = "matrix.yaml") -> None:
+def judge(
+    _context: Context, run: str, rules: str = "recorded", matrix_file: str = "matrix.yaml", suite: str = ""
+) -> None:
     """Write the reports of a finished run again, without any guest."""
     from harness.cli import commands
 
     with errors_shown():
-        code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file))
+        code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file), suite=suite or None)
     leave(code)
 
 
@@ -142,13 +159,13 @@ def kernels(_context: Context, arch: list[str], matrix_file: str = "matrix.yaml"
         commands.kernels(matrix_file=Path(matrix_file), arches=arch)
 
 
-@task(help={"matrix_file": "The matrix file (default: matrix.yaml)."})
-def cases(_context: Context, matrix_file: str = "matrix.yaml") -> None:
+@task(help={"matrix_file": "The matrix file (default: matrix.yaml).", "suite": _SUITE})
+def cases(_context: Context, matrix_file: str = "matrix.yaml", suite: str = "") -> None:
     """List the cases."""
     from harness.cli import commands
 
     with errors_shown():
-        commands.cases(matrix_file=Path(matrix_file))
+        commands.cases(matrix_file=Path(matrix_file), suite=suite or None)
 
 
 @task(

@@ -13,6 +13,8 @@ from harness.config.known_splats import KnownSplatEntry
 from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects, Model, unexpected
 from harness.config.reading.yaml_source import Loc
+from harness.errors import ConfigError
+from harness.host.called_as import command
 from harness.model.known_splats import KnownSplat
 from harness.model.settings import Deadlines, Settings
 
@@ -205,4 +207,9 @@ def load_matrix(path: Path) -> Matrix:
 
     Raises ConfigError with one line per error (file, line, key, what was expected).
     """
-    return read(path, Matrix, context={"folder": path.parent})[0]
+    try:
+        return read(path, Matrix, context={"folder": path.parent})[0]
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise ConfigError(f"{error}, or write one: `{command('init')}`") from error.__cause__
+        raise

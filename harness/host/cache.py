@@ -38,7 +38,7 @@ ABANDONED_SECONDS = 86400.0
 TAG = "CACHEDIR.TAG"
 TAG_TEXT = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"  # https://bford.info/cachedir/
-    "# This folder is the cache of bpfmatrix; `invoke clean` empties it. Backups need not have it.\n"
+    "# This folder is the cache of bpfmatrix; its command `clean` empties it. Backups need not have it.\n"
 )
 UNTAGGED = frozenset(
     {"accel", "apt", "dependencies", "images", "kernels", "limit", "listings", "locks", "modules", "objects"}

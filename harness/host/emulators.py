@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from harness.errors import MissingToolError
+from harness.host.packages import install_command, or_run
 from harness.host.process import has_tool
 from harness.model.architectures import ARCHITECTURES, Architecture
 
@@ -47,5 +48,5 @@ def wish(missing: Iterable[Architecture]) -> str:
 def complaint(missing: Iterable[Architecture]) -> str:
     """Return a message about emulators that are missing: what for, and which packages bring them."""
     lines = [f"{arch.qemu} is not installed; it is needed to boot {arch.name} kernels." for arch in missing]
-    packages = " ".join(dict.fromkeys(arch.qemu_package for arch in missing))
-    return "\n".join([*lines, f"Install with: apt-get install {packages} (or let ./run do it)"])
+    packages = install_command(arch.qemu_package for arch in missing)
+    return "\n".join([*lines, f"Install with: {packages}{or_run()}"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import MissingToolError
+from harness.host.packages import install_command, or_run
 
 _live: set[subprocess.Popen[str]] = set()
 _live_guard = threading.Lock()
@@ -29,13 +30,13 @@ def find_tool(name: str, *, package: str, purpose: str) -> str:
     if found is None:
         raise MissingToolError(
             f"{name} is not installed; it is needed to {purpose}. "
-            f"Install it with: apt-get install {package} (or let ./run do it)"
+            f"Install it with: {install_command([package])}{or_run()}"
         )
     return found
 
 
 def _which(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/apt")
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/apt:/usr/libexec/apt")
 
 
 def run(

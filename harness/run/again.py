@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.facts.journal import Recorded
 from harness.facts.run import RunPlan, shared_cases
 from harness.host.cache import Cache
+from harness.host.called_as import command
 from harness.judge.report import report
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import Report
@@ -60,7 +61,8 @@ def rules_of(recorded: Sequence[Case], current: Mapping[str, Case]) -> tuple[lis
         found.append(case)
         what = "it is gone" if now is None else "its steps have changed"
         changed.append(
-            f"{case.id}: {what} since the run, whose rules judge it; run it again: invoke matrix --case {case.id}"
+            f"{case.id}: {what} since the run, whose rules judge it; "
+            f"run it again: {command(f'matrix --case {case.id}')}"
         )
     return found, changed
 
@@ -69,7 +71,7 @@ def _cases_today(
     plan: RunPlan, arch: str, project: Project, matrix: Matrix, *, cache: Cache | None
 ) -> Mapping[str, Case]:
     wanted = [case.id for case in plan.cases_on(arch)]
-    there = load_cases(project.matrix_file, matrix.cases, only=wanted)
+    there = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=wanted)
     supplies = Supplies(project, matrix, cache=cache or Cache())
     built = supplies.build([case for case in there if case.id in wanted], ARCHITECTURES[arch])
     return {case: value for case, value in built.cases.items() if case not in built.faults}

@@ -11,6 +11,7 @@ from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
+from harness.host.called_as import command
 from harness.model.architectures import ARCHITECTURES
 
 ALL = "all"
@@ -54,7 +55,7 @@ def make_plan(
     wanted_cases = matching("case", case_globs, [case.id for case in cases])
     kept = tuple(case for case in cases if case.id in wanted_cases)
     if not kept:
-        raise UsageError("no case to try: `cases` of the matrix file finds none; see `invoke cases`")
+        raise UsageError(f"no case to try: `cases` of the matrix file finds none; see `{command('cases')}`")
     cells = tuple(Cell(kernel=kernel, case=case) for kernel in kernels for case in kept)
     return Plan(kernels=kernels, cases=kept, cells=cells)
 

@@ -95,7 +95,8 @@ class Prepared:
 def load_plan(options: Options) -> tuple[Matrix, Plan]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
     matrix = load_matrix(options.project.matrix_file)
-    cases = load_cases(options.project.matrix_file, matrix.cases, only=options.cases)
+    project = options.project
+    cases = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=options.cases)
     _check_signatures(cases)
     plan = make_plan(
         matrix,

@@ -131,7 +131,7 @@ class Files:
         if files.get(matrix_file) != self._matrix:
             self._matrix = files.get(matrix_file)
             with contextlib.suppress(ConfigError):
-                self._globs = load_matrix(matrix_file).cases
+                self._globs = self._project.case_globs(load_matrix(matrix_file).cases)
         folders, _ = find_folders(matrix_file, self._globs)
         cases = {folder.name: folder for folder in folders if self._wanted(folder.name)}
         for folder in cases.values():
@@ -361,7 +361,7 @@ def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache |
     matrix_file = options.project.matrix_file
     try:
         matrix = load_matrix(matrix_file)
-        folders, _ = find_folders(matrix_file, matrix.cases)
+        folders, _ = find_folders(matrix_file, options.project.case_globs(matrix.cases))
     except ConfigError:  # reported again by the first run, if it is one that can be fixed
         if not matrix_file.exists():
             raise

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
+from harness.host.called_as import command
 from harness.supply.debian.pin import ImagePin
 from harness.supply.kernels.registry import PIN_TYPES
 
@@ -19,7 +20,7 @@ SCHEMA = 2
 """The number of the file's form. 1: without a number, and each kernel is Debian's, without a `source`."""
 
 _HEADER = """\
-# The exact builds that matrix.yaml and images/contents.yaml stand for. Written by `invoke lock`; do not edit.
+# The exact builds that matrix.yaml and images/contents.yaml stand for. Written by the command `lock`; do not edit.
 # File names are below the archive's base; the mirror that has them is not the lock's business.
 """
 
@@ -70,7 +71,7 @@ def read_lock(path: Path, *, pin_types: Mapping[str, type[Any]] = PIN_TYPES) -> 
         return Lock()
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, ValueError) as error:
         raise ConfigError(
-            f"{path}: not a usable lock: {error}\nRemove it and run `invoke lock`, or take it back from git."
+            f"{path}: not a usable lock: {error}\nRemove it and run `{command('lock')}`, or take it back from git."
         ) from error
 
 

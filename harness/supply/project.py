@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.config.reading.explain import did_you_mean
+from harness.errors import UsageError
+from harness.host import package_data
 
 LOCK_FILE = "matrix.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """Where the parts of a project lie: the matrix file, and beside it bpf/, images/, matrix.lock."""
+    """Where the parts of a project lie: the matrix file, and beside it bpf/, images/, matrix.lock.
+
+    `suite` names a suite of cases that comes with bpfmatrix and takes the place of the project's own cases. Raises
+    UsageError where there is none of that name.
+    """
 
     matrix_file: Path
+    suite: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.suite is not None and self.suite not in package_data.suites():
+            names = list(package_data.suites())
+            near = did_you_mean(self.suite, names)
+            raise UsageError(f'no suite is called "{self.suite}"{near} (there are: {", ".join(names)})')
 
     @property
     def folder(self) -> Path:
@@ -28,7 +45,7 @@ class Project:
     def images(self) -> Path:
         """The description of the guest image: the project's own, else the one that comes with bpfmatrix."""
         own = self.folder / "images"
-        return own if own.is_dir() else Path(__file__).resolve().parents[2] / "images"
+        return own if own.is_dir() else package_data.images_folder()
 
     @property
     def include(self) -> Path:
@@ -37,7 +54,16 @@ class Project:
 
     @property
     def includes(self) -> tuple[Path, ...]:
-        """The folders of shared headers, in the order of the search: the project's own, and bpfmatrix's."""
-        packaged = Path(__file__).resolve().parents[2] / "bpf/include"
-        own = [self.include] if self.include.is_dir() else []
+        """The folders of shared headers, in the order of the search: the project's own, and bpfmatrix's.
+
+        A suite is compiled with bpfmatrix's alone.
+        """
+        packaged = package_data.include_folder()
+        own = [self.include] if self.suite is None and self.include.is_dir() else []
         return (*own, *([] if own and own[0].resolve() == packaged else [packaged]))
+
+    def case_globs(self, written: Sequence[str]) -> tuple[str, ...]:
+        """Return the globs of the case folders: those of the suite, else `written`, which the matrix file has."""
+        if self.suite is None:
+            return tuple(written)
+        return (f"{glob.escape(str(package_data.suites()[self.suite]))}/*",)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import FetchError, MirrorError, PackageGoneError
 from harness.host.cache import Cache
+from harness.host.called_as import command
 from harness.host.process import find_tool, run
 from harness.supply.debian.mirrors import Mirrors, archive_of
 
@@ -24,6 +25,8 @@ _UNREACHABLE = re.compile(
 )
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+KEYRING_PACKAGE = "debian-archive-keyring"
+"""What brings the keyring, which only Debian itself always has."""
 
 _CONFIG = """\
 #clear APT::Update::Pre-Invoke;
@@ -100,7 +103,7 @@ class Apt:
             raise MirrorError(
                 f"the index of {', '.join(self.suites)} ({self.architecture}) could not be fetched:\n"
                 f"{_apt_errors(done.stderr)}\n"
-                f"Is the mirror reachable, and does it carry this suite? `./run doctor` shows which mirror "
+                f"Is the mirror reachable, and does it carry this suite? `{command('doctor')}` shows which mirror "
                 f"is used and where it was found."
             )
         self._fresh = True
@@ -192,7 +195,7 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
     if _UNREACHABLE.search(words):
         raise MirrorError(
             f"the mirror of the {package.archive} archive cannot be reached, so {what} was not fetched:\n{words}\n"
-            f"Check the network, or choose another mirror; `./run doctor` shows which one is used."
+            f"Check the network, or choose another mirror; `{command('doctor')}` shows which one is used."
         )
     raise FetchError(f"{what} could not be fetched:\n{words}")
 

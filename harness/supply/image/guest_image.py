@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import PackageGoneError
 from harness.host.cache import Cache
+from harness.host.called_as import command
 from harness.model.architectures import Architecture, host_architecture
 from harness.supply.debian.apt import Apt
 from harness.supply.debian.mirrors import Mirrors
@@ -52,7 +53,7 @@ class GuestImage:
             return pin
         if self._locked_only:
             raise PackageGoneError(
-                f"matrix.lock has no entry for the guest image of {debian_arch}; run `invoke lock`, "
+                f"matrix.lock has no entry for the guest image of {debian_arch}; run `{command('lock')}`, "
                 f"or leave out --locked"
             )
         return self.pin(debian_arch)
@@ -75,7 +76,7 @@ class GuestImage:
                 raise
         self._note(
             f"guest image ({arch.name}): the mirror no longer has a pinned package; the suites' current ones "
-            f"were taken instead. Run `invoke lock` to pin them"
+            f"were taken instead. Run `{command('lock')}` to pin them"
         )
         return self._built(arch, self.pin)
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from harness.config.matrix import Kernel
 from harness.errors import PackageGoneError
+from harness.host.called_as import command
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import KernelSource
 
@@ -34,11 +35,11 @@ def obtain_chosen(
         if locked_only:
             raise PackageGoneError(
                 f"kernel {kernel.name}: matrix.lock has no entry for {about.what} of {about.where}; "
-                f"run `invoke lock`, or leave out --locked"
+                f"run `{command('lock')}`, or leave out --locked"
             )
         why = (
             f"{kernel.name}: not in matrix.lock, so the newest {about.what} of {about.where} was taken; "
-            f"run `invoke lock` to pin it"
+            f"run `{command('lock')}` to pin it"
         )
     else:
         try:
@@ -51,7 +52,7 @@ def obtain_chosen(
     files = obtain(found.pin)
     if pin is not None:
         current = source.describe(kernel, found.pin).version
-        why += f"; its current {current} was run instead. Run `invoke lock` to pin it"
+        why += f"; its current {current} was run instead. Run `{command('lock')}` to pin it"
     return noticed(files, "; ".join(text for text in (why, found.notice, files.notice) if text))
 
 

@@ -85,5 +85,5 @@ def test_it_is_read_back() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 2, "ratios": {}}', json.dumps({"schema": 1})])
 def test_another_file_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"x\.json.*invoke bench"):
+    with pytest.raises(ConfigError, match=r"x\.json.*run bench"):
         parse(text, name="x.json")

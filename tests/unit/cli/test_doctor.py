@@ -166,10 +166,15 @@ def test_a_wrong_matrix_is_a_finding(project: Path) -> None:
     (finding,) = found(project)["matrix"]
     assert finding.fatal
     assert "kernls" in finding.text
+
+
+def test_without_a_matrix_it_says_how_to_write_one_and_what_the_host_offers(project: Path) -> None:
     project.unlink()
-    (finding,) = found(project)["matrix"]
+    findings = found(project)
+    (finding,) = findings["matrix"]
     assert finding.fatal
-    assert "mirror" not in found(project)
+    assert "`./run init`" in finding.text
+    assert findings["mirror"][0].text == "file:///srv/debian (from $BPFMATRIX_DEBIAN_MIRROR)"
 
 
 def test_a_malformed_lock_is_a_finding_and_no_error(project: Path) -> None:
@@ -185,6 +190,34 @@ def test_no_mirror_is_a_finding(project: Path, monkeypatch: pytest.MonkeyPatch) 
     (finding,) = found(project)["mirror"]
     assert not finding.good
     assert "BPFMATRIX_DEBIAN_MIRROR" in finding.text
+
+
+def test_a_host_without_debians_sources_learns_of_the_setting(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked is the host's own apt, which has no sources here."""
+    monkeypatch.delenv("BPFMATRIX_DEBIAN_MIRROR")
+    config = tmp_path / "apt.conf"
+    config.write_text('#clear Dir::Etc;\nDir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "/dev/null";\n')
+    monkeypatch.setenv("APT_CONFIG", str(config))
+    (finding,) = found(project)["mirror"]
+    assert (finding.good, finding.fatal) == (False, True)
+    for setting in ("BPFMATRIX_DEBIAN_MIRROR", "mirrors: {debian: ...}"):
+        assert setting in finding.text
+
+
+@pytest.mark.parametrize(
+    ("release", "advice"),
+    [({"ID": "ubuntu"}, "apt-get install debian-archive-keyring"), ({"ID": "fedora"}, "dnf install debian-keyring")],
+)
+def test_a_host_without_debians_keyring_learns_of_its_package(
+    release: dict[str, str], advice: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(project)["keyring"][0].good
+    monkeypatch.setattr(doctor, "KEYRING", tmp_path / "none.gpg")
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: release)
+    (finding,) = found(project)["keyring"]
+    assert (finding.fatal, finding.advice) == (True, advice)
 
 
 def test_missing_headers_are_a_finding(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

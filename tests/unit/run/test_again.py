@@ -76,7 +76,7 @@ def test_a_case_whose_steps_have_changed_keeps_its_rules_and_that_is_said(suppli
     found = judge_again(with_current_rules(read_journal(folder), supplied.project))
     assert cells(found) == dict.fromkeys(KERNELS, Verdict.PASS)
     assert found.run.notices[-1] == (
-        "case: its steps have changed since the run, whose rules judge it; run it again: invoke matrix --case case"
+        "case: its steps have changed since the run, whose rules judge it; run it again: ./run matrix --case case"
     )
 
 

@@ -120,7 +120,7 @@ def test_a_malformed_lock_is_told_with_what_to_do(text: bytes, tmp_path: Path) -
     with pytest.raises(ConfigError) as caught:
         read_lock(tmp_path / "matrix.lock")
     assert str(caught.value).startswith(f"{tmp_path / 'matrix.lock'}: not a usable lock")
-    assert "`invoke lock`" in str(caught.value)
+    assert "`./run lock`" in str(caught.value)
     assert caught.value.exit_code == EXIT_USAGE
 
 

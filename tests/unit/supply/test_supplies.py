@@ -207,7 +207,7 @@ def test_a_pinned_build_that_is_gone_is_replaced_by_the_newest_with_a_notice(
     files = supplies.kernel(KERNEL, cases=())
     assert files.release == "build 2"
     assert files.notice == (
-        "6.1: a place no longer has the pinned build 1; its current build 2 was run instead. Run `invoke lock` to pin "
+        "6.1: a place no longer has the pinned build 1; its current build 2 was run instead. Run `./run lock` to pin "
         "it; passed over, since files of theirs are gone: build 3; damaged in the cache"
     )
     assert files.package.notice == files.notice

@@ -40,8 +40,8 @@ def build(found: Measurements) -> dict[str, Any]:
         "ratios": {name: None if spreads[name] is None else spreads[name].median for name in RATIOS},
         "ratio_spreads": {name: _spread(spreads[name]) for name in (*RATIOS, *SHIPPED)},
         "notes": dict(found.notes),
-        "problems": _told([found.other_problems, *(sample.problems for sample in found.samples())]),
-        "remarks": _told(sample.notes for sample in found.samples()),
+        "problems": _each_once([found.other_problems, *(sample.problems for sample in found.samples())]),
+        "remarks": _each_once(sample.notes for sample in found.samples()),
         **asdict(found.facts),
         "floor": _spread(spread(found.floor)),
         "floor_shipped": _spread(spread(found.floor_shipped)),
@@ -152,5 +152,5 @@ def _spread(found: Spread | None) -> dict[str, Any] | None:
     return None if found is None else found.document()
 
 
-def _told(texts: Iterable[Iterable[str]]) -> list[str]:
+def _each_once(texts: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(text for each in texts for text in each))

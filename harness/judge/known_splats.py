@@ -64,7 +64,7 @@ def weigh(splats: Sequence[str], allow: AllowList) -> Weighed:
             complaint += f" (allowed until {entry.expires}, which is over: {entry.reason} [{entry.link}])"
         counted.append(splat)
         complaints.append(complaint)
-    allowed = (_told(allow.entries[number], lines) for number, lines in sorted(passed.items()))
+    allowed = (_allowed_splat(allow.entries[number], lines) for number, lines in sorted(passed.items()))
     return Weighed(allowed=tuple(allowed), counted=tuple(counted), complaints=tuple(complaints))
 
 
@@ -105,7 +105,7 @@ def _covers(entry: KnownSplat, *, arch: str, version: str) -> bool:
         return False
 
 
-def _told(entry: KnownSplat, lines: Sequence[str]) -> AllowedSplat:
+def _allowed_splat(entry: KnownSplat, lines: Sequence[str]) -> AllowedSplat:
     return AllowedSplat(
         line=lines[0],
         count=len(lines),

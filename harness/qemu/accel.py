@@ -13,7 +13,7 @@ import os
 import platform
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import QemuError
@@ -149,8 +149,3 @@ def _without(wanted: str, why: str) -> Accel:
     if wanted == "kvm":
         raise QemuError(f"KVM was asked for, but {why}. Use --accel tcg, or leave the choice to auto")
     return Accel("tcg", why)
-
-
-def as_dict(accel: Accel) -> dict[str, str]:
-    """Return the choice as the reports keep it."""
-    return asdict(accel)

@@ -257,10 +257,3 @@ def check_registers(path: Path, listing: Listing, arch: Architecture) -> None:
             f"reads on {arch.name} would be wrong. Give an object for each architecture: "
             f"{{{owner.name}: {path.name}, ...}}"
         )
-
-
-def copy_objects(objects: dict[str, Path], folder: Path) -> None:
-    """Copy built objects beside a run's results, for whoever wants to look into them; raise OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, path in objects.items():
-        shutil.copyfile(path, folder / name.replace(".bpf.c", ".bpf.o"))

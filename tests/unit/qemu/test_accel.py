@@ -19,7 +19,6 @@ from harness.qemu.accel import (
     MARKER,
     PROBE_SECONDS,
     Accel,
-    as_dict,
     boot_probe,
     choose,
     forget_versions,
@@ -58,7 +57,6 @@ def chosen(cache: Cache, probe: Probe, wanted: str = "auto", host: str = "x86_64
 
 def test_kvm_is_taken_where_a_guest_has_booted_under_it(cache: Cache) -> None:
     assert chosen(cache, Probe(WORKS)) == Accel("kvm", WORKS[1])
-    assert as_dict(Accel("kvm", "why")) == {"name": "kvm", "reason": "why"}
 
 
 def test_a_kvm_that_opens_and_hangs_is_not_taken(cache: Cache) -> None:

@@ -17,7 +17,7 @@ from harness.errors import EXIT_USAGE, CompileError, MissingToolError, ObjectFil
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.supply import objects
-from harness.supply.objects import EM_BPF, ObjectBuilder, check_object, compile_flags, copy_objects
+from harness.supply.objects import EM_BPF, ObjectBuilder, check_object, compile_flags
 
 SOURCE = """\
 #include "shared.h"
@@ -305,12 +305,6 @@ def test_the_committed_case_compiles(arch: str, tmp_path: Path) -> None:
     built = ObjectBuilder(cache=Cache(tmp_path), include=[ROOT / "bpf/include"]).build(case, ARCHITECTURES[arch])
     assert set(built) == {"shared/seed-target.bpf.c", "shared/seed-tracers.bpf.c"}
     assert all(each.path.stat().st_size < 40_000 for each in built.values())
-
-
-def test_objects_are_copied_beside_the_results(tmp_path: Path) -> None:
-    (tmp_path / "object.o").write_bytes(b"x")
-    copy_objects({"target.bpf.c": tmp_path / "object.o"}, tmp_path / "results/objects")
-    assert (tmp_path / "results/objects/target.bpf.o").read_bytes() == b"x"
 
 
 def test_the_variants_of_the_seed_run_its_very_programs() -> None:

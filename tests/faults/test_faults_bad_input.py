@@ -406,7 +406,7 @@ def test_a_pinned_package_that_is_gone_is_replaced_with_a_notice(bench: Bench) -
     bench.lock(rename)
     done = bench.matrix()
     assert done.code == 0, done.output
-    notice = f"{KERNEL}: the mirror no longer has the pinned 6.1.0-0"
+    notice = f"{KERNEL}: bookworm no longer has the pinned 6.1.0-0"
     assert done.output.count(notice) == 1, done.output
     report = bench.report()
     assert any(notice in each for each in report["run"]["notices"])

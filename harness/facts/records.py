@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.facts.kernel_log import crash_excerpt, fatal_line, find_splats
@@ -45,6 +45,7 @@ class KernelLog:
 class CaseRecord:
     """The agent's lines about one case.
 
+    `parts` are the records of its sub-results (the programs of an object, the test cases of a command) by name.
     `late_log` are the kernel's messages that came after `end`, before the next case began or the agent was done, and
     `late_lost` is how many of those are missing.
 
@@ -58,6 +59,7 @@ class CaseRecord:
     ending: Ending | None = None
     late_log: tuple[str, ...] = ()
     late_lost: int = 0
+    parts: Mapping[str, CaseRecord] = field(default_factory=dict)
 
 
 def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bool, qemu_words: str = "") -> Ending:

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, cast
 
-from harness.model.results import Report
+from harness.model.results import PartResult, Report
 
 _DEEPEST = 32
 _FREE_FIELDS = frozenset({"asked", "events", "environment", "seen"})
@@ -24,8 +24,8 @@ _NO_64_BIT_INTEGER = 2**64
 def bounded(report: Report, *, string: Callable[[str], str], items: int) -> Report:
     """Return `report` with `string` applied to every string and key, and lists cut to `items` entries.
 
-    What is cut from a list leaves a mark in its place that says how much it was. The grid itself (kernels,
-    cases, cells) is never cut, and its names stay apart. Values that JSON cannot carry become strings, and
+    What is cut from a list leaves a mark in its place that says how much it was. The grid itself (kernels, cases,
+    cells and their parts) is never cut, and its names stay apart. Values that JSON cannot carry become strings, and
     durations that are no finite number become 0. Applied twice it changes nothing more, if `string` does not.
     """
     made = cast(Report, _Bounds(string=string, items=items).typed(report))
@@ -38,10 +38,23 @@ def bounded(report: Report, *, string: Callable[[str], str], items: int) -> Repo
         ),
         cases=tuple((cases[old], title) for (_, title), (old, _) in zip(made.cases, report.cases, strict=True)),
         cells=tuple(
-            replace(new, kernel=kernels.get(old.kernel, new.kernel), case=cases.get(old.case, new.case))
+            replace(
+                new,
+                kernel=kernels.get(old.kernel, new.kernel),
+                case=cases.get(old.case, new.case),
+                parts=_apart(new.parts, old.parts, string),
+            )
             for new, old in zip(made.cells, report.cells, strict=True)
         ),
     )
+
+
+def _apart(
+    new: tuple[PartResult, ...], old: tuple[PartResult, ...], string: Callable[[str], str]
+) -> tuple[PartResult, ...]:
+    """Return the parts of a cell with names that stay apart."""
+    names = _renamed([part.name for part in old], string)
+    return tuple(replace(made, name=names[part.name]) for made, part in zip(new, old, strict=True))
 
 
 def _renamed(names: list[str], string: Callable[[str], str]) -> dict[str, str]:

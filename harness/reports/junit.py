@@ -1,18 +1,29 @@
-"""junit.xml: one suite per kernel, one test case per cell, for what reads JUnit.
+"""junit.xml: one suite per kernel, one test case per cell and per part of a cell, for what reads JUnit.
 
 How verdicts are shown: `pass` passes; `xfail`, `known-bug` and `not-applicable` are skipped with their reason;
 `fail` and `xpass` are failures; `error` and `not-run` are errors, since a cell that was asked for and has no
-answer must not look green. A kernel with problems that no cell carries gets one test case more, which fails.
+answer must not look green. The parts of a cell come after it, each as `case/part`. A kernel with problems that no
+cell carries gets one test case more, which fails.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from harness.model.results import CellResult, KernelResult, Outcome, OutcomeKind, Report, Verdict
+from harness.model.results import (
+    CellResult,
+    Expectation,
+    KernelResult,
+    Outcome,
+    OutcomeKind,
+    PartResult,
+    Report,
+    Verdict,
+)
 from harness.reports import grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
@@ -48,7 +59,7 @@ def _laid_out(root: ElementTree.Element) -> str:
 
 
 def _suite(kernel: KernelResult, *, cells: list[CellResult]) -> TestSuite:
-    cases = [_case(cell) for cell in cells]
+    cases = [case for cell in cells for case in _cases(cell)]
     if kernel.problems:
         case = TestCase(name=PROBLEMS_CASE, classname=_class_name(kernel.name))
         case.add_failure_info(
@@ -93,11 +104,21 @@ def _properties(kernel: KernelResult) -> dict[str, str]:
     return {text.one_line(name): text.one_line(value) for name, value in found.items() if value}
 
 
-def _case(cell: CellResult) -> TestCase:
-    outcome, reason = cell.outcome, cell.expectation.reason or cell.verdict_reason or cell.outcome.reason
+def _cases(cell: CellResult) -> Iterator[TestCase]:
+    """Yield the test case of a cell, then those of its parts."""
+    yield _case(cell, name=cell.case, kernel=cell.kernel, expectation=cell.expectation)
+    for part in cell.parts:
+        yield _case(part, name=f"{cell.case}/{part.name}", kernel=cell.kernel)
+
+
+def _case(cell: CellResult | PartResult, *, name: str, kernel: str, expectation: Expectation | None = None) -> TestCase:
+    outcome, reason = cell.outcome, cell.verdict_reason or cell.outcome.reason
+    if expectation is not None and expectation.reason:
+        reason = expectation.reason
+    evidence = _evidence(outcome, expectation)
     case = TestCase(
-        name=text.one_line(cell.case),
-        classname=_class_name(cell.kernel),
+        name=text.one_line(name),
+        classname=_class_name(kernel),
         elapsed_sec=outcome.seconds,
         stdout="\n".join([*event_lines(outcome.events), *_allowed(outcome)]) or None,
         stderr=text.bound("\n".join(outcome.console_tail), limit=LONGEST_TEXT) or None,
@@ -107,22 +128,20 @@ def _case(cell: CellResult) -> TestCase:
         case Verdict.PASS:
             pass
         case Verdict.XFAIL:
-            case.add_skipped_info(message=text.one_line(reason), output=_evidence(cell))
+            case.add_skipped_info(message=text.one_line(reason), output=evidence)
         case Verdict.KNOWN_BUG:
-            case.add_skipped_info(message=text.one_line(f"known bug: {reason}"), output=_evidence(cell))
+            case.add_skipped_info(message=text.one_line(f"known bug: {reason}"), output=evidence)
         case Verdict.NOT_APPLICABLE:
-            case.add_skipped_info(
-                message=text.one_line(f"not applicable: {outcome.reason or reason}"), output=_evidence(cell)
-            )
+            case.add_skipped_info(message=text.one_line(f"not applicable: {outcome.reason or reason}"), output=evidence)
         case Verdict.FAIL:
-            case.add_failure_info(message=message, output=_evidence(cell), failure_type=str(outcome.kind))
+            case.add_failure_info(message=message, output=evidence, failure_type=str(outcome.kind))
         case Verdict.XPASS:
-            case.add_failure_info(message=message, output=_evidence(cell), failure_type="xpass")
+            case.add_failure_info(message=message, output=evidence, failure_type="xpass")
         case Verdict.ERROR:
             kind = "lost" if outcome.kind is OutcomeKind.LOST else "error"
-            case.add_error_info(message=message, output=_evidence(cell), error_type=kind)
+            case.add_error_info(message=message, output=evidence, error_type=kind)
         case Verdict.NOT_RUN:
-            case.add_error_info(message=message, output=_evidence(cell), error_type="not-run")
+            case.add_error_info(message=message, output=evidence, error_type="not-run")
     return case
 
 
@@ -130,11 +149,10 @@ def _allowed(outcome: Outcome) -> list[str]:
     return [text.one_line(f"allowed splat: {wording.allowed_splat(splat)}") for splat in outcome.allowed_splats]
 
 
-def _evidence(cell: CellResult) -> str:
+def _evidence(outcome: Outcome, expectation: Expectation | None) -> str:
     """Return what was expected and what happened, then the verifier's log and the kernel's, as plain text."""
-    outcome = cell.outcome
     facts = [
-        ("expected", wording.expected(cell.expectation)),
+        ("expected", wording.expected(expectation) if expectation is not None else ""),
         ("happened", wording.happened(outcome)),
         ("stage", str(outcome.stage or "")),
         ("step", outcome.step),

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.model.phases import Phase
-from harness.model.results import INCOMPLETE, UNEXPECTED, CellResult, KernelResult, OutcomeKind, Report, Verdict
+from harness.model.results import (
+    INCOMPLETE,
+    UNEXPECTED,
+    CellResult,
+    KernelResult,
+    Outcome,
+    OutcomeKind,
+    PartResult,
+    Report,
+    Verdict,
+)
 from harness.reports import cost, grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
@@ -38,6 +48,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """Everything that a page says about one sub-result of a cell."""
+
+    name: str
+    verdict: Verdict
+    symbol: str
+    facts: tuple[tuple[str, str], ...]
+    evidence: tuple[Evidence, ...]
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Detail:
     """Everything that a page says about one cell; `noted` where its kernel complained and was allowed to."""
 
@@ -50,6 +72,7 @@ class Detail:
     evidence: tuple[Evidence, ...]
     events: tuple[str, ...]
     noted: bool
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,25 +196,7 @@ def _kernel_row(kernel: KernelResult) -> tuple[str, ...]:
 
 
 def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
-    outcome = cell.outcome
-    facts = [
-        ("Case", cell.title),
-        ("Expected", wording.expected(cell.expectation)),
-        ("Happened", wording.happened(outcome)),
-        ("Stage", str(outcome.stage or "")),
-        ("Step", outcome.step),
-        ("Errno", wording.errno(outcome)),
-        ("Asked", wording.asked(outcome)),
-        ("Verdict", f"{cell.verdict}: {cell.verdict_reason}" if cell.verdict_reason else str(cell.verdict)),
-        *(("Allowed splat", wording.allowed_splat(splat)) for splat in outcome.allowed_splats),
-        ("Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)),
-    ]
-    evidence = [
-        (wording.log_label(outcome).capitalize(), outcome.log),
-        *(("The kernel's log", splat) for splat in outcome.splats),
-        ("The kernel's death", outcome.crash),
-        ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),
-    ]
+    facts = [("Case", cell.title), ("Expected", wording.expected(cell.expectation)), *_facts(cell)]
     return Detail(
         anchor=anchor,
         kernel=cell.kernel,
@@ -199,7 +204,43 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         verdict=cell.verdict,
         symbol=grid.SYMBOLS[cell.verdict],
         facts=tuple((label, value) for label, value in facts if value),
-        evidence=tuple(Evidence(label=label, text=said) for label, said in evidence if said.strip()),
-        events=event_lines(outcome.events),
-        noted=bool(outcome.allowed_splats),
+        evidence=_evidence(cell.outcome, limit=limit),
+        events=event_lines(cell.outcome.events),
+        noted=bool(cell.outcome.allowed_splats),
+        parts=tuple(_part(part, limit=limit) for part in cell.parts),
     )
+
+
+def _part(part: PartResult, *, limit: int) -> Part:
+    return Part(
+        name=part.name,
+        verdict=part.verdict,
+        symbol=grid.SYMBOLS[part.verdict],
+        facts=tuple((label, value) for label, value in _facts(part) if value),
+        evidence=_evidence(part.outcome, limit=limit),
+        events=event_lines(part.outcome.events),
+    )
+
+
+def _facts(judged: CellResult | PartResult) -> Iterator[tuple[str, str]]:
+    """Yield what an outcome and its verdict say, each with its label; "" where there is nothing."""
+    outcome, verdict = judged.outcome, str(judged.verdict)
+    yield "Happened", wording.happened(outcome)
+    yield "Stage", str(outcome.stage or "")
+    yield "Step", outcome.step
+    yield "Errno", wording.errno(outcome)
+    yield "Asked", wording.asked(outcome)
+    yield "Verdict", f"{verdict}: {judged.verdict_reason}" if judged.verdict_reason else verdict
+    for splat in outcome.allowed_splats:
+        yield "Allowed splat", wording.allowed_splat(splat)
+    yield "Took", "" if outcome.seconds is None else wording.duration(outcome.seconds)
+
+
+def _evidence(outcome: Outcome, *, limit: int) -> tuple[Evidence, ...]:
+    evidence = [
+        (wording.log_label(outcome).capitalize(), outcome.log),
+        *(("The kernel's log", splat) for splat in outcome.splats),
+        ("The kernel's death", outcome.crash),
+        ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),
+    ]
+    return tuple(Evidence(label=label, text=said) for label, said in evidence if said.strip())

@@ -23,6 +23,7 @@ FULL = kernel_facts(
     records={
         "a": record_of(golden_lines()),
         "b": CaseRecord(ending=Ending(kind=OutcomeKind.CRASHED, reason="died", step=("b", 3), earlier=("WARNING: x",))),
+        "parts": CaseRecord(parts={"one": record_of(golden_lines()), "two": CaseRecord(errors=("why",))}),
     },
     starts={"a": Start.WARM, "b": Start.COLD},
     boot_logs=(KernelLog(lines=("one",), lost=2),),

@@ -208,7 +208,7 @@ def nasty_report() -> Report:
                 PartResult(name="prog_works", outcome=PASSED, verdict=Verdict.PASS, verdict_reason="works"),
                 PartResult(
                     name=f"prog {NASTY}",
-                    outcome=replace(refusal, reason=NASTY),
+                    outcome=replace(refusal, reason=NASTY, log=f"R1 !read_ok {NASTY}\n"),
                     verdict=Verdict.FAIL,
                     verdict_reason=f"refused, expected to work {NASTY}",
                 ),

@@ -16,7 +16,7 @@ from reports_sample import LOG, nasty_report, quiet_report
 from reports_strategies import CARRIED, HOSTILE, UNHURRIED, reports
 
 from harness.errors import ConfigError
-from harness.model.results import CellResult, Difference, DifferenceKind, Outcome, Report, Verdict
+from harness.model.results import CellResult, Difference, DifferenceKind, Outcome, PartResult, Report, Verdict
 from harness.reports.document import CellDocument
 from harness.reports.json_report import LONGEST_TEXT, limited, parse, render
 
@@ -203,6 +203,16 @@ def test_any_text_becomes_json_that_parses_to_the_limited_report(report: Report)
 def test_the_nasty_report_comes_back() -> None:
     assert parse(render(nasty_report())) == limited(nasty_report())
     assert parse(render(quiet_report())) == quiet_report()
+
+
+def test_parts_whose_names_become_alike_stay_apart() -> None:
+    cell = quiet_report().cells[0]
+    parts = [
+        PartResult(name=name, outcome=cell.outcome, verdict=Verdict.PASS, verdict_reason="works")
+        for name in ("a\ud800", "a\ufffd")
+    ]
+    found = limited(replace(quiet_report(), cells=(replace(cell, parts=tuple(parts)),)))
+    assert [part.name for part in found.cells[0].parts] == ["a\ufffd", "a\ufffd.2"]
 
 
 def test_a_missing_cell_is_written_as_lost() -> None:

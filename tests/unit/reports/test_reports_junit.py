@@ -86,12 +86,24 @@ def test_counts() -> None:
     keys = ("tests", "failures", "errors", "skipped")
     assert {name: tuple(int(a[key]) for key in keys) for name, a in counted.items()} == {
         "5.10": (2, 0, 0, 1),
-        "6.1": (3, 2, 0, 1),  # a known bug, a failure, and its problem
+        "6.1": (5, 3, 0, 1),  # a known bug, a failure with two parts of which one failed, and its problem
         "6.12": (2, 2, 0, 0),
         "7.3": (2, 0, 2, 0),
         "arm32": (2, 0, 0, 1),
     }
-    assert {key: root.get(key) for key in keys[:3]} == {"tests": "11", "failures": "4", "errors": "2"}
+    assert {key: root.get(key) for key in keys[:3]} == {"tests": "13", "failures": "5", "errors": "2"}
+
+
+def test_the_parts_of_a_cell_come_after_it_in_its_class() -> None:
+    found = list(suites(nasty_report())["6.1"].iter("testcase"))
+    names = [str(case.get("name")) for case in found]
+    assert names[:3] == [FLAGSHIP, ODD, f"{ODD}/prog_works"]
+    assert names[3].startswith(f"{ODD}/prog red")
+    assert {case.get("classname") for case in found} == {"bpfmatrix.6.1"}
+    failure = found[3].find("failure")
+    assert failure is not None and "R1 !read_ok" in (failure.text or "")
+    assert (failure.get("message") or "").startswith("refused, expected to work")
+    assert [element.tag for element in found[2]] == ["system-out"]
 
 
 def test_the_problems_of_a_kernel_fail_beside_its_cells() -> None:
@@ -169,7 +181,8 @@ def test_it_is_the_same_every_time() -> None:
 def test_any_text_becomes_well_formed_xml_with_every_cell(report: Report) -> None:
     root = ElementTree.fromstring(render(report).encode())
     cases = [case for case in root.iter("testcase") if case.get("name") != PROBLEMS_CASE]
-    assert len(cases) == len(report.kernels) * len(report.cases)
+    verdicts = [verdict for cell in report.cells for verdict in (cell.verdict, *(part.verdict for part in cell.parts))]
+    assert len(cases) == len(verdicts) >= len(report.kernels) * len(report.cases)
     red = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     bad = {Verdict.FAIL, Verdict.XPASS, Verdict.ERROR, Verdict.NOT_RUN}
-    assert red == sum(cell.verdict in bad for cell in report.cells)
+    assert red == sum(verdict in bad for verdict in verdicts)

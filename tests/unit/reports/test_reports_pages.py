@@ -17,7 +17,7 @@ from reports_sample import CASES, FLAGSHIP, NASTY, ODD, kernel, nasty_report, qu
 from reports_strategies import HOSTILE, UNHURRIED, reports
 
 from harness.model.phases import Phase
-from harness.model.results import Report, Verdict
+from harness.model.results import Outcome, OutcomeKind, PartResult, Report, Verdict
 from harness.reports import html, markdown, view
 from harness.reports.bounded import bounded
 from harness.reports.markdown import escape, fence
@@ -309,6 +309,19 @@ def test_escaped_text_reads_as_it_was_in_markdown(text: str) -> None:
     cell = parser.parse(f"| a | b |\n|---|---|\n| {escape(text)} | y |\n")
     texts = ["".join(child.content for child in t.children or ()) for t in cell if t.type == "inline"]
     assert texts == ["a", "b", wanted, "y"]
+
+
+@pytest.mark.parametrize("render", [markdown.render, html.render])
+def test_parts_are_shown_under_their_cell(render: Any) -> None:
+    cell = quiet_report().cells[0]
+    part = PartResult(name="prog-a", outcome=cell.outcome, verdict=Verdict.PASS, verdict_reason="works")
+    refused = Outcome(kind=OutcomeKind.REFUSED, reason="no such helper", log="R1 is odd")
+    failed = PartResult(name="prog-b", outcome=refused, verdict=Verdict.FAIL, verdict_reason="expected to work")
+    passing = render(replace(quiet_report(), cells=(replace(cell, parts=(part,)),)))
+    assert passing.count("part prog-a") == 1
+    failing = render(replace(quiet_report(), cells=(replace(cell, verdict=Verdict.FAIL, parts=(part, failed)),)))
+    own = failing[failing.index("part prog-b") :]
+    assert "part prog-a" not in own and "no such helper" in own and "R1 is odd" in own
 
 
 @UNHURRIED

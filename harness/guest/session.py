@@ -43,6 +43,8 @@ GRACE = 5.0
 
 Starting = Callable[[GuestPlan], AbstractContextManager[QemuProcess]]
 """Starts a guest and holds it for the duration of a block."""
+Connecting = Callable[[GuestPlan, QemuProcess], AbstractContextManager[Connection]]
+"""Connects to a guest and holds the connection for the duration of a block."""
 
 
 class Stopwatch:
@@ -60,7 +62,9 @@ class Stopwatch:
         self._phase, self._since = phase, now
 
 
-def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted) -> SessionFacts:
+def run_session(
+    plan: GuestPlan, cases: Sequence[Case], *, start: Starting = booted, connect: Connecting = connected
+) -> SessionFacts:
     """Start one guest and run `cases` in it, in order.
 
     Always returns, but for QemuError where QEMU itself does not start. A case with its completion marker has
@@ -77,7 +81,7 @@ def run_session(plan: GuestPlan, cases: Sequence[Case], *, start: Starting = boo
         try:
             with ExitStack() as stack:
                 watch.switch(Phase.BOOT)
-                connection = stack.enter_context(connected(plan, qemu))
+                connection = stack.enter_context(connect(plan, qemu))
                 watch.switch(Phase.PUSH)
                 seconds[Phase.CONNECT] = connection.handshake_seconds
                 seconds[Phase.BOOT] -= connection.handshake_seconds

@@ -44,12 +44,14 @@ def mounted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def things(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Things, Any]]:
-    def surroundings(*before: str, removable: bool = True, stays: bool = False) -> tuple[Things, Any]:
+    def surroundings(
+        *before: str, removable: bool = True, stays: bool = False, patience: float = 0.05
+    ) -> tuple[Things, Any]:
         made = Things(*before, stays=stays)
         kind = Leftover("thing", made.listed, remove=made.remove if removable else None, name=str.upper)
         monkeypatch.setattr("harness.agent.leftovers.LEFTOVERS", [kind])
         monkeypatch.setattr("harness.agent.leftovers.MAPS", Leftover("map", set))
-        monkeypatch.setattr("harness.agent.leftovers.LEFT_SECONDS", 0.05)
+        monkeypatch.setattr("harness.agent.leftovers.LEFT_SECONDS", patience)
         return made, Surroundings()
 
     return surroundings
@@ -89,7 +91,8 @@ def test_what_cannot_be_removed_is_reported(removable: bool, things: Callable[..
 
 
 def test_what_goes_by_itself_is_waited_for(things: Callable[..., tuple[Things, Any]]) -> None:
-    made, surroundings = things(removable=False)
+    """However slow this host is: the patience is never the point."""
+    made, surroundings = things(removable=False, patience=600)
     made.there.add("b")
     made.goes_after = 4
     assert surroundings.restore("c") == []

@@ -1,21 +1,20 @@
-# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from played_guest import session_of
 from unit_samples import (
     CASE_ID,
     Line,
     changed,
-    encoded,
     golden_bytes,
     golden_lines,
     guest_plan,
@@ -28,16 +27,11 @@ from unit_samples import (
 
 from harness.errors import DeadlineError, GuestConnectionError
 from harness.facts.records import CaseRecord, Ending
-from harness.facts.session import SessionFacts
-from harness.guest import session
-from harness.guest.session import run_session
 from harness.judge.cells import cells as cells_of
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
 from harness.model.results import DifferenceKind, Expectation, Outcome, OutcomeKind, Stage, Verdict
-from harness.qemu.process import Death, QemuProcess
 from harness.run.one_kernel import run_kernel
-from harness.scenario.case import Case
 
 K = OutcomeKind
 WORKS = Expectation(outcome=K.WORKS, reason="r")
@@ -699,79 +693,6 @@ def test_of_several_triggers_the_last_connection_is_looked_at_as_the_agent_does(
 # --- a transcript cut anywhere, through the whole way from the guest's lines to the cell ------------------------------
 
 
-class FakeQemu:
-    """A QEMU that ends as soon as the guest's connection is gone."""
-
-    folder = Path()
-    peak_memory = 0.0
-    has_agent = False
-    started = 0.0
-
-    def __init__(self, *, console: str, death: Death | None) -> None:
-        self._console, self._death = console, death
-
-    def alive(self) -> bool:
-        return False
-
-    def note_memory(self) -> None:
-        self.peak_memory = 150.0
-
-    def wait(self, seconds: float) -> bool:
-        return True
-
-    def death(self) -> Death | None:
-        return self._death
-
-    def console_text(self) -> str:
-        return self._console
-
-
-class FakeConnection:
-    """Takes a parcel, and gives some bytes as lines, as Connection does; then ends or breaks."""
-
-    def __init__(self, data: bytes, failure: Exception | None) -> None:
-        self._data, self._failure = data, failure
-
-    handshake_seconds = 0.0
-
-    def release(self) -> None:
-        pass
-
-    def push(self, data: bytes, path: str, *, seconds: float) -> None:
-        assert 0 < seconds <= 35, "what is left of the case deadline"
-
-    def lines(self, command: str, *, errors: Path, timeout: Callable[[], float], hold: bool) -> Iterator[bytes]:
-        assert hold
-        errors.write_bytes(b"")
-        *whole, rest = self._data.split(b"\n")
-        yield from whole
-        if self._failure is not None:
-            raise self._failure
-        if rest:
-            yield rest
-
-
-def session_of(
-    folder: Path,
-    data: bytes,
-    *,
-    failure: Exception | None = None,
-    console: str = "",
-    reason: str | None = None,
-    cases: Sequence[Case] = (),
-) -> SessionFacts:
-    """Run a session whose guest writes `data`."""
-    death = Death(reason=reason, returncode=0, stderr="")
-    with pytest.MonkeyPatch.context() as patch:
-        connection = FakeConnection(data, failure)
-        patch.setattr(session, "connected", lambda plan, qemu: contextlib.nullcontext(connection))
-        patch.setattr(session, "job_parcel", lambda plan, cases, agent: b"")
-        folder.mkdir(parents=True, exist_ok=True)
-        plan = guest_plan(folder.parent, folder=folder)
-        qemu = cast(QemuProcess, FakeQemu(console=console, death=death))
-        return run_session(plan, cases or [sample_case()], start=lambda plan: contextlib.nullcontext(qemu))
-
-
 def cell_of(folder: Path, data: bytes, **keys: Any) -> Outcome:
     """Run a whole kernel whose guests write `data`, and return its one cell's outcome."""
     cases = [sample_case()]
@@ -861,42 +782,6 @@ def test_a_kernel_that_resets_while_powering_off_is_told(tmp_path: Path) -> None
     result = session_of(tmp_path / "r", WHOLE, reason="guest-reset")
     assert outcome_of(sample_case(), result.records[CASE_ID]).kind == K.WORKS
     assert [problem for problem in result.problems if "while powering off: the kernel reset" in problem]
-
-
-def test_the_case_that_was_running_is_the_victim_and_the_next_is_not_reached(tmp_path: Path) -> None:
-    other = sample_case(id="another")
-    cut = WHOLE[: WHOLE.index(b'"phase": "control"')]
-    result = session_of(
-        tmp_path / "r", cut, reason="guest-reset", failure=GuestConnectionError("x"), cases=[sample_case(), other]
-    )
-    assert list(result.records) == [CASE_ID]
-    assert result.records[CASE_ID].ending == Ending(
-        kind=K.CRASHED,
-        reason="the kernel reset the machine without any text on its console (as a triple fault does)",
-        reset="guest-reset",
-    )
-
-
-def test_the_agents_lines_are_kept_for_the_results(tmp_path: Path) -> None:
-    session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
-    assert (tmp_path / "r" / "agent.jsonl").read_bytes() == WHOLE
-    assert encoded(golden_lines()) == WHOLE.splitlines()
-
-
-def test_the_phases_of_a_guest_and_its_memory_are_told(tmp_path: Path) -> None:
-    result = session_of(tmp_path / "r", WHOLE, reason="guest-shutdown")
-    assert list(result.seconds) == ["start", "boot", "connect", "push", "agent", "cases", "shutdown"]
-    assert all(0 <= seconds < 5 for seconds in result.seconds.values())
-    assert result.memory == 150.0
-
-
-def test_a_guest_that_answers_with_nothing_is_told_at_once(tmp_path: Path) -> None:
-    """What images/init does where the service has died: whoever asks gets an empty answer."""
-    result = session_of(tmp_path / "r", b"", reason=None)
-    ending = result.records[CASE_ID].ending
-    assert ending is not None
-    assert ending.reason.startswith("the agent ended without its completion marker")
-    assert "cases" not in result.seconds, "a phase that was not reached is missing"
 
 
 INFO_OF = {

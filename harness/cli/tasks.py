@@ -61,9 +61,9 @@ def init(_context: Context, folder: str = ".") -> None:
 )
 def matrix(
     _context: Context,
-    kernel: list[str],
-    arch: list[str],
-    case: list[str],
+    kernel: list[str] | None = None,  # as they are where no command is named: nothing is parsed then
+    arch: list[str] | None = None,
+    case: list[str] | None = None,
     suite: str = "",
     results: str = "",
     accel: str = "",
@@ -80,9 +80,9 @@ def matrix(
         code = commands.matrix(
             matrix_file=Path(matrix_file),
             suite=suite or None,
-            kernels=kernel,
-            arches=arch,
-            cases=case,
+            kernels=kernel or [],
+            arches=arch or [],
+            cases=case or [],
             results=Path(results) if results else None,
             accel=accel or None,
             jobs=jobs,

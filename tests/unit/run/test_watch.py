@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from rich.console import Console
 from unit_samples import RELEASE, compiled, golden_lines, record_of, written_case, x86_image
 
-from harness.cli import commands
 from harness.config.case import WrittenCase
 from harness.errors import (
     EXIT_HARNESS,
@@ -747,13 +746,3 @@ def test_a_matrix_that_is_wrong_from_the_start_is_told_and_waited_for(
     assert watch(room.options, screen=room.screen, cache=room.cache) == EXIT_OK
     assert "matrix.yaml:1: not valid YAML" in room.out.getvalue()
     assert len(room.plans) == 1
-
-
-def test_the_command_needs_a_case_and_checks_its_words() -> None:
-    words: dict[str, Any] = {"matrix_file": Path("matrix.yaml"), "kernels": [], "arches": [], "results": None}
-    with pytest.raises(UsageError, match="needs --case"):
-        commands.watch(**words, cases=[], accel=None, jobs=0)
-    with pytest.raises(UsageError, match="--accel"):
-        commands.watch(**words, cases=["a"], accel="xen", jobs=0)
-    with pytest.raises(UsageError, match="--jobs"):
-        commands.watch(**words, cases=["a"], accel=None, jobs=-1)

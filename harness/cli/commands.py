@@ -56,7 +56,7 @@ def matrix(
     return finished.report.run.exit_code
 
 
-def judge(*, run: Path, rules: str, matrix_file: Path, suite: str | None) -> int:
+def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
     """Write the reports of a finished run again from its journal, show the grid, and return the exit code."""
     from harness import __version__
     from harness.facts.journal import read_journal
@@ -70,7 +70,7 @@ def judge(*, run: Path, rules: str, matrix_file: Path, suite: str | None) -> int
     if recorded.plan.version != __version__:
         print(f"bpfmatrix: {shown(run)} is a run of version {recorded.plan.version}; this is {__version__}")
     if rules == CURRENT:
-        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file, suite=suite))
+        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file))
     report = judge_again(recorded)
     writer.write(report, directory=recorded.folder)
     _show(report, recorded.folder)

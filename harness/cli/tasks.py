@@ -99,17 +99,14 @@ def matrix(
         "run": "The folder of the run, such as results/latest.",
         "rules": "recorded: by the expectations that the run had; current: by those of today (default: recorded).",
         "matrix_file": "The matrix file, for the rules of today (default: matrix.yaml).",
-        "suite": "For the rules of today, the suite that the run had instead of the matrix's cases.",
     },
 )
-def judge(
-    _context: Context, run: str, rules: str = "recorded", matrix_file: str = "matrix.yaml", suite: str = ""
-) -> None:
+def judge(_context: Context, run: str, rules: str = "recorded", matrix_file: str = "matrix.yaml") -> None:
     """Write the reports of a finished run again, without any guest."""
     from harness.cli import commands
 
     with errors_shown():
-        code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file), suite=suite or None)
+        code = commands.judge(run=Path(run), rules=rules, matrix_file=Path(matrix_file))
     leave(code)
 
 

@@ -27,7 +27,8 @@ class RunPlan:
     the accelerator that was asked for, `auto` among them; `jobs` is how many guests run at once. `cases` are all that
     there are: one that has other objects on another architecture is there once for each; `cases_of` says by
     architecture which of them, as indexes in the order of the grid. `faults` are the cases that cannot be built, by
-    architecture; `known_splats` are those of the matrix.
+    architecture; `known_splats` are those of the matrix. `suite` names the suite that comes with bpfmatrix, if the
+    cases were its, and not the project's.
     """
 
     id: str
@@ -41,6 +42,7 @@ class RunPlan:
     cases: tuple[Case, ...] = ()
     cases_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     known_splats: tuple[KnownSplat, ...] = ()
+    suite: str = ""
     faults: Mapping[str, Mapping[str, BuildFault]] = field(default_factory=dict)
 
     def cases_on(self, arch: str) -> list[Case]:

@@ -36,6 +36,7 @@ def with_current_rules(recorded: Recorded, project: Project, *, cache: Cache | N
     The cases are read and built: what the names in them are is known from their objects. A case that has other steps
     now, or is gone, keeps the expectations of the run, and a notice says so. Raises ConfigError and UsageError.
     """
+    project = of_suite(project, recorded.plan)
     matrix = load_matrix(project.matrix_file)
     today = {arch: _cases_today(recorded.plan, arch, project, matrix, cache=cache) for arch in recorded.plan.cases_of}
     cases, notices = {}, []
@@ -88,4 +89,15 @@ def going_on(options: Options, earlier: Recorded) -> Options:
         )
     rows = [planned.row.kernel for planned in earlier.plan.rows]
     cases = dict.fromkeys(case.id for case in earlier.plan.cases)
-    return replace(options, kernels=rows, arches=["all"], cases=list(cases))
+    project = of_suite(options.project, earlier.plan)
+    return replace(options, project=project, kernels=rows, arches=["all"], cases=list(cases))
+
+
+def of_suite(project: Project, plan: RunPlan) -> Project:
+    """Return the project with the suite that a run had instead of the project's cases, or with none. Pure.
+
+    Raises UsageError where the command line names another.
+    """
+    if project.suite not in (None, plan.suite):
+        raise UsageError(f"{plan.id} had {plan.suite or 'no suite'}; leave out --suite")
+    return replace(project, suite=plan.suite or None)

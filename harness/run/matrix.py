@@ -148,6 +148,7 @@ def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
         cases=cases,
         cases_of=cases_of,
         known_splats=prepared.allow.entries,
+        suite=prepared.options.project.suite or "",
         faults={arch: build_faults(prepared, arch) for arch in prepared.built},
     )
 

@@ -151,22 +151,22 @@ def test_judge_writes_the_reports_again_and_ends_as_the_run_would(
     works: bool, code: int, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = journal_of(Path("r"), works=works)
-    assert commands.judge(run=folder, rules="recorded", suite=None, matrix_file=Path("no such file")) == code
+    assert commands.judge(run=folder, rules="recorded", matrix_file=Path("no such file")) == code
     assert {"report.json", "junit.xml", "report.md", "report.html"} <= {path.name for path in folder.iterdir()}
     assert json.loads((folder / "report.json").read_text())["run"]["exit_code"] == code
     assert capsys.readouterr().out.endswith("reports: r/report.md, report.html, report.json, junit.xml\n")
 
 
 def test_judge_says_that_a_run_is_of_another_version(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.judge(run=journal_of(Path("r"), version="0.0.1"), rules="recorded", suite=None, matrix_file=project)
+    commands.judge(run=journal_of(Path("r"), version="0.0.1"), rules="recorded", matrix_file=project)
     assert capsys.readouterr().out.startswith(f"bpfmatrix: r is a run of version 0.0.1; this is {__version__}\n")
 
 
 def test_judge_refuses_other_rules_and_a_folder_without_a_run(project: Path) -> None:
     with pytest.raises(UsageError, match='--rules takes recorded or current; got "new"'):
-        commands.judge(run=Path("/no/such"), rules="new", suite=None, matrix_file=project)
+        commands.judge(run=Path("/no/such"), rules="new", matrix_file=project)
     with pytest.raises(JournalError, match="there is no such file"):
-        commands.judge(run=Path(), rules="recorded", suite=None, matrix_file=project)
+        commands.judge(run=Path(), rules="recorded", matrix_file=project)
 
 
 # --- watch, shell ----------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def test_schema_writes_those_that_are_committed(tmp_path: Path) -> None:
 
 
 def test_grid_puts_the_grid_of_a_run_into_a_page(project: Path) -> None:
-    commands.judge(run=journal_of(Path("r")), rules="recorded", suite=None, matrix_file=project)
+    commands.judge(run=journal_of(Path("r")), rules="recorded", matrix_file=project)
     page = Path("page.md")
     text = (ROOT / "docs/grid.md").read_text()
     page.write_text(text)

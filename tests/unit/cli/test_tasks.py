@@ -36,10 +36,10 @@ REACHED: list[tuple[list[str], dict[str, Any]]] = [
     (["matrix", "--resume", "r/1"], {**FILTERS, **UNSAID, **MATRIX, "resume": Path("r/1")}),
     (["watch"], {**FILTERS, **UNSAID}),
     (["watch", *LISTS, *RUN], {**LISTED, **RAN}),
-    (["judge", "r/latest"], {"run": Path("r/latest"), "rules": "recorded", "suite": None, "matrix_file": FILE}),
+    (["judge", "r/latest"], {"run": Path("r/latest"), "rules": "recorded", "matrix_file": FILE}),
     (
-        ["judge", "r/1", "--rules", "current", "--suite", "tracing", "--matrix-file", "m.yaml"],
-        {"run": Path("r/1"), "rules": "current", "suite": "tracing", "matrix_file": Path("m.yaml")},
+        ["judge", "r/1", "--rules", "current", "--matrix-file", "m.yaml"],
+        {"run": Path("r/1"), "rules": "current", "matrix_file": Path("m.yaml")},
     ),
     (["kernels", "--arch", "all", "--matrix-file", "m.yaml"], {"arches": ["all"], "matrix_file": Path("m.yaml")}),
     (["matrix", "--suite", "tracing"], {**FILTERS, **UNSAID, **MATRIX, "suite": "tracing"}),

@@ -18,7 +18,7 @@ from harness.facts.journal import END_FILE, FACTS_FILE, read_journal
 from harness.facts.kernel import KernelFacts
 from harness.model.results import OutcomeKind, Verdict
 from harness.reports.writer import write
-from harness.run.again import judge_again, rules_of, with_current_rules
+from harness.run.again import going_on, judge_again, rules_of, with_current_rules
 from harness.run.matrix import run_matrix
 from harness.run.prepared import Options
 from harness.scenario.case import Case
@@ -187,6 +187,19 @@ def test_it_has_the_kernels_and_cases_of_the_earlier_run(supplied: World) -> Non
     assert list(cells(report)) == ["first", "third"]
     with pytest.raises(UsageError, match=r"leave out --kernel, --arch and --case"):
         resumed(supplied, first, kernels=["first"])
+
+
+def test_a_run_of_a_suite_is_gone_on_with_as_one(supplied: World) -> None:
+    _, first = supplied.start()
+    recorded = read_journal(first)
+    assert recorded.plan.suite == ""
+    of_tracing = replace(recorded, plan=replace(recorded.plan, suite="tracing"))
+    own, tracing = supplied.project, replace(supplied.project, suite="tracing")
+    assert going_on(Options(project=own), recorded).project == own
+    for project in (own, tracing):
+        assert going_on(Options(project=project), of_tracing).project == tracing
+    with pytest.raises(UsageError, match="had no suite; leave out --suite"):
+        going_on(Options(project=tracing), recorded)
 
 
 def test_where_there_is_no_run_to_go_on_with(supplied: World, tmp_path: Path) -> None:

@@ -224,9 +224,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     return {kernel: run_kernel(kernel, folder) for kernel in dict.fromkeys(row.kernel for row in ROWS)}
 
 
+NOT_IN_THIS_CLANG = "Invalid usage of the XADD return value"
+"""What clang 21 says, and 19 does not, of an atomic operation whose result is used, with -mcpu=v2."""
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.case}-{row.kernel}")
 def test_a_real_guest_ends_there(reports: dict[str, Report], row: Row) -> None:
     outcome = reports[row.kernel].cell(row.kernel, row.case).outcome
+    if outcome.stage == Stage.BUILD and NOT_IN_THIS_CLANG in outcome.log:
+        pytest.skip(f"this clang does not compile what {row.kernel} refuses: {NOT_IN_THIS_CLANG}")
     assert (outcome.kind, outcome.stage, outcome.errno_name, outcome.refusal, outcome.origin) == (
         *(row.kind, row.stage, row.errno, row.name, row.origin),
     ), f"{outcome.reason}\n{outcome.log}\n{outcome.asked}"

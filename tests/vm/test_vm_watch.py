@@ -115,4 +115,5 @@ def test_a_watch_that_is_ended_during_a_run_leaves_no_guest(tmp_path: Path, numb
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
     assert desk.lines[-1].startswith(f"watch ended ({name}). Exit code 0")
     report = json.loads((project.folder / "results/latest/report.json").read_text())
-    assert (report["run"]["complete"], report["cells"][0]["verdict"]) == (False, "not-run")
+    cell = report["cells"][0]
+    assert (report["run"]["complete"], cell["outcome"], cell["verdict"]) == (False, "lost", "error")

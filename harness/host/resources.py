@@ -16,7 +16,7 @@ def available_memory_mib() -> int:
 
 
 def host_facts() -> dict[str, str]:
-    """Return what the reports say of the host; its name is nobody's business."""
+    """Return what the reports say of the host; its name is left out."""
     return {
         "kernel": platform.release(),
         "machine": platform.machine(),

@@ -167,11 +167,13 @@ class Rows:
             return again
         prepared.observer.state(kernel.name, "running")
         self._supplied.set()
-        facts = run_kernel(plan, cases, boot=self._starter(arch), known=known)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash") as beside:
+            inputs = beside.submit(_inputs, plan, cases)  # kernel and image are read while a guest boots
+            facts = run_kernel(plan, cases, boot=self._starter(arch), known=known)
         for notice in facts.notices:
             self._note(notice)
             prepared.observer.note(notice)
-        return replace(facts, faults=build_faults(prepared, arch.name), inputs=_inputs(plan, cases))
+        return replace(facts, faults=build_faults(prepared, arch.name), inputs=inputs.result())
 
     def _answered(self, plan: GuestPlan, cases: Sequence[Case], kernel: Kernel) -> KernelFacts | None:
         """Return the facts that the earlier run has of a row, if nothing that went into them is different now."""

@@ -142,7 +142,7 @@ def use(bpfmatrix: Installed) -> None:
     assert suite.code == 0, suite.output
     assert "1 cell (1 kernel × 1 case): 1 pass" in suite.output
     assert SEED in suite.output
-    for words in (["results/latest"], ["results/latest", "--rules", "current", "--suite", "tracing"]):
+    for words in (["results/latest"], ["results/latest", "--rules", "current"]):
         judged = bpfmatrix("judge", *words)
         assert judged.code == 0, judged.output
         assert "1 pass" in judged.output

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* What every case emits: one record an event. harness/guest_agent.py decodes it (EVENT, KINDS). */
+/* What every case emits: one record an event. harness/agent/events.py decodes it (EVENT, KINDS). */
 #ifndef BPFMATRIX_EVENT_H
 #define BPFMATRIX_EVENT_H
 

@@ -3,7 +3,7 @@
  * The trace: a log in an array map, for programs that may not write to a perf event array (netfilter, syscall,
  * flow dissector, ...). Every program type may update an array, on every kernel, so it is the one channel that all
  * cases can share. Records stand in the order in which they were added; guests have one processor, and triggers
- * of cases that use the trace fire for nobody else. harness/guest_agent.py reads it (TRACE, KINDS).
+ * of cases that use the trace fire for nobody else. harness/agent/events.py reads it (TRACE, KINDS).
  */
 #ifndef BPFMATRIX_TRACE_H
 #define BPFMATRIX_TRACE_H

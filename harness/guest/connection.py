@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.supply.image.keys import RunKeys
@@ -214,6 +214,44 @@ class Connection:
             self._transport.close()
 
 
+class Attempt(Protocol):
+    """One attempt to get an authenticated connection, as `connect_once` makes it."""
+
+    def __call__(self, dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+        """Do what `connect_once` says."""
+        ...
+
+
+def connect_once(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+    """Dial, wait `banner` seconds at most for the guest's banner, and authenticate, in `seconds` altogether.
+
+    Raises OSError, EOFError or paramiko's SSHException where no connection comes about, which may be different the
+    next time; GuestConnectionError where the guest shows another host key than the one it was given.
+    """
+    import paramiko
+
+    connection = dial(seconds)
+    begun = time.monotonic()
+    transport = paramiko.Transport(connection)
+    try:
+        transport.banner_timeout = banner
+        transport.handshake_timeout = min(seconds, 30)
+        transport.auth_timeout = min(seconds, 30)
+        transport.use_compression(compress)
+        transport.get_security_options().key_types = ("ssh-ed25519",)  # the one that is made for the run
+        transport.start_client(timeout=min(seconds, 35))
+        if transport.get_remote_server_key() != keys.host:
+            raise GuestConnectionError(  # noqa: TRY301
+                "whoever answers in the guest's place shows another host key than the one made for this run"
+            )
+        transport.auth_publickey("root", keys.client)
+    except BaseException:
+        transport.close()
+        connection.close()
+        raise
+    return Connection(transport, seconds=time.monotonic() - begun)
+
+
 def connect(
     dial: Dial,
     *,
@@ -222,6 +260,7 @@ def connect(
     alive: Callable[[], bool],
     listening: Callable[[], bool] = lambda: True,
     compress: bool = False,
+    once: Attempt = connect_once,
 ) -> Connection:
     """Wait until the guest answers on SSH, at most `seconds`, and return the authenticated connection.
 
@@ -246,7 +285,7 @@ def connect(
         # and later, for a guest that is merely slow to say its banner.
         patience *= 1.15
         banner = max(patience, TOLD_BANNER_SECONDS) if listening() else patience
-        return _handshake(dial, keys=keys, seconds=left, banner=min(banner, left), compress=compress)
+        return once(dial, keys=keys, seconds=left, banner=min(banner, left), compress=compress)
 
     retrying = Retrying(
         retry=retry_if_exception_type(_not_yet()), stop=stop_after_delay(seconds), wait=wait_fixed(0.03)
@@ -261,28 +300,3 @@ def _await(condition: Callable[[], bool], *, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
-
-
-def _handshake(dial: Dial, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
-    import paramiko
-
-    connection = dial(seconds)
-    begun = time.monotonic()
-    transport = paramiko.Transport(connection)
-    try:
-        transport.banner_timeout = banner
-        transport.handshake_timeout = min(seconds, 30)
-        transport.auth_timeout = min(seconds, 30)
-        transport.use_compression(compress)
-        transport.get_security_options().key_types = ("ssh-ed25519",)  # the one that is made for the run
-        transport.start_client(timeout=min(seconds, 35))
-        if transport.get_remote_server_key() != keys.host:
-            raise GuestConnectionError(  # noqa: TRY301
-                "whoever answers in the guest's place shows another host key than the one made for this run"
-            )
-        transport.auth_publickey("root", keys.client)
-    except BaseException:
-        transport.close()
-        connection.close()
-        raise
-    return Connection(transport, seconds=time.monotonic() - begun)

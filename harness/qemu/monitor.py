@@ -35,7 +35,9 @@ def _shared_loop() -> asyncio.AbstractEventLoop:
 class Monitor:
     """One QEMU's monitor. Remembers why the guest shut down, if it did."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`loop` is a running one in another thread; without it, the one that all monitors share."""
+        self._loop = loop or _shared_loop()
         self._client = QMPClient(name)
         self._shutdown: dict[str, Any] | None = None
 
@@ -81,7 +83,7 @@ class Monitor:
             return
 
     def _wait(self, coroutine: Coroutine[Any, Any, Result], what: str) -> Result:
-        future = asyncio.run_coroutine_threadsafe(coroutine, _shared_loop())
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result(ANSWER_SECONDS)
         except Exception as error:

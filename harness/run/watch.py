@@ -352,11 +352,18 @@ class Session:
             self._made = self._made[-KEPT_RUNS:]
 
 
-def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache | None = None) -> int:
+def watch(
+    options: Options,
+    *,
+    screen: WatchScreen | None = None,
+    cache: Cache | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
     """Run the cells that were asked for again and again until Ctrl-C; return the last finished run's exit code.
 
-    Without one it is 3. Raises ConfigError where there is no matrix file, UsageError where there is no such case, and
-    what else keeps the first run from starting, if it is nothing that the user may fix by saving a file.
+    Between two looks at the files it does `sleep` for so many seconds. Without a finished run the code is 3. Raises
+    ConfigError where there is no matrix file, UsageError where there is no such case, and what else keeps the first run
+    from starting, if it is nothing that the user may fix by saving a file.
     """
     matrix_file = options.project.matrix_file
     try:
@@ -374,7 +381,7 @@ def watch(options: Options, *, screen: WatchScreen | None = None, cache: Cache |
     with signals_as_errors() as signals, screen.live():
         files = Files(options.project, patterns=options.cases)
         session = Session(options, screen=screen, cache=cache or Cache())
-        loop = Loop(look=files.look, runner=session, screen=screen, signals=signals)
+        loop = Loop(look=files.look, runner=session, screen=screen, signals=signals, sleep=sleep)
         try:
             loop.run()
         except (KeyboardInterrupt, InterruptedRunError) as error:

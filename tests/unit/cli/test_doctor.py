@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import doctor
 from harness.cli.doctor import Finding, examine
-from harness.errors import ConfigError, MissingToolError
+from harness.errors import MissingToolError
 from harness.host.cache import Cache
 from harness.host.process import run
 from harness.model.architectures import ARCHITECTURES, Architecture
@@ -254,12 +254,3 @@ def test_the_memory(free: int, good: bool, project: Path, monkeypatch: pytest.Mo
     (finding,) = found(project)["memory"]
     assert (finding.text, finding.good) == (f"{free} MiB available", good)
     assert ("--jobs 1" in finding.advice) == (not good)
-
-
-def test_looking_turns_errors_into_findings() -> None:
-    def fail() -> str:
-        raise ConfigError("what is wrong")
-
-    finding = doctor._attempt("matrix", fail)
-    assert finding == Finding(subject="matrix", text="what is wrong", good=False, fatal=True)
-    assert doctor._attempt("matrix", lambda: 1) == 1

@@ -20,7 +20,7 @@ from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_OK
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError
 from harness.guest import connection as module
-from harness.guest.connection import Connection, connect, dial_port, dial_serial
+from harness.guest.connection import Connection, connect, connect_once, dial_port, dial_serial
 from harness.supply.image.keys import RunKeys, make_keys
 
 KEYS = make_keys()
@@ -89,7 +89,7 @@ class Guest:
         if self.listener.family == socket.AF_INET:
             self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(8)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.serve()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -114,6 +114,10 @@ class Guest:
         """Cut every connection, as a dying QEMU does."""
         for each in self._held:
             each.close()
+
+    def serve(self) -> None:
+        """Take connections, in a thread of its own, until the block ends."""
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         while not self._ended.is_set():
@@ -189,7 +193,7 @@ def test_a_port_that_nobody_listens_on_yet() -> None:
     waiting.start()
     time.sleep(4 * TICK)
     guest.listener.listen(8)
-    threading.Thread(target=guest._serve, daemon=True).start()
+    guest.serve()
     waiting.join(10)
     guest.__exit__()
     assert len(found) == 1
@@ -201,33 +205,32 @@ def test_patience_with_a_silent_socket_grows_up_to_what_is_left(monkeypatch: pyt
     asked: list[tuple[float, float]] = []
     there = Connection(paramiko.Transport(socket.socketpair()[0]))
 
-    def handshake(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+    def attempt(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
         asked.append((banner, seconds))
         if len(asked) < 7:
             raise EOFError
         return there
 
-    monkeypatch.setattr(module, "_handshake", handshake)
     monkeypatch.setattr(module, "FIRST_BANNER_SECONDS", 1000.0)
     monkeypatch.setattr(module, "UNTOLD_SECONDS", 0.0)
-    assert connect(dial_port(1), keys=KEYS, seconds=2000.0, alive=lambda: True, listening=lambda: False) is there
+    found = connect(dial_port(1), keys=KEYS, seconds=2000.0, alive=lambda: True, listening=lambda: False, once=attempt)
+    assert found is there
     banners = [banner for banner, _ in asked]
     assert banners[:4] == pytest.approx([1150.0, 1000 * 1.15**2, 1000 * 1.15**3, 1000 * 1.15**4])
     assert all(banner <= left <= 2000.0 for banner, left in asked)
     assert banners[-1] == asked[-1][1], "no longer than the deadline leaves"
 
 
-def test_a_guest_that_has_told_that_it_listens_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_that_has_told_that_it_listens_is_given_time() -> None:
     """A busy guest that is given up too soon costs a second handshake, which keeps it busier still."""
     asked: list[float] = []
 
-    def handshake(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
+    def attempt(dial: object, *, keys: RunKeys, seconds: float, banner: float, compress: bool) -> Connection:
         asked.append(banner)
         return Connection(paramiko.Transport(socket.socketpair()[0]))
 
-    monkeypatch.setattr(module, "_handshake", handshake)
     for seconds in (60.0, 0.5):
-        connect(dial_port(1), keys=KEYS, seconds=seconds, alive=lambda: True, listening=lambda: True)
+        connect(dial_port(1), keys=KEYS, seconds=seconds, alive=lambda: True, listening=lambda: True, once=attempt)
     assert asked[0] == module.TOLD_BANNER_SECONDS
     assert asked[1] <= 0.5, "no longer than the deadline leaves"
 
@@ -368,7 +371,7 @@ def test_a_guest_is_reached_over_a_serial_port_in_spite_of_noise(noise: bytes, t
     with guest:
         dial = dial_serial(tmp_path / "ssh")
         # One attempt only: the noise must do no harm to it.
-        module._handshake(dial, keys=KEYS, seconds=10, banner=5, compress=True).close()
+        connect_once(dial, keys=KEYS, seconds=10, banner=5, compress=True).close()
     assert guest.taken == ["ssh"]
 
 

@@ -177,13 +177,25 @@ def test_the_reason_of_the_shutdown(events: list[tuple[str, dict[str, Any]]], re
         monitor.close()
 
 
-def test_last_words_that_are_still_on_their_way_are_waited_for() -> None:
+@pytest.fixture
+def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop that runs in a thread of its own, for one monitor."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_last_words_that_are_still_on_their_way_are_waited_for(own_loop: asyncio.AbstractEventLoop) -> None:
     """QEMU writes its SHUTDOWN event and ends; a triple fault is known by nothing else."""
     with Peer() as peer:
-        monitor = Monitor("test")
+        monitor = Monitor("test", loop=own_loop)
         monitor.connect(peer.ours)
         # The thread that reads is busy elsewhere when QEMU ends.
-        module._shared_loop().call_soon_threadsafe(time.sleep, 0.2)
+        own_loop.call_soon_threadsafe(time.sleep, 0.2)
         peer.event("SHUTDOWN", guest=True, reason="guest-reset")
         peer.theirs.shutdown(socket.SHUT_RDWR)
         assert monitor.shutdown_reason() == "guest-reset"
@@ -201,13 +213,12 @@ def test_a_connection_that_stays_open_is_not_waited_for_for_ever(monkeypatch: py
 
 
 def test_one_loop_serves_all_monitors() -> None:
-    loops: set[asyncio.AbstractEventLoop] = set()
-    threads = [threading.Thread(target=lambda: loops.add(module._shared_loop())) for _ in range(8)]
+    threads = [threading.Thread(target=Monitor, args=["test"]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert loops == {module._shared_loop()}
+    assert [thread.name for thread in threading.enumerate()].count("qmp") == 1
 
 
 # --- a QEMU process ---------------------------------------------------------------------------------------------------

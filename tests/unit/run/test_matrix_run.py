@@ -35,6 +35,7 @@ from harness.errors import (
 )
 from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
+from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host import emulators
 from harness.host.cache import Cache
@@ -64,7 +65,6 @@ class World:
         self.folder = folder
         self.play: dict[str, Play] = {}
         self.run: list[str] = []
-        self.starters: list[Starter] = []
         (folder / "bpf/case").mkdir(parents=True)
         (folder / "vmlinuz").write_bytes(x86_image())
         case = written_case().model_dump(mode="json", by_alias=True, exclude={"id", "folder"}, exclude_defaults=True)
@@ -83,7 +83,6 @@ class World:
         return Project(matrix_file=self.folder / "matrix.yaml")
 
     def kernel(self, plan: GuestPlan, cases: Sequence[Case], *, boot: Starter, known: KernelFacts) -> KernelFacts:
-        self.starters.append(boot)
         self.run.append(plan.kernel.name)
         return self.play.get(plan.kernel.name, good)(plan, cases)
 
@@ -145,9 +144,18 @@ def test_a_run_in_which_all_is_as_expected(world: World) -> None:
 
 
 @pytest.mark.parametrize("cold", [False, True])
-def test_guests_are_restored_from_snapshots_unless_the_run_is_cold(world: World, cold: bool) -> None:
+def test_guests_are_restored_from_snapshots_unless_the_run_is_cold(
+    world: World, cold: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Snapshots | None] = []
+
+    def starter(snapshots: Snapshots | None) -> Starter:
+        made.append(snapshots)
+        return Starter(snapshots)
+
+    monkeypatch.setattr(rows, "Starter", starter)
     world.start(cold=cold)
-    assert [starter._snapshots is None for starter in world.starters] == [cold] * 3
+    assert [snapshots is None for snapshots in made] == [cold] * 3
 
 
 def test_a_module_that_is_missing_ends_the_run_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -320,10 +320,13 @@ class Played:
         self.during: dict[int, Callable[[], object]] = {}
         self.getting_ready: Callable[[], object] = lambda: None
         self.idle: list[Callable[[], object]] = []
+        self.settling: Callable[[], object] = lambda: None
         self.loop = Loop(look=self.files.look, runner=self, screen=self.screen, signals=self.signals, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
         """Time passes. Where the loop waits for a save, the next of the things to do is done, at last Ctrl-C."""
+        if seconds == watching.SETTLE:
+            self.settling()
         if seconds == watching.INTERVAL:
             self.grids.append({case: shown_as(shown) for (_, case), shown in sorted(self.screen.grid.items())})
             if not self.idle:
@@ -409,34 +412,30 @@ def test_saves_during_a_run_lead_to_another_one(played: Played) -> None:
     assert played.grids == [{"a": "pass (was fail)", "b": "xpass"}], "there was no wait before"
 
 
-def test_a_save_while_files_settle_is_in_the_run(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    naps = [played.save("b", "fail"), played.save("a", "xfail")]
-    sleep = played.sleep
+def test_a_save_while_files_settle_is_in_the_run(played: Played) -> None:
+    saves = [played.save("b", "fail"), played.save("a", "xfail")]
 
-    def nap(seconds: float) -> None:
-        if seconds == watching.SETTLE and naps:
-            naps.pop(0)()
-        sleep(seconds)
+    def settling() -> None:
+        if saves:
+            saves.pop(0)()
 
-    monkeypatch.setattr(played.loop, "_sleep", nap)
+    played.settling = settling
     played.start(played.save("a", "fail"))
     assert played.runs == [["a", "b"], ["a", "b"]]
     assert played.grids[-1] == {"a": "xfail (was pass)", "b": "fail (was pass)"}
 
 
-def test_files_that_never_settle_do_not_keep_a_run_from_beginning(
-    played: Played, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sleep = played.sleep
+def test_files_that_never_settle_do_not_keep_a_run_from_beginning(played: Played) -> None:
+    saves: list[None] = []
 
-    def nap(seconds: float) -> None:
-        if seconds == watching.SETTLE and len(played.runs) == 1:
-            played.save("a", "pass")()
-        sleep(seconds)
+    def settling() -> None:
+        if len(played.runs) == 1:
+            saves.append(played.save("a", "pass")())
 
-    monkeypatch.setattr(played.loop, "_sleep", nap)
+    played.settling = settling
     played.start(played.save("a", "pass"))
     assert played.runs == [["a", "b"], ["a"]]
+    assert len(saves) * watching.SETTLE == pytest.approx(watching.MOST_SETTLING)
 
 
 def test_a_source_that_does_not_compile_keeps_its_last_cells_until_it_is_mended(played: Played) -> None:
@@ -710,12 +709,11 @@ def test_a_case_that_cannot_be_built_is_no_run(room: Room, monkeypatch: pytest.M
     assert room.session.ready(["one"]).run().report.cases == (("one", "fentry and fexit on a kprobe BPF program"),)
 
 
-def test_a_watch_ends_with_its_last_exit_code(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ctrl_c(self: Loop, before: Look) -> Look:
+def test_a_watch_ends_with_its_last_exit_code(room: Room) -> None:
+    def ctrl_c(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loop, "_next", ctrl_c)
-    assert watch(room.options, screen=room.screen, cache=room.cache) == EXIT_OK
+    assert watch(room.options, screen=room.screen, cache=room.cache, sleep=ctrl_c) == EXIT_OK
     said = room.out.getvalue().splitlines()
     assert said[0] == "first run"
     assert said[-1] == "watch ended (Ctrl-C). Exit code 0: every cell came out as its case expects."
@@ -732,17 +730,14 @@ def test_a_case_that_does_not_exist_is_told_though_another_is_broken(room: Room)
         watch(replace(room.options, cases=["two", "thre"]), screen=room.screen, cache=room.cache)
 
 
-def test_a_matrix_that_is_wrong_from_the_start_is_told_and_waited_for(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def mend(self: Loop, before: Look) -> Look:
+def test_a_matrix_that_is_wrong_from_the_start_is_reported_and_waited_for(room: Room) -> None:
+    def fix(seconds: float) -> None:
         if room.plans:
             raise KeyboardInterrupt
-        room.write_matrix()
-        return self._look()
+        if seconds == watching.INTERVAL:
+            room.write_matrix()
 
-    monkeypatch.setattr(Loop, "_next", mend)
     (room.folder / "matrix.yaml").write_text("kernels: [")
-    assert watch(room.options, screen=room.screen, cache=room.cache) == EXIT_OK
+    assert watch(room.options, screen=room.screen, cache=room.cache, sleep=fix) == EXIT_OK
     assert "matrix.yaml:1: not valid YAML" in room.out.getvalue()
     assert len(room.plans) == 1

@@ -154,10 +154,19 @@ def test_a_wide_grid_counts() -> None:
 
 def test_a_note_does_not_wait_for_the_table_that_is_being_drawn() -> None:
     """Whoever draws the table has the console already: a note that held the table meanwhile would wait for ever."""
-    shown, out = console()
-    progress = Progress(["6.1"], console=shown)
-    with progress._guard:
-        note = threading.Thread(target=progress.note, args=("a notice",), daemon=True)
-        note.start()
-        note.join(timeout=10)
-    assert out.getvalue() == "a notice\n"
+    out = io.StringIO()
+    went_on: list[bool] = []
+
+    class Drawing(Console):
+        """A console on which the kernels' states are asked for, or set, while a note is printed."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            other = threading.Thread(target=progress.state, args=("6.1", "booting"), daemon=True)
+            other.start()
+            other.join(timeout=10)
+            went_on.append(not other.is_alive())
+            super().print(*objects, **options)
+
+    progress = Progress(["6.1"], console=Drawing(file=out, width=200, highlight=False))
+    progress.note("a notice")
+    assert (went_on, out.getvalue()) == ([True], "a notice\n")

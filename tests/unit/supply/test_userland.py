@@ -1,4 +1,4 @@
-# ruff: noqa: ARG005  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from unit_samples import package_file
 
-from harness.errors import CacheError, FetchError, ImageError
-from harness.host.cache import Cache
+from harness.errors import CacheError, ImageError, PackageGoneError
+from harness.host.cache import Cache, Entry, sha256_file
+from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.image import cpio, userland
 from harness.supply.image.contents import Contents
@@ -166,60 +166,111 @@ def test_the_key_does_not_follow_where_a_package_lies() -> None:
     assert parts(packages=(elsewhere, package_file("libc6"))).key() == parts().key()
 
 
+class Mirror:
+    """A mirror of real packages, and the images that are built of them; only no interpreter runs.
+
+    `compiled` has the files of the tree with the interpreter, each time that one would have run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "mirror"
+        self.cache = Cache(folder / "cache")
+        self.compiled: list[list[str]] = []
+
+    def package(self, name: str, tree: Path) -> PackageFile:
+        """Make a package of what is in a folder."""
+        made = self.folder / f"{name}-tree"
+        shutil.copytree(tree, made, symlinks=True)
+        (made / "DEBIAN").mkdir()
+        (made / "DEBIAN/control").write_text(
+            f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: n <n@localhost>\nDescription: x\n"
+        )
+        deb = self.folder / f"{name}.deb"
+        command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(made), str(deb)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return package_file(name, file=deb.name, sha256=sha256_file(deb), size=deb.stat().st_size)
+
+    def compile(self, root: Path, *, interpreter: Path, python: str) -> None:
+        """Stand for `compile_library`."""
+        self.compiled.append([str(path.relative_to(interpreter)) for path in interpreter.rglob("*") if path.is_file()])
+
+    def build(self, *packages: PackageFile, interpreter: tuple[PackageFile, ...] | None = None) -> Entry:
+        """Build an image of some packages."""
+        mirrors = Mirrors({"debian": self.folder.as_uri()}, {})
+        made = parts(packages=packages, interpreter=packages if interpreter is None else interpreter)
+        return build_userland(cache=self.cache, mirrors=lambda: mirrors, parts=made)
+
+
 @pytest.fixture
-def built(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Build the image of the tree, with nothing fetched and no interpreter run."""
-    unpacked: list[str] = []
-
-    def unpack(packages: object, *, mirrors: Mirrors, scratch: Path, name: str) -> Path:
-        unpacked.append(name)
-        shutil.copytree(tree, scratch / name, symlinks=True)
-        return scratch / name
-
-    monkeypatch.setattr(userland, "_unpack", unpack)
-    monkeypatch.setattr(userland, "compile_library", lambda *words, **keys: None)
-    cache = Cache(tmp_path / "cache")
-
-    def build(**changes: Any) -> tuple[Any, list[str], Path]:
-        unpacked.clear()
-        entry = build_userland(cache=cache, mirrors=lambda: Mirrors({}, {}), parts=parts(**changes))
-        return entry, unpacked, cache.root
-
-    return build
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    mirror = Mirror(tmp_path)
+    monkeypatch.setattr(userland, "compile_library", mirror.compile)
+    return mirror
 
 
-def test_an_image_is_built_once(built: Callable[..., Any], tree: Path) -> None:
-    entry, unpacked, root = built()
-    assert unpacked == ["target"]
+def test_an_image_is_built_once(mirror: Mirror, tree: Path) -> None:
+    package = mirror.package("all", tree)
+    entry = mirror.build(package)
+    assert len(mirror.compiled) == 1
     data = (entry.path / "base.cpio").read_bytes()
     assert data == cpio.archive(nodes_of(tree).values())
     assert entry.meta["bytes"] == len(data)
-    assert [path.name for path in (root / "images").iterdir()] == [entry.path.name], "something was left behind"
-    assert built()[1] == []
+    kept = [path.name for path in (mirror.cache.root / "images").iterdir()]
+    assert kept == [entry.path.name], "something was left behind"
+    assert mirror.build(package).path == entry.path
+    assert len(mirror.compiled) == 1
 
 
-def test_another_architecture_is_compiled_with_the_hosts_interpreter(built: Callable[..., Any]) -> None:
-    assert built(interpreter=(package_file("python3-host"),))[1] == ["target", "host"]
+def test_an_image_has_the_files_of_all_its_packages(mirror: Mirror, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "other/usr/bin").mkdir(parents=True)
+    (tmp_path / "other/usr/bin/one").write_bytes(b"1")
+    entry = mirror.build(mirror.package("all", tree), mirror.package("other", tmp_path / "other"))
+    nodes = {node.path: node.data for node in cpio.read((entry.path / "base.cpio").read_bytes())}
+    assert (nodes["usr/bin/one"], nodes["usr/bin/busybox"]) == (b"1", b"box")
 
 
-def test_an_image_that_grew_too_big_is_refused(built: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_architecture_is_compiled_with_the_hosts_interpreter(
+    mirror: Mirror, tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "python/usr/bin").mkdir(parents=True)
+    (tmp_path / "python/usr/bin/python3-host").write_bytes(b"x")
+    host = mirror.package("python3-host", tmp_path / "python")
+    mirror.build(mirror.package("all", tree), interpreter=(host,))
+    assert mirror.compiled == [["usr/bin/python3-host"]]
+
+
+def test_an_image_that_grew_too_big_is_refused(mirror: Mirror, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(userland, "LIMIT", 1000)
     with pytest.raises(ImageError, match=r"above its limit of 1000: images/contents.yaml keeps too much"):
-        built()
+        mirror.build(mirror.package("all", tree))
 
 
-@pytest.mark.parametrize("error", [FetchError("no"), OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_build_that_fails_leaves_nothing(
-    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_package_that_is_gone_or_damaged_leaves_nothing(mirror: Mirror, tree: Path) -> None:
+    good = mirror.package("all", tree)
+    with pytest.raises(PackageGoneError, match="gone"):
+        mirror.build(good, package_file("gone", file="gone.deb"))
+    (mirror.folder / "damaged.deb").write_bytes(b"no package")
+    damaged = package_file("damaged", file="damaged.deb", sha256=sha256_file(mirror.folder / "damaged.deb"), size=10)
+    with pytest.raises(ImageError, match=r"damaged cannot be unpacked: .*archive"):
+        mirror.build(good, damaged)
+    assert list((mirror.cache.root / "images").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(OSError(28, "No space left on device"), CacheError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_build_that_is_cut_short_leaves_nothing(
+    error: BaseException, raised: type[BaseException], mirror: Mirror, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unpack(packages: object, *, mirrors: Mirrors, scratch: Path, name: str) -> Path:
-        (scratch / "half").write_bytes(b"x")
+    def cut_short(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
+        (folder / "half").write_bytes(b"x")
         raise error
 
-    monkeypatch.setattr(userland, "_unpack", unpack)
-    with pytest.raises(CacheError if isinstance(error, OSError) else type(error)):
-        build_userland(cache=Cache(tmp_path / "cache"), mirrors=lambda: Mirrors({}, {}), parts=parts())
-    assert list((tmp_path / "cache/images").iterdir()) == []
+    monkeypatch.setattr(userland, "download", cut_short)
+    with pytest.raises(raised):
+        mirror.build(mirror.package("all", tree))
+    assert list((mirror.cache.root / "images").iterdir()) == []
 
 
 def test_an_interpreter_that_is_not_there_is_told(tmp_path: Path) -> None:

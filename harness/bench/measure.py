@@ -44,6 +44,7 @@ from harness.supply.image.keys import make_keys
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 SEED = "kprobe-fentry-fexit"
 SIMPLE = ("subprog-global", "xdp")
@@ -82,7 +83,7 @@ class Bench:
         self._kernel = self._named(plan.kernels)
         emulators.require([self._kernel.arch])
         self._arch = ARCHITECTURES[self._kernel.arch]
-        (self._seed,) = plan.cases
+        (self._seed,) = load_cases(wanted.project.matrix_file, self._matrix.cases, only=[SEED])
         self._supplies = Supplies(wanted.project, self._matrix, cache=cache)
         self._keys = make_keys()
         self._notes: dict[str, str] = {}
@@ -215,7 +216,7 @@ class Bench:
         shared.mkdir()
         base = self._supplies.base(self._arch)
         write_busybox(base, shared / "busybox")
-        built = self._supplies.build_all([self._seed], self._arch)
+        built = self._supplies.build_all(yaml_cases([self._seed]), self._arch)
         seed = built.cases[SEED]
         settings = kernel.settings(self._matrix.defaults)
         write_job(seed, objects=built.files[SEED], deadline=settings.deadlines.case, path=shared / "job.json")

@@ -12,10 +12,12 @@ from harness.facts.records import CaseRecord
 from harness.judge.expectation import choose
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
+from harness.judge.parts import cell_of_parts, expectation_of_parts
+from harness.judge.runs import with_runs
 from harness.judge.verdict import judge
 from harness.model.phases import Phase
-from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, Stage
-from harness.scenario.case import Case
+from harness.model.results import CellResult, Expectation, KernelResult, Outcome, OutcomeKind, PartResult, Stage
+from harness.scenario.case import Case, units
 
 
 def cells(facts: KernelFacts, cases: Sequence[Case], *, allow: AllowList = NOTHING_ALLOWED) -> list[CellResult]:
@@ -24,10 +26,36 @@ def cells(facts: KernelFacts, cases: Sequence[Case], *, allow: AllowList = NOTHI
     own = allow.concerning(arch=facts.arch, version=version)
     found = []
     for case in cases:
+        if case.parts and case.id not in facts.faults:
+            found.append(_cell_with_parts(facts, case, version=version, allow=own))
+            continue
         outcome = _outcome(facts, case, allow=own)
         expectation = _expectation(case, facts, version=version)
         found.append(replace(_cell(facts.row.name, case, outcome, expectation), start=facts.starts.get(case.id)))
     return found
+
+
+def _cell_with_parts(facts: KernelFacts, case: Case, *, version: str, allow: AllowList) -> CellResult:
+    """Return the cell of a case that is tried in parts: each is judged by itself, and the cell is what they come to."""
+    parts = []
+    own = units(case)
+    for part, unit in zip(case.parts, own, strict=True):
+        outcome = _outcome(facts, unit, allow=allow)
+        verdict, reason = judge(outcome, _expectation(unit, facts, version=version))
+        parts.append(PartResult(name=part.name, outcome=outcome, verdict=verdict, verdict_reason=reason))
+    outcome, verdict, reason = cell_of_parts(parts)
+    return CellResult(
+        kernel=facts.row.name,
+        case=case.id,
+        title=case.title,
+        outcome=outcome,
+        expectation=expectation_of_parts(),
+        verdict=verdict,
+        verdict_reason=reason,
+        start=next((facts.starts[unit.id] for unit in own if unit.id in facts.starts), None),
+        isolated=case.alone,
+        parts=tuple(parts),
+    )
 
 
 def cell_of(
@@ -91,7 +119,8 @@ def _outcome(facts: KernelFacts, case: Case, *, allow: AllowList) -> Outcome:
         return _unbuilt(facts.faults[case.id])
     if facts.failure is not None:
         return _unreached(facts.failure)
-    return outcome_of(case, facts.records.get(case.id, CaseRecord()), allow=allow)
+    record = facts.records.get(case.id, CaseRecord())
+    return with_runs(case, record, outcome_of(case, record, allow=allow))
 
 
 def _unbuilt(fault: BuildFault) -> Outcome:

@@ -21,7 +21,7 @@ from harness.scenario.case import AgentStep, Case, Look, step_names
 REFUSABLE = frozenset(
     {
         *("open", "set-attach-target", "load", "load-raw", "enable-stats"),
-        *("attach", "tail-call", "trigger", "info"),
+        *("attach", "attach-map", "tail-call", "trigger", "info"),
     }
 )
 """Steps whose failure is a refusal: by the kernel, or by libbpf on its behalf, of what the case asks for.
@@ -33,6 +33,8 @@ OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen"})
 kind, an object that was loaded already."""
 
 DETACHING = frozenset({"detach"})
+WORKLOAD = "workload"
+"""The step that makes a program run with whatever a guest has, and survives what it does to that."""
 
 
 def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALLOWED) -> Outcome:
@@ -150,6 +152,8 @@ def _shows(step: AgentStep) -> bool:
 
 def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
     """Return the outcome of a case that has its `case-end` line; `weighed` are the kernel's complaints."""
+    if killed_by_its_program(case, end):
+        return _stopped_by_program(case, record, end, weighed=weighed)
     trouble = _incomplete(case, record, end)
     if trouble:
         return _lost("; ".join([trouble, *weighed.complaints]), record)
@@ -185,6 +189,22 @@ def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
     if lost:
         return f"the kernel's log has holes: {lost} of its messages are missing, and any of them may be a complaint"
     return ""
+
+
+def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
+    """Say whether a signal ended the case's process in a workload: nothing of ours sends one then."""
+    index = end.get("step")
+    if not end.get("signal") or end.get("timed_out") or index is None or index >= len(case.steps):
+        return False
+    return bool(case.steps[index].op == WORKLOAD)
+
+
+def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
+    step, name = case.steps[end["step"]], step_names(case.steps)[end["step"]]
+    text = f"the agent's process for this case was killed by {end['signal']} while the program was attached"
+    wrong = _difference(step, name, DifferenceKind.KILLED, text, seen=end["signal"])
+    words = "; ".join([*weighed.complaints, text])
+    return _judged(record, OutcomeKind.MISBEHAVES, words, stage=step.stage, found=[wrong])
 
 
 def _with_leftovers(outcome: Outcome, left: Sequence[Mapping[str, Any]]) -> Outcome:

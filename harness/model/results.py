@@ -67,6 +67,15 @@ CAUSES = {"sysctl": "sysctl", "module": "module", "kconfig": "kernel option"}
 """What a kernel may not have that a case needs, by the key of a rule, and as a sentence says it."""
 
 
+class Mark(StrEnum):
+    """What a report says beside a verdict that is neither good nor bad."""
+
+    DID_NOT_RUN = "did-not-run"
+    """Attached, and the workload did not make it run."""
+    NOT_COUNTED = "not-counted"
+    """Nobody knows whether it ran: this kernel, or any, does not count the runs of such a program."""
+
+
 class Verdict(StrEnum):
     """An outcome compared with its expectation."""
 
@@ -111,6 +120,10 @@ class DifferenceKind(StrEnum):
 
     EVENTS = "events"
     """Other events came than those that must be seen."""
+    RUNS = "runs"
+    """A program that must run was attached, and did not."""
+    KILLED = "killed"
+    """The process that tried it was killed by a signal while the program was attached."""
     RETVAL = "retval"
     """A test run returned another value."""
     FIELD = "field"
@@ -179,6 +192,9 @@ class Outcome:
     Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
     with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
     not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why.
+
+    `mark` is what must be said beside the verdict, with `mark_reason`; `measured` are the numbers of a program, by the
+    names of measures.py.
     """
 
     kind: OutcomeKind
@@ -205,6 +221,9 @@ class Outcome:
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
     wrong_input: bool = False
+    mark: Mark | None = None
+    mark_reason: str = ""
+    measured: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ from harness.scenario.from_yaml import expectations_of
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 MAIN = "6.12"
 """The series of the kernel that mutants run on unless others are named: most cases work there."""
@@ -155,7 +156,7 @@ class Search:
             pinned = {name: version for name, version in versions.items() if version}
             shares = assignments(self._cases, self._kernels, pinned)
         for arch in sorted({kernel.arch for kernel, _ in shares}):
-            supplies.build_all(self._cases, ARCHITECTURES[arch])  # a mistake of the user's ends it here
+            supplies.build_all(yaml_cases(self._cases), ARCHITECTURES[arch])  # a mistake of the user's ends it here
         recorded = []
         with signals_as_errors():
             try:
@@ -170,7 +171,7 @@ class Search:
         """Run some cases by themselves on a kernel, then their mutants."""
         begun = time.monotonic()
         version = lab.supplies.describe(kernel).version
-        built = lab.supplies.build_all(cases, ARCHITECTURES[kernel.arch])
+        built = lab.supplies.build_all(yaml_cases(cases), ARCHITECTURES[kernel.arch])
         trials = [_trial(built.cases[case.id], kernel, version) for case in cases]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
@@ -227,7 +228,7 @@ class Search:
 
     def _on_transcripts(self, recorded: Sequence[Recorded]) -> None:
         arches = sorted({on.arch for on in recorded})
-        cases = {arch: self._supplies.build_all(self._cases, ARCHITECTURES[arch]).cases for arch in arches}
+        cases = {arch: self._supplies.build_all(yaml_cases(self._cases), ARCHITECTURES[arch]).cases for arch in arches}
         for chosen in chosen_records(cases, recorded, allow=self._allow):
             for mutant in transcript_mutants(chosen.case, chosen.record, chosen.cell):
                 on = chosen.on

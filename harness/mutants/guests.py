@@ -31,6 +31,7 @@ from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import RunKeys
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 WAIT_SECONDS = 0.1
 """How long a mutant's look waits for events that may never come. The case by itself waits no longer, and is green."""
@@ -109,7 +110,7 @@ class Laboratory:
         )
         files = plan.kernel
         tried = {trial.case.id for trial in trials}
-        objects = self.supplies.build_all([case for case in cases if case.id in tried], arch).files
+        objects = self.supplies.build_all(yaml_cases(case for case in cases if case.id in tried), arch).files
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
         work = _Work(plan, trials, objects, starter=Starter(snapshots))
         answers = Answers(records=[None] * len(trials))

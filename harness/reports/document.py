@@ -19,6 +19,7 @@ from harness.model.results import (
     Expectation,
     ExpectedDifference,
     KernelResult,
+    Mark,
     Origin,
     Outcome,
     OutcomeKind,
@@ -83,6 +84,9 @@ class OutcomeDocument:
     console_tail: tuple[str, ...]
     seconds: float | None
     wrong_input: bool = False
+    mark: Mark | None = None
+    mark_reason: str = ""
+    measured: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

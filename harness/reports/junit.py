@@ -1,9 +1,9 @@
 """junit.xml: one suite per kernel, one test case per cell and per part of a cell, for what reads JUnit.
 
-How verdicts are shown: `pass` passes; `xfail`, `known-bug` and `not-applicable` are skipped with their reason;
-`fail` and `xpass` are failures; `error` and `not-run` are errors, since a cell that was asked for and has no
-answer must not look green. The parts of a cell come after it, each as `case/part`. A kernel with problems that no
-cell carries gets one test case more, which fails.
+How verdicts are shown: `pass` passes, but with a mark it is skipped with that; `xfail`, `known-bug` and
+`not-applicable` are skipped with their reason; `fail` and `xpass` are failures; `error` and `not-run` are errors,
+since a cell that was asked for and has no answer must not look green. The parts of a cell come after it, each as
+`case/part`. A kernel with problems that no cell carries gets one test case more, which fails.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def _case(cell: CellResult | PartResult, *, name: str, kernel: str, expectation:
     )
     message = text.one_line(f"{cell.verdict_reason or cell.verdict}: {wording.happened(outcome)}")
     match cell.verdict:
+        case Verdict.PASS if outcome.mark is not None:
+            case.add_skipped_info(message=text.one_line(f"{outcome.mark}: {outcome.mark_reason}"), output=evidence)
         case Verdict.PASS:
             pass
         case Verdict.XFAIL:

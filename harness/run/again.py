@@ -19,6 +19,7 @@ from harness.run.prepared import Options
 from harness.scenario.case import Case
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 RECORDED, CURRENT = "recorded", "current"
 RULES = (RECORDED, CURRENT)
@@ -74,7 +75,7 @@ def _cases_today(
     wanted = [case.id for case in plan.cases_on(arch)]
     there = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=wanted)
     supplies = Supplies(project, matrix, cache=cache or Cache())
-    built = supplies.build([case for case in there if case.id in wanted], ARCHITECTURES[arch])
+    built = supplies.build(yaml_cases(case for case in there if case.id in wanted), ARCHITECTURES[arch])
     return {case: value for case, value in built.cases.items() if case not in built.faults}
 
 

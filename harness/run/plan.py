@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Generic, Protocol, TypeVar
 
 from harness.config.base import OTHER_ARCHITECTURE_NAMES
-from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
@@ -18,32 +18,43 @@ ALL = "all"
 """The name that stands for every architecture."""
 
 
+class Named(Protocol):
+    """What a plan needs of a case."""
+
+    @property
+    def id(self) -> str:
+        """The case's id, unique in its plan."""
+
+
+AnyCase = TypeVar("AnyCase", bound=Named)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(Generic[AnyCase]):
     """One kernel x one case."""
 
     kernel: Kernel
-    case: WrittenCase
+    case: AnyCase
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Generic[AnyCase]):
     """What a run does. `cells` has every kernel x every case, in the order of kernels, then cases."""
 
     kernels: tuple[Kernel, ...]
-    cases: tuple[WrittenCase, ...]
-    cells: tuple[Cell, ...]
+    cases: tuple[AnyCase, ...]
+    cells: tuple[Cell[AnyCase], ...]
 
 
 def make_plan(
     matrix: Matrix,
-    cases: Sequence[WrittenCase],
+    cases: Sequence[AnyCase],
     *,
     kernel_globs: Sequence[str] = (),
     arches: Sequence[str] = (),
     case_globs: Sequence[str] = (),
     host_arch: str,
-) -> Plan:
+) -> Plan[AnyCase]:
     """Return the plan for the kernels of `matrix` and for `cases` that the filters leave.
 
     Globs keep what any of them matches; without globs everything is kept. `arches` keeps the kernels of

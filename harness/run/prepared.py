@@ -27,6 +27,7 @@ from harness.scenario.signatures import signature_problems
 from harness.supply.image.keys import RunKeys, make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
+from harness.supply.unbuilt import UnbuiltCase, yaml_cases
 
 QEMU_OVERHEAD_MIB = 200
 """Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
@@ -36,7 +37,7 @@ QEMU_OVERHEAD_MIB = 200
 class Options:
     """What the command line asks for; None or empty leaves the choice to matrix.yaml.
 
-    `resume` is the folder of a run to go on with.
+    `resume` is the folder of a run to go on with; `own_cases` take the place of the project's.
     """
 
     project: Project
@@ -49,6 +50,7 @@ class Options:
     locked: bool = False
     cold: bool = False
     resume: Path | None = None
+    own_cases: Sequence[UnbuiltCase] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Prepared:
 
     options: Options
     matrix: Matrix
-    plan: Plan
+    plan: Plan[UnbuiltCase]
     supplies: Supplies
     keys: RunKeys
     observer: Observer
@@ -92,12 +94,15 @@ class Prepared:
         return [self.built[arch].cases[case.id] for case in self.plan.cases]
 
 
-def load_plan(options: Options) -> tuple[Matrix, Plan]:
+def load_plan(options: Options) -> tuple[Matrix, Plan[UnbuiltCase]]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
     matrix = load_matrix(options.project.matrix_file)
     project = options.project
-    cases = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=options.cases)
-    _check_signatures(cases)
+    cases: Sequence[UnbuiltCase] = options.own_cases
+    if not cases:
+        written = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=options.cases)
+        _check_signatures(written)
+        cases = yaml_cases(written)
     plan = make_plan(
         matrix,
         cases,
@@ -121,7 +126,7 @@ def _check_signatures(cases: Sequence[WrittenCase]) -> None:
 def prepare(
     options: Options,
     matrix: Matrix,
-    plan: Plan,
+    plan: Plan[UnbuiltCase],
     *,
     supplies: Supplies,
     observer: Callable[[], Observer],
@@ -181,7 +186,7 @@ def max_cache_bytes(environment: Mapping[str, str]) -> int:
     return int(gib * 2**30)
 
 
-def auto_jobs(matrix: Matrix, plan: Plan) -> int:
+def auto_jobs(matrix: Matrix, plan: Plan[UnbuiltCase]) -> int:
     """Return how many guests run at once: as many as matrix.yaml says, or as cores and free memory allow."""
     if isinstance(matrix.defaults.jobs, int):
         return matrix.defaults.jobs

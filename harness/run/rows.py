@@ -28,7 +28,7 @@ from harness.run.inputs import inputs_of
 from harness.run.one_kernel import error_reason, facts_of, run_kernel
 from harness.run.prepared import Prepared
 from harness.run.schedule import longest_first
-from harness.scenario.case import Case
+from harness.scenario.case import Case, units
 from harness.supply.guest_plan import GuestPlan
 
 STOP_SECONDS = 5.0
@@ -155,21 +155,22 @@ class Rows:
             keys=prepared.keys,
             folder=self._folder / kernel.name,
             accel=prepared.accel,
-            objects=built.files,
+            objects={unit.id: built.files.get(case.id, {}) for case in cases for unit in units(case)},
             stopping=self._stopping,
         )
         if plan.kernel.notice:
             prepared.observer.note(plan.kernel.notice)
         self.accels[arch.name] = prepared.supplies.accel(prepared.accel, plan.kernel)
         known = facts_of(plan, qemu_version=qemu_version(arch), fetch_seconds=time.monotonic() - begun)
-        again = self._answered(plan, cases, kernel)
+        tried = [unit for case in cases for unit in units(case)]
+        again = self._answered(plan, tried, kernel)
         if again is not None:
             return again
         prepared.observer.state(kernel.name, "running")
         self._supplied.set()
         with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash") as beside:
-            inputs = beside.submit(_inputs, plan, cases)  # kernel and image are read while a guest boots
-            facts = run_kernel(plan, cases, boot=self._starter(arch), known=known)
+            inputs = beside.submit(_inputs, plan, tried)  # kernel and image are read while a guest boots
+            facts = run_kernel(plan, tried, boot=self._starter(arch), known=known)
         for notice in facts.notices:
             self._note(notice)
             prepared.observer.note(notice)

@@ -7,7 +7,7 @@ and judge by them later: `pydantic.TypeAdapter(Case)` writes them and reads them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -89,8 +89,26 @@ class AgentStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of several things that a case tries, each by itself: a program of an object, all of them together.
+
+    `name` is unique in its case and has no space. `expect` are its own rules, which come before those of the case;
+    `uncounted` says why no kernel counts its runs, "" where kernels do.
+    """
+
+    name: str
+    steps: tuple[AgentStep, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+    uncounted: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One thing tried on every kernel.
+
+    A case with `parts` has no steps of its own: each part runs by itself, as `units` says, and the cell is what they
+    come to. `uncounted` is that of a part; with `require_run` a program that was attached and did not run is a
+    difference.
 
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
     set and `modules` loaded before the first step; `kconfig` says what the kernel's configuration must say, one of
@@ -111,11 +129,36 @@ class Case:
     steps: tuple[AgentStep, ...] = ()
     expect: tuple[Expectation, ...] = ()
     missing: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    uncounted: str = ""
+    require_run: bool = False
 
     @property
     def alone(self) -> bool:
         """Whether the case has a guest of its own."""
         return self.isolated or bool(self.cmdline)
+
+
+def unit_id(case: str, part: str) -> str:
+    """Return the id under which a part of a case runs and is recorded."""
+    return f"{case}/{part}"
+
+
+def units(case: Case) -> tuple[Case, ...]:
+    """Return what runs in guests, each in a process of its own: the case itself, or each of its parts as a case."""
+    if not case.parts:
+        return (case,)
+    return tuple(
+        replace(
+            case,
+            id=unit_id(case.id, part.name),
+            steps=part.steps,
+            expect=(*part.expect, *case.expect),
+            uncounted=part.uncounted,
+            parts=(),
+        )
+        for part in case.parts
+    )
 
 
 def step_names(steps: Sequence[AgentStep]) -> list[str]:

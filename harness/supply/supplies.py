@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
 from harness.errors import BuildError, ConfigError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case
-from harness.scenario.from_yaml import compile_case
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
 from harness.supply.dependencies import Sight
 from harness.supply.guest_plan import GuestPlan
@@ -28,9 +26,9 @@ from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.registry import make_sources
 from harness.supply.kernels.source import Description, KernelSource, SourceContext
 from harness.supply.lock import Lock, read_lock
-from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
 from harness.supply.project import Project
+from harness.supply.unbuilt import ModuleUser, UnbuiltCase
 
 NO_OBJECTS: Mapping[str, Mapping[str, Path]] = {}
 """For a guest whose cases are not known yet, or are none."""
@@ -106,7 +104,7 @@ class Supplies:
             }
         )
 
-    def build_all(self, cases: Sequence[WrittenCase], arch: Architecture) -> Built:
+    def build_all(self, cases: Sequence[UnbuiltCase], arch: Architecture) -> Built:
         """Do what `build` does; raise BuildError where a case cannot be built, ConfigError where one is wrong."""
         built = self.build(cases, arch)
         for fault in built.faults.values():
@@ -115,27 +113,25 @@ class Supplies:
             raise ConfigError("\n".join(built.mistakes))
         return built
 
-    def build(self, cases: Sequence[WrittenCase], arch: Architecture) -> Built:
+    def build(self, cases: Sequence[UnbuiltCase], arch: Architecture) -> Built:
         """Build the objects of some cases, and look up in them the names that the cases give.
 
         A case that cannot be built holds up no other.
         """
         files: dict[str, Mapping[str, Path]] = {}
-        known = {case.id: compile_case(case) for case in cases}
+        known = {case.id: case.compiled() for case in cases}
         faults: dict[str, BuildError] = {}
         mistakes: list[str] = []
         sight = Sight()
         for case in cases:
             try:
-                own = case.for_arch(arch.name)
-                built = self._objects.build(own, arch, sight=sight)
-                known[case.id] = resolve(own, {name: each.listing for name, each in built.items()})
+                made = case.build(self._objects, arch, sight=sight)
             except BuildError as error:
                 faults[case.id] = error
             except ConfigError as error:
                 mistakes += str(error).splitlines()
             else:
-                files[case.id] = {name: each.path for name, each in built.items()}
+                known[case.id], files[case.id] = made.case, made.files
         return Built(files=files, cases=known, faults=faults, mistakes=tuple(mistakes))
 
     def base(self, arch: Architecture) -> Path:
@@ -169,12 +165,12 @@ class Supplies:
         """Return what the user is shown of a kernel of the matrix, and of the build that the lock names for it."""
         return self.source(kernel).describe(kernel, self.pin_of(kernel))
 
-    def check(self, kernel: Kernel, *, cases: Sequence[WrittenCase]) -> None:
+    def check(self, kernel: Kernel, *, cases: Sequence[ModuleUser]) -> None:
         """Find the user's mistakes in an entry of the matrix; raise ConfigError or KernelFileError."""
         modules, case_modules = self._wanted_modules(kernel, cases)
         self.source(kernel).check(kernel, modules=modules, case_modules=case_modules)
 
-    def kernel(self, kernel: Kernel, *, cases: Sequence[WrittenCase]) -> KernelFiles:
+    def kernel(self, kernel: Kernel, *, cases: Sequence[ModuleUser]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache.
 
         Called for the same kernel from several threads, it obtains it once; what lies outside the cache may be another
@@ -198,7 +194,7 @@ class Supplies:
             self.note(files.notice)
         return files
 
-    def _wanted_modules(self, kernel: Kernel, cases: Sequence[WrittenCase]) -> tuple[list[str], list[str]]:
+    def _wanted_modules(self, kernel: Kernel, cases: Sequence[ModuleUser]) -> tuple[list[str], list[str]]:
         """Return the modules that every guest loads, and those of all cases so far."""
         with self._guard:
             self._modules.update(module for case in cases for module in case.modules)
@@ -207,7 +203,7 @@ class Supplies:
     def guest(
         self,
         kernel: Kernel,
-        cases: Sequence[WrittenCase],
+        cases: Sequence[ModuleUser],
         *,
         keys: RunKeys,
         folder: Path,

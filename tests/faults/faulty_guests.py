@@ -19,6 +19,7 @@ from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import guest_programs, harness_programs
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 __all__ = ["AGENT", "SERVICE", "faulty", "prepare", "with_deadlines", "with_program"]
 
@@ -30,7 +31,7 @@ def prepare(name: str, written: Sequence[WrittenCase], *, folder: Path) -> tuple
     matrix = load_matrix(ROOT / "matrix.yaml")
     supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
     kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
-    built = supplies.build_all(written, ARCHITECTURES[kernel.arch])
+    built = supplies.build_all(yaml_cases(written), ARCHITECTURES[kernel.arch])
     plan = supplies.guest(kernel, written, keys=make_keys(), folder=folder, objects=built.files)
     return plan, tuple(built.cases[case.id] for case in written)
 

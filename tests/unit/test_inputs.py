@@ -17,6 +17,7 @@ from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
+from harness.supply.unbuilt import yaml_cases
 
 INPUTS = ROOT / "tests/inputs"
 
@@ -28,7 +29,7 @@ def built(folder: Path, name: str, arch: Architecture = X86, *, copied: bool = F
     case = load_case((folder if copied else INPUTS) / name)
     matrix = Matrix.model_validate({"kernels": [{"name": "k", "arch": "x86_64", "source": "path", "image": "vmlinuz"}]})
     project = Project(matrix_file=folder / "matrix.yaml")
-    return Supplies(project, matrix, cache=Cache(folder / "cache")).build([case], arch)
+    return Supplies(project, matrix, cache=Cache(folder / "cache")).build(yaml_cases([case]), arch)
 
 
 @pytest.mark.parametrize(

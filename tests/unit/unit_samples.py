@@ -26,6 +26,7 @@ from harness.supply.debian.apt import PackageFile
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.kernels.files import KernelFiles
+from harness.supply.unbuilt import UnbuiltCase
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -57,9 +58,9 @@ def sample_case(**changes: Any) -> Case:
     return compile_case(written_case(**changes))
 
 
-def compiled(cases: Sequence[WrittenCase]) -> Mapping[str, Case]:
+def compiled(cases: Sequence[WrittenCase | UnbuiltCase]) -> Mapping[str, Case]:
     """The values of some cases by id, as if nothing were known of their objects."""
-    return {case.id: compile_case(case) for case in cases}
+    return {case.id: compile_case(case) if isinstance(case, WrittenCase) else case.compiled() for case in cases}
 
 
 def written_case(**changes: Any) -> WrittenCase:

@@ -34,6 +34,7 @@ from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 pytestmark = pytest.mark.vm
 
@@ -54,7 +55,7 @@ class Bench:
     def plan(self, name: str, cases: Sequence[WrittenCase], *, folder: str) -> tuple[GuestPlan, tuple[Case, ...]]:
         """Return a plan for a kernel of the matrix, with keys and a folder of its own, and the cases for it."""
         kernel = next(kernel for kernel in self.matrix.kernels if kernel.name == name)
-        built = self.supplies.build_all(cases, ARCHITECTURES[kernel.arch])
+        built = self.supplies.build_all(yaml_cases(cases), ARCHITECTURES[kernel.arch])
 
         plan = self.supplies.guest(
             kernel, self.cases, keys=make_keys(), folder=self.folder / folder, objects=built.files

@@ -16,6 +16,7 @@ from harness.model.architectures import ARCHITECTURES
 from harness.supply.lock import read_lock
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import yaml_cases
 
 
 @pytest.fixture(params=list(ARCHITECTURES))
@@ -67,7 +68,7 @@ def test_the_first_case_compiles_with_the_headers_that_come_with_bpfmatrix(
     cases = load_cases(project.matrix_file, matrix.cases)
     supplies = Supplies(project, matrix, cache=Cache())
     for arch in ARCHITECTURES.values():
-        assert list(supplies.build_all(cases, arch).files) == ["first"]
+        assert list(supplies.build_all(yaml_cases(cases), arch).files) == ["first"]
 
 
 @pytest.mark.parametrize("name", ["matrix.yaml", "matrix.lock", "bpf/first/case.yaml", "schemas/case.schema.json"])

@@ -11,9 +11,9 @@ from harness.errors import BuildError, CompileError
 from harness.facts.kernel import Failure, KernelFacts, fault_of, version_of
 from harness.facts.records import CaseRecord, Ending, KernelLog
 from harness.judge.cells import cells, kernel_result
-from harness.model.results import OutcomeKind, PackageInfo, Stage, Verdict
+from harness.model.results import Expectation, OutcomeKind, PackageInfo, Stage, Verdict
 from harness.model.rows import Row
-from harness.scenario.case import Case
+from harness.scenario.case import Case, Part
 
 K = OutcomeKind
 ENVIRONMENT = {"release": RELEASE, "version": "#1 SMP Debian 6.1.176-1 (2026-07-02)", "libbpf": "v1.5"}
@@ -162,3 +162,28 @@ def test_a_row_that_could_not_be_run_has_a_cell_for_every_case(kind: Any, verdic
     ]
     assert [cell.outcome.wrong_input for cell in found] == [wrong_input, wrong_input, True]
     assert all(cell.start is None for cell in found)
+
+
+def test_the_parts_of_a_case_are_judged_each_and_make_its_cell() -> None:
+    sample = sample_case()
+    refused = Expectation(outcome=K.REFUSED, reason="this part is refused")
+    parts = (Part(name="p", steps=sample.steps), Part(name="q", steps=sample.steps, expect=(refused,)))
+    case = Case(id="object", title="An object", objects=sample.objects, parts=parts)
+    records = {"object/p": good("object/p"), "object/q": good("object/q")}
+    (cell,) = cells(kernel_facts(environment=ENVIRONMENT, records=records), [case])
+    assert [(part.name, part.verdict) for part in cell.parts] == [("p", Verdict.PASS), ("q", Verdict.XPASS)]
+    assert (cell.case, cell.verdict, cell.outcome.reason) == ("object", Verdict.XPASS, "2 of 2 work")
+
+
+def test_a_part_without_a_record_is_never_green() -> None:
+    sample = sample_case()
+    case = Case(id="object", title="t", parts=(Part(name="p", steps=sample.steps), Part(name="q", steps=sample.steps)))
+    (cell,) = cells(kernel_facts(environment=ENVIRONMENT, records={"object/p": good("object/p")}), [case])
+    assert [part.verdict for part in cell.parts] == [Verdict.PASS, Verdict.ERROR]
+    assert (cell.verdict, cell.outcome.kind) == (Verdict.ERROR, K.LOST)
+
+
+def test_a_case_in_parts_that_cannot_be_built_has_none() -> None:
+    case = Case(id="object", title="t", parts=(Part(name="p"),))
+    (cell,) = cells(kernel_facts(faults={"object": fault_of(BuildError("no such file"))}), [case])
+    assert (cell.parts, cell.verdict, cell.outcome.stage) == ((), Verdict.ERROR, Stage.BUILD)

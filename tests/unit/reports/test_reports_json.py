@@ -94,6 +94,9 @@ PROMISED: dict[str, set[str]] = {
         "seconds",
         "isolated",
         "wrong_input",
+        "mark",
+        "mark_reason",
+        "measured",
         "start",
         "parts",
     },
@@ -308,11 +311,16 @@ def promised() -> Iterator[tuple[str, str]]:
 _COVERS = ("arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
+_MARK = ("mark", "mark_reason", "measured")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "userland", "compiler")),
     *(("cells", key) for key in ("start", "isolated", "parts")),
-    *((kind, key) for kind in ("cells", "parts") for key in ("allowed_splats", "wrong_input", *_EVIDENCE, *_REFUSED)),
+    *(
+        (kind, key)
+        for kind in ("cells", "parts")
+        for key in ("allowed_splats", "wrong_input", *_MARK, *_EVIDENCE, *_REFUSED)
+    ),
     *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),
 }
 """Keys that joined the schema after its first reports were written."""

@@ -11,7 +11,7 @@ from reports_golden import check
 from reports_sample import FLAGSHIP, ODD, REFUSED, kernel, nasty_report, quiet_report
 from reports_strategies import HOSTILE, UNHURRIED, reports
 
-from harness.model.results import CellResult, Outcome, OutcomeKind, Report, Verdict
+from harness.model.results import CellResult, Mark, Outcome, OutcomeKind, Report, Verdict
 from harness.reports.junit import LONGEST_TEXT, PROBLEMS_CASE, render
 
 
@@ -38,6 +38,14 @@ def told(verdict: Verdict, kind: OutcomeKind) -> tuple[str, str | None, str | No
     results = [element for element in case if element.tag in {"failure", "error", "skipped"}]
     assert len(results) <= 1
     return (results[0].tag, results[0].get("type"), results[0].get("message")) if results else ("", None, None)
+
+
+def test_a_mark_is_neither_green_nor_red() -> None:
+    quiet = quiet_report()
+    outcome = Outcome(kind=OutcomeKind.WORKS, reason="", mark=Mark.DID_NOT_RUN, mark_reason="attached only")
+    cell = replace(quiet.cells[0], verdict=Verdict.PASS, outcome=outcome)
+    (found,) = case_of(replace(quiet, cells=(cell,)), "6.1", FLAGSHIP).findall("skipped")
+    assert found.get("message") == "did-not-run: attached only"
 
 
 def test_golden() -> None:

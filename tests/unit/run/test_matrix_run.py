@@ -53,6 +53,7 @@ from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
+from harness.supply.unbuilt import UnbuiltCase
 
 KERNELS = ("first", "second", "third")
 Play = Callable[[GuestPlan, Sequence[Case]], KernelFacts]
@@ -494,7 +495,7 @@ def test_the_hosts_name_is_nobodys_business() -> None:
     assert all(isinstance(value, str) and value for value in facts.values())
 
 
-def plan_of(world: World, **kernel: Any) -> tuple[Matrix, Plan]:
+def plan_of(world: World, **kernel: Any) -> tuple[Matrix, Plan[UnbuiltCase]]:
     entry = {"name": "k", "arch": "x86_64", "source": "path", "image": "vmlinuz"}
     world.write_matrix(
         defaults={"memory": 300}, kernels=[{**entry, "name": f"k{n}"} for n in range(7)] + [{**entry, **kernel}]

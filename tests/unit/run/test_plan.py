@@ -48,7 +48,7 @@ def plan(
     arches: list[str] | None = None,
     cases: list[str] | None = None,
     host: str = "x86_64",
-) -> Plan:
+) -> Plan[WrittenCase]:
     return make_plan(
         matrix_of(KERNELS),
         cases_of(*CASES),
@@ -59,7 +59,7 @@ def plan(
     )
 
 
-def names(plan: Plan) -> list[str]:
+def names(plan: Plan[WrittenCase]) -> list[str]:
     return [kernel.name for kernel in plan.kernels]
 
 

@@ -19,6 +19,7 @@ from harness.run.prepared import Options, Prepared, load_plan, max_cache_bytes
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
+from harness.supply.unbuilt import yaml_cases
 
 GIB = 2**30
 
@@ -47,7 +48,7 @@ def prepared(folder: Path, matrix: Matrix, *, built: dict[str, Built], **options
     return Prepared(
         options=Options(project=project, **options),
         matrix=matrix,
-        plan=Plan(kernels=matrix.kernels, cases=(written_case(), written_case(id="other")), cells=()),
+        plan=Plan(kernels=matrix.kernels, cases=yaml_cases([written_case(), written_case(id="other")]), cells=()),
         supplies=Supplies(project, matrix, cache=Cache(folder / "cache")),
         keys=make_keys(),
         observer=cast(Any, None),

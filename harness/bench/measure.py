@@ -1,11 +1,7 @@
-"""Measuring: guests and processes in turns, so that what slows the host down slows all of them. The thin edge."""
+"""Measuring: guests and processes in turns, so that what slows the host down slows all of them."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.bench.floor import floor
 from harness.bench.project import generic, make_project, multiply
+from harness.bench.runner import HostRunner, Runner
 from harness.bench.samples import (
     CaseSamples,
     Facts,
-    KernelSize,
     MatrixSamples,
     Measurements,
     RunSample,
-    Sizes,
     VirtmeSamples,
     run_sample,
 )
@@ -30,17 +24,14 @@ from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_
 from harness.config.case import WrittenCase, load_cases
 from harness.config.matrix import Kernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
-from harness.guest.snapshots import KIND, Snapshots
-from harness.host import emulators, process
-from harness.host.cache import MANIFEST, Cache
+from harness.host import emulators
+from harness.host.cache import Cache
 from harness.host.resources import host_facts
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
-from harness.model.results import Report, Start
-from harness.qemu.accel import Accel, qemu_version
-from harness.reports.json_report import parse
+from harness.model.results import Start
+from harness.qemu.accel import qemu_version
 from harness.run.prepared import Options, load_plan
 from harness.supply.guest_plan import GuestPlan
-from harness.supply.image.keys import make_keys
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
@@ -52,7 +43,6 @@ SIMPLE = ("subprog-global", "xdp")
 cost less on 6.1); the second also has an object that libbpf relocates, which reads the kernel's BTF, and a device."""
 COUNTS, QUICK_COUNTS = (1, 10, 30), (1, 10)
 JOBS = (1, 2)
-PROCESS_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +67,16 @@ def choose_kernel(kernels: Sequence[Kernel], *, host: Architecture | None) -> Ke
 class Bench:
     """One run of `invoke bench`. `scratch` is an empty folder; `say` is given what is being done, a line at a time."""
 
-    def __init__(self, wanted: Wanted, *, cache: Cache, scratch: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        wanted: Wanted,
+        *,
+        cache: Cache,
+        scratch: Path,
+        say: Callable[[str], None],
+        runner: Runner | None = None,
+    ) -> None:
+        """`runner` is this host's where none is given."""
         self._wanted, self._cache, self._scratch, self._say = wanted, cache, scratch, say
         self._matrix, plan = load_plan(Options(project=wanted.project, arches=["all"], cases=[SEED]))
         self._kernel = self._named(plan.kernels)
@@ -85,7 +84,15 @@ class Bench:
         self._arch = ARCHITECTURES[self._kernel.arch]
         (self._seed,) = load_cases(wanted.project.matrix_file, self._matrix.cases, only=[SEED])
         self._supplies = Supplies(wanted.project, self._matrix, cache=cache)
-        self._keys = make_keys()
+        self._runner = runner or HostRunner(
+            self._supplies,
+            self._matrix,
+            arch=self._arch,
+            case=self._seed,
+            cache=cache,
+            scratch=scratch,
+            accel=wanted.accel,
+        )
         self._notes: dict[str, str] = {}
         self._vng_problems: list[str] = []
 
@@ -96,16 +103,16 @@ class Bench:
         """
         begun, started = time.monotonic(), datetime.now(UTC)
         self._say(f"{self._kernel.name}: preparing (kernel, image, objects, snapshot)")
-        guest = self._plan(self._kernel)
+        guest = self._runner.guest(self._kernel)
         # Two runs that do not count: afterwards everything is in the cache, and the snapshot is made.
         for start in Start:
-            last = self._report(self._wanted.project, [self._kernel.name], [SEED], start=start)[0]
+            last = self._runner.report(self._wanted.project, [self._kernel.name], [SEED], start=start)[0]
         floors, shipped, cold, warm = self._rounds(guest)
         added = tuple(self._added(name) for name in self._simple())
         virtme = self._virtme()
         matrix = self._whole_matrix()
         measured = matrix.kernels if matrix is not None else (self._kernel.name,)
-        accel = self._accel(guest)
+        accel = self._runner.accel(guest)
         return Measurements(
             facts=Facts(
                 started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -128,7 +135,7 @@ class Bench:
             floor_shipped=shipped,
             cold=cold,
             warm=warm,
-            sizes=self._sizes(measured),
+            sizes=self._runner.sizes([kernel for kernel in self._matrix.kernels if kernel.name in measured]),
             virtme=virtme,
             matrix=matrix,
             added=added,
@@ -152,10 +159,10 @@ class Bench:
         shipped: list[float] = []
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
         for number in range(self._wanted.rounds):
-            floors.append(round(floor(guest), 4))
+            floors.append(round(self._runner.floor(guest), 4))
             for start, samples in runs.items():
                 samples.append(self._sample(self._wanted.project, [self._kernel.name], [SEED], start=start))
-            shipped.append(round(floor(guest, shipped=True), 4))
+            shipped.append(round(self._runner.floor(guest, shipped=True), 4))
             words = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
             self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {words}")
         return tuple(floors), tuple(shipped), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
@@ -207,7 +214,7 @@ class Bench:
         project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
         for start in runs:
-            report, _ = self._report(project, [kernel.name], [SEED], start=start)
+            report, _ = self._runner.report(project, [kernel.name], [SEED], start=start)
         release = report.kernels[0].release
         if not release:
             raise BenchError(f"{kernel.name} was not run: {report.cells[0].outcome.reason}")
@@ -226,7 +233,7 @@ class Bench:
             busybox=shared / "busybox",
             job=shared / "job.json",
             folder=shared,
-            kvm=self._accel(self._plan(self._kernel)).name == "kvm",
+            kvm=self._runner.accel(self._runner.guest(self._kernel)).name == "kvm",
             cpus=settings.cpus,
         )
         seconds: list[float] = []
@@ -263,7 +270,7 @@ class Bench:
         names = [kernel.name for kernel in plan.kernels]
         self._say(f"matrix: {len(names)} kernels; preparing those that are not in the cache")
         project = self._wanted.project
-        self._report(project, names, [SEED], start=Start.WARM)  # does not count
+        self._runner.report(project, names, [SEED], start=Start.WARM)  # does not count
         runs: dict[Start, dict[int, list[RunSample]]] = {start: {jobs: [] for jobs in JOBS} for start in Start}
         for number in range(self._wanted.rounds):
             for start, by_jobs in runs.items():
@@ -282,87 +289,17 @@ class Bench:
         self, project: Project, kernels: Sequence[str], cases: Sequence[str], *, start: Start, jobs: int = 1
     ) -> RunSample:
         begun = time.time()
-        report, seconds = self._report(project, kernels, cases, start=start, jobs=jobs)
+        report, seconds = self._runner.report(project, kernels, cases, start=start, jobs=jobs)
         sample = run_sample(report, process=seconds, start=start)
-        if start is Start.WARM and snapshot_made_since(self._cache, begun):
+        if start is Start.WARM and self._runner.snapshot_made_since(begun):
             note = "a snapshot was made during a warm run; does another process use the same cache?"
             sample = replace(sample, notes=(*sample.notes, note))
         return sample
-
-    def _report(
-        self, project: Project, kernels: Sequence[str], cases: Sequence[str], *, start: Start, jobs: int = 1
-    ) -> tuple[Report, float]:
-        """Run `invoke matrix` as a process of its own; return its report and the seconds that it took."""
-        with tempfile.TemporaryDirectory(prefix="run-", dir=self._scratch) as name:
-            argv = [
-                *(sys.executable, "-m", "harness.cli", "matrix", "--matrix-file", str(project.matrix_file.absolute())),
-                *(word for kernel in kernels for word in ("--kernel", kernel)),
-                *(word for case in cases for word in ("--case", case)),
-                *("--jobs", str(jobs), "--results", name),
-                *(["--accel", self._wanted.accel] if self._wanted.accel else []),
-                *(["--cold"] if start is Start.COLD else []),
-            ]
-            environment = {**os.environ, "BPFMATRIX_CACHE": str(self._cache.root)}
-            begun = time.monotonic()
-            done = process.run(argv, env=environment, timeout=PROCESS_SECONDS)
-            seconds = time.monotonic() - begun
-            report = Path(name) / "latest/report.json"
-            if not report.exists():
-                words = (done.stderr or done.stdout).strip()
-                raise BenchError(f"a run left no report (exit code {done.returncode}): {' '.join(argv[2:])}\n{words}")
-            return parse(report.read_text(encoding="utf-8"), name=str(report)), seconds
 
     def _project(self, folder: Path, *, kernel: Kernel, lock: Lock, case: WrittenCase) -> Project:
         like = self._wanted.project
         return make_project(folder, like=like, matrix=self._matrix, kernels=[kernel], lock=lock, cases=[case])
 
-    def _plan(self, kernel: Kernel) -> GuestPlan:
-        """Return what a guest of the kernel is started from, as run/matrix.py does."""
-        return self._supplies.guest(kernel, [self._seed], keys=self._keys, folder=Path(), accel=self._wanted.accel)
-
-    def _accel(self, guest: GuestPlan) -> Accel:
-        return self._supplies.accel(self._wanted.accel or self._matrix.defaults.accel, guest.kernel)
-
-    def _sizes(self, names: Sequence[str]) -> Sizes:
-        snapshots = Snapshots(self._cache, qemu_version=qemu_version(self._arch))
-        image = self._supplies.lock.images.get(self._arch.debian)
-        kernels = []
-        for kernel in self._matrix.kernels:
-            if kernel.name not in names:
-                continue
-            guest = self._plan(kernel)
-            snapshot = snapshots.kept(guest)
-            entry = guest.kernel.entry
-            kernels.append(
-                KernelSize(
-                    name=kernel.name,
-                    disk=None if entry is None else allocated(entry),
-                    modules=sum(allocated(path) for path in guest.kernel.modules),
-                    snapshot=None if snapshot is None else allocated(snapshot.folder),
-                    downloaded=self._supplies.describe(kernel).size,
-                )
-            )
-        return Sizes(
-            image=self._supplies.base(self._arch).stat().st_size,
-            image_downloaded=None if image is None else sum(package.size for package in image.packages),
-            kernels=tuple(kernels),
-        )
-
     def _note(self, ratios: Sequence[str], why: str) -> None:
         self._notes.update(dict.fromkeys(ratios, why))
         self._say(f"not measured: {', '.join(ratios)}: {why}")
-
-
-def snapshot_made_since(cache: Cache, begun: float) -> bool:
-    """Say whether the cache has a snapshot that was made after `begun` (seconds since the epoch)."""
-    for manifest in cache.root.glob(f"{KIND}/*/{MANIFEST}"):
-        with contextlib.suppress(OSError):  # another process may have removed it just now
-            if manifest.stat().st_mtime >= begun:
-                return True
-    return False
-
-
-def allocated(path: Path) -> int:
-    """Return the bytes that a file, or all files below a folder, take on disk; holes take none."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_blocks * 512 for file in files)

@@ -17,14 +17,16 @@ RUN = "BPFMATRIX_RUN"
 EMULATORS = "BPFMATRIX_EMULATORS"
 """What `./run` is to install when it is started again: PROGRAM:PACKAGE, with blanks between several."""
 
-_run = os.environ.pop(RUN, "")  # nothing that we start is to start ./run again
+STARTED_BY = os.environ.pop(RUN, "")
+"""The path of the `./run` that has started us, or nothing. Out of the environment: nothing that we start is to start
+`./run` again."""
 
 
-def require(arches: Iterable[str]) -> None:
+def require(arches: Iterable[str], *, run: str = STARTED_BY) -> None:
     """See to it that the emulators of some architectures (names) are installed.
 
-    Where one is missing and `./run` has started this process, `./run` takes its place: it installs them and starts the
-    same command again. So it learns from the plan what is needed, and the usual start costs nothing more. Call this
+    Where one is missing and `./run` has started this process, it (`run`) takes its place: it installs them and starts
+    the same command again. So it learns from the plan what is needed, and the usual start costs nothing more. Call this
     before threads, locks or files are made. Raises MissingToolError, which names the packages, where there is no
     `./run`, or where it has not helped.
     """
@@ -32,12 +34,12 @@ def require(arches: Iterable[str]) -> None:
     missing = [arch for arch in needed if not has_tool(arch.qemu)]
     if not missing:
         return
-    if not _run:
+    if not run:
         raise MissingToolError(complaint(missing))
     sys.stdout.flush()
     sys.stderr.flush()
     asked = {**os.environ, EMULATORS: wish(missing)}
-    os.execve(_run, [_run, *sys.argv[1:]], asked)
+    os.execve(run, [run, *sys.argv[1:]], asked)
 
 
 def wish(missing: Iterable[Architecture]) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel, Matrix
@@ -114,7 +114,7 @@ class Laboratory:
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
         work = _Work(plan, trials, objects, starter=Starter(snapshots))
         answers = Answers(records=[None] * len(trials))
-        for indexes, run in self._runs(work):
+        for indexes, run in as_they_end(work, jobs=self.jobs, stopping=self.stopping):
             for index in indexes:
                 answers.records[index] = run.records.get(work.name(index))
             answers.version = answers.version or (
@@ -126,22 +126,38 @@ class Laboratory:
         answers.seconds = time.monotonic() - begun
         return answers
 
-    def _runs(self, work: _Work) -> Iterator[tuple[Sequence[int], KernelFacts]]:
-        """Yield what the guests gave, as each is done; where one fails or all is interrupted, the others end."""
-        with concurrent.futures.ThreadPoolExecutor(max_workers=self.jobs, thread_name_prefix="mutants") as pool:
-            waiting = {pool.submit(work.run_group, group) for group in work.groups(self.jobs)}
-            try:
-                while waiting:  # in short steps, so that signals are seen at once
-                    done, waiting = concurrent.futures.wait(
-                        waiting, timeout=0.2, return_when=concurrent.futures.FIRST_COMPLETED
-                    )
-                    for future in done:
-                        yield future.result()
-            except BaseException:
-                self.stopping.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                end_all()
-                raise
+
+class Work(Protocol):
+    """What is shared out among guests."""
+
+    def groups(self, jobs: int) -> list[list[int]]:
+        """Return what each guest does, where so many run at once."""
+        ...
+
+    def run_group(self, indexes: Sequence[int]) -> tuple[Sequence[int], KernelFacts]:
+        """Do what one guest does; return it with the facts."""
+        ...
+
+
+def as_they_end(work: Work, *, jobs: int, stopping: threading.Event) -> Iterator[tuple[Sequence[int], KernelFacts]]:
+    """Do work in so many guests at once; yield what each gave as it is done.
+
+    Where one fails or all is interrupted, `stopping` is set and the other guests are ended; raises what it was.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="mutants") as pool:
+        waiting = {pool.submit(work.run_group, group) for group in work.groups(jobs)}
+        try:
+            while waiting:  # in short steps, so that signals are seen at once
+                done, waiting = concurrent.futures.wait(
+                    waiting, timeout=0.2, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    yield future.result()
+        except BaseException:
+            stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
 class _Work:

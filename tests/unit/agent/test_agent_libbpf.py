@@ -42,11 +42,14 @@ def refusal(act):
 good = BpfObject(lib, sys.argv[1])
 kprobe = good.programs["k_tcp_connect"]
 said = Refused(22, log="R1 invalid mem access")
+def asked_of_an_unknown_attach_type():
+    lib.call("bpf_program__set_expected_attach_type", kprobe, 9999)
+    return lib.asked_of_program(kprobe, said, loading=True, first=True)["attach_type"]
 lib.messages.append("kept")
 print(json.dumps({
     "asked of a program": lib.asked_of_program(kprobe, said, loading=True, first=True),
     "asked of a map": lib.asked_of_map(good.map("events"), Refused(12)),
-    "a number": lib._named("attach", 9999),
+    "a number": asked_of_an_unknown_attach_type(),
     "debug": bool(lib.debug) and max(map(len, lib.debug)) <= DEBUG_BYTES,
     "not found": [lib.found("bpf_object__find_map_by_name", good.handle, b"none"), lib.messages[:1]],
     "version": lib.version(),

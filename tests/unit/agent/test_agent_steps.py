@@ -1,25 +1,29 @@
 """The steps of a case."""
 
-# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+# ruff: noqa: ARG002, ARG005  (what stands in for something else takes what that takes)
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from agent_samples import Played
 from unit_samples import CASE_ID
 
+from harness.agent import steps as agent_steps
 from harness.agent.events import EventReader, decode_event
+from harness.agent.libbpf import Libbpf
 from harness.agent.reporter import Reporter
 from harness.agent.steps import Case
+from harness.agent.triggers import TRIGGERS
 
 
-def test_a_record_that_cannot_be_decoded_is_the_cases_own() -> None:
+def test_a_record_that_cannot_be_decoded_is_the_cases_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """It carries no port to tell it by, and nobody else writes to this map: "nothing came" would be wrong."""
     told: list[dict[str, Any]] = []
 
     class Reader(EventReader):
-        def __init__(self) -> None:
+        def __init__(self, lib: Libbpf, fd: int) -> None:
             self.lost = 0
 
         def read(self, *, enough: Any, seconds: float) -> list[dict[str, Any]]:
@@ -32,9 +36,13 @@ def test_a_record_that_cannot_be_decoded_is_the_cases_own() -> None:
         def hold(self, kind: str, **fields: Any) -> None:
             told.append(fields)
 
+    ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
+    monkeypatch.setattr(agent_steps, "EventReader", Reader)
+    monkeypatch.setitem(TRIGGERS, "tcp-connect", lambda state, step: {"ends": ends})
     case = Case(Lines(), Played(), {"id": CASE_ID, "steps": []})
-    case._readers["events"] = Reader()
-    case._ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
+    case.do_open({"object": "target", "path": "target.bpf.o"})
+    case.do_listen({"object": "target", "map": "events"})
+    assert case.do_trigger({"kind": "tcp-connect"}) == {"ends": ends}
     found = case.do_observe({"map": "events", "count": 1, "seconds": 0, "phase": "observe"})
     assert found == {"events": 2, "lost": 0}
     assert [(line["ours"], line["event"]["kind"]) for line in told] == [(True, "undecodable"), (False, "kprobe")]

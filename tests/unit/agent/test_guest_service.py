@@ -303,18 +303,24 @@ WORDS: dict[str, Any] = {
 
 
 @pytest.fixture
+def libc(monkeypatch: pytest.MonkeyPatch) -> Libc:
+    libc = Libc()
+    monkeypatch.setattr(service.ctypes, "CDLL", lambda name, use_errno: libc)
+    return libc
+
+
+@pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(service, "HOST_KEY", str(tmp_path / "host"))
     monkeypatch.setattr(service, "AUTHORIZED_KEYS", str(tmp_path / "ssh/authorized"))
     return tmp_path
 
 
-def test_a_greeting_makes_a_guest_one_of_its_own(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_greeting_makes_a_guest_one_of_its_own(places: Path, libc: Libc, monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[tuple[int, float]] = []
     monkeypatch.setattr(service.time, "clock_settime", lambda clock, value: times.append((clock, value)))
     place = service.Places()
     assert (places / "host").read_bytes() == b"", "images/init takes an empty one for none"
-    place._libc = libc = Libc()
     open_before = len(list(Path("/proc/self/fd").iterdir()))
     place.fill(WORDS)
     assert times == [(service.time.CLOCK_REALTIME, 1.5)]
@@ -328,10 +334,12 @@ def test_a_greeting_makes_a_guest_one_of_its_own(places: Path, monkeypatch: pyte
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before - 3
 
 
-def test_a_guest_whose_random_numbers_cannot_be_its_own_ends(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_whose_random_numbers_cannot_be_its_own_ends(
+    places: Path, libc: Libc, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service.time, "clock_settime", lambda clock, value: None)
     place = service.Places()
-    place._libc = Libc(result=-1)
+    libc.result = -1
     with pytest.raises(OSError, match="random numbers cannot be made its own"):
         place.fill(WORDS)
     assert (places / "host").read_bytes() == b"", "and has no keys"

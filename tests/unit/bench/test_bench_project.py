@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench.measure import allocated, choose_kernel, snapshot_made_since
 from harness.bench.project import generic, make_project, multiply
 from harness.config.case import load_cases
-from harness.config.matrix import DebianKernel, Kernel, Matrix, PathKernel, load_matrix
-from harness.host.cache import Cache
-from harness.model.architectures import ARCHITECTURES
+from harness.config.matrix import DebianKernel, Matrix, PathKernel, load_matrix
 from harness.supply.lock import read_lock
 from harness.supply.project import Project
 
@@ -71,38 +68,3 @@ def test_the_generic_kernel_of_a_cloud_kernel() -> None:
 def test_a_kernel_of_ones_own_has_no_generic_one(tmp_path: Path) -> None:
     kernel = PathKernel.model_validate({"name": "mine", "arch": "x86_64", "source": "path", "image": str(tmp_path)})
     assert generic(kernel) is None
-
-
-@pytest.mark.parametrize(
-    ("names", "host", "chosen"),
-    [
-        (["5.10-x86_64", "6.1-arm64", "6.1-x86_64"], "x86_64", "6.1-x86_64"),
-        (["5.10-x86_64", "6.1-arm64", "6.1-x86_64"], "arm64", "6.1-arm64"),
-        (["5.10-x86_64", "6.12-x86_64"], "x86_64", "5.10-x86_64"),
-        (["6.12-x86_64", "6.1-arm64"], "x86_64", "6.12-x86_64"),
-        (["6.1-arm64"], "x86_64", "6.1-arm64"),
-        (["6.12-arm64"], None, "6.12-arm64"),
-    ],
-)
-def test_the_kernel_that_is_measured_by_default(names: list[str], host: str | None, chosen: str) -> None:
-    kernels: list[Kernel] = [debian(name, arch=name.rpartition("-")[2]) for name in names]
-    assert choose_kernel(kernels, host=None if host is None else ARCHITECTURES[host]).name == chosen
-
-
-def test_holes_take_nothing_of_the_disk(tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(b"x" * 8192)
-    with (tmp_path / "sparse").open("wb") as file:
-        file.truncate(1 << 24)
-    assert 8192 <= allocated(tmp_path) < 1 << 20
-    assert allocated(tmp_path / "data") == allocated(tmp_path)
-
-
-def test_a_snapshot_that_was_just_made_is_noticed(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    assert not snapshot_made_since(cache, 0)
-    (tmp_path / "snapshots/x").mkdir(parents=True)
-    manifest = tmp_path / "snapshots/x/manifest.json"
-    manifest.write_text("{}")
-    made = manifest.stat().st_mtime
-    assert snapshot_made_since(cache, made - 1)
-    assert not snapshot_made_since(cache, made + 1)

@@ -273,8 +273,7 @@ def test_a_package_of_two_emulators_is_named_once() -> None:
 
 def test_what_is_installed_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.host.emulators.has_tool", lambda _: True)
-    monkeypatch.setattr("harness.host.emulators._run", "/nowhere/run")
-    require(ARCHITECTURES)
+    require(ARCHITECTURES, run="/nowhere/run")
 
 
 def test_without_run_a_missing_emulator_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
 from harness.model.results import OutcomeKind, Verdict
 from harness.mutants.command import Wanted, assignments, chosen_records, equivalents_of, mutants
-from harness.mutants.guests import Laboratory, Trial
+from harness.mutants.guests import Trial, as_they_end
 from harness.mutants.known import FILE, load_equivalents, stale
 from harness.mutants.model import Fate, Judged, Kind, Mutant, fate_of
 from harness.mutants.report import Found, as_json, exit_code, headline, markdown
@@ -188,20 +188,10 @@ class Stuck:
 
 
 def test_where_one_guest_fails_the_others_end_at_once() -> None:
-    anything: Any = None
-    lab = Laboratory(
-        matrix=anything,
-        supplies=anything,
-        cache=anything,
-        keys=anything,
-        folder=anything,
-        accel="tcg",
-        jobs=2,
-    )
-    work: Any = Stuck(lab.stopping)
+    stopping = threading.Event()
     with pytest.raises(QemuError, match="does not start"):
-        list(lab._runs(work))
-    assert lab.stopping.is_set()
+        list(as_they_end(Stuck(stopping), jobs=2, stopping=stopping))
+    assert stopping.is_set()
 
 
 def test_a_record_of_another_id_names_the_step_of_the_case() -> None:

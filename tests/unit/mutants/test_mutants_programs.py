@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from unit_samples import ROOT
+from mutants_objects import committed_objects
 
-from harness.model.architectures import ARCHITECTURES
 from harness.mutants.elf import (
     CALL,
     EXIT,
@@ -15,36 +12,15 @@ from harness.mutants.elf import (
     SIZE,
     Function,
     Instruction,
-    decoded,
-    encoded,
     functions,
     mov,
 )
 from harness.mutants.programs import EMITTING, program_mutants, representatives, returning
-from harness.supply.objects import compile_flags, compile_object
-
-CASES = {
-    "subprog-static": ("tracer.bpf.c",),
-    "shared": ("subprog-target.bpf.c", "seed-target.bpf.c", "seed-tracers.bpf.c"),
-    "tracer-func-ip": ("tracer.bpf.c",),
-    "kprobe-func-ret": ("tracer.bpf.c",),
-    "lsm": ("target.bpf.c",),
-    "tracer-limit": ("tracer.bpf.c",),
-}
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Objects of committed cases: folder/file -> content."""
-    folder = tmp_path_factory.mktemp("objects")
-    flags = compile_flags(ARCHITECTURES["x86_64"], include=[ROOT / "bpf/include"])
-    found = {}
-    for case, files in CASES.items():
-        for file in files:
-            target = folder / f"{case}-{file}.o"
-            compile_object(ROOT / "bpf" / case / file, target, clang="clang", flags=flags)
-            found[f"{case}/{file}"] = target.read_bytes()
-    return found
+@pytest.fixture
+def compiled() -> dict[str, bytes]:
+    return committed_objects()
 
 
 def names(data: bytes) -> list[str]:
@@ -53,23 +29,6 @@ def names(data: bytes) -> list[str]:
 
 def by_name(data: bytes, name: str) -> dict[str, Function]:
     return {one.name: one for one in functions(dict(program_mutants(data))[name])}
-
-
-def test_functions_are_found_with_their_sections_and_code(compiled: dict[str, bytes]) -> None:
-    found = {one.name: one for one in functions(compiled["shared/subprog-target.bpf.c"])}
-    assert {name: one.section for name, one in found.items()} == {"subprog": ".text", "target": "tc"}
-    assert all(one.code[-1].code == EXIT for one in found.values())
-
-
-@pytest.mark.parametrize("little", [True, False])
-def test_an_instruction_has_the_same_bytes_after_it_was_read(little: bool) -> None:
-    code = bytes.fromhex("7b1ab8ff00000000b70000000300000085000000190000ff")
-    assert b"".join(encoded(one, little=little) for one in decoded(code, little=little)) == code
-
-
-def test_registers_share_a_byte_in_the_order_of_the_machine() -> None:
-    assert decoded(bytes.fromhex("7b1ab8ff00000000"), little=True)[0] == Instruction(0x7B, 10, 1, -72, 0)
-    assert decoded(bytes.fromhex("7ba1ffb800000000"), little=False)[0] == Instruction(0x7B, 10, 1, -72, 0)
 
 
 def test_every_mutant_differs_in_one_function_and_has_the_same_length(compiled: dict[str, bytes]) -> None:
@@ -146,8 +105,3 @@ def test_what_jumps_to_an_exit_gets_the_value_as_well() -> None:
     changes = returning(function(mov(0, 1), jump, mov(0, 0), end), 1)
     assert changes == {1: jump._replace(offset=0), 2: mov(0, 1)}
     assert returning(function(mov(0, 3), end), 1) == {0: mov(0, 1)}
-
-
-def test_what_is_no_elf_file_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not an ELF file"):
-        functions(b"not an object")

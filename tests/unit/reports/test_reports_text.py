@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reports_sample import SEEN, nasty_report, quiet_report
 from reports_strategies import HOSTILE, UNHURRIED
 
-from harness.reports.bounded import bounded
-from harness.reports.events import event_line, event_lines
 from harness.reports.text import SHORTEST_LIMIT, block, bound, clean, one_line, without_surrogates
 
 NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -93,87 +88,3 @@ def test_one_line_has_one_line() -> None:
 
 def test_without_surrogates_leaves_everything_else() -> None:
     assert without_surrogates("\x00\x1b[0m\ud83d\ude00 😀\uffff") == "\x00\x1b[0m\ufffd\ufffd 😀\uffff"
-
-
-@pytest.mark.parametrize(
-    ("event", "line"),
-    [
-        (SEEN[0], "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (fentry)"),
-        (SEEN[1], "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (kprobe)"),
-        (SEEN[2], "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (fexit: 0)"),
-        (SEEN[3], "new tcp connection: 127.0.0.1:443 -> 0.0.0.0:0 (kprobe)"),
-        ({**SEEN[2], "retval": -22}, "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (fexit: -22)"),
-        ({**SEEN[0], "saddr": "::1"}, "new tcp connection: [::1]:40296 -> 127.0.0.1:443 (fentry)"),
-        ({"kind": "test_run", "retval": 7, "ok": True, "x": None}, "test_run retval=7 ok=true x=null"),
-        ({**SEEN[0], "daddr": None}, "fentry saddr=127.0.0.1 sport=40296 daddr=null dport=443 retval=null side=client"),
-        ({"word": "a\nb\x1b[0m", "list": [1, {"a": "b"}]}, 'event word=a b list=[1, {"a": "b"}]'),
-        ({"kind": "undecodable", "time_ns": 5, "phase": "observe", "raw": "00"}, "undecodable raw=00"),
-        ({}, "event"),
-    ],
-)
-def test_event_line(event: dict[str, object], line: str) -> None:
-    assert event_line(event) == line
-
-
-def test_the_negative_control_is_told_apart() -> None:
-    assert event_lines(SEEN) == (
-        "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (fentry)",
-        "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (kprobe)",
-        "new tcp connection: 127.0.0.1:40296 -> 127.0.0.1:443 (fexit: 0)",
-        "new tcp connection: 127.0.0.1:443 -> 0.0.0.0:0 (kprobe)",
-        "with the tracers detached:",
-        "new tcp connection: 127.0.0.1:40298 -> 127.0.0.1:443 (kprobe)",
-    )
-    assert event_lines((SEEN[4], SEEN[4], SEEN[0])).count("with the tracers detached:") == 1
-    assert event_lines(()) == ()
-
-
-def test_bounded_cuts_lists_and_leaves_a_mark() -> None:
-    report = nasty_report()
-    first = report.cells[0]
-    many = tuple({"kind": str(n)} for n in range(1000))
-    lines = tuple(str(n) for n in range(1000))
-    nested: list[object] = []
-    for _ in range(500):
-        nested = [nested]
-    outcome = replace(
-        first.outcome, events=(*many, {"kind": "last", "nest": nested}), console_tail=lines, seconds=float("nan")
-    )
-    kernel = replace(
-        report.kernels[0],
-        environment={str(n): n for n in range(1000)},
-        seconds={"boot": float("inf")},
-    )
-    report = replace(report, kernels=(kernel,), cells=(replace(first, outcome=outcome),))
-    cut = bounded(report, string=str, items=10)
-    assert [event["kind"] for event in cut.cells[0].outcome.events] == [
-        *"012", "[... 992 events cut ...]", *(str(n) for n in range(995, 1000)), "last",
-    ]  # fmt: skip
-    assert "nested too deep" in str(cut.cells[0].outcome.events[-1])
-    assert cut.cells[0].outcome.console_tail[3] == "[... 991 lines cut ...]"
-    assert len(cut.cells[0].outcome.console_tail) == 10
-    assert len(cut.kernels[0].environment) == 10
-    assert cut.cells[0].outcome.seconds == 0
-    assert cut.kernels[0].seconds == {"boot": 0}
-    assert bounded(cut, string=str, items=10) == cut
-
-
-def test_bounded_makes_what_json_cannot_say_into_text() -> None:
-    report = nasty_report()
-    odd: dict[Any, Any] = {"nan": float("nan"), "big": 2**64, "small": 2**64 - 1, "bytes": b"x", 3: (1, 2)}
-    kernel = replace(report.kernels[0], environment=odd)
-    cut = bounded(replace(report, kernels=(kernel,)), string=str, items=100)
-    assert cut.kernels[0].environment == {
-        "nan": "nan", "big": "0x10000000000000000", "small": 2**64 - 1, "bytes": "b'x'", "3": [1, 2],
-    }  # fmt: skip
-
-
-def test_names_that_become_alike_stay_apart() -> None:
-    report = quiet_report()
-    names = ["a", "a\x1b[0m", "a.2"]
-    cells = tuple(replace(report.cells[0], kernel=name, verdict_reason=name) for name in names)
-    report = replace(report, kernels=tuple(replace(report.kernels[0], name=name) for name in names), cells=cells)
-    cut = bounded(report, string=clean, items=10)
-    assert [kernel.name for kernel in cut.kernels] == ["a", "a.2", "a.2.2"]
-    assert [cell.kernel for cell in cut.cells] == ["a", "a.2", "a.2.2"]
-    assert bounded(cut, string=clean, items=10) == cut

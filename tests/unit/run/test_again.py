@@ -1,4 +1,4 @@
-"""A run once more: judged again from its journal, and gone on with. Guests are played (see test_matrix_run.py)."""
+"""A run once more: judged again from its journal, and gone on with. Guests are played (see test_run_matrix.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_matrix_run import KERNELS, World, cells, good, world  # noqa: F401  (a fixture)
+from test_run_matrix import KERNELS, World, cells, good, world  # noqa: F401  (a fixture)
 from unit_samples import sample_case
 
 from harness.errors import JournalError, UsageError

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cpio_samples import SAMPLE, parse
 from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import RELEASE, ROOT, kernel_files
@@ -15,41 +16,6 @@ from unit_samples import RELEASE, ROOT, kernel_files
 from harness.guest.boot import config_nodes
 from harness.supply.image import cpio
 from harness.supply.image.cpio import Node
-from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
-
-
-def parse(data: bytes) -> tuple[list[tuple[Node, dict[str, int]]], int]:
-    """Read one archive by the kernel's description of the format; return its entries and where it ends."""
-    entries: list[tuple[Node, dict[str, int]]] = []
-    at = 0
-    while True:
-        assert data[at : at + 6] == b"070701", f"no entry at {at}"
-        fields = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
-        ino, mode, uid, gid, nlink, mtime, size, _, _, major, minor, namesize, check = fields
-        name = data[at + 110 : at + 110 + namesize]
-        assert name.endswith(b"\0")
-        begin = at + 110 + namesize + (-(110 + namesize) % 4)
-        content = data[begin : begin + size]
-        assert len(content) == size
-        at = begin + size + (-size % 4)
-        rest = {"ino": ino, "uid": uid, "gid": gid, "nlink": nlink, "mtime": mtime, "check": check}
-        path = name[:-1].decode()
-        if path == "TRAILER!!!":
-            return entries, at
-        entries.append((Node(path=path, mode=mode, data=content, device=(major, minor)), rest))
-
-
-SAMPLE = [
-    cpio.file("usr/bin/tool", b"#!", executable=True),
-    cpio.folder("usr/bin"),
-    cpio.folder("usr"),
-    cpio.link("bin", "usr/bin"),
-    cpio.file("usr/bin-data", b"odd"),
-    cpio.character_device("dev/console", major=5, minor=1),
-    cpio.folder("dev"),
-    cpio.folder("root", private=True),
-    cpio.file("root/key", b"secret", private=True),
-]
 
 
 def test_an_archive_is_read_as_it_was_written() -> None:
@@ -103,38 +69,6 @@ def test_a_folder_comes_before_what_is_in_it() -> None:
                 assert paths.index(str(parent)) < paths.index(path)
 
 
-# --- the initramfs of one guest ---------------------------------------------------------------------------------------
-
-
-def test_one_archive_follows_the_other(tmp_path: Path) -> None:
-    base = tmp_path / "base.cpio"
-    base.write_bytes(cpio.archive(SAMPLE))
-    module = tmp_path / "00-virtio.ko"
-    module.write_bytes(b"\x7fELF")
-    nodes = [*module_nodes([module]), *key_nodes(host_key=b"host", authorized_key="ssh-ed25519 AAAA bpfmatrix")]
-    write_ramdisk(tmp_path / "initrd", base=base, nodes=nodes)
-    data = (tmp_path / "initrd").read_bytes()
-    assert data.startswith(base.read_bytes())
-    second, _ = parse(data[base.stat().st_size :])
-    found = {node.path: node for node, _ in second}
-    assert found["modules/00-virtio.ko"].data == b"\x7fELF"
-    assert found["root/.ssh/authorized_keys"].data == b"ssh-ed25519 AAAA bpfmatrix\n"
-    # dropbear takes neither a key nor a list of keys that others can read or write.
-    assert found["etc/dropbear/dropbear_ed25519_host_key"].mode == stat.S_IFREG | 0o600
-    assert found["root/.ssh/authorized_keys"].mode == stat.S_IFREG | 0o600
-    assert found["root/.ssh"].mode == stat.S_IFDIR | 0o700
-
-
-def test_the_modules_keep_their_order_by_name(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{number:02d}-{name}.ko" for number, name in enumerate(["z", "m", "a"])]
-    for path in paths:
-        path.write_bytes(b"")
-    names = [node.path for node, _ in parse(cpio.archive(module_nodes(paths)))[0]]
-    assert names == ["modules/00-z.ko", "modules/01-m.ko", "modules/02-a.ko"]
-
-
-# --- the first process ------------------------------------------------------------------------------------------------
-
 INIT = ROOT / "images/init"
 
 
@@ -165,9 +99,9 @@ def test_the_committed_init_knows_what_the_harness_says_to_it() -> None:
         assert word in text
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
-
 PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
 NODES = st.builds(
     Node,
     path=PATHS.filter(lambda path: path != "TRAILER!!!"),

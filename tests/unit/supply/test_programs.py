@@ -5,7 +5,6 @@ import marshal
 import sys
 from pathlib import Path
 from types import CodeType
-from typing import Any
 
 import pytest
 from unit_samples import ROOT
@@ -13,16 +12,22 @@ from unit_samples import ROOT
 from harness.errors import ImageError
 from harness.host.cache import Cache
 from harness.supply.image import cpio
-from harness.supply.image.guest_compiler import SERVICE, compiled
+from harness.supply.image.guest_compiler import SERVICE
 from harness.supply.image.programs import FOLDER, GuestPrograms, guest_programs, harness_programs
 
 AGENT = "guest_agent.py"
+
+
 SOURCES = {
     AGENT: b'"""Words."""\nfrom harness.agent.answers import ANSWER\n',
     "agent/answers.py": b'"""Words."""\nANSWER = 42\nassert ANSWER\n',
     SERVICE: b"import agent\n",
 }
+
+
 MODULES = {"harness.guest_agent": SOURCES[AGENT], "harness.agent.answers": SOURCES["agent/answers.py"]}
+
+
 LOADER = f"""#!/bin/sh
 shift 3
 unset PYTHONHOME
@@ -98,41 +103,6 @@ def test_the_userlands_own_python_compiles_them(cache: Cache, base: Path) -> Non
     exec(code, space)
     assert space["ANSWER"] == 42
     assert space.get("__doc__") is None, "docstrings and assertions are left out"
-
-
-TYPED = b"""from __future__ import annotations
-import os
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from no.such import Thing
-count: int = 1
-nothing: Thing
-def f(a: Thing, /, b: Thing = 2, *c: Thing, d: Thing = 4, **e: Thing) -> Thing:
-    inner: list[Thing] = [a, b, c, d, e]
-    return inner
-class C:
-    def m(self, a: Thing) -> None:
-        self.a: Thing = a
-if os.name:
-    def g(a: Thing) -> Thing: return a
-raised = lambda: 1 / 0
-"""
-
-
-def test_types_cost_a_guest_nothing() -> None:
-    code = compiled(TYPED, "typed.py")
-    space: dict[str, Any] = {}
-    exec(code, space)
-    assert "__annotations__" not in space
-    assert [space[name].__annotations__ for name in ("f", "g")] == [{}, {}]
-    assert space["C"].m.__annotations__ == {}
-    assert not {"__future__", "no.such", "Thing"} & set(code.co_names)
-    assert space["count"] == 1 and "nothing" not in space
-    assert space["f"](1, 5, 3, x=6) == [1, 5, (3,), 4, {"x": 6}]
-    made = space["C"]()
-    made.m(7)
-    assert made.a == 7
-    assert space["raised"].__code__.co_firstlineno == TYPED.count(b"\n"), "the lines are those of the source"
 
 
 def test_they_are_compiled_once_and_anew_when_one_of_them_or_the_userland_changes(cache: Cache, base: Path) -> None:

@@ -32,9 +32,9 @@ from harness.config.steps import (
     TriggerStep,
 )
 from harness.errors import ConfigError
+from harness.model.listing import STRUCT_OPS, Listing
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import OWN, TARGET, TRACER, Carriers, compile_case, numbered
-from harness.supply.listing import STRUCT_OPS, Listing
 
 Problem = tuple[Loc, str]
 

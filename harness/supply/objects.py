@@ -19,10 +19,11 @@ from harness.host.cache import Cache, digest, file_state, sha256_known
 from harness.host.process import find_tool, run
 from harness.host.scratch import scratch_folder
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.model.listing import Listing
 from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
-from harness.supply.listing import Listing, read_listing
+from harness.supply.listing import read_listing
 
-FORMAT = 2
+FORMAT = 3
 NO_BTF = ".nobtf.bpf.c"
 """The end of a source's name whose programs are to be loaded without BTF."""
 EM_BPF = 247

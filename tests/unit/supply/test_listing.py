@@ -11,7 +11,8 @@ from unit_samples import ROOT, X86
 
 from harness.errors import ObjectFileError
 from harness.model.architectures import ARCHITECTURES, Architecture
-from harness.supply.listing import Listing, read_listing
+from harness.model.listing import Listing
+from harness.supply.listing import read_listing
 from harness.supply.objects import compile_flags, compile_object
 
 SOURCE = """
@@ -75,6 +76,73 @@ def test_what_an_object_has(arch: Architecture, tmp_path: Path) -> None:
     own = {"events": 4, "rb": 27, "progs": 3, "trace": 2, "trace_cursor": 2}
     assert {name: kind for name, kind in found.maps.items() if "custom" not in name} == own | sections
     assert found.maps[".data.custom"] == 2
+    assert Listing.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("arch", [X86, ARCHITECTURES["s390x"]], ids=["little", "big"])
+def test_which_maps_a_program_uses(arch: Architecture, tmp_path: Path) -> None:
+    """Those of all functions that it reaches, through sections of data as well."""
+    found = listed(tmp_path, arch=arch)
+    assert {name: sorted(maps) for name, maps in found.uses.items()} == {
+        "first": [".bss", ".kconfig", ".rodata"],
+        "second": [".bss", ".data.custom", "trace", "trace_cursor"],
+        "third": [".bss"],
+        "fourth": [".bss"],
+    }
+    assert found.variables == {"counter": ".bss", "setting": ".rodata", "custom": ".data.custom"}
+    assert (found.license, found.slots, found.struct_ops) == ("GPL", {}, {})
+
+
+MADE_OF_OTHERS = """
+#include "trace.h"
+struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, int); };
+struct inner one SEC(".maps"), two SEC(".maps"), alone SEC(".maps");
+struct {
+	__uint(type, 13 /* HASH_OF_MAPS */); __uint(max_entries, 2); __type(key, int);
+	__array(values, struct inner);
+} outer SEC(".maps") = {.values = {[0] = &two, [1] = &one}};
+int leaf(void *ctx);
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 4); __type(key, int);
+	__array(values, int(void *));
+} progs SEC(".maps") = {.values = {[3] = (void *)&leaf}};
+
+SEC("raw_tp/task_rename") int leaf(void *ctx)
+{
+	int key = 0;
+	int *value = bpf_map_lookup_elem(&alone, &key);
+	return value ? *value : 0;
+}
+SEC("raw_tp/task_rename") int caller(void *ctx)
+{
+	int key = 0;
+	void *map = bpf_map_lookup_elem(&outer, &key);
+	if (map)
+		bpf_tail_call(ctx, &progs, 3);
+	return 0;
+}
+SEC("?fentry/caller") int tracer(void *ctx) { return 0; }
+SEC("struct_ops/test_1") int BPF_PROG(test_1, struct bpf_dummy_ops_state *state) { return 0; }
+SEC("struct_ops/test_2") int BPF_PROG(test_2, struct bpf_dummy_ops_state *state) { return 0; }
+SEC(".struct_ops") struct bpf_dummy_ops ops = {.test_1 = (void *)test_1};
+SEC("?.struct_ops.link") struct bpf_dummy_ops other = {.test_1 = (void *)test_2};
+SEC("?.struct_ops.link") struct bpf_dummy_ops empty = {};
+char _license[] SEC("license") = "Dual BSD/GPL";
+"""
+
+
+@pytest.mark.parametrize("arch", [X86, ARCHITECTURES["s390x"]], ids=["little", "big"])
+def test_what_an_object_puts_into_its_maps(arch: Architecture, tmp_path: Path) -> None:
+    found = listed(tmp_path, MADE_OF_OTHERS, arch)
+    assert {name: sorted(maps) for name, maps in found.uses.items()} == {
+        "leaf": ["alone"],
+        "caller": ["one", "outer", "progs", "two"],
+        **{name: [] for name in ("tracer", "test_1", "test_2")},
+    }
+    assert found.slots == {"progs": ["leaf"]}
+    assert found.struct_ops == {"ops": ["test_1"], "other": ["test_2"], "empty": []}
+    assert sorted(found.optional) == ["empty", "other"]
+    assert found.license == "Dual BSD/GPL"
     assert Listing.from_json(found.to_json()) == found
 
 

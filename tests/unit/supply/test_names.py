@@ -13,9 +13,9 @@ from unit_samples import ROOT
 
 from harness.config.case import WrittenCase, load_case
 from harness.errors import ConfigError
+from harness.model.listing import Listing
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
-from harness.supply.listing import Listing
 from harness.supply.names import resolve
 
 TRACE = {"trace": 2, "trace_cursor": 2}

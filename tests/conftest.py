@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from agent_pipe import Pipe
@@ -23,6 +25,16 @@ def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
     pipe.close()
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty folder for what runs have for a while, with a short path: sockets in it are limited to 107 bytes.
+
+    (unix(7); `tmp_path` names the test, and the process that runs it.) Tests see to it that nothing is left in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="t.") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

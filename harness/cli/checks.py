@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,9 @@ LINTERS = ("ruff check .", "ruff format --check .", "mypy")
 UNIT_TESTS = "tests/unit"
 NIGHTLY = "nightly"
 """The marker of the tests that are left to the nightly workflow, and hypothesis' profile there (tests/conftest.py)."""
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+BYTECODE = ".pytest_cache/bytecode"
+"""Where the tests' bytecode is kept, in the folder of the project, if it may not be beside the sources."""
 
 
 def linter_argv(linter: str) -> list[str]:
@@ -57,12 +61,24 @@ def pytest_words(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]
     ]
 
 
+def pytest_environment(environment: Mapping[str, str], *, root: Path) -> dict[str, str]:
+    """Return the environment of pytest: who forbids bytecode beside the sources has it in a folder of its own.
+
+    Without any, each of pytest's processes, and each command that a test starts, compiles all that it imports.
+    """
+    kept = {key: value for key, value in environment.items() if key != NO_BYTECODE}
+    if environment.get(NO_BYTECODE):
+        kept.setdefault("PYTHONPYCACHEPREFIX", str(root / BYTECODE))
+    return kept
+
+
 def test(*, root: Path, vm: bool, nightly: bool, only: str) -> int:
     """Run the tests, and the linters beside them; return the exit code: pytest's, or 1 where a linter complains."""
     words = pytest_words(vm=vm, nightly=nightly, only=only, cores=len(os.sched_getaffinity(0)))
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="lint") as beside:
         linted = beside.submit(complaints, root)
-        code = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=root, check=False).returncode
+        argv, env = [sys.executable, "-m", "pytest", *words], pytest_environment(os.environ, root=root)
+        code = subprocess.run(argv, cwd=root, env=env, check=False).returncode
         found = linted.result()
     for complaint in found:
         print(complaint)

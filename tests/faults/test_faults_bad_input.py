@@ -30,12 +30,11 @@ ENTRIES = ("kernels", "images", "objects")
 class Bench:
     """A project, an empty cache and a folder for temporary files, and the command line run with them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, temporary: Path) -> None:
         self.project = TemporaryProject(folder / "project")
         self.case = self.project.case("works")
         self.cache = folder / "cache"
-        self.temporary = folder / "temporary"
-        self.temporary.mkdir()
+        self.temporary = temporary
 
     def matrix(self, *words: str | Path, env: Mapping[str, str] | None = None, **more: Any) -> Done:
         """Run the matrix (under TCG: an accelerator that was never probed here would be)."""
@@ -93,8 +92,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path, temporary: Path) -> Bench:
+    return Bench(tmp_path, temporary)
 
 
 @pytest.fixture

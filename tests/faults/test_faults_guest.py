@@ -59,10 +59,8 @@ def cases(planned: tuple[GuestPlan, tuple[Case, ...]]) -> tuple[Case, ...]:
 
 
 @pytest.fixture
-def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
+def plan(prepared: GuestPlan, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
     """The plan with a folder of its own; whatever the guest came to, nothing of it is left."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     yield dataclasses.replace(prepared, folder=tmp_path / "kernel")
     assert not guests(os.getpid()), "a QEMU was left behind"

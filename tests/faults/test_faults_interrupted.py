@@ -35,10 +35,8 @@ def project(tmp_path: Path) -> TemporaryProject:
 
 
 @contextmanager
-def running(project: TemporaryProject, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the matrix; TMPDIR is the project's, so that nothing is left elsewhere after SIGKILL."""
-    temporary = project.folder / "temporary"
-    temporary.mkdir(exist_ok=True)
+def running(project: TemporaryProject, temporary: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the matrix; TMPDIR is the test's, so that nothing is left elsewhere after SIGKILL."""
     process = start("matrix", "--matrix-file", project.matrix_file, *words, env={"TMPDIR": str(temporary)})
     try:
         yield process
@@ -55,12 +53,12 @@ def with_kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def idle_guests(process: subprocess.Popen[str], project: TemporaryProject) -> list[int]:
+def idle_guests(process: subprocess.Popen[str], temporary: Path) -> list[int]:
     """Wait until a guest idles in its init, and return the QEMU processes of the run."""
 
     def idling() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        consoles = project.folder.glob("temporary/bpfmatrix.*/console")
+        consoles = temporary.glob("bpfmatrix.*/console")
         return any("as init process" in path.read_text(errors="replace") for path in consoles)
 
     until(idling, what="a guest reaches its init")
@@ -77,9 +75,11 @@ def ended(process: subprocess.Popen[str], pids: list[int]) -> Done:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_tells_what_it_knows(project: TemporaryProject, number: signal.Signals) -> None:
-    with running(project, "--jobs", "1") as process:
-        pids = idle_guests(process, project)
+def test_an_interrupted_run_tells_what_it_knows(
+    project: TemporaryProject, temporary: Path, number: signal.Signals
+) -> None:
+    with running(project, temporary, "--jobs", "1") as process:
+        pids = idle_guests(process, temporary)
         process.send_signal(number)
         done = ended(process, pids)
     assert done.code == 3, done.output
@@ -97,25 +97,25 @@ def test_an_interrupted_run_tells_what_it_knows(project: TemporaryProject, numbe
     errors = ET.parse(folder / "junit.xml").getroot().findall("testsuite/testcase/error")
     assert [error.get("type") for error in errors] == ["lost"] * 3 + ["not-run"] * 3
     assert (folder / "report.md").exists()
-    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_may_be_interrupted_while_its_guest_is_being_started(
-    project: TemporaryProject, number: signal.Signals
+    project: TemporaryProject, temporary: Path, number: signal.Signals
 ) -> None:
-    with running(project, "--jobs", "1") as process:
+    with running(project, temporary, "--jobs", "1") as process:
         until(lambda: bool(guests(process.pid)), what="a QEMU is there")
         pids = guests(process.pid)
         process.send_signal(number)
         done = ended(process, pids)
     assert done.code == 3, done.output
-    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
 
 
-def test_a_killed_run_leaves_no_guest(project: TemporaryProject) -> None:
-    with running(project, "--jobs", "2") as process:
-        idle_guests(process, project)
+def test_a_killed_run_leaves_no_guest(project: TemporaryProject, temporary: Path) -> None:
+    with running(project, temporary, "--jobs", "2") as process:
+        idle_guests(process, temporary)
         until(lambda: len(guests(process.pid)) == 2, what="both guests are there")
         pids = guests(process.pid)
         process.kill()
@@ -123,10 +123,10 @@ def test_a_killed_run_leaves_no_guest(project: TemporaryProject) -> None:
     assert done.code == -signal.SIGKILL
 
 
-def test_two_runs_at_a_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_two_runs_at_a_time_do_not_disturb_each_other(tmp_path: Path, temporary: Path) -> None:
     project = TemporaryProject(tmp_path / "project")
     project.case("works")
-    with running(project, "--jobs", "1") as one, running(project, "--jobs", "1") as other:
+    with running(project, temporary, "--jobs", "1") as one, running(project, temporary, "--jobs", "1") as other:
         runs = [(process.communicate(timeout=240)[0], process.returncode) for process in (one, other)]
     assert [code for _, code in runs] == [0, 0], runs
     results = project.folder / "results"
@@ -137,16 +137,16 @@ def test_two_runs_at_a_time_do_not_disturb_each_other(tmp_path: Path) -> None:
         assert [cell["verdict"] for cell in report["cells"]] == ["pass"]
         assert (folder / KERNEL / "agent.jsonl").read_text().count('"type": "hello"') == 1
     assert (results / "latest").resolve() in folders
-    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
 
 
 @pytest.mark.parametrize("moment", ["after a row", "in the middle of one"])
-def test_a_run_that_was_killed_is_gone_on_with(moment: str, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_is_gone_on_with(moment: str, tmp_path: Path, temporary: Path) -> None:
     """SIGKILL leaves no time to write anything: what is known is what each row wrote when it was over."""
     other = "6.12-x86_64"
     project = TemporaryProject(tmp_path / "project", kernels=(KERNEL, other))
     project.case("works")
-    with running(project, "--jobs", "1") as process:
+    with running(project, temporary, "--jobs", "1") as process:
         awaited = f"results/*/{KERNEL}/facts.json" if moment == "after a row" else f"results/*/{other}/agent.jsonl"
         until(lambda: any(project.folder.glob(awaited)), seconds=240, what=f"{awaited} is there")
         pids = guests(process.pid)
@@ -159,7 +159,7 @@ def test_a_run_that_was_killed_is_gone_on_with(moment: str, tmp_path: Path) -> N
     judged = done_by("judge", earlier)
     assert judged.code == 3, judged.output
     assert "the run was interrupted (the run was killed)" in (earlier / "report.md").read_text()
-    with running(project, "--jobs", "1", "--resume", str(earlier)) as process:
+    with running(project, temporary, "--jobs", "1", "--resume", str(earlier)) as process:
         done = ended(process, [])
     assert done.code == 0, done.output
     report = json.loads((project.folder / "results/latest/report.json").read_text())

@@ -76,10 +76,8 @@ def copied(source: str, target: str) -> None:
 
 
 @pytest.fixture
-def plan(prepared: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
+def plan(prepared: GuestPlan, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GuestPlan]:
     """The plan with a folder of its own; whatever the guest came to, nothing of it is left."""
-    temporary = tmp_path / "t"
-    temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     yield dataclasses.replace(prepared, folder=tmp_path / "kernel")
     assert not guests(os.getpid()), "a QEMU was left behind"
@@ -242,7 +240,6 @@ def test_a_service_that_cannot_be_greeted_is_told_at_once(
 def project(tmp_path: Path) -> TemporaryProject:
     project = TemporaryProject(tmp_path / "project")
     project.case("works")
-    (project.folder / "temporary").mkdir()
     return project
 
 
@@ -257,8 +254,8 @@ def own_snapshots(tmp_path: Path) -> Path:
     return folder
 
 
-def environment_of(project: TemporaryProject, cache: Path) -> dict[str, str]:
-    return {"TMPDIR": str(project.folder / "temporary"), "BPFMATRIX_CACHE": str(cache)}
+def environment_of(temporary: Path, cache: Path) -> dict[str, str]:
+    return {"TMPDIR": str(temporary), "BPFMATRIX_CACHE": str(cache)}
 
 
 def mounting() -> list[str]:
@@ -271,7 +268,9 @@ def mounting() -> list[str]:
 
 
 @pytest.mark.parametrize("size", ["16m", "64k"])
-def test_a_disk_that_fills_up_while_a_snapshot_is_made(project: TemporaryProject, tmp_path: Path, size: str) -> None:
+def test_a_disk_that_fills_up_while_a_snapshot_is_made(
+    project: TemporaryProject, tmp_path: Path, temporary: Path, size: str
+) -> None:
     """The guest's memory outgrows the disk while it boots: QEMU dies by SIGBUS. The kernel is booted without."""
     cache = own_snapshots(tmp_path)
     left = tmp_path / "left"
@@ -280,7 +279,7 @@ def test_a_disk_that_fills_up_while_a_snapshot_is_made(project: TemporaryProject
     )
     process = start(
         *("matrix", "--matrix-file", project.matrix_file, "--jobs", "1"),
-        env=environment_of(project, cache),
+        env=environment_of(temporary, cache),
         prefix=[*mounting(), "sh", "-c", script, "sh"],
     )
     output, _ = process.communicate(timeout=240)
@@ -298,18 +297,18 @@ def test_a_disk_that_fills_up_while_a_snapshot_is_made(project: TemporaryProject
     [(signal.SIGINT, "booting"), (signal.SIGTERM, "booting"), (signal.SIGINT, "connected"), (signal.SIGINT, "pushed")],
 )
 def test_a_run_that_is_interrupted_while_a_snapshot_is_made_leaves_nothing(
-    project: TemporaryProject, tmp_path: Path, number: signal.Signals, moment: str
+    project: TemporaryProject, tmp_path: Path, temporary: Path, number: signal.Signals, moment: str
 ) -> None:
     cache = own_snapshots(tmp_path)
-    process = start("matrix", "--matrix-file", project.matrix_file, "--jobs", "1", env=environment_of(project, cache))
+    process = start("matrix", "--matrix-file", project.matrix_file, "--jobs", "1", env=environment_of(temporary, cache))
     try:
         until(lambda: any(cache.glob("snapshots/.*/ram")) or process.poll() is not None, what="a snapshot is made")
         if moment != "booting":
             words = {"connected": b"Child connection", "pushed": b"Pubkey auth succeeded"}[moment]
-            consoles = project.folder / "temporary"
             until(
                 lambda: (
-                    any(words in path.read_bytes() for path in consoles.glob("*/console")) or process.poll() is not None
+                    any(words in path.read_bytes() for path in temporary.glob("*/console"))
+                    or process.poll() is not None
                 ),
                 what=f"the guest is {moment}",
             )
@@ -324,6 +323,6 @@ def test_a_run_that_is_interrupted_while_a_snapshot_is_made_leaves_nothing(
     assert process.returncode == 3, output
     assert "Traceback" not in output
     assert list((cache / "snapshots").iterdir()) == []
-    assert not list((project.folder / "temporary").iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
     report = json.loads((project.folder / "results/latest/report.json").read_text())
     assert [(cell["outcome"], cell["start"]) for cell in report["cells"]] == [("lost", None)], "its guest had started"

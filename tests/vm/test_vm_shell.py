@@ -33,7 +33,7 @@ def listener() -> Iterator[socket.socket]:
         yield found
 
 
-def test_commands_on_standard_input(tmp_path: Path, listener: socket.socket) -> None:
+def test_commands_on_standard_input(temporary: Path, listener: socket.socket) -> None:
     """The shell's output is the guest's, its exit code the shell's; the guest does not reach the host's loopback."""
     commands = f"""\
 uname -r
@@ -41,7 +41,7 @@ echo to stderr >&2
 nc -w 3 10.0.2.2 {listener.getsockname()[1]} </dev/null 2>/dev/null || echo alone
 test -d /sys/fs/bpf && exit 7
 """
-    process = start("shell", "--kernel", KERNEL, env={"TMPDIR": str(tmp_path)}, stdin=subprocess.PIPE)
+    process = start("shell", "--kernel", KERNEL, env={"TMPDIR": str(temporary)}, stdin=subprocess.PIPE)
     try:
         output, _ = process.communicate(commands, timeout=240)
     finally:
@@ -53,13 +53,13 @@ test -d /sys/fs/bpf && exit 7
     assert lines[1:] == [release(), "to stderr", "alone"]
     with pytest.raises(BlockingIOError):
         listener.accept()
-    assert not list(tmp_path.iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
 
 
-def test_a_terminal(tmp_path: Path) -> None:
+def test_a_terminal(temporary: Path) -> None:
     """Keys go to the guest as they are: its own shell echoes them, and Ctrl-C ends the guest's command, not ours."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "TERM": "xterm"}
+    environment = {**os.environ, "TMPDIR": str(temporary), "TERM": "xterm"}
     process = subprocess.Popen(
         command("shell", "--kernel", KERNEL),
         cwd=ROOT,
@@ -98,12 +98,12 @@ def test_a_terminal(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         os.close(ours)
-    assert not list(tmp_path.iterdir()), "temporary folders were left"
+    assert not list(temporary.iterdir()), "temporary folders were left"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_shell_that_is_ended_leaves_no_guest(tmp_path: Path, number: signal.Signals) -> None:
-    process = start("shell", "--kernel", KERNEL, env={"TMPDIR": str(tmp_path)}, stdin=subprocess.PIPE)
+def test_a_shell_that_is_ended_leaves_no_guest(temporary: Path, number: signal.Signals) -> None:
+    process = start("shell", "--kernel", KERNEL, env={"TMPDIR": str(temporary)}, stdin=subprocess.PIPE)
     try:
         until(lambda: bool(guests(process.pid)) or process.poll() is not None, what="a QEMU is there")
         pids = guests(process.pid)
@@ -113,7 +113,7 @@ def test_a_shell_that_is_ended_leaves_no_guest(tmp_path: Path, number: signal.Si
         until(lambda: not any(map(alive, pids)), seconds=2, what=f"QEMU processes {pids} are gone")
         if number != signal.SIGKILL:
             assert process.returncode == 128 + number
-            assert not list(tmp_path.iterdir()), "temporary folders were left"
+            assert not list(temporary.iterdir()), "temporary folders were left"
     finally:
         process.kill()
         process.wait()

@@ -50,15 +50,13 @@ def verdicts(project: TemporaryProject) -> dict[str, Any]:
     return {cell["case"]: cell["verdict"] for cell in report["cells"]}
 
 
-def test_the_grid_follows_what_is_saved(tmp_path: Path) -> None:
+def test_the_grid_follows_what_is_saved(tmp_path: Path, temporary: Path) -> None:
     project = TemporaryProject(tmp_path / "project")
     source = project.case("edited") / "target.bpf.c"
     project.case("other")
     whole = source.read_text()
     silent = whole.replace("\temit_connection(ctx, &events", "\tif (0)\n\t\temit_connection(ctx, &events", 1)
     assert silent != whole
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
     process = start(
         "watch", "--matrix-file", project.matrix_file, "--case", "*", "--jobs", "1", env={"TMPDIR": str(temporary)}
     )

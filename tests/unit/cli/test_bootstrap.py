@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit_samples import ROOT
@@ -19,6 +20,8 @@ from unit_samples import ROOT
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, MissingToolError
 from harness.host.emulators import EMULATORS, RUN, complaint, require, wish
 from harness.model.architectures import ARCHITECTURES, host_architecture
+from harness.run.prepared import Options, load_plan
+from harness.supply.project import Project
 
 APT_GET = """\
 #!/bin/sh
@@ -107,6 +110,11 @@ class Machine:
             check=False,
         )
 
+    def arches(self, **wanted: Any) -> set[str]:
+        """Return the architectures of the plan that a run with these options has."""
+        _, plan = load_plan(Options(project=Project(matrix_file=self.root / "matrix.yaml"), **wanted))
+        return {kernel.arch for kernel in plan.kernels}
+
     @property
     def log(self) -> list[str]:
         return self._log.read_text().splitlines() if self._log.exists() else []
@@ -140,8 +148,7 @@ def machine(tmp_path: Path, programs: Path) -> Machine:
 
 
 def own() -> str:
-    assert OWN is not None
-    return OWN.name
+    return OWN.name if OWN else ""
 
 
 def other() -> str:
@@ -193,23 +200,39 @@ def test_what_is_asked_for_is_installed_and_not_asked_for_again(machine: Machine
     assert machine.log[-1] == "invoke matrix --kernel x y RUN= EMULATORS="
 
 
-@pytest.mark.parametrize("words", [("--kernel", "6.1-*"), ("--kernel", "6.1-own"), ("--case", "a"), ()])
-def test_the_plan_decides_that_nothing_more_is_needed(machine: Machine, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("wanted", [{"kernels": ["6.1-*"]}, {"kernels": ["6.1-own"]}, {"cases": ["a"]}, {}])
+def test_a_plan_may_need_no_other_emulator_than_the_hosts(machine: Machine, wanted: dict[str, list[str]]) -> None:
+    machine.real({"6.1-own": own(), "6.1-ppc64le-x86_64-all": other()})
+    assert machine.arches(**wanted) == {own()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "also"),
+    [
+        ({"kernels": ["6.2-*"]}, set()),
+        ({"arches": ["all"]}, {own()}),
+        ({"kernels": ["6.*"], "arches": [other()]}, set()),
+        ({"arches": [other()]}, set()),
+    ],
+)
+def test_a_plan_may_need_another_emulator(machine: Machine, wanted: dict[str, list[str]], also: set[str]) -> None:
+    machine.real({"6.1-own": own(), "6.2-blue": other()})
+    assert machine.arches(**wanted) == {other(), *also}
+
+
+def test_the_plan_decides_that_nothing_more_is_needed(machine: Machine) -> None:
     """The README's own --kernel '6.1-*' once asked for the emulator of ppc64le: its name has "6.1-" in it."""
     machine.real({"6.1-own": own(), "6.1-ppc64le-x86_64-all": other()})
     machine.has(own())
-    done = machine.run("matrix", *words)
+    done = machine.run("matrix", "--kernel", "6.1-*")
     assert (done.returncode, machine.installed()) == (EXIT_USAGE, []), done.stderr
     assert "6.1-own" in done.stderr, "its missing file ends the run"
 
 
-@pytest.mark.parametrize(
-    "words", [("--kernel", "6.2-*"), ("--arch", "all"), ("--kernel", "6.*", f"--arch={other()}"), ("--arch", other())]
-)
-def test_the_plan_decides_what_more_is_needed(machine: Machine, words: tuple[str, ...]) -> None:
+def test_the_plan_decides_what_more_is_needed(machine: Machine) -> None:
     machine.real({"6.1-own": own(), "6.2-blue": other()})
     machine.has(own())
-    done = machine.run("matrix", *words)
+    done = machine.run("matrix", "--kernel", "6.*", f"--arch={other()}")
     assert machine.installed() == [[ARCHITECTURES[other()].qemu_package]], done.stderr
     assert done.returncode == EXIT_USAGE, "then the command goes on: the missing file ends the run"
     assert "installing Debian packages: " in done.stderr

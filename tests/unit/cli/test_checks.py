@@ -91,6 +91,36 @@ def test_where_no_guest_needs_the_machine_tests_run_in_parallel(
     assert ("-n" in words) == parallel
 
 
+def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of tests with the real conftest.py."""
+    here = Path(__file__).parents[2]
+    for name in ("conftest.py", "projects.py"):
+        (folder / name).symlink_to(here / name)
+    for name in ("test_other.py", "test_this.py"):
+        (folder / name).write_text(text)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    vm: guests\n    nightly: long\n")
+    path = os.pathsep.join([str(here.parent), str(here), str(here / "unit")])
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "-p", "no:cacheprovider", str(folder)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_who_forbids_bytecode_beside_the_sources_has_it_elsewhere(tmp_path: Path) -> None:
+    usual = {"PATH": "/bin"}
+    assert checks.pytest_environment(usual, root=tmp_path) == usual
+    forbidding = {**usual, "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = {"PYTHONPYCACHEPREFIX": str(tmp_path / ".pytest_cache/bytecode")}
+    assert checks.pytest_environment(forbidding, root=tmp_path) == {**usual, **kept}
+    own = {"PYTHONPYCACHEPREFIX": "/own"}
+    assert checks.pytest_environment({**forbidding, **own}, root=tmp_path) == {**usual, **own}
+
+
 EXAMPLES = """\
 from hypothesis import given, settings, strategies
 def test_this():
@@ -101,19 +131,6 @@ def test_this():
 def test_at_night_properties_have_more_examples(tmp_path: Path) -> None:
     """With the real conftest.py: what the command line says comes after what that file says."""
     assert settings.get_profile("ordinary").max_examples == 20
-    here = Path(__file__).parents[2]
-    for name in ("conftest.py", "projects.py"):
-        (tmp_path / name).symlink_to(here / name)
-    (tmp_path / "test_this.py").write_text(EXAMPLES)
     words = checks.pytest_words(vm=True, nightly=True, only="", cores=1)
-    path = os.pathsep.join([str(here.parent), str(here), str(here / "unit")])
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_tests(tmp_path, EXAMPLES, *words)
     assert done.returncode == 0, done.stdout + done.stderr

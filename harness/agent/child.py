@@ -8,6 +8,7 @@ import select
 import sys
 
 from harness.agent.files import read_text
+from harness.agent.signals import SIGKILL, signal_name
 from harness.agent.steps import Case
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
     from harness.agent.libbpf import Libbpf
     from harness.agent.reporter import Reporter
-
-SIGKILL = 9
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal."""
-    import signal  # noqa: PLC0415  (a twentieth of the agent's start, and hardly ever needed)
-
-    return signal.Signals(number).name
 
 
 def run_child(reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import time
 from harness.agent.attachers import ATTACHERS
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
+from harness.agent.commands import collect, run_command
 from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
 from harness.agent.infos import function_btf_id, info_of, program_info
 from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_EXT, LinkInfo, ProgInfo, bpf
@@ -71,7 +72,7 @@ class Case:
             try:
                 # What a step with "skip" has there is reported as found, and nothing is done (harness/mutants/).
                 found = step["skip"] if "skip" in step else getattr(self, "do_" + step["op"].replace("-", "_"))(step)
-                report.update(ok=True, **(found or {}))
+                report.update({"ok": True, **(found or {})})
             except Refused as refusal:
                 report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
                 report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
@@ -289,6 +290,22 @@ class Case:
 
     def _program_info(self, owner: str, name: str) -> dict[str, Any]:
         return program_info(self._lib, self._state.program_fd(owner, name), name)
+
+    def do_command(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Run a command; its output goes out while it runs."""
+
+        def send(text: str, cut: int) -> None:
+            self.reporter.send("output", case=self.case["id"], text=text, cut=cut)
+
+        return run_command(step, send=send)
+
+    def do_collect(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Bring files that a command has written."""
+
+        def send(path: str, text: str) -> None:
+            self.reporter.send("file", case=self.case["id"], path=path, text=text)
+
+        return collect(step["pattern"], send=send)
 
     def do_enable_stats(self, _step: dict[str, Any]) -> None:
         """Count the runs of programs until the case ends (BPF_STATS_RUN_TIME)."""

@@ -19,8 +19,9 @@ StepName = Annotated[
         'the name of a step of the case, such as "attach fexit", "trigger run #2", or of a look, such as "observe"'
     ),
 ]
+SignalName = Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$"), Expects('the name of a signal, such as "SIGSEGV"')]
 _SIDES = ("client", "listener", "trace")
-_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused")
+_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused", "exit", "output")
 
 
 class DifferenceRule(CheckedModel):
@@ -53,6 +54,14 @@ class DifferenceRule(CheckedModel):
         "ends there), or what it must refuse with another errno.",
     )
 
+    exit: Annotated[int, Strict(), Field(ge=0, le=255)] | SignalName | Literal["deadline"] | None = Field(
+        default=None,
+        description="How the command ends instead: its exit code, the name of the signal that kills it, or `deadline`.",
+    )
+    output: Literal[False] | None = Field(
+        default=None, description="false: nothing in the command's output matches the case's `expect-output`."
+    )
+
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Something must differ."""
@@ -72,6 +81,10 @@ class DifferenceRule(CheckedModel):
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.FIELD, of=field, seen=value)
         if self.accepted:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.ACCEPTED)
+        if self.exit is not None:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.EXIT, seen=self.exit)
+        if self.output is False:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.OUTPUT)
         if self.refused is not None:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.REFUSED, seen=self.refused)
 

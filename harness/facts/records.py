@@ -45,7 +45,8 @@ class KernelLog:
 class CaseRecord:
     """The agent's lines about one case.
 
-    `parts` are the records of its sub-results (the programs of an object, the test cases of a command) by name.
+    `output` has the lines with what its commands wrote, `files` the text of those files of theirs that were brought, by
+    path. `parts` are the records of its sub-results (the programs of an object, the test cases of a command) by name.
     `late_log` are the kernel's messages that came after `end`, before the next case began or the agent was done, and
     `late_lost` is how many of those are missing.
 
@@ -54,6 +55,8 @@ class CaseRecord:
 
     steps: tuple[dict[str, Any], ...] = ()
     events: tuple[dict[str, Any], ...] = ()
+    output: tuple[dict[str, Any], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     end: dict[str, Any] | None = None
     ending: Ending | None = None

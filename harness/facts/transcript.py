@@ -73,6 +73,20 @@ class _Event(_Case):
     event: dict[str, Any]
 
 
+class _Output(_Case):
+    """Some of a command's output; `cut` bytes before it are left out."""
+
+    text: str
+    cut: Annotated[int, Field(ge=0)] = 0
+
+
+class _File(_Case):
+    """The next piece of a file that a command has written."""
+
+    path: str
+    text: str
+
+
 class _AgentTrouble(_Case):
     detail: str
 
@@ -126,6 +140,8 @@ _LINES: dict[str, type[_Line]] = {
     "case": _Begin,
     "step": _Step,
     "event": _Event,
+    "output": _Output,
+    "file": _File,
     "agent-error": _AgentTrouble,
     "case-end": _CaseEnd,
     "done": _Done,
@@ -142,6 +158,10 @@ def parse_line(line: bytes) -> dict[str, Any]:
         where = f" ({'.'.join(map(str, why['loc']))}: {why['msg']})" if why else ""
         raise AgentError(f"the agent wrote something that is not its protocol: {line[:200]!r}{where}") from error
     return record
+
+
+def _nothing() -> dict[str, Any]:
+    return {"steps": [], "events": [], "output": [], "files": {}, "errors": [], "end": None}
 
 
 class Transcript:
@@ -190,7 +210,7 @@ class Transcript:
             if record["case"] in self._parts or self.current is not None:
                 raise AgentError(f"the agent started case {record['case']} a second time, or within another")
             self._started.append(record["case"])
-            self._parts[record["case"]] = {"begin": record, "steps": [], "events": [], "errors": [], "end": None}
+            self._parts[record["case"]] = {"begin": record, **_nothing()}
         else:
             self._add(kind, record)
         return record
@@ -208,11 +228,13 @@ class Transcript:
 
     def record(self, case: str, ending: Ending | None = None) -> CaseRecord:
         """Return what is known of a case, which may never have been started."""
-        parts = self._parts.get(case, {"steps": [], "events": [], "errors": [], "end": None})
+        parts = self._parts.get(case, _nothing())
         later = self._after(case)
         return CaseRecord(
             steps=tuple(parts["steps"]),
             events=tuple(parts["events"]),
+            output=tuple(parts["output"]),
+            files={path: "".join(pieces) for path, pieces in parts["files"].items()},
             errors=tuple(parts["errors"]),
             end=parts["end"],
             ending=ending,
@@ -243,6 +265,10 @@ class Transcript:
             parts["steps"].append(record)
         elif kind == "event":
             parts["events"].append(record)
+        elif kind == "output":
+            parts["output"].append(record)
+        elif kind == "file":
+            parts["files"].setdefault(record["path"], []).append(record["text"])
         elif kind == "agent-error":
             parts["errors"].append(record["detail"])
         else:

@@ -10,6 +10,7 @@ from harness.errors import ConfigError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts
 from harness.facts.records import CaseRecord
 from harness.judge.expectation import choose
+from harness.judge.junit import with_test_cases
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
 from harness.judge.parts import cell_of_parts, expectation_of_parts
@@ -30,8 +31,10 @@ def cells(facts: KernelFacts, cases: Sequence[Case], *, allow: AllowList = NOTHI
             found.append(_cell_with_parts(facts, case, version=version, allow=own))
             continue
         outcome = _outcome(facts, case, allow=own)
+        outcome, parts = with_test_cases(case, facts.records.get(case.id, CaseRecord()), outcome)
         expectation = _expectation(case, facts, version=version)
-        found.append(replace(_cell(facts.row.name, case, outcome, expectation), start=facts.starts.get(case.id)))
+        cell = _cell(facts.row.name, case, outcome, expectation)
+        found.append(replace(cell, start=facts.starts.get(case.id), parts=parts))
     return found
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import CaseRecord, Ending
+from harness.judge.command import command_differences, not_started, output_of, reason_of_works
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
 from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.refusals import explained
 from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
-from harness.scenario.case import AgentStep, Case, Look, step_names
+from harness.scenario.case import COMMAND, AgentStep, Case, Look, step_names
 
 REFUSABLE = frozenset(
     {
@@ -41,8 +42,13 @@ def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALL
     """Return the outcome of one cell. Without the agent's completion marker it is never a good one.
 
     `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`. Splats do not
-    hide what the steps showed: both are in the outcome.
+    hide what the steps showed: both are in the outcome, and so is what the case's command wrote.
     """
+    outcome = _outcome_of(case, record, allow=allow)
+    return replace(outcome, output=output_of(record)) if record.output else outcome
+
+
+def _outcome_of(case: Case, record: CaseRecord, *, allow: AllowList) -> Outcome:
     if record.ending is not None:
         return _died(case, record, record.ending, allow=allow)
     end = record.end
@@ -147,7 +153,7 @@ def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Differ
 
 def _shows(step: AgentStep) -> bool:
     """Whether a step's report says more than that it succeeded."""
-    return step.look is not None or step.retval is not None or bool(step.fields or step.refused)
+    return step.op == COMMAND or step.look is not None or step.retval is not None or bool(step.fields or step.refused)
 
 
 def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
@@ -250,11 +256,14 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
     if found:
         words = "; ".join(each.text for each in found)
         return _judged(record, OutcomeKind.MISBEHAVES, words, stage=found[0].stage, found=found)
-    return _judged(record, OutcomeKind.WORKS, "all that must be seen was seen, and nothing else")
+    return _judged(record, OutcomeKind.WORKS, reason_of_works(steps))
 
 
 def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, Any], found: list[Difference]) -> Outcome:
     """Return the outcome of a case that ended with a failing step; a refusal does not hide what was wrong before it."""
+    if step.op == COMMAND:
+        words = "; ".join([*(each.text for each in found), not_started(report)])
+        return replace(_lost(words, record, stage=step.stage), wrong_input=True)
     errno = report.get("errno_name")
     text = f"{step.op} {step.what}".strip() + f": {errno or ''} ({report.get('detail', '')})"
     own = _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
@@ -295,6 +304,8 @@ def _differences(step: AgentStep, name: str, report: dict[str, Any], record: Cas
         return [_difference(step, name, DifferenceKind.RETVAL, text, seen=report.get("retval"))]
     if step.fields:
         return list(_wrong_fields(step, name, report))
+    if step.op == COMMAND:
+        return list(command_differences(step, name, report, record))
     if step.look is not None:
         return _seen(step, name, step.look, report, record)
     return []

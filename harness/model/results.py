@@ -140,6 +140,12 @@ class DifferenceKind(StrEnum):
     """An event carries a port of the trigger's connection, but not its addresses."""
     MISSING_STEPS = "missing-steps"
     """Steps that came before the guest's death were not reported."""
+    EXIT = "exit"
+    """A command ended otherwise than it must."""
+    OUTPUT = "output"
+    """A command's output is not as it must be."""
+    TESTS = "tests"
+    """A command ended as it must, but what it wrote about its test cases is not all good."""
     LEFT = "left"
     """Something of the case was still there after its end."""
 
@@ -150,8 +156,9 @@ class Difference:
 
     `step` is the step's name (harness/scenario/case.py, `step_names`). `of` says of what in the step: the side of an
     observation (`client`, `listener`, `trace`), or the name of a field. `seen` is what came instead: the events
-    (dictionaries with `kind` and, where they have one, `retval` and `value`), a number, or the name of an errno. `text`
-    is the sentence that a person reads.
+    (dictionaries with `kind` and, where they have one, `retval` and `value`), a number, the name of an errno, how a
+    command ended (its exit code, a signal's name, `deadline`).
+    `text` is the sentence that a person reads.
     """
 
     step: str
@@ -194,7 +201,7 @@ class Outcome:
     not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why.
 
     `mark` is what must be said beside the verdict, with `mark_reason`; `measured` are the numbers of a program, by the
-    names of measures.py.
+    names of measures.py. `output` is what the case's command wrote, its middle left out where it is long.
     """
 
     kind: OutcomeKind
@@ -224,6 +231,7 @@ class Outcome:
     mark: Mark | None = None
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)
+    output: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,7 @@ class OutcomeDocument:
     mark: Mark | None = None
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)
+    output: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -164,6 +164,8 @@ def _evidence(outcome: Outcome, expectation: Expectation | None) -> str:
     blocks = ["\n".join(f"{label}: {text.one_line(value)}" for label, value in facts if value)]
     if outcome.log.strip():
         blocks.append(f"{wording.log_label(outcome)}:\n{outcome.log}")
+    if outcome.output.strip():
+        blocks.append(f"the command's output:\n{outcome.output}")
     blocks += [f"the kernel's log:\n{splat}" for splat in outcome.splats]
     if outcome.crash:
         blocks.append(f"the kernel's death:\n{outcome.crash}")

@@ -15,6 +15,10 @@ from harness.model.results import Expectation, Origin, Stage
 
 LOOKS = frozenset({"observe", "read-trace"})
 """Steps that report what was emitted."""
+COMMAND = "command"
+"""The step that runs a command."""
+COLLECT = "collect"
+"""The step that brings files that a command has written."""
 OPEN = "open"
 """The step that has the path of an object."""
 
@@ -58,7 +62,8 @@ class AgentStep:
 
     `refused` names the errnos of which one must come (empty: the step must succeed), `message` what the log of
     that refusal must match, `origin` who must refuse (empty: the kernel, or libbpf after reading it), `retval` what a
-    test run must return, `look` what must be seen, `fields` what the kernel must say of a link or program.
+    test run must return, `look` what must be seen, `fields` what the kernel must say of a link or program. `exit` is
+    the exit code that a command must end with, `output` a pattern that some of its output must match.
     """
 
     stage: Stage
@@ -72,6 +77,8 @@ class AgentStep:
     retval: int | None = None
     look: Look | None = None
     fields: Mapping[str, int | str] = field(default_factory=dict)
+    exit: int = 0
+    output: str | None = None
 
     def job(self, paths: Mapping[str, PurePosixPath] | None = None) -> dict[str, Any]:
         """Return the step as the job file has it; `paths` maps an object's file name to its path in the guest.
@@ -113,7 +120,8 @@ class Case:
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
     set and `modules` loaded before the first step; `kconfig` says what the kernel's configuration must say, one of
     several values each. `expect` has the rules: the first that covers a kernel counts, and where none does, the case
-    should work. `missing` names what the case gives though its objects do not have it, on purpose.
+    should work. `missing` names what the case gives though its objects do not have it, on purpose. `memory` (MiB, at
+    least) and `cpus` are those of its guest, where it needs more than the kernel's.
     """
 
     id: str
@@ -132,11 +140,13 @@ class Case:
     parts: tuple[Part, ...] = ()
     uncounted: str = ""
     require_run: bool = False
+    memory: int | None = None
+    cpus: int | None = None
 
     @property
     def alone(self) -> bool:
         """Whether the case has a guest of its own."""
-        return self.isolated or bool(self.cmdline)
+        return self.isolated or bool(self.cmdline) or self.memory is not None or self.cpus is not None
 
 
 def unit_id(case: str, part: str) -> str:

@@ -97,6 +97,7 @@ PROMISED: dict[str, set[str]] = {
         "mark",
         "mark_reason",
         "measured",
+        "output",
         "start",
         "parts",
     },
@@ -311,7 +312,7 @@ def promised() -> Iterator[tuple[str, str]]:
 _COVERS = ("arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
-_MARK = ("mark", "mark_reason", "measured")
+_MARK = ("mark", "mark_reason", "measured", "output")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "userland", "compiler")),

@@ -1,0 +1,100 @@
+"""How a command ended and what it wrote, compared with what its case says. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.facts.records import CaseRecord
+from harness.model.results import Difference, DifferenceKind
+from harness.scenario.case import COMMAND, AgentStep
+
+DEADLINE = "deadline"
+"""What is seen instead of an exit code where a command did not end before its deadline."""
+TAIL_CHARACTERS = 300
+"""How much of a command's last output a sentence quotes."""
+PUSH = "push it (--push, `files:`), or take the Debian package that has it (--package, `packages:`)"
+
+_MISSING = (
+    (
+        re.compile(r"error while loading shared libraries: (?P<name>[^:\s]+): cannot open shared object file"),
+        "the shared library {name} is not in the guest: " + PUSH,
+    ),
+    (
+        re.compile(r"version [`'](?P<name>GLIBC(?:XX)?_[0-9.]+)' not found"),
+        "it needs {name}, which the guest's C library does not have: link it statically, or build it on this machine, "
+        "whose library is then pushed with it",
+    ),
+    (
+        re.compile(r"^(?:.*: )?(?P<name>[^\s:]+): (?:not found|command not found|applet not found)$", re.MULTILINE),
+        "the command {name} is not in the guest: " + PUSH,
+    ),
+)
+"""What a command's output says where something is not in the guest, and what to do about it."""
+
+
+def output_of(record: CaseRecord) -> str:
+    """Return what a case's commands wrote; where some of it was left out, a line says how much."""
+    texts: list[str] = []
+    for line in record.output:
+        if line.get("cut"):
+            texts.append(f"\n[{line['cut']} bytes of the output are left out here]\n")
+        texts.append(line["text"])
+    return "".join(texts)
+
+
+def command_differences(
+    step: AgentStep, name: str, report: Mapping[str, Any], record: CaseRecord
+) -> Iterator[Difference]:
+    """Yield how a command ended otherwise than it must, and that its output is not as it must be.
+
+    `seen` is its exit code, else the name of the signal that ended it, or `deadline`.
+    """
+    output = output_of(record)
+    seen, how = _end(report, step)
+    if seen != step.exit:
+        wanted = "" if step.exit == 0 else f", and must with exit code {step.exit}"
+        text = f"{step.what} {how}{wanted}{_why(report, output)}"
+        yield Difference(step=name, stage=step.stage, kind=DifferenceKind.EXIT, text=text, seen=seen)
+    if step.output is not None and not re.search(step.output, output, re.MULTILINE):
+        text = f"nothing in the output of {step.what} matches /{step.output}/"
+        yield Difference(step=name, stage=step.stage, kind=DifferenceKind.OUTPUT, text=text)
+
+
+def reason_of_works(steps: Sequence[AgentStep]) -> str:
+    """Return what a case is said to have shown where all is as it must be."""
+    codes = [step.exit for step in steps if step.op == COMMAND]
+    if not codes:
+        return "all that must be seen was seen, and nothing else"
+    wanted = next((step.output for step in steps if step.output is not None), None)
+    shown = "" if wanted is None else f", and its output matches /{wanted}/"
+    return f"the command ended with exit code {codes[-1]}{shown}"
+
+
+def not_started(report: Mapping[str, Any]) -> str:
+    """Return why a command could not be started, and what to do about it."""
+    detail = str(report.get("detail") or report.get("errno_name") or "no reason given")
+    advice = f": {PUSH}" if detail.endswith("is not in the guest") else ""
+    return f"the command did not start: {detail}{advice}"
+
+
+def _end(report: Mapping[str, Any], step: AgentStep) -> tuple[int | str | None, str]:
+    """Return how a command ended, as a value and in words."""
+    if report.get("timed_out"):
+        return DEADLINE, f"did not end within its deadline of {step.args.get('deadline', 0):g} s, and was killed"
+    if report.get("signal"):
+        return str(report["signal"]), f"was killed by {report['signal']}"
+    code = report.get("exit")
+    return code if isinstance(code, int) else None, f"ended with exit code {code}"
+
+
+def _why(report: Mapping[str, Any], output: str) -> str:
+    """Return what is known of the cause: what is missing in the guest, else the end of the output."""
+    if report.get("exit") not in (0, None):
+        for pattern, text in _MISSING:
+            found = pattern.search(output)
+            if found:
+                return f": {text.format(name=found['name'])}"
+    tail = output.strip()[-TAIL_CHARACTERS:]
+    return f": {tail}" if tail else ", and wrote nothing"

@@ -12,12 +12,12 @@ from harness.host import start_up
 
 start_up.prepare()
 
-from harness.cli.tasks import (  # noqa: E402  (its bytecode is kept only from here on)
+from harness.cli.options import errors_shown  # noqa: E402  (its bytecode is kept only from here on)
+from harness.cli.tasks import (  # noqa: E402
     bench,
     cases,
     clean,
     doctor,
-    errors_shown,
     init,
     judge,
     kernels,

@@ -14,20 +14,18 @@ from harness.errors import EXIT_OK, EXIT_UNEXPECTED, UsageError
 from harness.host.cache import Cache
 from harness.host.paths import shown
 from harness.host.scratch import scratch_folder
-from harness.model.accelerators import check_accelerator
 from harness.reports import page
+from harness.run.options import Options
 from harness.screen.terminal import make_console
-from harness.supply.project import Project
 
 
 def bench(
+    options: Options,
     *,
-    matrix_file: Path,
     kernel: str | None,
     rounds: int,
     matrix_kernels: str,
     quick: bool,
-    accel: str | None,
     output: Path | None,
     page_file: Path | None,
 ) -> int:
@@ -36,25 +34,21 @@ def bench(
     `page_file` is a page that has the marks for the tables; the plot is written beside it. Raises UsageError where it
     cannot be read or has no marks, before anything is measured.
     """
-    check_accelerator(accel)
-    if rounds < 1:
-        raise UsageError(f"--rounds takes a number of at least 1; got {rounds}")
     wanted = Wanted(
-        project=Project(matrix_file=matrix_file),
+        options=options,
         kernel=kernel,
         rounds=1 if quick else rounds,
         matrix_kernels=None if quick else matrix_kernels,
         counts=QUICK_COUNTS if quick else COUNTS,
-        accel=accel,
         command=shlex.join(["bpfmatrix", *sys.argv[1:]]),
     )
     console = make_console()
     if page_file is not None:
         _page_with_place(page_file)
     with scratch_folder() as scratch:
-        measuring = Bench(wanted, cache=Cache(), scratch=scratch, say=lambda words: console.print(words, markup=False))
+        measuring = Bench(wanted, cache=Cache(), scratch=scratch, say=lambda text: console.print(text, markup=False))
         document = build(measuring.run())
-    folder = output or wanted.project.folder / "results" / f"bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder = output or options.project.folder / "results" / f"bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(render(document), encoding="utf-8")
     (folder / "bench.md").write_text(f"{pages.table(document, plot='phases.svg')}\n", encoding="utf-8")

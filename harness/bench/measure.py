@@ -21,7 +21,7 @@ from harness.bench.samples import (
     run_sample,
 )
 from harness.bench.virtme import Virtme, find_virtme, kernel_tree, run_vng, vng_argv, write_busybox, write_job
-from harness.config.case import WrittenCase, load_cases
+from harness.config.case import WrittenCase
 from harness.config.matrix import Kernel
 from harness.errors import BenchError, BpfmatrixError, UsageError
 from harness.host import emulators
@@ -30,7 +30,9 @@ from harness.host.resources import host_facts
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.model.results import Start
 from harness.qemu.accel import qemu_version
-from harness.run.prepared import Options, load_plan
+from harness.run.options import Options
+from harness.run.plan import ALL
+from harness.run.prepared import load_plan
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.project import Project
@@ -49,12 +51,11 @@ JOBS = (1, 2)
 class Wanted:
     """What `invoke bench` is asked for. Without `matrix_kernels` the matrix is not measured."""
 
-    project: Project
+    options: Options
     kernel: str | None = None
     rounds: int = 5
     matrix_kernels: str | None = "*"
     counts: Sequence[int] = COUNTS
-    accel: str | None = None
     command: str = ""
 
 
@@ -78,12 +79,13 @@ class Bench:
     ) -> None:
         """`runner` is this host's where none is given."""
         self._wanted, self._cache, self._scratch, self._say = wanted, cache, scratch, say
-        self._matrix, plan = load_plan(Options(project=wanted.project, arches=["all"], cases=[SEED]))
+        self._project = wanted.options.project
+        self._matrix, plan = load_plan(replace(wanted.options, arches=[ALL], cases=[SEED]))
         self._kernel = self._named(plan.kernels)
         emulators.require([self._kernel.arch])
         self._arch = ARCHITECTURES[self._kernel.arch]
-        (self._seed,) = load_cases(wanted.project.matrix_file, self._matrix.cases, only=[SEED])
-        self._supplies = Supplies(wanted.project, self._matrix, cache=cache)
+        (self._seed,) = self._project.load_cases(self._matrix, only=[SEED])
+        self._supplies = Supplies(self._project, self._matrix, cache=cache)
         self._runner = runner or HostRunner(
             self._supplies,
             self._matrix,
@@ -91,7 +93,7 @@ class Bench:
             case=self._seed,
             cache=cache,
             scratch=scratch,
-            accel=wanted.accel,
+            accel=wanted.options.accel,
         )
         self._notes: dict[str, str] = {}
         self._vng_problems: list[str] = []
@@ -106,7 +108,7 @@ class Bench:
         guest = self._runner.guest(self._kernel)
         # Two runs that do not count: afterwards everything is in the cache, and the snapshot is made.
         for start in Start:
-            last = self._runner.report(self._wanted.project, [self._kernel.name], [SEED], start=start)[0]
+            last = self._runner.report(self._project, [self._kernel.name], [SEED], start=start)[0]
         floors, shipped, cold, warm = self._rounds(guest)
         added = tuple(self._added(name) for name in self._simple())
         virtme = self._virtme()
@@ -161,22 +163,22 @@ class Bench:
         for number in range(self._wanted.rounds):
             floors.append(round(self._runner.floor(guest), 4))
             for start, samples in runs.items():
-                samples.append(self._sample(self._wanted.project, [self._kernel.name], [SEED], start=start))
+                samples.append(self._sample(self._project, [self._kernel.name], [SEED], start=start))
             shipped.append(round(self._runner.floor(guest, shipped=True), 4))
             words = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
             self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {words}")
         return tuple(floors), tuple(shipped), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
 
     def _simple(self) -> list[str]:
-        cases = load_cases(self._wanted.project.matrix_file, self._matrix.cases)
+        cases = self._project.load_cases(self._matrix)
         found = [name for name in SIMPLE if name in {case.id for case in cases}]
         if missing := [name for name in SIMPLE if name not in found]:
             self._notes["added_case"] = f"the matrix has no case {', '.join(missing)}"
         return found
 
     def _added(self, name: str) -> CaseSamples:
-        (simple,) = load_cases(self._wanted.project.matrix_file, self._matrix.cases, only=[name])
-        project = self._project(
+        (simple,) = self._project.load_cases(self._matrix, only=[name])
+        project = self._made(
             self._scratch / f"copies-{name}", kernel=self._kernel, lock=self._supplies.lock, case=self._seed
         )
         ids = multiply(project, simple, count=max(self._wanted.counts))
@@ -211,7 +213,7 @@ class Bench:
         pin = source.pin(kernel).pin
         lock = self._supplies.lock
         lock = replace(lock, kernels={**lock.kernels, kernel.name: KernelPin(kernel.source, pin)})
-        project = self._project(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
+        project = self._made(self._scratch / "generic", kernel=kernel, lock=lock, case=self._seed)
         runs: dict[Start, list[RunSample]] = {Start.COLD: [], Start.WARM: []}
         for start in runs:
             report, _ = self._runner.report(project, [kernel.name], [SEED], start=start)
@@ -260,8 +262,8 @@ class Bench:
             self._note(("jobs2_over_ideal",), "the matrix was left out (--quick)")
             return None
         plan = load_plan(
-            Options(
-                project=self._wanted.project,
+            replace(
+                self._wanted.options,
                 kernels=[self._wanted.matrix_kernels],
                 arches=[self._kernel.arch],
                 cases=[SEED],
@@ -269,7 +271,7 @@ class Bench:
         )[1]
         names = [kernel.name for kernel in plan.kernels]
         self._say(f"matrix: {len(names)} kernels; preparing those that are not in the cache")
-        project = self._wanted.project
+        project = self._project
         self._runner.report(project, names, [SEED], start=Start.WARM)  # does not count
         runs: dict[Start, dict[int, list[RunSample]]] = {start: {jobs: [] for jobs in JOBS} for start in Start}
         for number in range(self._wanted.rounds):
@@ -296,8 +298,8 @@ class Bench:
             sample = replace(sample, notes=(*sample.notes, note))
         return sample
 
-    def _project(self, folder: Path, *, kernel: Kernel, lock: Lock, case: WrittenCase) -> Project:
-        like = self._wanted.project
+    def _made(self, folder: Path, *, kernel: Kernel, lock: Lock, case: WrittenCase) -> Project:
+        like = self._project
         return make_project(folder, like=like, matrix=self._matrix, kernels=[kernel], lock=lock, cases=[case])
 
     def _note(self, ratios: Sequence[str], why: str) -> None:

@@ -32,7 +32,7 @@ def make_project(
     project = Project(matrix_file=folder / "matrix.yaml")
     write_lock(project.lock_file, lock)
     (folder / "images").symlink_to(like.images)
-    project.include.symlink_to(like.include)
+    project.include.symlink_to(like.includes[0])
     for shared in {case.folder.parent / SHARED_FOLDER for case in cases}:
         if shared.is_dir() and not (folder / "bpf" / SHARED_FOLDER).exists():
             (folder / "bpf" / SHARED_FOLDER).symlink_to(shared)

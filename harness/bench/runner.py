@@ -102,6 +102,7 @@ class HostRunner:
         with tempfile.TemporaryDirectory(prefix="run-", dir=self._scratch) as name:
             argv = [
                 *(sys.executable, "-m", "harness.cli", "matrix", "--matrix-file", str(project.matrix_file.absolute())),
+                *(["--suite", project.suite] if project.suite else []),
                 *(word for kernel in kernels for word in ("--kernel", kernel)),
                 *(word for case in cases for word in ("--case", case)),
                 *("--jobs", str(jobs), "--results", name),

@@ -6,63 +6,34 @@ Each imports what it needs by itself: all of it together takes longer to load th
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, PackageGoneError, UsageError
 from harness.host.called_as import command
 from harness.host.paths import shown
-from harness.model.accelerators import check_accelerator
 
 if TYPE_CHECKING:
     from harness.model.results import Report
+    from harness.run.options import Options
 
 
-def matrix(
-    *,
-    matrix_file: Path,
-    suite: str | None,
-    kernels: Sequence[str],
-    arches: Sequence[str],
-    cases: Sequence[str],
-    results: Path | None,
-    accel: str | None,
-    jobs: int,
-    locked: bool,
-    cold: bool,
-    resume: Path | None,
-) -> int:
+def matrix(options: Options) -> int:
     """Run the matrix, show the grid, and return the exit code."""
-    _check_words(accel=accel, jobs=jobs)
     from harness.run.matrix import run_matrix
-    from harness.run.prepared import Options
-    from harness.supply.project import Project
 
-    options = Options(
-        project=Project(matrix_file=matrix_file, suite=suite),
-        kernels=kernels,
-        arches=arches,
-        cases=cases,
-        results=results,
-        accel=accel,
-        jobs=jobs or None,
-        locked=locked,
-        cold=cold,
-        resume=resume,
-    )
     finished = run_matrix(options)
     _show(finished.report, finished.folder)
     return finished.report.run.exit_code
 
 
-def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
+def judge(options: Options, *, run: Path, rules: str) -> int:
     """Write the reports of a finished run again from its journal, show the grid, and return the exit code."""
     from harness import __version__
     from harness.facts.journal import read_journal
     from harness.reports import writer
     from harness.run.again import CURRENT, RULES, judge_again, with_current_rules
-    from harness.supply.project import Project
 
     if rules not in RULES:
         raise UsageError(f'--rules takes {" or ".join(RULES)}; got "{rules}"')
@@ -70,7 +41,7 @@ def judge(*, run: Path, rules: str, matrix_file: Path) -> int:
     if recorded.plan.version != __version__:
         print(f"bpfmatrix: {shown(run)} is a run of version {recorded.plan.version}; this is {__version__}")
     if rules == CURRENT:
-        recorded = with_current_rules(recorded, Project(matrix_file=matrix_file))
+        recorded = with_current_rules(recorded, options.project)
     report = judge_again(recorded)
     writer.write(report, directory=recorded.folder)
     _show(report, recorded.folder)
@@ -87,51 +58,27 @@ def _show(report: Report, folder: Path) -> None:
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
 
 
-def watch(
-    *,
-    matrix_file: Path,
-    kernels: Sequence[str],
-    arches: Sequence[str],
-    cases: Sequence[str],
-    results: Path | None,
-    accel: str | None,
-    jobs: int,
-) -> int:
+def watch(options: Options) -> int:
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
     from harness.run import watch as watching
-    from harness.run.prepared import Options
-    from harness.supply.project import Project
 
-    _check_words(accel=accel, jobs=jobs)
-    if not cases:
+    if not options.cases:
         raise UsageError(
             f"watch needs --case: the case that you work at, or a pattern of several; see `{command('cases')}`"
         )
-    options = Options(
-        project=Project(matrix_file=matrix_file),
-        kernels=kernels,
-        arches=arches,
-        cases=cases,
-        results=results,
-        accel=accel,
-        jobs=jobs or None,
-    )
     return watching.watch(options)
 
 
-def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
+def kernels(options: Options) -> None:
     """List the kernels of the matrix."""
     from rich.table import Table
 
-    from harness.config.matrix import load_matrix
     from harness.host.cache import Cache
     from harness.screen.terminal import make_console
-    from harness.supply.project import Project
     from harness.supply.supplies import Supplies
 
-    project = Project(matrix_file=matrix_file)
-    loaded = load_matrix(matrix_file)
-    supplies = Supplies(project, loaded, cache=Cache())
+    arches, loaded = options.arches, options.project.load_matrix()
+    supplies = Supplies(options.project, loaded, cache=Cache())
     table = Table("kernel", "arch", "from", "pinned", box=None, padding=(0, 2, 0, 0))
     for kernel in loaded.kernels:
         if arches and "all" not in arches and kernel.arch not in arches:
@@ -143,46 +90,42 @@ def kernels(*, matrix_file: Path, arches: Sequence[str]) -> None:
     make_console().print(table)
 
 
-def cases(*, matrix_file: Path, suite: str | None) -> None:
+def cases(options: Options) -> None:
     """List the cases: those of a suite, which need no matrix, or those of the matrix."""
     from rich.table import Table
 
-    from harness.config.case import load_cases
-    from harness.config.matrix import load_matrix
     from harness.screen.terminal import make_console
-    from harness.supply.project import Project
 
-    written = () if suite else load_matrix(matrix_file).cases
-    globs = Project(matrix_file=matrix_file, suite=suite).case_globs(written)
+    project = options.project
     table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
-    for case in load_cases(matrix_file, globs):
+    for case in project.load_cases(None if project.suite else project.load_matrix()):
         table.add_row(case.id, case.title)
     make_console().print(table)
 
 
-def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
+def lock(options: Options) -> None:
     """Resolve the kernels and the guest images, and write matrix.lock.
 
-    With `kernels` only those that match are resolved; the others, and the images that are pinned, stay as they are.
-    What a suite no longer has keeps its pin, with a message. Raises PackageGoneError, after the lock is written, where
-    there is no pin to keep.
+    Where kernels are named only those that match are resolved; the others, and the images that are pinned, stay as
+    they are. What a suite no longer has keeps its pin, with a message. Raises PackageGoneError, after the lock is
+    written, where there is no pin to keep.
     """
     from harness.host.cache import Cache
-    from harness.run.prepared import Options, load_plan
+    from harness.run.plan import ALL
+    from harness.run.prepared import load_plan
     from harness.screen.terminal import make_console
     from harness.supply.lock import write_lock
     from harness.supply.locking import pin_again
-    from harness.supply.project import Project
     from harness.supply.supplies import Supplies
 
-    project = Project(matrix_file=matrix_file)
-    loaded, plan = load_plan(Options(project=project, kernels=kernels, arches=["all"]))
+    project = options.project
+    loaded, plan = load_plan(replace(options, arches=[ALL]))
     console = make_console()
     pinned = pin_again(
         Supplies(project, loaded, cache=Cache()),
         loaded.kernels,
         chosen=plan.kernels,
-        keep_images=bool(kernels),
+        keep_images=bool(options.kernels),
         say=lambda line: console.print(line, markup=False),
     )
     try:
@@ -198,23 +141,21 @@ def lock(*, matrix_file: Path, kernels: Sequence[str]) -> None:
         )
 
 
-def shell(*, matrix_file: Path, kernel: str, accel: str | None) -> int:
+def shell(options: Options, *, kernel: str) -> int:
     """Boot one kernel and connect the terminal to a shell in it; return the shell's exit code."""
     from harness.cli.shell import interactive_shell
     from harness.host import emulators
     from harness.host.cache import Cache
-    from harness.run.prepared import Options, load_plan
-    from harness.supply.project import Project
+    from harness.run.prepared import load_plan
     from harness.supply.supplies import Supplies
 
-    options = Options(project=Project(matrix_file=matrix_file), kernels=[kernel], accel=accel)
-    loaded, plan = load_plan(options)
+    loaded, plan = load_plan(replace(options, kernels=[kernel]))
     if len(plan.kernels) != 1:
         names = ", ".join(entry.name for entry in plan.kernels)
         raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
     emulators.require([plan.kernels[0].arch])
     supplies = Supplies(options.project, loaded, cache=Cache())
-    return interactive_shell(supplies, plan.kernels[0], accel=accel)
+    return interactive_shell(supplies, plan.kernels[0], accel=options.accel)
 
 
 def init(folder: Path) -> None:
@@ -226,13 +167,13 @@ def init(folder: Path) -> None:
     print(f"next: {command('doctor')}, then {command('matrix')}")
 
 
-def doctor(*, matrix_file: Path) -> int:
+def doctor(options: Options) -> int:
     """Print what the host offers; return 3 where something that every run needs is missing."""
     from harness.cli.doctor import examine
     from harness.screen.terminal import make_console
 
     console = make_console()
-    findings = examine(matrix_file)
+    findings = examine(options.project.matrix_file)
     for finding in findings:
         console.print(f"{finding.sign} {finding.subject:<12} {finding.text}", markup=False)
         if finding.advice:
@@ -283,9 +224,3 @@ def grid(path: Path, *, report: Path) -> None:
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
     path.write_text(page.insert(text, page.render(parse(found, name=str(report)))), encoding="utf-8")
-
-
-def _check_words(*, accel: str | None, jobs: int) -> None:
-    check_accelerator(accel)
-    if jobs < 0:
-        raise UsageError(f"--jobs takes a number of at least 1; got {jobs}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.config.case import WrittenCase, load_cases
-from harness.config.matrix import Kernel, load_matrix
+from harness.config.case import WrittenCase
+from harness.config.matrix import Kernel
 from harness.errors import ConfigError, UsageError
 from harness.facts.records import CaseRecord
 from harness.host import emulators
@@ -37,17 +37,20 @@ from harness.mutants.search import (
 from harness.mutants.transcripts import Recorded, read_run
 from harness.qemu.process import end_all
 from harness.reports.folder import make_run_directory
+from harness.run.options import Options
 from harness.run.plan import make_plan
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import expectations_of
 from harness.supply.image.keys import make_keys
-from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 from harness.supply.unbuilt import yaml_cases
 
 MAIN = "6.12"
 """The series of the kernel that mutants run on unless others are named: most cases work there."""
 
+
+JOBS = 2
+"""How many guests run at once unless another number is asked for."""
 
 Shares = list[tuple[Kernel, Sequence[WrittenCase]]]
 """Which cases are tried on which kernels."""
@@ -57,15 +60,9 @@ Shares = list[tuple[Kernel, Sequence[WrittenCase]]]
 class Wanted:
     """What the command line asks for; None or empty leaves the choice to the command."""
 
-    project: Project
-    kernels: Sequence[str] = ()
-    cases: Sequence[str] = ()
+    options: Options
     transcripts: Path | None = None
     guests: bool = True
-    results: Path | None = None
-    accel: str | None = None
-    jobs: int = 2
-    cold: bool = False
 
 
 def mutants(wanted: Wanted) -> int:
@@ -95,27 +92,28 @@ class Search:
     """One search for mutants that survive. `say` shows a line to the person who waits; `folder` is for the report."""
 
     def __init__(self, wanted: Wanted, *, say: Callable[[str], None]) -> None:
-        self._wanted, self._say = wanted, say
-        self._matrix = load_matrix(wanted.project.matrix_file)
+        self._wanted, self._options, self._say = wanted, wanted.options, say
+        project = self._options.project
+        self._matrix = project.load_matrix()
         plan = make_plan(
             self._matrix,
-            load_cases(wanted.project.matrix_file, self._matrix.cases, only=wanted.cases),
-            kernel_globs=wanted.kernels,
-            case_globs=wanted.cases,
+            project.load_cases(self._matrix, only=self._options.cases),
+            kernel_globs=self._options.kernels,
+            case_globs=self._options.cases,
             host_arch=host_name(),
         )
         if wanted.guests:
             emulators.require(kernel.arch for kernel in plan.kernels)
         self._cases, self._kernels = plan.cases, plan.kernels
         self._cache = Cache()
-        self._supplies = Supplies(wanted.project, self._matrix, cache=self._cache)
+        self._supplies = Supplies(project, self._matrix, cache=self._cache)
         self._allow = AllowList(entries=self._matrix.allowed_splats(), today=datetime.now(UTC).date())
         self._equivalents = equivalents_of(self._cases)
         self._judged: list[Judged] = []
         self._red: list[CellResult] = []
         self._costs: list[KernelCost] = []
         self._notices: list[str] = []
-        results = wanted.results or wanted.project.folder / "results"
+        results = self._options.results or project.folder / "results"
         self.folder = make_run_directory(results / "mutants", now=datetime.now(UTC))
 
     def run(self) -> Found:
@@ -145,11 +143,11 @@ class Search:
             cache=self._cache,
             keys=make_keys(),
             folder=self.folder,
-            accel=self._wanted.accel or self._matrix.defaults.accel,
-            jobs=self._wanted.jobs,
-            cold=self._wanted.cold,
+            accel=self._options.accel or self._matrix.defaults.accel,
+            jobs=self._options.jobs or JOBS,
+            cold=self._options.cold,
         )
-        if self._wanted.kernels:
+        if self._options.kernels:
             shares: Shares = [(kernel, self._cases) for kernel in self._kernels]
         else:
             versions = {kernel.name: supplies.describe(kernel).version for kernel in self._kernels}

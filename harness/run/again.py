@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.config.case import load_cases
-from harness.config.matrix import Matrix, load_matrix
+from harness.config.matrix import Matrix
 from harness.errors import UsageError
 from harness.facts.journal import Recorded
 from harness.facts.run import RunPlan, shared_cases
@@ -15,7 +14,7 @@ from harness.host.called_as import command
 from harness.judge.report import report
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import Report
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.scenario.case import Case
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
@@ -38,7 +37,7 @@ def with_current_rules(recorded: Recorded, project: Project, *, cache: Cache | N
     now, or is gone, keeps the expectations of the run, and a notice says so. Raises ConfigError and UsageError.
     """
     project = of_suite(project, recorded.plan)
-    matrix = load_matrix(project.matrix_file)
+    matrix = project.load_matrix()
     today = {arch: _cases_today(recorded.plan, arch, project, matrix, cache=cache) for arch in recorded.plan.cases_of}
     cases, notices = {}, []
     for arch, current in today.items():
@@ -73,7 +72,7 @@ def _cases_today(
     plan: RunPlan, arch: str, project: Project, matrix: Matrix, *, cache: Cache | None
 ) -> Mapping[str, Case]:
     wanted = [case.id for case in plan.cases_on(arch)]
-    there = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=wanted)
+    there = project.load_cases(matrix, only=wanted)
     supplies = Supplies(project, matrix, cache=cache or Cache())
     built = supplies.build(yaml_cases(case for case in there if case.id in wanted), ARCHITECTURES[arch])
     return {case: value for case, value in built.cases.items() if case not in built.faults}

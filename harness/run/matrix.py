@@ -26,7 +26,8 @@ from harness.model.rows import Row
 from harness.reports.folder import make_run_directory, point_latest
 from harness.run.again import going_on
 from harness.run.observer import Observer
-from harness.run.prepared import Options, Prepared, load_plan, prepare
+from harness.run.options import Options
+from harness.run.prepared import Prepared, load_plan, prepare
 from harness.run.rows import Rows, build_faults
 from harness.run.schedule import last_seconds
 from harness.supply.supplies import Supplies

@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from harness.config.case import CASE_FILE, WrittenCase, load_cases
-from harness.config.matrix import Matrix, load_matrix
+from harness.config.case import CASE_FILE, WrittenCase
+from harness.config.matrix import Matrix
 from harness.errors import BuildError, ConfigError, UsageError
 from harness.facts.journal import Recorded
 from harness.host.cache import DEFAULT_MAX_GIB
@@ -20,37 +19,17 @@ from harness.judge.known_splats import AllowList
 from harness.model.architectures import ARCHITECTURES, host_name
 from harness.qemu.accel import forget_versions, qemu_version
 from harness.run.observer import Observer
+from harness.run.options import Options
 from harness.run.plan import Plan, make_plan
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
 from harness.scenario.signatures import signature_problems
 from harness.supply.image.keys import RunKeys, make_keys
-from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies
 from harness.supply.unbuilt import UnbuiltCase, yaml_cases
 
 QEMU_OVERHEAD_MIB = 200
 """Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line asks for; None or empty leaves the choice to matrix.yaml.
-
-    `resume` is the folder of a run to go on with; `own_cases` take the place of the project's.
-    """
-
-    project: Project
-    kernels: Sequence[str] = ()
-    arches: Sequence[str] = ()
-    cases: Sequence[str] = ()
-    results: Path | None = None
-    accel: str | None = None
-    jobs: int | None = None
-    locked: bool = False
-    cold: bool = False
-    resume: Path | None = None
-    own_cases: Sequence[UnbuiltCase] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +75,10 @@ class Prepared:
 
 def load_plan(options: Options) -> tuple[Matrix, Plan[UnbuiltCase]]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
-    matrix = load_matrix(options.project.matrix_file)
-    project = options.project
+    matrix = options.project.load_matrix()
     cases: Sequence[UnbuiltCase] = options.own_cases
     if not cases:
-        written = load_cases(project.matrix_file, project.case_globs(matrix.cases), only=options.cases)
+        written = options.project.load_cases(matrix, only=options.cases)
         _check_signatures(written)
         cases = yaml_cases(written)
     plan = make_plan(

@@ -36,8 +36,9 @@ from harness.model.exit_codes import exit_meaning
 from harness.reports.grid import headline
 from harness.run.matrix import Finished, run
 from harness.run.one_kernel import error_reason
+from harness.run.options import Options
 from harness.run.plan import choose_kernels, matching
-from harness.run.prepared import Options, Prepared, load_plan, prepare
+from harness.run.prepared import Prepared, load_plan, prepare
 from harness.screen.watch import WatchScreen, named
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -140,7 +141,8 @@ class Files:
         files |= _states(parent / SHARED_FILE for parent in parents)
         for parent in parents:
             files |= _states(_ending(parent / SHARED_FOLDER, ENDINGS["case"]))
-        files |= _states(_ending(self._project.include, ENDINGS["include"]))
+        for folder in self._project.includes if self._project.suite else (self._project.include,):
+            files |= _states(_ending(folder, ENDINGS["include"]))
         return Look(files=files, cases=cases, at=at)
 
     def _wanted(self, case: str) -> bool:

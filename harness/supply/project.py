@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.case import WrittenCase, load_cases
+from harness.config.matrix import Matrix, load_matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
 from harness.host import package_data
@@ -61,6 +63,24 @@ class Project:
         packaged = package_data.include_folder()
         own = [self.include] if self.suite is None and self.include.is_dir() else []
         return (*own, *([] if own and own[0].resolve() == packaged else [packaged]))
+
+    def load_matrix(self) -> Matrix:
+        """Read the matrix file; to its known splats a suite adds those of the matrix that it comes with.
+
+        Raises ConfigError.
+        """
+        matrix, packaged = load_matrix(self.matrix_file), package_data.matrix_file()
+        if self.suite is None or self.matrix_file.resolve() == packaged.resolve():
+            return matrix
+        more = [entry for entry in load_matrix(packaged).known_splats if entry not in matrix.known_splats]
+        return matrix.model_copy(update={"known_splats": (*matrix.known_splats, *more)})
+
+    def load_cases(self, matrix: Matrix | None, *, only: Sequence[str] = ()) -> Sequence[WrittenCase]:
+        """Read the cases: those of the suite, for which no matrix is needed, or those that the matrix names.
+
+        `only` is that of config/case.py. Raises ConfigError.
+        """
+        return load_cases(self.matrix_file, self.case_globs(matrix.cases if matrix else ()), only=only)
 
     def case_globs(self, written: Sequence[str]) -> tuple[str, ...]:
         """Return the globs of the case folders: those of the suite, else `written`, which the matrix file has."""

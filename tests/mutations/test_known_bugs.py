@@ -15,7 +15,7 @@ from projects import ROOT, TemporaryProject
 
 from harness.model.results import OutcomeKind, Report, Stage, Verdict
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm

@@ -48,10 +48,11 @@ from pathlib import Path
 import invoke.program, tasks
 from harness.cli import commands
 from harness.supply.project import Project
+from harness.run.options import Options
 from harness.run import matrix, rows, prepared as preparing
 from harness.host.cache import Cache
 
-options = preparing.Options(project=Project(matrix_file=Path("matrix.yaml")), cases=["kprobe-fentry-fexit"])
+options = Options(project=Project(matrix_file=Path("matrix.yaml")), cases=["kprobe-fentry-fexit"])
 described, plan = preparing.load_plan(options)
 """
 """What a run does before it compiles its cases."""

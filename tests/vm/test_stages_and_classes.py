@@ -17,7 +17,7 @@ from projects import ROOT, TemporaryProject
 from harness.model.refusals import NAMES, UNCLASSIFIED
 from harness.model.results import Origin, OutcomeKind, Report, Stage
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm

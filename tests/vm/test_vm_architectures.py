@@ -9,7 +9,7 @@ import pytest
 from harness.model.results import OutcomeKind, Stage, Verdict
 from harness.reports.grid import exit_code
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 MATRIX = Path(__file__).resolve().parent.parent.parent / "matrix.yaml"

@@ -16,7 +16,7 @@ from projects import ROOT
 from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.lock import read_lock
 from harness.supply.project import Project
 

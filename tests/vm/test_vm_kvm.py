@@ -27,6 +27,7 @@ from harness.model.results import Report, Start, Verdict
 from harness.qemu import accel
 from harness.qemu.accel import qemu_version
 from harness.reports.json_report import parse
+from harness.run.options import Options
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -79,17 +80,15 @@ class Host:
     def matrix(self, name: str, *, wanted: str, kernels: list[str], cases: list[str], cold: bool = False) -> int:
         """Run the command `matrix`; return its exit code."""
         return commands.matrix(
-            matrix_file=ROOT / "matrix.yaml",
-            suite=None,
-            kernels=kernels,
-            arches=[],
-            cases=cases,
-            results=self.folder / name,
-            accel=wanted,
-            jobs=min(2, len(os.sched_getaffinity(0))),
-            locked=False,
-            cold=cold,
-            resume=None,
+            Options(
+                project=Project(matrix_file=ROOT / "matrix.yaml"),
+                kernels=kernels,
+                cases=cases,
+                results=self.folder / name,
+                accel=wanted,
+                jobs=min(2, len(os.sched_getaffinity(0))),
+                cold=cold,
+            )
         )
 
     def report(self, name: str) -> Report:

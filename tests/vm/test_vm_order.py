@@ -13,7 +13,7 @@ from harness.config.case import load_cases
 from harness.model.results import CellResult, Report
 from harness.run import matrix as matrix_run
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]

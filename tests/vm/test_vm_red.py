@@ -18,7 +18,7 @@ from harness.model.results import CellResult, OutcomeKind, Report, Stage, Verdic
 from harness.reports.grid import exit_code
 from harness.reports.json_report import parse
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm

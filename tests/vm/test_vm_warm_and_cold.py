@@ -9,7 +9,7 @@ from projects import ROOT
 
 from harness.model.results import CellResult, Report, Start
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.supply.project import Project
 
 pytestmark = [pytest.mark.vm, pytest.mark.nightly, pytest.mark.timeout(1800)]

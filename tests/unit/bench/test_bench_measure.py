@@ -21,6 +21,7 @@ from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import Report, Start
 from harness.qemu.accel import Accel
+from harness.run.options import Options
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import make_keys
 from harness.supply.kernels.debian import DebianSource
@@ -79,7 +80,7 @@ def bench(runner: Played, folder: Path, monkeypatch: pytest.MonkeyPatch, **wante
     monkeypatch.setattr(measure, "qemu_version", lambda _arch: "7.2")
     project = Project(matrix_file=ROOT / "matrix.yaml")
     words: dict[str, Any] = {"kernel": "6.1-x86_64", "rounds": 2, "matrix_kernels": None, "counts": QUICK_COUNTS}
-    asked = Wanted(project=project, **{**words, **wanted})
+    asked = Wanted(options=Options(project=project), **{**words, **wanted})
     return Bench(asked, cache=Cache(folder / "cache"), scratch=folder, say=lambda line: None, runner=runner)
 
 

@@ -46,6 +46,14 @@ def test_a_project_of_copies_is_read_as_any_other(tmp_path: Path, matrix: Matrix
     assert (project.include / "kernel.h").exists()
 
 
+def test_a_project_of_a_suite_has_the_headers_that_the_suite_is_compiled_with(tmp_path: Path, matrix: Matrix) -> None:
+    (tmp_path / "own/bpf/include").mkdir(parents=True)
+    like = Project(matrix_file=tmp_path / "own/matrix.yaml", suite="tracing")
+    lock = read_lock(tmp_path / "none")
+    project = make_project(tmp_path / "new", like=like, matrix=matrix, kernels=matrix.kernels, lock=lock, cases=[])
+    assert (project.include / "kernel.h").samefile(ROOT / "bpf/include/kernel.h")
+
+
 def test_a_path_kernel_keeps_its_files(tmp_path: Path, matrix: Matrix) -> None:
     kernel = PathKernel.model_validate(
         {"name": "mine", "arch": "x86_64", "source": "path", "image": str(tmp_path / "vmlinuz")}

@@ -85,6 +85,13 @@ def test_a_run_is_a_process_with_the_cache_of_the_bench(
     assert list((tmp_path / "scratch").iterdir()) == [], "what the run has left is gone"
 
 
+def test_a_run_is_of_the_suite_that_is_measured(processes: Processes, tmp_path: Path) -> None:
+    project = Project(matrix_file=ROOT / "matrix.yaml", suite="tracing")
+    runner(tmp_path).report(project, ["6.1"], ["xdp"], start=Start.WARM)
+    (argv,) = processes.calls
+    assert argv[argv.index("--suite") + 1] == "tracing"
+
+
 def test_a_run_without_a_report_is_reported_with_what_it_said(processes: Processes, tmp_path: Path) -> None:
     processes.found = ""
     with pytest.raises(

@@ -20,7 +20,8 @@ from unit_samples import ROOT
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, MissingToolError
 from harness.host.emulators import EMULATORS, RUN, complaint, require, wish
 from harness.model.architectures import ARCHITECTURES, host_architecture
-from harness.run.prepared import Options, load_plan
+from harness.run.options import Options
+from harness.run.prepared import load_plan
 from harness.supply.project import Project
 
 APT_GET = """\

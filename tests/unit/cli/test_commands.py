@@ -8,7 +8,6 @@ What runs guests is played. `clean`, `doctor`, `lint`, `test` and `lock` have fi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,21 @@ from unit_samples import CASE_ID, ROOT, golden_lines, kernel_facts, record_of, s
 from harness import __version__
 from harness.cli import commands
 from harness.cli.doctor import Finding
-from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, ConfigError, JournalError, QemuError, UsageError
+from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, ConfigError, JournalError, UsageError
 from harness.facts.journal import Journal, read_journal
 from harness.facts.run import PlannedRow, RunEnd, RunPlan
 from harness.model.results import Report
 from harness.model.rows import Row
 from harness.run.again import judge_again
 from harness.run.matrix import Finished
-from harness.run.prepared import Options
+from harness.run.options import Options
+from harness.supply.project import Project
 
 LOOKED_AT = {"release": "6.1.0-50-cloud-amd64", "version": "Debian 6.1.176-1 (x)"}
-NOTHING: dict[str, Any] = {"kernels": [], "arches": [], "cases": [], "results": None, "accel": None, "jobs": 0}
-MATRIX: dict[str, Any] = {**NOTHING, "suite": None, "locked": False, "cold": False, "resume": None}
+
+
+def options(matrix_file: Path, **fields: Any) -> Options:
+    return Options(project=Project(matrix_file=matrix_file), **fields)
 
 
 def journal_of(folder: Path, *, works: bool = True, version: str = __version__) -> Path:
@@ -95,52 +97,13 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
         return Finished(report=replace(report, run=replace(report.run, exit_code=code)), folder=Path("r").absolute())
 
     monkeypatch.setattr("harness.run.matrix.run_matrix", play)
-    given = {
-        **MATRIX,
-        "kernels": ["6.*"],
-        "cases": ["x"],
-        "results": Path("q"),
-        "accel": "kvm",
-        "jobs": 3,
-        "cold": True,
-    }
-    assert commands.matrix(matrix_file=project, **given) == code
-    (options,) = asked
-    assert {name: getattr(options.project if name == "suite" else options, name) for name in given} == given
-    assert options.project.matrix_file.name == "matrix.yaml"
+    wanted = options(project, kernels=["6.*"], jobs=3)
+    assert commands.matrix(wanted) == code
+    assert asked == [wanted]
     *grid, headline, where = capsys.readouterr().out.splitlines()
     assert any("6.1-x86_64" in line for line in grid)
     assert headline.endswith("(9.5 s under tcg)")
     assert where == "reports: r/report.md, report.html, report.json, junit.xml"
-
-
-def test_matrix_leaves_what_is_not_said_to_the_matrix_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Options] = []
-
-    def play(options: Options) -> Finished:
-        asked.append(options)
-        raise QemuError("that is enough")
-
-    monkeypatch.setattr("harness.run.matrix.run_matrix", play)
-    with pytest.raises(QemuError, match="that is enough"):
-        commands.matrix(matrix_file=project, **MATRIX)
-    assert (asked[0].jobs, asked[0].accel, asked[0].results) == (None, None, None)
-
-
-@pytest.mark.parametrize("command", [commands.matrix, commands.watch])
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"accel": "xen"}, "--accel takes auto, kvm, tcg"),
-        ({"jobs": -1}, "--jobs takes a number of at least 1; got -1"),
-    ],
-)
-def test_wrong_words_are_refused_before_anything_is_read(
-    command: Callable[..., int], wrong: dict[str, Any], message: str
-) -> None:
-    words = MATRIX if command is commands.matrix else {**NOTHING, "cases": ["a"]}
-    with pytest.raises(UsageError, match=message):
-        command(matrix_file=Path("/no/such/matrix.yaml"), **{**words, **wrong})
 
 
 # --- judge -----------------------------------------------------------------------------------------------------------
@@ -151,22 +114,22 @@ def test_judge_writes_the_reports_again_and_ends_as_the_run_would(
     works: bool, code: int, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = journal_of(Path("r"), works=works)
-    assert commands.judge(run=folder, rules="recorded", matrix_file=Path("no such file")) == code
+    assert commands.judge(options(Path("no such file")), run=folder, rules="recorded") == code
     assert {"report.json", "junit.xml", "report.md", "report.html"} <= {path.name for path in folder.iterdir()}
     assert json.loads((folder / "report.json").read_text())["run"]["exit_code"] == code
     assert capsys.readouterr().out.endswith("reports: r/report.md, report.html, report.json, junit.xml\n")
 
 
 def test_judge_says_that_a_run_is_of_another_version(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.judge(run=journal_of(Path("r"), version="0.0.1"), rules="recorded", matrix_file=project)
+    commands.judge(options(project), run=journal_of(Path("r"), version="0.0.1"), rules="recorded")
     assert capsys.readouterr().out.startswith(f"bpfmatrix: r is a run of version 0.0.1; this is {__version__}\n")
 
 
 def test_judge_refuses_other_rules_and_a_folder_without_a_run(project: Path) -> None:
     with pytest.raises(UsageError, match='--rules takes recorded or current; got "new"'):
-        commands.judge(run=Path("/no/such"), rules="new", matrix_file=project)
+        commands.judge(options(project), run=Path("/no/such"), rules="new")
     with pytest.raises(JournalError, match="there is no such file"):
-        commands.judge(run=Path(), rules="recorded", matrix_file=project)
+        commands.judge(options(project), run=Path(), rules="recorded")
 
 
 # --- watch, shell ----------------------------------------------------------------------------------------------------
@@ -174,7 +137,7 @@ def test_judge_refuses_other_rules_and_a_folder_without_a_run(project: Path) -> 
 
 def test_watch_needs_a_case(project: Path) -> None:
     with pytest.raises(UsageError, match="watch needs --case"):
-        commands.watch(matrix_file=project, **NOTHING)
+        commands.watch(options(project))
 
 
 def test_watch_ends_with_the_exit_code_of_its_last_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +148,7 @@ def test_watch_ends_with_the_exit_code_of_its_last_run(project: Path, monkeypatc
         return EXIT_UNEXPECTED
 
     monkeypatch.setattr("harness.run.watch.watch", play)
-    assert commands.watch(matrix_file=project, **{**NOTHING, "cases": ["a"], "jobs": 2}) == EXIT_UNEXPECTED
+    assert commands.watch(options(project, cases=["a"], jobs=2)) == EXIT_UNEXPECTED
     assert (asked[0].cases, asked[0].jobs) == (["a"], 2)
 
 
@@ -200,7 +163,7 @@ def test_shell_boots_one_kernel_and_ends_with_its_shells_exit_code(
 
     monkeypatch.setattr("harness.cli.shell.interactive_shell", play)
     monkeypatch.setattr("harness.host.emulators.has_tool", lambda name: True)
-    assert commands.shell(matrix_file=project, kernel="mine-arm64", accel="tcg") == 42
+    assert commands.shell(options(project, accel="tcg"), kernel="mine-arm64") == 42
     assert booted == [("mine-arm64", "tcg")]
 
 
@@ -209,7 +172,7 @@ def test_shell_refuses_a_pattern_of_several_kernels(project: Path) -> None:
     more = [*kernels, {**kernels[0], "name": "mine-too"}, {**kernels[1], "name": "mine-also"}]
     project.write_text(json.dumps({"cases": ["bpf/*"], "kernels": more}))
     with pytest.raises(UsageError, match=r'"mine-\*" matches several kernels \(mine-.*, mine-.*\); a shell needs one'):
-        commands.shell(matrix_file=project, kernel="mine-*", accel=None)
+        commands.shell(options(project), kernel="mine-*")
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------
@@ -226,7 +189,7 @@ def test_shell_refuses_a_pattern_of_several_kernels(project: Path) -> None:
 def test_kernels_lists_those_of_the_matrix(
     arches: list[str], names: list[str], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands.kernels(matrix_file=project, arches=arches)
+    commands.kernels(options(project, arches=arches))
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["kernel", "arch", "from", "pinned"]
     assert [line.split()[0] for line in lines] == names
@@ -234,14 +197,14 @@ def test_kernels_lists_those_of_the_matrix(
 
 
 def test_kernels_says_what_the_lock_pins(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.kernels(matrix_file=ROOT / "matrix.yaml", arches=["x86_64"])
+    commands.kernels(options(ROOT / "matrix.yaml", arches=["x86_64"]))
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("6.1-x86_64")]
     assert "bookworm" in line
     assert line.split()[-1].startswith("6.1.")
 
 
 def test_cases_lists_each_with_its_title(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    commands.cases(matrix_file=project, suite=None)
+    commands.cases(options(project))
     assert [line.split(maxsplit=1) for line in map(str.strip, capsys.readouterr().out.splitlines()[1:])] == [
         ["first", "what it shows"]
     ]
@@ -249,9 +212,9 @@ def test_cases_lists_each_with_its_title(project: Path, capsys: pytest.CaptureFi
 
 def test_a_matrix_file_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigError, match=r"no-such\.yaml"):
-        commands.cases(matrix_file=Path("no-such.yaml"), suite=None)
+        commands.cases(options(Path("no-such.yaml")))
     with pytest.raises(ConfigError, match=r"no-such\.yaml"):
-        commands.kernels(matrix_file=Path("no-such.yaml"), arches=[])
+        commands.kernels(options(Path("no-such.yaml")))
 
 
 # --- doctor, schema, grid --------------------------------------------------------------------------------------------
@@ -266,7 +229,7 @@ def test_doctor_shows_each_finding_with_its_advice_and_fails_for_what_every_run_
         Finding(subject="clang", text="no", good=False, fatal=fatal, advice="get it"),
     ]
     monkeypatch.setattr("harness.cli.doctor.examine", lambda matrix_file: found)
-    assert commands.doctor(matrix_file=Path("matrix.yaml")) == code
+    assert commands.doctor(options(Path("matrix.yaml"))) == code
     sign = "LACK" if fatal else "note"
     assert capsys.readouterr().out.splitlines() == [
         "ok   host         is [here]",
@@ -284,7 +247,7 @@ def test_schema_writes_those_that_are_committed(tmp_path: Path) -> None:
 
 
 def test_grid_puts_the_grid_of_a_run_into_a_page(project: Path) -> None:
-    commands.judge(run=journal_of(Path("r")), rules="recorded", matrix_file=project)
+    commands.judge(options(project), run=journal_of(Path("r")), rules="recorded")
     page = Path("page.md")
     text = (ROOT / "docs/grid.md").read_text()
     page.write_text(text)

@@ -6,6 +6,8 @@ What the commands do is played (test_commands.py has that).
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,89 +15,97 @@ from typing import Any
 import pytest
 from invoke.collection import Collection
 from invoke.program import Program
+from unit_samples import ROOT
 
 from harness.bench import command as bench_command
 from harness.cli import commands, tasks
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, BpfmatrixError, ConfigError, QemuError
 from harness.mutants import command as mutants_command
+from harness.run.options import Options
+from harness.supply.project import Project
 
-FILE = Path("matrix.yaml")
-FILTERS: dict[str, Any] = {"kernels": [], "arches": [], "cases": []}
 LISTS = ["-k", "5.*", "--kernel", "6.*", "--arch", "arm64", "--arch", "s390x", "--case", "a", "--case", "b"]
 LISTED = {"kernels": ["5.*", "6.*"], "arches": ["arm64", "s390x"], "cases": ["a", "b"]}
 RUN = ["--results", "r", "--accel", "tcg", "--jobs", "3", "--matrix-file", "m.yaml"]
-RAN = {"results": Path("r"), "accel": "tcg", "jobs": 3, "matrix_file": Path("m.yaml")}
-UNSAID = {"results": None, "accel": None, "jobs": 0, "matrix_file": FILE}
-MATRIX = {"suite": None, "locked": False, "cold": False, "resume": None}
+RAN = {"results": Path("r"), "accel": "tcg", "jobs": 3}
+PLAIN = Project(matrix_file=Path("matrix.yaml"))
+OWN = Project(matrix_file=Path("m.yaml"))
+SUITE = Project(matrix_file=Path("matrix.yaml"), suite="tracing")
+BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
-REACHED: list[tuple[list[str], dict[str, Any]]] = [
-    ([], {**FILTERS, **UNSAID, **MATRIX}),  # without a name it is matrix
-    (["matrix"], {**FILTERS, **UNSAID, **MATRIX}),
-    (["matrix", *LISTS, *RUN], {**LISTED, **RAN, **MATRIX}),
-    (["matrix", "--locked", "--cold"], {**FILTERS, **UNSAID, **MATRIX, "locked": True, "cold": True}),
-    (["matrix", "--resume", "r/1"], {**FILTERS, **UNSAID, **MATRIX, "resume": Path("r/1")}),
-    (["watch"], {**FILTERS, **UNSAID}),
-    (["watch", *LISTS, *RUN], {**LISTED, **RAN}),
-    (["judge", "r/latest"], {"run": Path("r/latest"), "rules": "recorded", "matrix_file": FILE}),
+
+def options(project: Project = PLAIN, **fields: Any) -> Options:
+    """What a command is called with: `fields` are those that the command line names."""
+    return Options(project=project, **fields)
+
+
+REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
+    ([], (options(),), {}),  # without a name it is matrix
+    (["matrix"], (options(),), {}),
+    (["matrix", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
+    (["matrix", "--locked", "--cold"], (options(locked=True, cold=True),), {}),
+    (["matrix", "--resume", "r/1"], (options(resume=Path("r/1")),), {}),
+    (["matrix", "--suite", "tracing"], (options(SUITE),), {}),
+    (["watch"], (options(),), {}),
+    (["watch", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
+    (["watch", "--suite", "tracing"], (options(SUITE),), {}),
+    (["judge", "r/latest"], (options(),), {"run": Path("r/latest"), "rules": "recorded"}),
     (
         ["judge", "r/1", "--rules", "current", "--matrix-file", "m.yaml"],
-        {"run": Path("r/1"), "rules": "current", "matrix_file": Path("m.yaml")},
+        (options(OWN),),
+        {"run": Path("r/1"), "rules": "current"},
     ),
-    (["kernels", "--arch", "all", "--matrix-file", "m.yaml"], {"arches": ["all"], "matrix_file": Path("m.yaml")}),
-    (["matrix", "--suite", "tracing"], {**FILTERS, **UNSAID, **MATRIX, "suite": "tracing"}),
-    (["cases", "--matrix-file", "m.yaml"], {"suite": None, "matrix_file": Path("m.yaml")}),
-    (["cases", "--suite", "tracing"], {"suite": "tracing", "matrix_file": FILE}),
-    (["init"], {"words": (Path(),)}),
-    (["init", "--folder", "f"], {"words": (Path("f"),)}),
-    (["lock"], {"kernels": [], "matrix_file": FILE}),
-    (["lock", "--kernel", "a", "--kernel", "b"], {"kernels": ["a", "b"], "matrix_file": FILE}),
-    (["shell", "--kernel", "6.1"], {"kernel": "6.1", "accel": None, "matrix_file": FILE}),
-    (["shell", "--kernel", "6.1", "--accel", "kvm"], {"kernel": "6.1", "accel": "kvm", "matrix_file": FILE}),
-    (["doctor", "--matrix-file", "m.yaml"], {"matrix_file": Path("m.yaml")}),
-    (["clean"], {"results": None}),
-    (["clean", "--results"], {"results": Path("results")}),
+    (["kernels", "--arch", "all", "--matrix-file", "m.yaml"], (options(OWN, arches=["all"]),), {}),
+    (["cases", "--matrix-file", "m.yaml"], (options(OWN),), {}),
+    (["cases", "--suite", "tracing"], (options(SUITE),), {}),
+    (["init"], (Path(),), {}),
+    (["init", "--folder", "f"], (Path("f"),), {}),
+    (["lock"], (options(),), {}),
+    (["lock", "--kernel", "a", "--kernel", "b"], (options(kernels=["a", "b"]),), {}),
+    (["shell", "--kernel", "6.1"], (options(),), {"kernel": "6.1"}),
+    (["shell", "6.1", "--accel", "kvm"], (options(accel="kvm"),), {"kernel": "6.1"}),
+    (["doctor", "--matrix-file", "m.yaml"], (options(OWN),), {}),
+    (["clean"], (), {"results": None}),
+    (["clean", "--results"], (), {"results": Path("results")}),
+    (["bench"], (options(),), BENCH),
     (
-        ["bench"],
-        {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "accel": None, "output": None}
-        | {"page_file": None, "matrix_file": FILE},
+        ["bench", "--kernel", "6.1", "--rounds", "2", "--matrix-kernels", "6.*", "--quick", "--accel", "tcg"],
+        (options(accel="tcg"),),
+        {**BENCH, "kernel": "6.1", "rounds": 2, "matrix_kernels": "6.*", "quick": True},
     ),
     (
-        [
-            "bench",
-            "--kernel",
-            "6.1",
-            "--rounds",
-            "2",
-            "--matrix-kernels",
-            "6.*",
-            "--quick",
-            "--accel",
-            "tcg",
-            "--output",
-            "o",
-            "--page",
-            "p.md",
-            "--matrix-file",
-            "m.yaml",
-        ],
-        {"kernel": "6.1", "rounds": 2, "matrix_kernels": "6.*", "quick": True, "accel": "tcg", "output": Path("o")}
-        | {"page_file": Path("p.md"), "matrix_file": Path("m.yaml")},
+        ["bench", "--output", "o", "--page", "p.md", "--suite", "tracing"],
+        (options(SUITE),),
+        {**BENCH, "output": Path("o"), "page_file": Path("p.md")},
     ),
+    (["mutants"], (mutants_command.Wanted(options=options()),), {}),
+    (
+        ["mutants", "--kernel", "6.*", "--case", "a", "--transcripts", "t", "--no-guests", "--cold", *RUN],
+        (
+            mutants_command.Wanted(
+                options=options(OWN, kernels=["6.*"], cases=["a"], cold=True, **RAN),
+                transcripts=Path("t"),
+                guests=False,
+            ),
+        ),
+        {},
+    ),
+    (["mutants", "--suite", "tracing"], (mutants_command.Wanted(options=options(SUITE)),), {}),
 ]
-COMMANDS = sorted({words[0] for words, _ in REACHED if words})
+COMMANDS = sorted({line[0] for line, _, _ in REACHED if line})
+OF_THEIR_OWN = {"bench": bench_command, "mutants": mutants_command}
 
 
 class Played:
     """Everything that commands do: notes what it was asked for, and ends as `ends` says."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.mutants: list[mutants_command.Wanted] = []
+        self.asked: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.ends: int | BaseException | None = 0
 
     def do(self, name: str) -> Any:
-        def command(*words: Path, **given: Any) -> int | None:
-            self.asked.append((name, {**given, **({"words": words} if words else {})}))
+        def command(*values: Any, **given: Any) -> int | None:
+            self.asked.append((name, values, given))
             if isinstance(self.ends, BaseException):
                 raise self.ends
             return self.ends
@@ -107,13 +117,7 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     played = Played()
     for name in COMMANDS:
-        monkeypatch.setattr(bench_command if name == "bench" else commands, name, played.do(name))
-
-    def mutants(wanted: mutants_command.Wanted) -> int:
-        played.mutants.append(wanted)
-        return 0
-
-    monkeypatch.setattr(mutants_command, "mutants", mutants)
+        monkeypatch.setattr(OF_THEIR_OWN.get(name, commands), name, played.do(name))
     yield played
     gc.unfreeze()  # a command that ends freezes what is there
 
@@ -129,31 +133,60 @@ def run(*words: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize(("words", "given"), REACHED, ids=[" ".join(words) or "nothing" for words, _ in REACHED])
-def test_every_option_reaches_the_command(played: Played, words: list[str], given: dict[str, Any]) -> None:
-    assert run(*words) == 0
-    assert played.asked == [(words[0] if words else "matrix", given)]
+@pytest.mark.parametrize(
+    ("line", "values", "given"), REACHED, ids=[" ".join(line) or "nothing" for line, _, _ in REACHED]
+)
+def test_every_option_reaches_the_command(
+    played: Played, line: list[str], values: tuple[Any, ...], given: dict[str, Any]
+) -> None:
+    assert run(*line) == 0
+    assert played.asked == [(line[0] if line else "matrix", values, given)]
 
 
-def test_every_option_reaches_mutants(played: Played) -> None:
-    assert run("mutants") == 0
-    words = ["--kernel", "6.*", "--case", "a", "--transcripts", "t", "--no-guests", "--results", "r", "--accel", "tcg"]
-    assert run("mutants", *words, "--jobs", "3", "--cold", "--matrix-file", "m.yaml") == 0
-    names = ("kernels", "cases", "transcripts", "guests", "results", "accel", "jobs", "cold")
-    assert [tuple(getattr(wanted, name) for name in names) for wanted in played.mutants] == [
-        ([], [], None, True, None, None, 2, False),
-        (["6.*"], ["a"], Path("t"), False, Path("r"), "tcg", 3, True),
-    ]
-    assert [wanted.project.matrix_file.name for wanted in played.mutants] == ["matrix.yaml", "m.yaml"]
+@pytest.mark.parametrize("line", [["matrix"], ["watch", "--case", "a"], ["mutants"]])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--accel", "xen"], '--accel takes auto, kvm, tcg; got "xen"'),
+        (["--jobs", "0"], '--jobs takes a number of at least 1; got "0"'),
+        (["--jobs=-1"], '--jobs takes a number of at least 1; got "-1"'),
+        (["--jobs", "two"], '--jobs takes a number of at least 1; got "two"'),
+        (["--suite", "tracin"], 'no suite is called "tracin"; did you mean "tracing"? (there are: tracing)'),
+    ],
+)
+def test_an_option_with_a_wrong_value_runs_nothing(
+    played: Played, capfd: pytest.CaptureFixture[str], line: list[str], wrong: list[str], message: str
+) -> None:
+    assert run(*line, *wrong) == EXIT_USAGE
+    assert (played.asked, capfd.readouterr().err) == ([], f"bpfmatrix: {message}\n")
+
+
+@pytest.mark.parametrize("rounds", ["0", "many", "1.5", "²"])
+def test_the_rounds_of_bench_are_a_number(played: Played, capfd: pytest.CaptureFixture[str], rounds: str) -> None:
+    assert run("bench", f"--rounds={rounds}") == EXIT_USAGE
+    assert capfd.readouterr().err == f'bpfmatrix: --rounds takes a number of at least 1; got "{rounds}"\n'
+    assert played.asked == []
+
+
+def test_every_option_has_a_help_text() -> None:
+    """Invoke forgets the texts once it has shown them, so a process of its own looks."""
+    code = (
+        "from invoke.collection import Collection\nfrom harness.cli import tasks\n"
+        "found = Collection.from_module(tasks).tasks\n"
+        "print([(name, each.name) for name in found for each in found[name].get_arguments() if not each.help])\n"
+        "print(len(found))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["[]", str(len(COMMANDS)), ""]
 
 
 def test_the_tables_here_have_every_command() -> None:
-    assert set(COMMANDS) | {"mutants"} == set(Collection.from_module(tasks).task_names)
+    assert set(COMMANDS) == set(Collection.from_module(tasks).task_names)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 42])
 @pytest.mark.parametrize(
-    "words", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"]]
+    "words", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"], ["mutants"]]
 )
 def test_what_a_command_ends_with_is_the_exit_code(played: Played, words: list[str], code: int) -> None:
     played.ends = code

@@ -17,6 +17,7 @@ from harness.facts.records import CaseRecord
 from harness.model.results import Verdict
 from harness.mutants.command import Wanted, assignments, chosen_records, mutants
 from harness.mutants.transcripts import Recorded
+from harness.run.options import Options
 from harness.scenario.from_yaml import compile_case
 from harness.supply.project import Project
 
@@ -59,4 +60,4 @@ def test_of_a_known_bug_with_differences_one_record_is_chosen() -> None:
 
 def test_without_guests_there_must_be_transcripts() -> None:
     with pytest.raises(UsageError, match="give --transcripts"):
-        mutants(Wanted(project=Project(matrix_file=ROOT / "matrix.yaml"), guests=False))
+        mutants(Wanted(options=Options(project=Project(matrix_file=ROOT / "matrix.yaml")), guests=False))

@@ -20,7 +20,7 @@ from harness.model.results import OutcomeKind, Verdict
 from harness.reports.writer import write
 from harness.run.again import going_on, judge_again, rules_of, with_current_rules
 from harness.run.matrix import run_matrix
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 

@@ -14,8 +14,9 @@ from unit_samples import compiled, written_case
 from harness.config.matrix import Matrix
 from harness.errors import CompileError, ConfigError, UsageError
 from harness.host.cache import Cache
+from harness.run.options import Options
 from harness.run.plan import Plan
-from harness.run.prepared import Options, Prepared, load_plan, max_cache_bytes
+from harness.run.prepared import Prepared, load_plan, max_cache_bytes
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
 from harness.supply.supplies import Built, Supplies

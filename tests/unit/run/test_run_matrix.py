@@ -46,8 +46,9 @@ from harness.run import prepared as prepared_run
 from harness.run import rows
 from harness.run.matrix import run_matrix
 from harness.run.one_kernel import facts_of
+from harness.run.options import Options
 from harness.run.plan import Plan
-from harness.run.prepared import Options, auto_jobs, load_plan
+from harness.run.prepared import auto_jobs, load_plan
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.programs import GuestPrograms

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from unit_samples import RELEASE, compiled, golden_lines, record_of, written_case, x86_image
+from unit_samples import RELEASE, ROOT, compiled, golden_lines, record_of, written_case, x86_image
 
 from harness.config.case import WrittenCase
 from harness.errors import (
@@ -52,7 +52,7 @@ from harness.run import rows
 from harness.run import watch as watching
 from harness.run.matrix import Finished
 from harness.run.one_kernel import facts_of
-from harness.run.prepared import Options
+from harness.run.options import Options
 from harness.run.watch import (
     KEPT_RUNS,
     MOST_FAULTS,
@@ -205,6 +205,16 @@ def test_what_the_chosen_cases_depend_on_is_looked_at(desk: Desk) -> None:
     assert seen(files, desk) == expected
     assert files.look().cases == {"a": desk.folder / "bpf/a"}
     assert sorted(Files(desk.project, patterns=["[ab]", "c"]).look().cases) == ["a", "b", "c"]
+
+
+def test_a_suite_is_looked_at_where_it_lies(desk: Desk) -> None:
+    project = Project(matrix_file=desk.project.matrix_file, suite="tracing")
+    found = Files(project, patterns=["xdp"]).look()
+    assert found.cases == {"xdp": ROOT / "bpf/xdp"}
+    assert {ROOT / "bpf/xdp/case.yaml", ROOT / "bpf/expectations.yaml", ROOT / "bpf/include/kernel.h"} <= set(
+        found.files
+    )
+    assert desk.folder / "bpf/include/event.h" not in found.files, "it is compiled without it"
 
 
 def test_sources_that_cases_share_are_looked_at_and_concern_all(desk: Desk) -> None:

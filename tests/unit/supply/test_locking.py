@@ -10,11 +10,13 @@ from unit_samples import package_file
 from harness.cli import commands
 from harness.config.matrix import DebianKernel
 from harness.errors import PackageGoneError
+from harness.run.options import Options
 from harness.supply.debian.pin import DebianPin, ImagePin
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.source import Resolution
 from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
+from harness.supply.project import Project
 
 MATRIX = """\
 cases: ["bpf/*"]
@@ -68,7 +70,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, *suites: str, passed_over: tuple[str,
 
 
 def lock(project: Path, *kernels: str) -> dict[str, str]:
-    commands.lock(matrix_file=project / "matrix.yaml", kernels=kernels)
+    commands.lock(Options(project=Project(matrix_file=project / "matrix.yaml"), kernels=kernels))
     return versions(project)
 
 

@@ -1,0 +1,159 @@
+"""The options that commands share: one table, the tasks that are made from it, and the value that they become.
+
+Nothing here loads what a command needs before it is called: `--list` and `--help` come this way, too.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from harness.host.start_up import leave
+
+if TYPE_CHECKING:
+    from harness.run.options import Options
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """End with the message and the exit code of an error that is meant for the user."""
+    from harness.errors import EXIT_HARNESS, BpfmatrixError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Exit("bpfmatrix: interrupted", code=EXIT_HARNESS) from None
+    except BpfmatrixError as error:
+        raise Exit(f"bpfmatrix: {error}", code=error.exit_code) from error
+
+
+def number(flag: str, text: str) -> int:
+    """Return the number that an option is given; raise UsageError where it is none of at least 1."""
+    from harness.errors import UsageError
+
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise UsageError(f'{flag} takes a number of at least 1; got "{text}"')
+    return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOption:
+    """An option that several commands have. `field` is what it is called in `Options` (or in its `Project`).
+
+    `default` says how it is given, too: a list's can be repeated, a bool's is a switch, a text's takes a value.
+    `value` makes the field's value from what is given; what is not given is not in `Options`.
+    """
+
+    field: str
+    help: str
+    default: str | bool | list[str] = ""
+    value: Callable[[Any], Any] = lambda given: given
+
+
+SHARED: Mapping[str, SharedOption] = {
+    "kernel": SharedOption(
+        field="kernels",
+        default=[],
+        help="Only kernels whose name matches this pattern: the host architecture's, or if none is, all (repeatable).",
+    ),
+    "arch": SharedOption(
+        field="arches",
+        default=[],
+        help="Only kernels of this architecture; all for every one (repeatable; default: the host's).",
+    ),
+    "case": SharedOption(field="cases", default=[], help="Only cases whose id matches this pattern (repeatable)."),
+    "suite": SharedOption(
+        field="suite", help="Take the cases of a suite that comes with bpfmatrix instead of the matrix's: tracing."
+    ),
+    "results": SharedOption(
+        field="results", value=Path, help="Folder for the results (default: results/ beside matrix.yaml)."
+    ),
+    "accel": SharedOption(field="accel", help="auto, kvm or tcg (default: as matrix.yaml says)."),
+    "jobs": SharedOption(
+        field="jobs",
+        value=functools.partial(number, "--jobs"),
+        help="How many guests run at once (default: as cores and memory allow).",
+    ),
+    "locked": SharedOption(field="locked", default=False, help="Take exactly the packages of matrix.lock, or fail."),
+    "cold": SharedOption(
+        field="cold",
+        default=False,
+        help="Boot every guest, instead of restoring those that were booted before from their snapshots.",
+    ),
+    "resume": SharedOption(
+        field="resume",
+        value=Path,
+        help="The folder of a run to go on with: what it has answers for, from the same inputs, is not run again.",
+    ),
+    "matrix_file": SharedOption(
+        field="matrix_file", default="matrix.yaml", value=Path, help="The matrix file (default: matrix.yaml)."
+    ),
+}
+"""The options that commands share, by their name: that of a parameter, `--matrix-file` on the command line."""
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Return what shared options ask for; raise UsageError where one has a value that it cannot have."""
+    from harness.run.options import Options
+    from harness.supply.project import Project
+
+    fields = {SHARED[name].field: SHARED[name].value(value) for name, value in given.items() if value}
+    project = Project(matrix_file=fields.pop("matrix_file"), suite=fields.pop("suite", None))
+    return Options(project=project, **fields)
+
+
+def takes(
+    *shared: str, help: Mapping[str, str] | None = None, default: bool = False
+) -> Callable[[Callable[..., int | None]], Task[Any]]:
+    """Make an Invoke task of what a command does: it takes the `shared` options, and its own parameters as options.
+
+    What it does is called with the `Options` that the shared ones make, if there are any, and with its own parameters
+    by name; one without a default must be given, and needs no name; one that is an int takes numbers of at least 1.
+    `help` is for its own, and for shared ones that say more here. The process ends with the code that it returns, or
+    with the message and the code of what it raises. `default` is for the task of a command line that names none.
+    """
+
+    def make(body: Callable[..., int | None]) -> Task[Any]:
+        own = [each for each in inspect.signature(body).parameters.values() if each.name != "options"]
+        numbers = {each.name for each in own if type(each.default) is int}
+
+        @functools.wraps(body)
+        def run(_context: Context, **given: Any) -> None:
+            with errors_shown():
+                chosen = {name: given.pop(name, SHARED[name].default) for name in shared}
+                for name in numbers & given.keys():
+                    given[name] = number(_flag(name), given[name])
+                code = body(*([options_of(chosen)] if shared else []), **given)
+            if code is not None:
+                leave(code)
+
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Invoke asks for
+            [
+                inspect.Parameter("_context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+                # Invoke would end with a traceback where text is given for an int.
+                *(each.replace(default=str(each.default)) if each.name in numbers else each for each in own),
+                *(
+                    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=SHARED[name].default)
+                    for name in shared
+                ),
+            ]
+        )
+        texts = {**{name: SHARED[name].help for name in shared}, **(help or {})}
+        repeatable = [name for name in shared if isinstance(SHARED[name].default, list)]
+        made: Task[Any] = task(default=default, iterable=repeatable, help=texts)(run)
+        return made
+
+    return make
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -12,7 +12,8 @@ from harness.host import start_up
 
 start_up.prepare()
 
-from harness.cli.options import errors_shown  # noqa: E402  (its bytecode is kept only from here on)
+from harness.cli import command_line  # noqa: E402  (its bytecode is kept only from here on)
+from harness.cli.options import errors_shown  # noqa: E402
 from harness.cli.tasks import (  # noqa: E402
     bench,
     cases,
@@ -44,6 +45,8 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent
+
+command_line.adopt()
 
 
 @task

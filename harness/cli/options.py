@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.tasks import Task, task
+from invoke.tasks import task
 
+from harness.cli.command_line import CommandTask
 from harness.host.start_up import leave
 
 if TYPE_CHECKING:
@@ -112,23 +114,29 @@ def options_of(given: Mapping[str, Any]) -> Options:
 
 
 def takes(
-    *shared: str, help: Mapping[str, str] | None = None, default: bool = False
-) -> Callable[[Callable[..., int | None]], Task[Any]]:
+    *shared: str, help: Mapping[str, str] | None = None, default: bool = False, plain: str = "", after: str = ""
+) -> Callable[[Callable[..., int | None]], CommandTask]:
     """Make an Invoke task of what a command does: it takes the `shared` options, and its own parameters as options.
 
     What it does is called with the `Options` that the shared ones make, if there are any, and with its own parameters
     by name; one without a default must be given, and needs no name; one that is an int takes numbers of at least 1.
     `help` is for its own, and for shared ones that say more here. The process ends with the code that it returns, or
     with the message and the code of what it raises. `default` is for the task of a command line that names none.
+
+    `plain` names the own parameter that is a list of all words that belong to no option; `after` the one that is a
+    list of the words after `--`.
     """
 
-    def make(body: Callable[..., int | None]) -> Task[Any]:
-        own = [each for each in inspect.signature(body).parameters.values() if each.name != "options"]
+    def make(body: Callable[..., int | None]) -> CommandTask:
+        own = [each for each in inspect.signature(body).parameters.values() if each.name not in ("options", after)]
+        own = [each.replace(default=[]) if each.name == plain else each for each in own]
         numbers = {each.name for each in own if type(each.default) is int}
 
         @functools.wraps(body)
-        def run(_context: Context, **given: Any) -> None:
+        def run(context: Context, **given: Any) -> None:
             with errors_shown():
+                if after:
+                    given[after] = shlex.split(context.remainder)
                 chosen = {name: given.pop(name, SHARED[name].default) for name in shared}
                 for name in numbers & given.keys():
                     given[name] = number(_flag(name), given[name])
@@ -138,7 +146,7 @@ def takes(
 
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Invoke asks for
             [
-                inspect.Parameter("_context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+                inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
                 # Invoke would end with a traceback where text is given for an int.
                 *(each.replace(default=str(each.default)) if each.name in numbers else each for each in own),
                 *(
@@ -148,8 +156,14 @@ def takes(
             ]
         )
         texts = {**{name: SHARED[name].help for name in shared}, **(help or {})}
-        repeatable = [name for name in shared if isinstance(SHARED[name].default, list)]
-        made: Task[Any] = task(default=default, iterable=repeatable, help=texts)(run)
+        made: CommandTask = task(
+            klass=CommandTask,
+            default=default,
+            positional=[each.name for each in own if each.default is inspect.Parameter.empty or each.name == plain],
+            iterable=[plain, *(name for name in shared if isinstance(SHARED[name].default, list))],
+            help=texts,
+        )(run)
+        made.after = after
         return made
 
     return make

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 from invoke.collection import Collection
-from invoke.program import Program
 from unit_samples import ROOT
 
 from harness.bench import command as bench_command
 from harness.cli import commands, tasks
+from harness.cli.command_line import CommandLine
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, BpfmatrixError, ConfigError, QemuError
 from harness.mutants import command as mutants_command
 from harness.run.options import Options
@@ -124,7 +124,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
 
 def run(*words: str) -> int:
     """Run the command line; return its exit code."""
-    program = Program(name="bpfmatrix", binary="bpfmatrix", namespace=Collection.from_module(tasks), version="1")
+    program = CommandLine(name="bpfmatrix", binary="bpfmatrix", namespace=Collection.from_module(tasks), version="1")
     try:
         program.run(["bpfmatrix", *words])
     except SystemExit as leaving:
@@ -218,7 +218,24 @@ def test_what_nobody_expects_keeps_its_traceback(played: Played) -> None:
     assert not issubclass(ZeroDivisionError, BpfmatrixError)
 
 
-@pytest.mark.parametrize("words", [["judge"], ["shell"], ["matrix", "--no-such-option"], ["no-such-command"]])
-def test_a_command_line_that_is_wrong_runs_nothing(played: Played, words: list[str]) -> None:
-    assert run(*words) != 0
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["judge"],
+        ["shell"],
+        ["matrix", "--no-such-option"],
+        ["matrix", "no-such-command"],
+        ["no-such-command"],
+        ["--help", "no-such-command"],
+        ["matrix", "--", "word"],
+        ["--", "word"],
+        ["matrix", "--case"],
+        ["--config"],
+    ],
+)
+def test_a_command_line_that_is_wrong_runs_nothing_and_is_wrong_usage(
+    played: Played, capfd: pytest.CaptureFixture[str], line: list[str]
+) -> None:
+    assert run(*line) == EXIT_USAGE
     assert played.asked == []
+    assert capfd.readouterr().err.startswith("bpfmatrix: ")

@@ -1,4 +1,4 @@
-"""What holds for all tests: those that boot guests leave none behind. Also makes `projects` importable."""
+"""What holds for all tests: those with guests come first and leave none behind. Also makes `projects` importable."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from projects import guests
 settings.register_profile("ordinary", deadline=None, max_examples=20)
 settings.register_profile("nightly", deadline=None, max_examples=300)
 settings.load_profile("ordinary")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests with guests first: those without are many and short, and keep all cores busy to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("vm") is None)
 
 
 @pytest.fixture

@@ -44,11 +44,12 @@ def lint(*, root: Path) -> int:
 
 
 def pytest_words(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]:
-    """Return the arguments of pytest.
+    """Return the arguments of pytest: a process for each core, but a few tests are over before the processes are there.
 
-    Without guests the unit tests run alone, and in parallel, one process for each core; a few tests are over before the
-    processes are there. Guests have the machine to themselves.
+    A module's tests with guests share what is dear, such as a run of the matrix: they stay in one process. Such modules
+    come first, one after the other (tests/conftest.py).
     """
+    spread = ["--dist", "loadfile", "--no-loadscope-reorder"] if vm else ["--dist", "worksteal"]
     marks = ([] if vm else ["not vm"]) + ([] if nightly else [f"not {NIGHTLY}"])
     return [
         *([] if vm else [UNIT_TESTS]),
@@ -57,7 +58,7 @@ def pytest_words(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]
         *(["-m", " and ".join(marks)] if marks else []),
         *(["--hypothesis-profile", NIGHTLY] if nightly else []),
         *(["-k", only] if only else []),
-        *(["-n", str(cores), "--dist", "worksteal"] if cores > 1 and not vm and not only else []),
+        *(["-n", str(cores), *spread] if cores > 1 and not only else []),
     ]
 
 

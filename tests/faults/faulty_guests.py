@@ -27,13 +27,16 @@ AGENT, STEPS = "guest_agent.py", "agent/steps.py"
 
 
 def prepare(name: str, written: Sequence[WrittenCase], *, folder: Path) -> tuple[GuestPlan, tuple[Case, ...]]:
-    """Return a plan for a kernel of the committed matrix, ready to boot, and the cases as its guests get them."""
+    """Return a plan for a kernel of the committed matrix, ready to boot, and the cases as its guests get them.
+
+    Its deadlines are far away, however busy the host is: a test of a deadline sets it.
+    """
     matrix = load_matrix(ROOT / "matrix.yaml")
     supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
     kernel = next(kernel for kernel in matrix.kernels if kernel.name == name)
     built = supplies.build_all(yaml_cases(written), ARCHITECTURES[kernel.arch])
     plan = supplies.guest(kernel, written, keys=make_keys(), folder=folder, objects=built.files)
-    return plan, tuple(built.cases[case.id] for case in written)
+    return with_deadlines(plan, boot=600.0, case=600.0), tuple(built.cases[case.id] for case in written)
 
 
 def with_deadlines(plan: GuestPlan, **seconds: float) -> GuestPlan:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faulty_guests import AGENT, SERVICE, faulty, prepare, with_deadlines, with_program
+from faulty_guests import AGENT, SERVICE, faulty, prepare, with_program
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
 from harness.config.case import load_case
@@ -155,7 +155,7 @@ def test_a_damaged_snapshot_is_found_and_removed_and_the_kernel_booted(
 ) -> None:
     (entry,) = entries(cache)
     harm(entry)
-    run, cells = run_on(with_deadlines(plan, boot=600.0, case=600.0), cases, cache)
+    run, cells = run_on(plan, cases, cache)
     assert_booted_instead(run, cells, words)
     assert "greeted" not in (plan.folder / "console.log").read_text(), "no guest runs with a wrong memory"
     assert entries(cache) == []
@@ -166,7 +166,7 @@ def test_a_killed_qemu_of_a_restored_guest_is_lost_and_its_signal_named(
 ) -> None:
     """The other cases get another guest, which is restored too."""
     cache = Cache(tmp_path / "cache")
-    plan = faulty(with_deadlines(plan, case=600.0), "time.sleep(3600)")
+    plan = faulty(plan, "time.sleep(3600)")
     snapshots_in(cache).obtain(plan)
     lines = plan.folder / "agent.jsonl"
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -198,7 +198,7 @@ def test_a_program_that_dies_before_the_snapshot_is_made_is_told_at_once(
     """The service before it stands by; the agent when it is loaded, which may be while it is still being pushed."""
     statement, doing = FIRST_IMPORT[program]
     cache = Cache(tmp_path / "cache")
-    plan = with_program(with_deadlines(plan, boot=600.0, case=600.0), program, old=statement, new="boom\n")
+    plan = with_program(plan, program, old=statement, new="boom\n")
     run, cells = run_on(plan, cases[:1], cache)
     first = cells["first"]
     assert (first.outcome.kind, first.verdict, first.start) == (OutcomeKind.LOST, Verdict.ERROR, Start.COLD)
@@ -218,7 +218,7 @@ def test_a_service_that_cannot_be_greeted_is_told_at_once(
     """While its snapshot is made, or only after: what is restored from it never comes up, and it goes."""
     cache = Cache(tmp_path / "cache")
     plan = with_program(
-        with_deadlines(plan, boot=600.0),
+        plan,
         SERVICE,
         old="        places.fill(json.loads(greeting(console, words)))\n",
         new=f"        line = greeting(console, words)\n        {boom}\n        places.fill(json.loads(line))\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,15 +81,22 @@ def test_which_tests_run(vm: bool, nightly: bool, marks: str | None) -> None:
     assert ("tests/unit" in words) == (not vm)
 
 
-@pytest.mark.parametrize(
-    ("vm", "only", "cores", "parallel"),
-    [(False, "", 2, True), (False, "", 1, False), (True, "", 2, False), (False, "cache", 2, False)],
-)
-def test_where_no_guest_needs_the_machine_tests_run_in_parallel(
-    vm: bool, only: str, cores: int, parallel: bool
-) -> None:
+@pytest.mark.parametrize("vm", [True, False])
+@pytest.mark.parametrize(("only", "cores", "parallel"), [("", 2, True), ("", 1, False), ("cache", 2, False)])
+def test_many_tests_run_in_parallel(vm: bool, only: str, cores: int, parallel: bool) -> None:
     words = checks.pytest_words(vm=vm, nightly=False, only=only, cores=cores)
-    assert ("-n" in words) == parallel
+    assert ("-n" in words) == ("--dist" in words) == parallel
+
+
+ORDERED = """\
+import pytest
+several = pytest.mark.parametrize("number", range(9))
+@several
+def test_unit(number): pass
+@pytest.mark.vm
+@several
+def test_guest(number): pass
+"""
 
 
 def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -109,6 +117,22 @@ def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProce
         timeout=120,
         check=False,
     )
+
+
+def test_the_tests_of_a_module_with_guests_run_in_one_process(tmp_path: Path) -> None:
+    done = run_tests(tmp_path, ORDERED, *checks.pytest_words(vm=True, nightly=False, only="", cores=2), "-vv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = set(re.findall(r"\[(gw\d)\].* PASSED (\w+)\.py", done.stdout))
+    assert sorted(module for _, module in found) == ["test_other", "test_this"], found
+
+
+@pytest.mark.parametrize("words", [["-n", "0"], ["-p", "no:xdist"]], ids=" ".join)
+def test_guests_come_first(words: list[str], tmp_path: Path) -> None:
+    done = run_tests(tmp_path, ORDERED, *words, "--verbose", "--strict-markers")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"(\w+)\.py::(\w+)\S* PASSED", done.stdout)
+    modules = ("test_other", "test_this")
+    assert list(dict.fromkeys(found)) == [(module, name) for name in ("test_guest", "test_unit") for module in modules]
 
 
 def test_who_forbids_bytecode_beside_the_sources_has_it_elsewhere(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from harness.agent.load_logs import BPF_LOG_STATS, LoadLogs
 from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from harness.agent.libbpf import Libbpf
 
-BPF_LOG_STATS = 4
-
 
 class BpfObject:
     """An opened object file and its programs."""
@@ -22,11 +21,12 @@ class BpfObject:
     def __init__(self, lib: Libbpf, path: str, only: list[str] | None = None) -> None:
         self._lib, self._path, self._only = lib, path, only
         self._prepared: list[Callable[[BpfObject], object]] = []
+        self._logs: LoadLogs | None = None
         self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
         self.programs = lib.programs(self.handle)
         for name, program in self.programs.items():
-            if only is not None and name not in only:
-                lib.call("bpf_program__set_autoload", program, False)
+            if only is not None:  # one that is named is loaded even where its section says `?`
+                lib.call("bpf_program__set_autoload", program, name in only)
         for program in self.programs.values():
             # With a buffer and log level 0, libbpf asks for the log only when a load has failed, and loads again
             # (bpf_object_load_prog()): so errno is that of a load with the log.
@@ -37,8 +37,23 @@ class BpfObject:
         act(self)
         self._prepared.append(act)
 
-    def load(self) -> None:
-        """Load all maps and programs; Refused names the program that was refused, with the verifier's log."""
+    def load(self, *, stats: bool = False) -> None:
+        """Load all maps and programs; Refused names the program that was refused, with the verifier's log.
+
+        With `stats` each program keeps what the verifier says of its work (`load_log`). Where such a load is refused,
+        or its small log is too small, that says nothing: the object is loaded again as it would be without.
+        """
+        if stats:
+            logs = LoadLogs(self._lib, self.programs.values())
+            try:
+                self._lib.call("bpf_object__load", self.handle)
+            except Refused:
+                self._lib.messages.clear()
+                self._lib.debug.clear()
+                self._become(self._again())
+            else:
+                self._logs = logs
+                return
         self._lib.log.clear()
         try:
             self._lib.call("bpf_object__load", self.handle)
@@ -51,12 +66,10 @@ class BpfObject:
     def _without_log(self, refusal: Refused) -> None:
         """Find out what a load is refused with whose log is longer than there is room for, which is ENOSPC by itself.
 
-        An object is loaded but once, so another of the same file is prepared in the same way. With BPF_LOG_STATS alone
-        the verifier writes no states, but still what is wrong (kernel/bpf/verifier.c, verbose()).
+        With BPF_LOG_STATS alone the verifier writes no states, but still what is wrong (kernel/bpf/verifier.c,
+        verbose()).
         """
-        again = BpfObject(self._lib, self._path, self._only)
-        for act in self._prepared:
-            act(again)
+        again = self._again()
         for program in again.programs.values():
             self._lib.call("bpf_program__set_log_level", program, BPF_LOG_STATS)
         self._lib.log.clear()
@@ -67,6 +80,20 @@ class BpfObject:
             refusal.log += (
                 f"\n[bpfmatrix: there was no room for all of the log; loaded without it:]\n{self._lib.log.text()}"
             )
+
+    def _again(self) -> BpfObject:
+        """Return another object of the same file, prepared in the same way: one is loaded but once."""
+        again = BpfObject(self._lib, self._path, self._only)
+        for act in self._prepared:
+            act(again)
+        return again
+
+    def _become(self, other: BpfObject) -> None:
+        self.handle, self.programs = other.handle, other.programs
+
+    def load_log(self, name: str) -> str:
+        """Return what the verifier said of a program that is loaded, "" where it was not asked for its statistics."""
+        return self._logs.text(self.program(name)) if self._logs else ""
 
     def program(self, name: str) -> int:
         """Return a program by name; Refused with ENOENT where there is none."""

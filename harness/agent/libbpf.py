@@ -88,6 +88,13 @@ class Libbpf:
             found[self._lib.bpf_program__name(program).decode()] = program
         return found
 
+    def maps(self, handle: int) -> list[int]:
+        """Return the maps of an object."""
+        found, each = [], None
+        while each := self._lib.bpf_object__next_map(handle, each):
+            found.append(each)
+        return found
+
     def found(self, name: str, *arguments: Any) -> Any:
         """Call a function that returns NULL where there is nothing; return its result or None, and say nothing."""
         messages, debug = list(self.messages), list(self.debug)

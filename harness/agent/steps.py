@@ -17,6 +17,8 @@ from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
 from harness.agent.infos import function_btf_id, info_of, program_info
 from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_EXT, LinkInfo, ProgInfo, bpf
 from harness.agent.links import BpfLink, FdLink
+from harness.agent.measuring import measured
+from harness.agent.openings import preparations
 from harness.agent.refusal import Refused, errno_name
 from harness.agent.triggers import TRIGGERS
 
@@ -102,7 +104,7 @@ class Case:
             asked |= {"program": name, "attached": self._attached[owner, name]}
             first = step["op"] in {"load", "attach"} and not asked["attached"]
             asked |= self._lib.asked_of_program(item.programs[name], refusal, loading=step["op"] == "load", first=first)
-        name = between(refusal.detail, "map '", "'")
+        name = between(refusal.detail, "map '", "'") or (step["map"] if step["op"] == "attach-map" else "")
         handle = self._lib.found("bpf_object__find_map_by_name", item.handle, name.encode()) if name else None
         if handle:
             asked |= {"map": name, **self._lib.asked_of_map(handle, refusal)}
@@ -113,13 +115,15 @@ class Case:
         return asked
 
     def do_open(self, step: dict[str, Any]) -> None:
-        """Open an object file."""
-        self._state.objects[step["object"]] = BpfObject(self._lib, step["path"], step.get("only"))
+        """Open an object file, and prepare it as the step says (harness/agent/openings.py)."""
+        item = self._state.objects[step["object"]] = BpfObject(self._lib, step["path"], step.get("only"))
+        for act in preparations(self._lib, step):
+            item.prepare(act)
 
     def do_load(self, step: dict[str, Any]) -> None:
         """Load an opened object, as a user without capabilities where the step says so."""
         with unprivileged() if step.get("unprivileged") else contextlib.nullcontext():
-            self._state.objects[step["object"]].load()
+            self._state.objects[step["object"]].load(stats=step.get("stats", False))
 
     def do_load_raw(self, step: dict[str, Any]) -> None:
         """Load a tracer by bpf(2) itself, for a type of the target's BTF that libbpf has not looked up."""
@@ -188,6 +192,16 @@ class Case:
             else:
                 self._state.links[name] = attach(self._state, program)
         self._attached[step["object"], step["program"]] += 1
+
+    def do_attach_map(self, step: dict[str, Any]) -> None:
+        """Attach a struct_ops map, all its programs at once; the link is known by `link`, else by the map's name."""
+        link = self._lib.pointer("bpf_map__attach_struct_ops", self._state.objects[step["object"]].map(step["map"]))
+        self._state.links[step.get("link", step["map"])] = BpfLink(self._lib, link)
+
+    def do_measure(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Report what is measured of a loaded program."""
+        log = self._state.objects[step["object"]].load_log(step["program"])
+        return {"measured": measured(self._lib, self._state.program_fd(step["object"], step["program"]), log)}
 
     def _link_create(self, program: int, step: dict[str, Any]) -> Link:
         target_fd = btf_id = 0

@@ -55,6 +55,11 @@ ORIGINS: tuple[OriginRow, ...] = (
         "bpf_object__create_maps(), fixup_log_missing_map_load(): without FEAT_GLOBAL_DATA no map for global data",
         when("load", log=r"BPF map '\.(ro)?data.*' is referenced but wasn't created"),
     ),
+    _row(
+        _ALONE,
+        "bpf_object__create_maps(), fixup_log_missing_map_load(): the map was left out of the load",
+        when("load", log=r"BPF map '.*' is referenced but wasn't created"),
+    ),
     _row(_KERNEL, "BPF_PROG_LOAD: there is a verifier's log", when("load load-raw", log=r"\S")),
     # --- an errno that user space has no name for
     _row(_KERNEL, "524, ENOTSUPP of include/linux/errno.h: libbpf returns ENOTSUP only", when(errnos="ENOTSUPP")),
@@ -181,9 +186,9 @@ ORIGINS: tuple[OriginRow, ...] = (
     ),
     _row(
         _ALONE,
-        "bpf_program__attach_...()",
+        "bpf_program__attach_...(), bpf_map__attach_struct_ops()",
         when(
-            "attach",
+            "attach attach-map",
             "EINVAL",
             r"can't attach (before loaded|BPF (program|map) without FD|non-struct_ops map)|ifindex cannot be zero"
             r"|supply none or both of target_fd|only BPF_PROG_TYPE_EXT can attach as freplace",
@@ -236,6 +241,11 @@ ORIGINS: tuple[OriginRow, ...] = (
         _KERNEL,
         "libbpf_netlink_recv(): libbpf's own refusals of these are EINVAL and EOPNOTSUPP",
         when("attach", "EPERM ENOENT EEXIST ENODEV ENOMEM EBUSY", api="bpf_tc_(hook_create|attach)"),
+    ),
+    _row(
+        _KERNEL,
+        "bpf_map__attach_struct_ops(): BPF_MAP_UPDATE_ELEM, BPF_LINK_CREATE",
+        when("attach-map", silent=True, api="bpf_map__attach_struct_ops"),
     ),
     _row(_KERNEL, "bpf_object_load_prog()", when("load", text=r"BPF program load failed: ")),
     _row(

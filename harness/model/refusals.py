@@ -60,7 +60,7 @@ CANDIDATES: tuple[Candidate, ...] = (
         "this kernel has no memory left for the program or its trampoline, or is built without a JIT",
         when("load load-raw attach", "ENOMEM"),
     ),
-    _may_be("a program of this kind is there already", when("attach", "EBUSY EEXIST")),
+    _may_be("a program of this kind is there already", when("attach attach-map", "EBUSY EEXIST")),
     _may_be(
         "this kernel, or the driver of the device, is built without this kind of attachment",
         when("attach", "EOPNOTSUPP ENOTSUPP", r"failed to attach"),

@@ -13,6 +13,20 @@ _CHECK = "kernel/bpf/verifier.c bpf_check_attach_target()"
 _TRACER = "tracing|ext|lsm"
 
 LOADING: tuple[Refusal, ...] = (
+    # --- open: what is asked of the object beside its opening
+    row(
+        "variable-mismatch",
+        when("open", "EINVAL", api="rodata"),
+        "harness/agent/openings.py set_variables()",
+        "The object has no such variable, or the value does not fit its type. Correct the name (a member is `a.b`, an "
+        "element `a[2]`) or the value.",
+    ),
+    row(
+        "name-absent",
+        when("open", "ENOENT", api=r"bpf_object__find_(program|map)_by_name"),
+        "libbpf bpf_object__find_program_by_name(), bpf_object__find_map_by_name()",
+        "The object has no program or map of this name: correct it.",
+    ),
     # --- load: the object and what it asks of this kernel
     row(
         "co-re-absent",
@@ -38,6 +52,12 @@ LOADING: tuple[Refusal, ...] = (
         "libbpf bpf_object__resolve_externs(), bpf_object__read_kconfig_file()",
         "This kernel's configuration has no such value, or is not there to be read (/boot/config-RELEASE, "
         "/proc/config.gz). Declare the extern __weak, and let 0 mean that it is not set.",
+    ),
+    row(
+        "map-left-out",
+        when(_LOAD, log=r"BPF map '(?!\.)\S+' is referenced but wasn't created"),
+        "libbpf bpf_object__create_maps(), fixup_log_missing_map_load()",
+        "The program uses a map that was left out of this load (bpf_map__set_autocreate()). Load it with that map.",
     ),
     row(
         "lsm-not-enabled",

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import collections
+import ctypes
 import errno
 from typing import Any
 
 from agent_samples import refusal
 
-from harness.agent.bpf_object import BPF_LOG_STATS, BpfObject
+from harness.agent.bpf_object import BpfObject
 from harness.agent.libbpf import Libbpf
+from harness.agent.load_logs import BPF_LOG_STATS
 from harness.agent.refusal import Refused
 from harness.agent.verifier_log import VerifierLog
 
@@ -68,3 +71,72 @@ def test_a_kernel_that_has_no_space_for_something_else_says_so() -> None:
     lib = LibbpfWithLog(size=1 << 16, logs={1: ""}, number=errno.ENOSPC)
     found = refusal(BpfObject(lib, "/x").load)
     assert (found.number, lib.handles) == (errno.ENOSPC, 1)
+
+
+class Counting(Libbpf):
+    """Plays libbpf and a verifier that writes its statistics into a program's log; `refused` has each load's errno."""
+
+    STATISTICS = b"processed 7 insns (limit 1000000) max_states_per_insn 0 total_states 2 peak_states 1 mark_read 1\n"
+
+    def __init__(self, *refused: int) -> None:
+        self.log, self.messages, self.debug = VerifierLog(1 << 16), [], collections.deque()
+        self.refused, self.handles = list(refused), 0
+        self.logs: dict[int, tuple[int, int]] = {}
+        self.levels: dict[int, int] = {}
+        self.autoload: dict[int, bool] = {}
+
+    def programs(self, handle: int) -> dict[str, int]:
+        return {"main": 10 * handle, "other": 10 * handle + 1}
+
+    def pointer(self, name: str, *arguments: Any) -> int:
+        self.handles += 1
+        return self.handles
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == "bpf_program__set_log_buf":
+            self.logs[arguments[0]] = arguments[1:]
+        if name == "bpf_program__set_log_level":
+            self.levels[arguments[0]] = arguments[1]
+        if name == "bpf_program__set_autoload":
+            self.autoload[arguments[0]] = arguments[1]
+        if name == "bpf_object__load":
+            number = self.refused.pop(0)
+            program = 10 * arguments[0]
+            text = self.STATISTICS if self.levels.get(program) == BPF_LOG_STATS else b"R1 all of its states"
+            ctypes.memmove(self.logs[program][0], text + b"\0", len(text) + 1)
+            if number:
+                self.messages.append("libbpf: failed")
+                raise Refused(number, "; ".join(self.messages))
+        return 3
+
+
+def test_each_program_keeps_what_the_verifier_says_of_its_work() -> None:
+    lib = Counting(0)
+    item = BpfObject(lib, "/x")
+    item.load(stats=True)
+    assert item.load_log("main") == lib.STATISTICS.decode()
+    assert item.load_log("other") == ""
+    assert lib.handles == 1
+    plain = Counting(0)
+    other = BpfObject(plain, "/x")
+    other.load()
+    assert (other.load_log("main"), plain.levels) == ("", {})
+
+
+def test_a_load_that_is_refused_with_its_statistics_is_done_again_without() -> None:
+    lib = Counting(errno.EACCES, errno.EACCES)
+    item = BpfObject(lib, "/x", ["main"])
+    found = refusal(lambda: item.load(stats=True))
+    assert (found.number, found.log) == (errno.EACCES, "R1 all of its states")
+    assert found.detail == "libbpf: failed", "what libbpf said of the second load alone"
+    assert item.programs == {"main": 20, "other": 21}
+    assert lib.autoload == {10: True, 11: False, 20: True, 21: False}
+
+
+def test_a_log_that_is_too_small_for_statistics_is_no_refusal() -> None:
+    lib = Counting(errno.ENOSPC, 0)
+    item = BpfObject(lib, "/x")
+    item.prepare(lambda each: lib.call("bpf_program__set_autoload", each.program("other"), False))
+    item.load(stats=True)
+    assert (item.handle, item.load_log("main")) == (2, "")
+    assert lib.autoload == {11: False, 21: False}

@@ -1,0 +1,55 @@
+"""Small logs of programs that load: what the verifier says of its own work (BPF_LOG_STATS)."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+
+TYPE_CHECKING = False  # `typing` takes a guest too long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.agent.libbpf import Libbpf
+
+BPF_LOG_STATS = 4
+ROOM = 16 * 1024
+
+
+class LoadLogs:
+    """A small log for each program of an object that is loaded for the verifier's statistics (since Linux 5.2).
+
+    Memory is taken as it is written to. The verifier's text ends in a zero.
+    """
+
+    def __init__(self, lib: Libbpf, programs: Iterable[int]) -> None:
+        handles = list(programs)
+        self._memory = mmap.mmap(-1, max(len(handles), 1) * ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._places = {handle: index * ROOM for index, handle in enumerate(handles)}
+        for handle, place in self._places.items():
+            lib.call("bpf_program__set_log_buf", handle, start + place, ROOM)
+            lib.call("bpf_program__set_log_level", handle, BPF_LOG_STATS)
+
+    def text(self, program: int) -> str:
+        """Return what the verifier said of a program; "" where it has no log here."""
+        place = self._places.get(program)
+        if place is None:
+            return ""
+        return self._memory[place : place + ROOM].partition(b"\0")[0].decode(errors="replace")
+
+
+def statistics(log: str) -> dict[str, int]:
+    """Return what the verifier's log says of its work, by the names of harness/model/measures.py.
+
+    The lines are those of print_verification_stats() (kernel/bpf/verifier.c): `processed N insns (limit M) ...
+    total_states N peak_states N ...`, and `stack depth N+N...` with a number for the program and for each function.
+    """
+    found: dict[str, int] = {}
+    for line in log.splitlines():
+        words = line.split()
+        if line.startswith("processed ") and "insns" in words[:3]:
+            named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
+            found |= {name: int(words[words.index(word) + 1]) for name, word in named.items() if word in words}
+        elif line.startswith("stack depth "):
+            found["stack"] = sum(int(each) for each in words[2].split("+"))
+    return found

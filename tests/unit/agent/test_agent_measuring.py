@@ -1,0 +1,65 @@
+"""What is measured of a loaded program."""
+
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.agent.kernel_abi import ProgInfo
+from harness.agent.libbpf import Libbpf
+from harness.agent.load_logs import statistics
+from harness.agent.measuring import measured
+from harness.model.measures import MEASURES
+
+LOGS = {
+    "verification time 29 usec\nstack depth 8+0+16\n"
+    "processed 127 insns (limit 1000000) max_states_per_insn 2 total_states 9 peak_states 8 mark_read 3\n": {
+        "verified-instructions": 127,
+        "total-states": 9,
+        "peak-states": 8,
+        "stack": 24,
+    },
+    "verification time 9 usec\nstack depth 64 max 64\nprocessed 3 insns (limit 1000000) max_states_per_insn 0 "
+    "total_states 0 peak_states 0 mark_read 0": {
+        "verified-instructions": 3,
+        "total-states": 0,
+        "peak-states": 0,
+        "stack": 64,
+    },
+    "processed 5 insns (limit 131072), stack depth 8": {"verified-instructions": 5},
+    "": {},
+    "R1 invalid mem access": {},
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_the_verifier_says_what_it_did(log: str) -> None:
+    assert statistics(log) == LOGS[log]
+    assert set(statistics(log)) <= set(MEASURES)
+
+
+class Informed(Libbpf):
+    """Plays a kernel that fills so much of bpf_prog_info."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def call(self, name: str, *arguments: Any) -> int:
+        info, size = arguments[1]._obj, arguments[2]._obj
+        info.verified_insns = 40 if self.size > ProgInfo.verified_insns.offset else 0
+        info.jited_prog_len, info.xlated_prog_len = 300, 200
+        size.value = self.size
+        return 0
+
+
+def test_the_kernels_own_count_of_instructions_is_taken_where_there_is_one() -> None:
+    log = "processed 41 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0"
+    later, earlier = (measured(Informed(size), 3, log) for size in (232, ProgInfo.verified_insns.offset))
+    assert later["verified-instructions"] == 40
+    assert earlier["verified-instructions"] == 41
+    assert (later["jited-bytes"], later["translated-bytes"]) == (300, 200)
+    assert set(later) <= set(MEASURES)
+    assert "verified-instructions" not in measured(Informed(ProgInfo.verified_insns.offset), 3, "")

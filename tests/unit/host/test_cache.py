@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,22 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from cache_samples import Making
 
-from harness.errors import EXIT_HARNESS, CacheError, FetchError, UsageError
+from harness.errors import EXIT_HARNESS, CacheError, FetchError
 from harness.host import cache as cache_module
 from harness.host.cache import (
-    ABANDONED_SECONDS,
     MANIFEST,
-    SPARSE_BLOCK,
     TAG,
     Cache,
     default_root,
-    digest,
-    sha256_file,
-    sha256_known,
-    sha256_sparse,
     verified,
 )
 
@@ -39,21 +31,6 @@ Maker = Callable[[Path], dict[str, Any]]
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
-
-
-class Making:
-    """A maker that counts how often it was asked."""
-
-    def __init__(self, **files: bytes) -> None:
-        self.files = files or {"file": b"data", "folder/file": b"more"}
-        self.times = 0
-
-    def __call__(self, folder: Path) -> dict[str, Any]:
-        self.times += 1
-        for name, data in self.files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
-        return {"made": self.times}
 
 
 def everything(cache: Cache) -> list[str]:
@@ -302,122 +279,6 @@ def test_an_error_within_a_lock_stays_what_it_is(cache: Cache) -> None:
         pass
 
 
-# --- bounded in size --------------------------------------------------------------------------------------------------
-
-SIZE = 200_000
-
-
-def filled(cache: Cache, *, ages: dict[str, float]) -> None:
-    """Make an entry of some 200 kB for each key, last used so many seconds ago."""
-    now = time.time()
-    for key, age in ages.items():
-        path = cache.entry("kernels", key, Making(file=os.urandom(SIZE))).path
-        os.utime(path, (now - age, now - age))
-
-
-def test_the_least_recently_used_go_first(cache: Cache) -> None:
-    filled(cache, ages={"newest": 10, "oldest": 1000, "middle": 100})
-    size = cache.size()
-    assert 3 * SIZE <= size < 4 * SIZE
-    assert cache.trim(max_bytes=size, keep_newer_than=time.time()) == []
-    assert cache.trim(max_bytes=size - 1, keep_newer_than=time.time()) == ["kernels/oldest"]
-    assert cache.trim(max_bytes=SIZE + SIZE // 2, keep_newer_than=time.time()) == ["kernels/middle"]
-    assert cache.peek("kernels", "newest") is not None
-    assert not (cache.root / "kernels/oldest").exists()
-    assert cache.size() < 2 * SIZE
-
-
-def test_a_use_makes_an_entry_the_newest(cache: Cache) -> None:
-    filled(cache, ages={"a": 1000, "b": 100})
-    cache.entry("kernels", "a", Making())
-    assert cache.trim(max_bytes=SIZE + SIZE // 2, keep_newer_than=time.time() + 10) == ["kernels/b"]
-
-
-def test_what_this_run_used_stays_though_it_is_too_much(cache: Cache) -> None:
-    filled(cache, ages={"used": 1, "old": 1000})
-    assert cache.trim(max_bytes=0, keep_newer_than=time.time() - 60) == ["kernels/old"]
-    assert cache.peek("kernels", "used") is not None
-
-
-def test_an_entry_that_another_process_removes_meanwhile_does_no_harm(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    filled(cache, ages={"a": 1000, "b": 100})
-    size = cache.size
-
-    def racing() -> int:  # called between the look at the entries and their removal
-        total = size()
-        for path in (cache.root / "kernels/a").iterdir():
-            path.unlink()
-        (cache.root / "kernels/a").rmdir()
-        return total
-
-    monkeypatch.setattr(cache, "size", racing)
-    assert "kernels/b" in cache.trim(max_bytes=0, keep_newer_than=time.time())
-
-
-def test_what_a_version_without_locks_left_is_removed_after_a_day(cache: Cache) -> None:
-    filled(cache, ages={"kept": 10})
-    now = time.time()
-    for name, age in ((".k.dead", ABANDONED_SECONDS + 60), (".k.busy", 60.0)):
-        path = cache.root / "kernels" / name
-        path.mkdir()
-        (path / "half").write_bytes(b"ha")
-        os.utime(path, (now - age, now - age))
-    assert cache.trim(max_bytes=10**9, keep_newer_than=now) == []
-    assert sorted(path.name for path in (cache.root / "kernels").iterdir()) == [".k.busy", "kept"]
-
-
-def test_an_entry_is_removed_at_once(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half an entry, without a manifest, would stay for ever: nobody could say when it was used."""
-    path = cache.entry("kernels", "k", Making()).path
-    seen: list[bool] = []
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: seen.append(path.exists()))
-    cache.remove(path)
-    assert seen == [False]
-
-
-def test_clear_removes_everything_and_says_how_much(cache: Cache) -> None:
-    assert cache.clear() == 0
-    assert not cache.root.exists()
-    filled(cache, ages={"a": 1, "b": 2})
-    assert cache.clear() >= 2 * SIZE
-    assert {path.name for path in cache.root.iterdir()} == {TAG, "users", "users.lock"}
-    assert cache.clear() < SIZE
-    filled(cache, ages={"a": 1})
-    assert cache.peek("kernels", "a") is not None
-
-
-def test_a_folder_that_is_no_cache_is_not_emptied(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    cache = Cache(tmp_path)
-    for _ in range(2):
-        with pytest.raises(UsageError, match=r"holds thesis\.tex, which no cache of bpfmatrix has"):
-            cache.clear()
-        filled(cache, ages={"a": 1})  # the user may have said so on purpose
-    assert (tmp_path / "thesis.tex").exists()
-    assert cache.peek("kernels", "a") is not None
-
-
-def test_a_cache_is_marked_for_backups_and_may_then_hold_anything(cache: Cache) -> None:
-    filled(cache, ages={"a": 1})
-    assert (cache.root / TAG).read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
-    (cache.root / "of-a-later-version").mkdir()
-    assert cache.clear() > SIZE
-    assert not (cache.root / "of-a-later-version").exists()
-
-
-@pytest.mark.parametrize("kinds", [("kernels", "locks"), ("objects",), ()])
-def test_a_cache_of_an_earlier_version_is_known(cache: Cache, kinds: tuple[str, ...]) -> None:
-    for kind in kinds:
-        (cache.root / kind).mkdir(parents=True)
-    filled(cache, ages={"a": 1})
-    assert (cache.root / TAG).exists()
-
-
-# --- small things -----------------------------------------------------------------------------------------------------
-
-
 def test_the_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPFMATRIX_CACHE", str(tmp_path / "mine"))
     assert Cache().root == default_root() == tmp_path / "mine"
@@ -434,140 +295,3 @@ def test_a_plain_folder_is_made_and_kept(cache: Cache) -> None:
     (folder / "lists").mkdir()
     assert cache.folder("apt", "trixie-amd64") == folder
     assert (folder / "lists").is_dir()
-
-
-JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
-)
-
-
-@given(JSON, JSON)
-def test_a_key_is_the_same_for_the_same_parts_and_differs_for_others(one: Any, other: Any) -> None:
-    assert digest(one) == digest(json.loads(json.dumps(one)))
-    assert len(digest(one)) == 24
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (digest(one) == digest(other)) == same
-    assert digest(one, other) != digest([one, other])
-
-
-def test_the_order_of_keys_does_not_matter_and_that_of_lists_does() -> None:
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    assert digest([1, 2]) != digest([2, 1])
-
-
-def test_the_hash_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"abc")
-    assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(FileNotFoundError):
-        sha256_file(tmp_path / "none")
-
-
-def sparse(path: Path, size: int, **parts: bytes) -> str:
-    """Write a file of holes with `parts` at the offsets that their names end with; return its hash."""
-    path.unlink(missing_ok=True)
-    with path.open("wb") as file:
-        file.truncate(size)
-        for name, data in parts.items():
-            file.seek(int(name[1:]))
-            file.write(data)
-    return sha256_sparse(path)
-
-
-def test_the_hash_of_a_sparse_file_does_not_depend_on_its_holes(tmp_path: Path) -> None:
-    size, path = 10 * SPARSE_BLOCK + 100, tmp_path / "f"
-    few = sparse(path, size, _70000=b"abc", _655300=b"end")
-    assert few == sparse(path, size, _0=bytes(65536), _70000=b"abc" + bytes(200000), _655300=b"end")
-    path.write_bytes(path.read_bytes())
-    assert sha256_sparse(path) == few, "without any holes"
-
-
-def test_the_hash_of_a_sparse_file_changes_with_every_byte_and_with_its_size(tmp_path: Path) -> None:
-    size, path = 10 * SPARSE_BLOCK + 100, tmp_path / "f"
-    variants = [
-        sparse(path, size),
-        sparse(path, size + 1),
-        sparse(path, 0),
-        sparse(path, size, _0=b"a"),
-        sparse(path, size, _1=b"a"),
-        sparse(path, size, _65536=b"a"),
-        sparse(path, size, _131072=b"a"),
-        sparse(path, size, _65536=b"a", _131072=b"a"),
-        sparse(path, size, _655459=b"a"),
-        sparse(path, size, _655458=b"a"),
-    ]
-    assert len(set(variants)) == len(variants)
-    with pytest.raises(FileNotFoundError):
-        sha256_sparse(tmp_path / "none")
-
-
-@given(st.lists(st.tuples(st.integers(0, 400_000), st.binary(min_size=1, max_size=9)), max_size=6))
-def test_the_hash_of_a_sparse_file_is_that_of_its_bytes(parts: list[tuple[int, bytes]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        holes, plain = Path(folder) / "holes", Path(folder) / "plain"
-        data = bytearray(420_000)
-        with holes.open("wb") as file:
-            file.truncate(len(data))
-            for offset, part in parts:
-                file.seek(offset)
-                file.write(part)
-                data[offset : offset + len(part)] = part
-        plain.write_bytes(data)
-        assert sha256_sparse(holes) == sha256_sparse(plain)
-        changed = bytearray(data)
-        changed[len(data) // 2] ^= 1
-        plain.write_bytes(changed)
-        assert sha256_sparse(holes) != sha256_sparse(plain)
-
-
-def test_a_known_hash_holds_until_the_file_is_touched(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
-
-    def counted(path: Path) -> str:
-        read.append(path)
-        return sha256_file(path)
-
-    monkeypatch.setattr(cache_module, "sha256_file", counted)
-
-    def make(folder: Path) -> dict[str, Any]:
-        (folder / "file").write_bytes(b"bytes")
-        return {}
-
-    path = cache.entry("kind", "key", make).path / "file"
-    cache.entry("kind", "key", make)
-    read.clear()
-    assert sha256_known(path) == sha256_file(path)
-    assert read == []  # since it was verified
-    cache.entry("kind", "key", make)
-    assert read == [path]  # a use looks at the bytes every time
-
-    path.write_bytes(b"other")
-    assert sha256_known(path) == sha256_file(path)
-    at = path.stat()
-    time.sleep(0.05)  # the kernel stamps files by its coarse clock
-    path.write_bytes(b"third")
-    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))  # the time of the change itself cannot be set
-    assert sha256_known(path) == sha256_file(path)
-    path.unlink()
-    with pytest.raises(FileNotFoundError):
-        sha256_known(path)
-
-
-def test_what_another_run_may_be_using_stays(cache: Cache) -> None:
-    entries = {age: cache.entry("kernels", f"age-{age}", lambda _folder: {}) for age in (10, 7200)}
-    other = Cache(cache.root)
-    other.folder("apt", "x")
-    (file,) = {*(cache.root / "users").iterdir()} - {cache.users.own}
-    os.utime(file, (time.time() - 3600,) * 2)
-    for age, entry in entries.items():
-        os.utime(entry.path, (time.time() - age,) * 2)
-    cache.keep_within(0, keep_newer_than=time.time())
-    assert entries[10].path.exists()
-    assert not entries[7200].path.exists()
-    del other
-    cache.grown = False
-    cache.keep_within(0, keep_newer_than=time.time())
-    assert entries[10].path.exists(), "nothing was put in, and the limit is the same: nobody looks"
-    cache.keep_within(1, keep_newer_than=time.time())
-    assert not entries[10].path.exists(), "another limit holds at once"

@@ -4,9 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from unit_samples import STEPS, sample_case, steps_case
 
-from harness.config.rules import Rule
 from harness.judge.signature import describe, signature_differences
 from harness.judge.verdict import judge
 from harness.model.results import (
@@ -20,8 +18,6 @@ from harness.model.results import (
     Stage,
     Verdict,
 )
-from harness.scenario.case import Case, step_names
-from harness.scenario.signatures import signature_problems
 
 D, K = DifferenceKind, OutcomeKind
 
@@ -35,7 +31,11 @@ def wanted(kind: DifferenceKind, step: str = "observe", **more: Any) -> Expected
 
 
 WARNING = "WARNING: kernel/bpf/syscall.c:3506 at bpf_tracing_link_release+0x3c/0x40, CPU#0: python3/182\nCall Trace:"
+
+
 EVENTS = ({"kind": "fentry", "retval": None, "value": None}, {"kind": "fexit", "retval": 0, "value": None})
+
+
 MISBEHAVES = Outcome(
     kind=K.MISBEHAVES,
     reason="it does",
@@ -50,6 +50,8 @@ MISBEHAVES = Outcome(
         found(D.ACCEPTED, "tail-call target"),
     ),
 )
+
+
 KNOWN = Expectation(
     outcome=K.MISBEHAVES,
     reason="a known bug",
@@ -64,6 +66,8 @@ KNOWN = Expectation(
         wanted(D.ACCEPTED, "tail-call target"),
     ),
 )
+
+
 CRASHED = Outcome(
     kind=K.CRASHED,
     reason="it died",
@@ -71,6 +75,8 @@ CRASHED = Outcome(
     step="trigger run #4",
     crash="BUG: TASK stack guard page was hit at 0 (stack is 0..1)\nRIP: 0010:bpf_prog_1_replacement+0x13/0xe4",
 )
+
+
 DIES = Expectation(
     outcome=K.CRASHED,
     reason="a known bug",
@@ -96,7 +102,11 @@ def also(*more: Difference) -> Outcome:
 
 
 SILENT = found(D.EVENTS, of="trace", seen=())
+
+
 OTHER_BUG = "BUG: KASAN: slab-use-after-free in f\nCall Trace:"
+
+
 RED: list[tuple[str, Outcome, Expectation, str]] = [
     ("another stage", replace(MISBEHAVES, stage=Stage.LOAD_TRACER), KNOWN, "at stage load-tracer"),
     ("another splat", replace(MISBEHAVES, counted_splats=(OTHER_BUG,)), KNOWN, "KASAN"),
@@ -191,49 +201,3 @@ def test_a_refusal_after_something_else_went_wrong_is_no_expected_refusal() -> N
 )
 def test_a_signature_in_a_report(expected: ExpectedDifference, text: str) -> None:
     assert describe(expected) == text
-
-
-# --- the names of steps -----------------------------------------------------------------------------------------------
-
-
-def names(case: Case) -> list[str]:
-    return step_names(case.steps)
-
-
-def test_steps_are_named_by_what_they_do_and_looks_by_their_phase() -> None:
-    usual = names(sample_case())
-    assert usual[:4] == ["open target", "open tracer", "load target", "listen events"]
-    assert [name for name in usual if name.startswith("trigger")] == ["trigger tcp-connect", "trigger tcp-connect #2"]
-    assert [name for name in usual if name in ("observe", "control")] == ["observe", "control"]
-    spelled = names(steps_case())
-    assert {"look-1", "info fexit", "attach again", "trigger run"} <= set(spelled)
-
-
-def test_step_names_are_unique_but_for_looks() -> None:
-    spelled = names(steps_case(*STEPS[:2], *[STEPS[4], STEPS[6]] * 3, *STEPS[2:]))
-    steps = [name for name in spelled if not name.startswith("look")]
-    assert len(steps) == len(set(steps))
-    assert {"trigger run #3", "info fexit #4"} <= set(steps)
-
-
-def rule(**keys: Any) -> Rule:
-    return Rule.model_validate({"reason": "r", "source": "s", **keys})
-
-
-def test_a_signature_names_steps_that_the_case_has() -> None:
-    bug = {"outcome": "misbehaves", "stage": "observe"}
-    good = rule(
-        **bug, differences=[{"step": "observe", "client": []}, {"step": "attach fexit_tcp_connect", "refused": "EBUSY"}]
-    )
-    assert list(signature_problems(sample_case(expect=[good]))) == []
-    typo = rule(**bug, differences=[{"step": "atach fexit_tcp_connect", "refused": "EBUSY"}])
-    (problem,) = signature_problems(sample_case(expect=[typo]))
-    assert '"atach fexit_tcp_connect"' in problem
-    assert "attach fexit_tcp_connect" in problem.split("its steps")[0], "did you mean"
-
-
-def test_a_case_that_may_kill_its_kernel_is_isolated() -> None:
-    dies = rule(outcome="crashed", stage="trigger", step="trigger tcp-connect", panic="BUG: ")
-    (problem,) = signature_problems(sample_case(expect=[dies]))
-    assert "isolated: true" in problem
-    assert list(signature_problems(sample_case(expect=[dies], isolated=True))) == []

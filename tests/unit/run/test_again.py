@@ -1,4 +1,4 @@
-"""A run once more: judged again from its journal, and gone on with. Guests are played (see test_run_matrix.py)."""
+"""A run once more: judged again from its journal, and gone on with. Guests are played (see played_world.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_run_matrix import KERNELS, World, cells, good, world  # noqa: F401  (a fixture)
+from played_world import KERNELS, World, cells, good, make_world
 from unit_samples import sample_case
 
 from harness.errors import JournalError, UsageError
@@ -27,12 +27,17 @@ from harness.supply.guest_plan import GuestPlan
 REPORTS = ("report.json", "junit.xml", "report.md", "report.html")
 
 
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return make_world(tmp_path, monkeypatch)
+
+
 def texts(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in REPORTS}
 
 
 @pytest.fixture
-def supplied(world: World) -> World:  # noqa: F811
+def supplied(world: World) -> World:
     """What a guest is made of is there to be hashed."""
     (world.folder / "base.cpio").write_bytes(b"base")
     return world
@@ -47,7 +52,7 @@ def test_a_run_that_is_judged_again_has_the_same_reports_byte_for_byte(supplied:
     assert texts(folder) == before
 
 
-def edited(world: World, change: Callable[[dict[str, Any]], object]) -> None:  # noqa: F811
+def edited(world: World, change: Callable[[dict[str, Any]], object]) -> None:
     path = world.folder / "bpf/case/case.yaml"
     case = json.loads(path.read_text())
     change(case)
@@ -92,7 +97,7 @@ def test_which_rules_judge_a_case() -> None:
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
-def resumed(world: World, folder: Path, **options: Any) -> tuple[Any, Path]:  # noqa: F811
+def resumed(world: World, folder: Path, **options: Any) -> tuple[Any, Path]:
     world.run.clear()
     return world.start(resume=folder, **options)
 
@@ -137,20 +142,20 @@ def test_a_run_that_went_on_can_be_gone_on_with(supplied: World) -> None:
     }
 
 
-def object_of(world: World) -> None:  # noqa: F811
+def object_of(world: World) -> None:
     (world.folder / "base.cpio").write_bytes(b"another base")
 
 
-def kernel_of(world: World) -> None:  # noqa: F811
+def kernel_of(world: World) -> None:
     image = world.folder / "vmlinuz"
     image.write_bytes(image.read_bytes() + b"\0")
 
 
-def steps_of(world: World) -> None:  # noqa: F811
+def steps_of(world: World) -> None:
     edited(world, lambda case: case.pop("control"))
 
 
-def rules_alone(world: World) -> None:  # noqa: F811
+def rules_alone(world: World) -> None:
     edited(world, expect("refused"))
 
 

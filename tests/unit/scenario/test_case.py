@@ -7,13 +7,13 @@ import json
 
 import pytest
 from pydantic import TypeAdapter
-from unit_samples import ROOT, sample_case, steps_case
+from unit_samples import ROOT, STEPS, sample_case, steps_case
 
 from harness.config.case import load_cases
 from harness.config.matrix import load_matrix
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import DifferenceKind, Expectation, ExpectedDifference, OutcomeKind
-from harness.scenario.case import Case
+from harness.scenario.case import Case, step_names
 from harness.scenario.from_yaml import compile_case
 
 ADAPTER = TypeAdapter(Case)
@@ -70,3 +70,23 @@ def test_a_case_says_nothing_of_where_it_was_written() -> None:
     text = ADAPTER.dump_json(compile_case(WRITTEN[0])).decode()
     assert str(ROOT) not in text
     assert json.loads(text)["id"] == WRITTEN[0].id
+
+
+def names(case: Case) -> list[str]:
+    return step_names(case.steps)
+
+
+def test_steps_are_named_by_what_they_do_and_looks_by_their_phase() -> None:
+    usual = names(sample_case())
+    assert usual[:4] == ["open target", "open tracer", "load target", "listen events"]
+    assert [name for name in usual if name.startswith("trigger")] == ["trigger tcp-connect", "trigger tcp-connect #2"]
+    assert [name for name in usual if name in ("observe", "control")] == ["observe", "control"]
+    spelled = names(steps_case())
+    assert {"look-1", "info fexit", "attach again", "trigger run"} <= set(spelled)
+
+
+def test_step_names_are_unique_but_for_looks() -> None:
+    spelled = names(steps_case(*STEPS[:2], *[STEPS[4], STEPS[6]] * 3, *STEPS[2:]))
+    steps = [name for name in spelled if not name.startswith("look")]
+    assert len(steps) == len(set(steps))
+    assert {"trigger run #3", "info fexit #4"} <= set(steps)

@@ -128,43 +128,6 @@ def test_several_tail_calls_keep_their_slots() -> None:
     assert found == [(7, "a"), (0, "b")]
 
 
-@pytest.mark.parametrize(("own", "wanted"), [(None, 30.0), (5.5, 5.5)])
-def test_the_deadline_is_the_cases_own_or_the_matrixs(own: float | None, wanted: float) -> None:
-    job = job_of([(sample_case(deadline=own), PATHS)], deadline=30.0)
-    assert job["cases"][0]["deadline"] == wanted
-
-
-def test_sysctls_go_along() -> None:
-    job = job_of([(sample_case(sysctls={"net.core.bpf_jit_enable": 0}), PATHS)], deadline=1)
-    assert job["cases"][0]["sysctls"] == {"net.core.bpf_jit_enable": 0}
-    assert job_of([], deadline=1) == {"cases": []}
-
-
-def test_what_the_configuration_must_say_goes_along_as_lists() -> None:
-    kconfig = {"CONFIG_BPF_LSM": "y", "CONFIG_HZ": 250, "CONFIG_VETH": ["y", "m"]}
-    job = job_of([(sample_case(kconfig=kconfig), PATHS)], deadline=1)
-    assert job["cases"][0]["kconfig"] == {
-        "CONFIG_BPF_LSM": ["y"],
-        "CONFIG_HZ": [250],
-        "CONFIG_VETH": ["y", "m"],
-    }
-
-
-def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() -> None:
-    modules = {"veth": {"files": ["/m/veth.ko"], "built_in": False}, "tls": {"files": [], "built_in": True}}
-    job = job_of([(sample_case(modules=["veth", "tls", "vehth"]), PATHS)], deadline=1, modules=modules)
-    assert job["cases"][0]["modules"] == [
-        {"name": "veth", "files": ["/m/veth.ko"], "built_in": False},
-        {"name": "tls", "files": [], "built_in": True},
-        {"name": "vehth", "files": [], "built_in": False},
-    ]
-
-
-def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
-    with pytest.raises(KeyError):
-        job_of([(sample_case(), {})], deadline=1)
-
-
 # --- steps that a case spells out -------------------------------------------------------------------------------------
 
 OBJECTS = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
@@ -341,6 +304,8 @@ def test_the_agent_is_told_of_whose_info_a_field_is_asked_for() -> None:
 # --- the trace is shared unasked --------------------------------------------------------------------------------------
 
 PAIR = ("trace", "trace_cursor")
+
+
 BOTH = {"target": PAIR, "tracer": PAIR}
 
 
@@ -351,6 +316,8 @@ def shares(written: WrittenCase, carriers: Carriers) -> list[tuple[str, ...]]:
 
 
 TRACE_SHARED = [("tracer", name, "target", name) for name in PAIR]
+
+
 LOADS: list[dict[str, Any]] = [{"do": "load", "object": "target"}, {"do": "load", "object": "tracer"}]
 
 

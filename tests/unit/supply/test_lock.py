@@ -22,7 +22,11 @@ KERNEL = DebianPin(
     packages=(package_file("linux-image-6.16.12"), package_file("linux-base-6.16.12")),
     missing=("linux-modules-6.16.12",),
 )
+
+
 IMAGE = ImagePin(suites=("trixie", "trixie-security"), names=("libbpf1",), packages=(package_file("libbpf1"),))
+
+
 LOCK = Lock(
     kernels={"b": KernelPin("debian", KERNEL), "a": KernelPin("debian", replace(KERNEL, wanted_version="1"))},
     images={"amd64": IMAGE},
@@ -36,9 +40,13 @@ def test_a_lock_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+
+
 FILES = st.builds(
     PackageFile, name=WORDS, version=WORDS, archive=WORDS, file=WORDS, sha256=WORDS, size=st.integers(min_value=0)
 )
+
+
 KERNELS = st.builds(
     DebianPin,
     suite=WORDS,
@@ -141,33 +149,6 @@ def test_an_interrupted_write_leaves_the_old_lock(tmp_path: Path, monkeypatch: p
         write_lock(path, Lock())
     assert [each.name for each in tmp_path.iterdir()] == ["matrix.lock"]
     assert read_lock(path) == LOCK
-
-
-@pytest.mark.parametrize(
-    ("changes", "answers"),
-    [
-        ({}, True),
-        ({"suite": "trixie"}, False),
-        ({"package": "linux-image-cloud-amd64"}, False),
-        ({"version": "6.16.12-1~bpo13+1"}, False),
-        ({"architecture": "arm64"}, False),
-    ],
-)
-def test_an_entry_answers_the_request_that_it_was_made_for(changes: dict[str, str], answers: bool) -> None:
-    asked: dict[str, str | None] = {
-        "suite": "trixie-backports",
-        "package": "linux-image-6.16.*-cloud-amd64",
-        "version": None,
-        "architecture": "amd64",
-    }
-    asked.update(changes)
-    said = KERNEL.answers(
-        suite=str(asked["suite"]),
-        package=str(asked["package"]),
-        version=asked["version"],
-        architecture=str(asked["architecture"]),
-    )
-    assert said == answers
 
 
 def test_the_committed_lock_names_files_and_hashes_but_no_hosts() -> None:

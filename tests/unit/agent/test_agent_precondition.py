@@ -1,0 +1,29 @@
+"""The end of a case that cannot begin."""
+
+from __future__ import annotations
+
+import errno
+
+from harness.agent.precondition import unmet
+
+
+def test_it_is_complete_and_says_what_is_not_there() -> None:
+    error = OSError(errno.ENOENT, "No such file or directory")
+    assert unmet("sysctl", "net.core.x", value=1, error=error, missing=True, found="0") == {
+        "complete": True,
+        "signal": None,
+        "timed_out": False,
+        "precondition": {
+            "cause": "sysctl",
+            "name": "net.core.x",
+            "value": 1,
+            "errno_name": "ENOENT",
+            "missing": True,
+            "found": "0",
+        },
+    }
+
+
+def test_an_error_without_a_number_has_no_name() -> None:
+    found = unmet("kconfig", "CONFIG_X", value=["y"], error=OSError("no"), missing=False)["precondition"]
+    assert (found["errno_name"], found["missing"]) == ("E?0", False)

@@ -27,6 +27,7 @@ NOT_BEFORE_GUESTS = {
     "charset_normalizer": "python-debian loads it",
     "apt_pkg": "python-debian would load it",
     "harness.cli.doctor": "another command",
+    "harness.run.changes": "another command",
     "harness.run.watch": "another command",
     "harness.screen.watch": "another command",
     "harness.bench": "another command",

@@ -165,7 +165,13 @@ DEAD = {
 }
 
 
-@pytest.mark.parametrize("when", DEAD)
+AT_NIGHT = ("when it is about to take the job", "when it loads the agent")
+"""The deaths of DEAD that are just after, or before, another one."""
+
+
+@pytest.mark.parametrize(
+    "when", [pytest.param(when, marks=[pytest.mark.nightly] if when in AT_NIGHT else []) for when in DEAD]
+)
 def test_a_service_that_dies_is_told_at_once(when: str, plan: GuestPlan, cases: Sequence[Case]) -> None:
     old, new = DEAD[when]
     plan = with_program(plan, SERVICE, old=old, new=new)

@@ -10,7 +10,7 @@ from projects import KERNEL, run
 
 from harness.bench.document import RATIOS
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.nightly]
 
 LEFT_OUT = {"jobs2_over_ideal"}
 OPTIONAL = {"virtme_ng_over_cold", "virtme_ng_over_warm"}

@@ -34,7 +34,7 @@ from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 
 X86 = ARCHITECTURES["x86_64"]
-KERNELS = ["6.1-x86_64", "6.12-x86_64"]
+KERNEL, ALL_CASES_OF = "6.1-x86_64", "6.12-x86_64"
 WORKS, REFUSED = "kprobe-fentry-fexit", "refuse-missing-function"
 VERDICTS = {WORKS: Verdict.PASS, REFUSED: Verdict.XFAIL}
 CASES = [*VERDICTS]
@@ -157,7 +157,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, user: Cache) -> Iterator[Runs
         host = played(tmp_path_factory.mktemp("kvm"), user, patch, seconds=60)
         codes, started = {}, {}
         for name, wanted, cold in (("first", "kvm", False), ("warm", "auto", False), ("cold", "kvm", True)):
-            codes[name] = host.matrix(name, wanted=wanted, kernels=KERNELS, cases=CASES, cold=cold)
+            codes[name] = host.matrix(name, wanted=wanted, kernels=[KERNEL], cases=CASES, cold=cold)
             started[name] = host.started()
         yield Runs(host, codes, started)
 
@@ -169,7 +169,7 @@ RUNS = pytest.mark.parametrize("name", ["first", "warm", "cold"])
 def test_every_cell_is_as_expected_under_kvm(runs: Runs, name: str) -> None:
     report = runs.host.report(name)
     assert {(cell.kernel, cell.case): cell.verdict for cell in report.cells} == {
-        (kernel, case): VERDICTS[case] for kernel in KERNELS for case in CASES
+        (KERNEL, case): VERDICTS[case] for case in CASES
     }
     assert {cell.start for cell in report.cells} == {Start.COLD if name == "cold" else Start.WARM}
     assert (runs.codes[name], report.run.exit_code) == (EXIT_OK, EXIT_OK)
@@ -179,16 +179,16 @@ def test_every_cell_is_as_expected_under_kvm(runs: Runs, name: str) -> None:
 def test_the_report_says_that_it_was_kvm_and_how_that_was_found_out(runs: Runs, name: str) -> None:
     report = runs.host.report(name)
     assert (report.run.accel, report.run.accel_reason) == ("kvm", PROVEN)
-    assert [kernel.accel for kernel in report.kernels] == ["kvm", "kvm"]
+    assert [kernel.accel for kernel in report.kernels] == ["kvm"]
     assert [problem for kernel in report.kernels for problem in kernel.problems] == []
     assert report.run.notices == ()
 
 
 def test_kvm_is_probed_once_and_has_the_hosts_processor_in_every_guest(runs: Runs) -> None:
     booted, restored = ("kvm", "host", "booted"), ("kvm", "host", "restored")
-    assert sorted(runs.started["first"]) == sorted([booted] * (1 + 2) + [restored] * 2), "a probe, and two snapshots"
-    assert runs.started["warm"] == [restored] * 2
-    assert runs.started["cold"] == [booted] * 2
+    assert runs.started["first"] == [booted, booted, restored], "a probe, and a snapshot"
+    assert runs.started["warm"] == [restored]
+    assert runs.started["cold"] == [booted]
     assert len(list((runs.host.cache / "accel/x86_64").iterdir())) == 1
 
 
@@ -196,7 +196,7 @@ def plan_for(host: Host, *, wanted: str) -> GuestPlan:
     project = Project(matrix_file=ROOT / "matrix.yaml")
     matrix = load_matrix(project.matrix_file)
     supplies = Supplies(project, matrix, cache=Cache())
-    kernel = next(kernel for kernel in matrix.kernels if kernel.name == KERNELS[0])
+    kernel = next(kernel for kernel in matrix.kernels if kernel.name == KERNEL)
     return supplies.guest(kernel, (), keys=make_keys(), folder=host.folder / "plan", accel=wanted)
 
 
@@ -215,7 +215,7 @@ def test_a_kvm_that_never_lets_a_guest_say_a_byte_ends_in_tcg_or_in_an_error(
     tmp_path: Path, user: Cache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = played(tmp_path, user, monkeypatch, "-S", seconds=0.5)  # -S: the processor is never started
-    kernels, cases = KERNELS[:1], [WORKS]
+    kernels, cases = [KERNEL], [WORKS]
     assert host.matrix("auto", wanted="auto", kernels=kernels, cases=cases, cold=True) == EXIT_OK
     assert host.started() == [("kvm", "host", "booted"), ("tcg", X86.tcg_cpu, "booted")]
     report = host.report("auto")
@@ -239,7 +239,7 @@ def test_every_case_of_a_kernel_is_as_expected_under_kvm_cold_and_warm(
 ) -> None:
     host = played(tmp_path, user, monkeypatch, seconds=60)
     for name, cold in (("cold", True), ("first", False), ("warm", False)):
-        assert host.matrix(name, wanted="kvm", kernels=KERNELS[1:], cases=[], cold=cold) == EXIT_OK
+        assert host.matrix(name, wanted="kvm", kernels=[ALL_CASES_OF], cases=[], cold=cold) == EXIT_OK
         report = host.report(name)
         assert report.run.accel == "kvm"
         assert {cell.start for cell in report.cells} == {Start.COLD if cold else Start.WARM}

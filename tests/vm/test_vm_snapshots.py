@@ -175,7 +175,7 @@ def asked(connection: Any, command: str, folder: Path) -> list[str]:
 ENTROPY = "head -c 32 /dev/urandom | sha256sum"
 
 
-@pytest.mark.parametrize("name", [KERNEL, SERIAL])
+@pytest.mark.parametrize("name", [KERNEL, pytest.param(SERIAL, marks=pytest.mark.nightly)])
 def test_every_restored_guest_is_one_of_its_own(bench: Bench, name: str, tmp_path: Path) -> None:
     """Keys, random numbers and the time are its run's; the memory that it started with is not."""
     found = []

@@ -96,7 +96,8 @@ def entries(cache: Cache) -> list[Path]:
 
 def assert_booted_instead(run: KernelFacts, cells: dict[str, CellResult], words: str) -> None:
     assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.COLD)}
-    (notice,) = run.notices
+    assert len(run.notices) == 1, run.notices
+    notice = run.notices[0]
     assert notice.startswith(f"{KERNEL}: ") and notice.endswith("; the guest was booted instead")
     assert words in notice
     assert (run.boots, run.problems) == (1, ())

@@ -91,15 +91,29 @@ def receive() -> tuple[bytes, Any]:
 
 
 def unpack(parcel: bytes) -> tuple[bytes, Any]:
-    """Read a line of JSON, the agent and the files that it announces, zlib's stream of all; write the files."""
+    """Read a line of JSON, the agent and the files that it announces, zlib's stream of all; write the files.
+
+    A program that is replaced while it runs must not be written to (ETXTBSY), so what is there is removed before.
+    """
     line, _, data = zlib.decompress(parcel).partition(b"\n")
     head = json.loads(line)
     start = head["agent"]
+    for path, mode in head.get("folders", ()):
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, mode)
     for path, size in head["files"]:
         if not os.path.isdir(os.path.dirname(path)):
             os.makedirs(os.path.dirname(path))
+        if os.path.lexists(path):
+            os.unlink(path)
         write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), data[start : start + size])
         start += size
+    for path, mode in head.get("modes", ()):
+        os.chmod(path, mode)
+    for path, target in head.get("links", ()):
+        if not os.path.isdir(os.path.dirname(path)):
+            os.makedirs(os.path.dirname(path))
+        os.symlink(target, path)
     return data[: head["agent"]], head["job"]
 
 

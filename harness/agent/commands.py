@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-BUSYBOX = "/usr/bin/busybox"
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root", "USER": "root"}
+BUSYBOX, OWN_FOLDER = "/usr/bin/busybox", "/usr/lib/bpfmatrix"
+"""Busybox, and the folder that only a guest has."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+ENVIRONMENT = {"HOME": "/root", "USER": "root"}
 """What a command gets beside its own variables."""
 HEAD_BYTES, TAIL_BYTES = 512 * 1024, 256 * 1024
 """How much of a command's output is sent as it comes, and how much of what comes later once it has ended."""
@@ -80,13 +82,11 @@ def run_command(step: dict[str, Any], *, send: Callable[[str, int], None]) -> di
     text as it comes, and how many bytes are left out before it. At the deadline (seconds) the command's process group
     is killed. What it has left running is not waited for.
     """
-    environment = {**ENVIRONMENT, **step.get("env", {})}
+    environment = {"PATH": with_applets(PATH), **ENVIRONMENT, **step.get("env", {})}
     os.makedirs(step["cwd"], exist_ok=True)
     os.chdir(step["cwd"])
-    argv = list(step["argv"])
+    argv = step["argv"]
     program = located(argv[0], environment["PATH"])
-    if not program and os.path.exists(BUSYBOX):
-        program, argv = BUSYBOX, ["busybox", *argv]
     reading, writing = os.pipe()
     try:
         pid = _spawn(program or argv[0], argv, environment, writing)
@@ -111,6 +111,17 @@ def run_command(step: dict[str, Any], *, send: Callable[[str, int], None]) -> di
         "bytes": output.bytes,
         "cut": output.cut,
     }
+
+
+def with_applets(path: str) -> str:
+    """Return a PATH with a folder of busybox's commands at its end, which is made now; in a guest alone."""
+    if not os.path.isdir(OWN_FOLDER):
+        return path
+    folder = f"{OWN_FOLDER}/applets"
+    if not os.path.isdir(folder):
+        os.mkdir(folder)
+        os.waitpid(os.posix_spawn(BUSYBOX, ["busybox", "--install", "-s", folder], {}), 0)
+    return f"{path}:{folder}"
 
 
 def located(name: str, path: str) -> str:

@@ -15,6 +15,7 @@ from harness.host.called_as import command
 from harness.host.paths import shown
 
 if TYPE_CHECKING:
+    from harness.cli.exec import Asked
     from harness.model.results import Report
     from harness.run.options import Options
 
@@ -24,6 +25,15 @@ def matrix(options: Options) -> int:
     from harness.run.matrix import run_matrix
 
     finished = run_matrix(options)
+    _show(finished.report, finished.folder)
+    return finished.report.run.exit_code
+
+
+def exec(options: Options, asked: Asked) -> int:
+    """Run a command on the kernels, show the grid, and return the exit code."""
+    from harness.cli.exec import exec_command
+
+    finished = exec_command(options, asked)
     _show(finished.report, finished.folder)
     return finished.report.run.exit_code
 

@@ -119,7 +119,8 @@ def takes(
     """Make an Invoke task of what a command does: it takes the `shared` options, and its own parameters as options.
 
     What it does is called with the `Options` that the shared ones make, if there are any, and with its own parameters
-    by name; one without a default must be given, and needs no name; one that is an int takes numbers of at least 1.
+    by name; one without a default must be given, and needs no name; one that is an int takes numbers of at least 1, one
+    that is `()` can be repeated.
     `help` is for its own, and for shared ones that say more here. The process ends with the code that it returns, or
     with the message and the code of what it raises. `default` is for the task of a command line that names none.
 
@@ -130,6 +131,8 @@ def takes(
     def make(body: Callable[..., int | None]) -> CommandTask:
         own = [each for each in inspect.signature(body).parameters.values() if each.name not in ("options", after)]
         own = [each.replace(default=[]) if each.name == plain else each for each in own]
+        lists = {each.name for each in own if each.default == ()}
+        own = [each.replace(default=[]) if each.name in lists else each for each in own]
         numbers = {each.name for each in own if type(each.default) is int}
 
         @functools.wraps(body)
@@ -160,7 +163,7 @@ def takes(
             klass=CommandTask,
             default=default,
             positional=[each.name for each in own if each.default is inspect.Parameter.empty or each.name == plain],
-            iterable=[plain, *(name for name in shared if isinstance(SHARED[name].default, list))],
+            iterable=[plain, *sorted(lists), *(name for name in shared if isinstance(SHARED[name].default, list))],
             help=texts,
         )(run)
         made.after = after

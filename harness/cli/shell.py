@@ -16,6 +16,7 @@ import paramiko
 
 from harness.config.matrix import Kernel
 from harness.guest.boot import booted, connected
+from harness.guest.connection import Connection
 from harness.host.scratch import scratch_folder
 from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import GuestPrograms
@@ -34,12 +35,18 @@ def interactive_shell(supplies: Supplies, kernel: Kernel, *, accel: str | None) 
         plan = replace(plan, programs=GuestPrograms())  # no case runs here, so nothing waits for one
         print(f"{kernel.name}: booting {plan.kernel.release} under {plan.accel}", file=sys.stderr)
         with booted(plan) as qemu, connected(plan, qemu) as connection:
-            if sys.stdin.isatty():
-                size = shutil.get_terminal_size()
-                channel = connection.shell(columns=size.columns, lines=size.lines)
-                return _attend(channel)
-            channel = connection.shell(columns=0, lines=0)
-            return _feed(channel)
+            return attend(connection)
+
+
+def attend(connection: Connection) -> int:
+    """Give the user a shell over a connection, and return the shell's exit code.
+
+    Without a terminal, commands are read from standard input.
+    """
+    if sys.stdin.isatty():
+        size = shutil.get_terminal_size()
+        return _attend(connection.shell(columns=size.columns, lines=size.lines))
+    return _feed(connection.shell(columns=0, lines=0))
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

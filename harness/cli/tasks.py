@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import takes
+from harness.cli.options import number, takes
 
 if TYPE_CHECKING:
     from harness.run.options import Options
@@ -28,6 +29,59 @@ def matrix(options: Options) -> int:
     from harness.cli import commands
 
     return commands.matrix(options)
+
+
+@takes(
+    *("kernel", "arch", "results", "accel", "jobs", "locked", "cold", "matrix_file"),
+    after="argv",
+    help={
+        "push": "A file or folder that goes along: FILE, or FILE:PLACE in the guest (repeatable).",
+        "package": "A Debian package that the guest has, with all that it depends on (repeatable).",
+        "env": "A variable of the command: NAME=VALUE, or NAME for its value here (repeatable).",
+        "junit": "A pattern of the JUnit files that the command writes in the guest; their tests are sub-results.",
+        "cwd": "The folder of the guest in which the command starts (default: /root).",
+        "deadline": "Seconds that the command may take (default: 60).",
+        "memory": "Memory of the guest in MiB, if it needs more than the kernel's.",
+        "cpus": "Processors of the guest.",
+        "interactive": "Give a shell in the guest of a command that fails, before it ends.",
+        "verbose": "Show what the commands write as it comes, also of several guests at once.",
+        "matrix_file": "The matrix file (default: matrix.yaml, or the kernels that come with bpfmatrix).",
+    },
+)
+def exec(
+    options: Options,
+    argv: Sequence[str],
+    push: Sequence[str] = (),
+    package: Sequence[str] = (),
+    env: Sequence[str] = (),
+    junit: str = "",
+    cwd: str = "",
+    deadline: str = "",
+    memory: str = "",
+    cpus: str = "",
+    interactive: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Run a command and its files as root in a guest of its own on each kernel: exec [options] -- COMMAND."""
+    from harness.cli import commands
+    from harness.cli.exec import Asked
+
+    return commands.exec(
+        options,
+        Asked(
+            argv=argv,
+            push=push,
+            package=package,
+            env=env,
+            junit=junit,
+            cwd=cwd,
+            deadline=deadline,
+            memory=number("--memory", memory) if memory else None,
+            cpus=number("--cpus", cpus) if cpus else None,
+            interactive=interactive,
+            verbose=verbose,
+        ),
+    )
 
 
 @takes(

@@ -18,6 +18,7 @@ from harness.supply.image import cpio
 from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.payload import direct_image
+from harness.supply.pushed import in_initramfs
 
 LISTENING = "Not backgrounding"
 """What dropbear -F -E writes to the console once it listens (src/svr-main.c, main_noinetd())."""
@@ -74,11 +75,19 @@ def booted(plan: GuestPlan) -> Iterator[QemuProcess]:
 def boot_files(plan: GuestPlan, *, folder: Path, more: Sequence[cpio.Node]) -> Path:
     """Write the guest's initramfs to `folder`, with the entries `more`, and return the kernel image to start.
 
-    Raises QemuError where there is no space for them.
+    Raises QemuError where there is no space for them, or where a file that is pushed cannot be read.
     """
     try:
-        write_ramdisk(folder / "initrd", base=plan.base, nodes=[*common_nodes(plan), *more])
+        write_ramdisk(
+            folder / "initrd",
+            base=plan.base,
+            nodes=[*common_nodes(plan), *more],
+            archives=plan.archives,
+            files=[file for file in plan.files if in_initramfs(file.path)],
+        )
         return direct_image(plan.kernel.image, folder)
+    except ValueError as error:
+        raise QemuError(str(error)) from error
     except OSError as error:
         raise QemuError(
             f"the guest's kernel and initramfs cannot be written to {folder}: {error.strerror}. Free some space "

@@ -6,6 +6,7 @@ docs/agent-protocol.md describes it; harness/guest_service.py takes it.
 from __future__ import annotations
 
 import json
+import stat
 import zlib
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -15,12 +16,15 @@ from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.modules import CaseModule
+from harness.supply.pushed import PushedFile, in_initramfs
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")
 PARCELS = str(IN_GUEST / "in")
 """The pipe in the guest that takes parcels."""
 MODULES = IN_GUEST / ".modules"
 """Where the modules lie that cases name; beside it each case has a folder of its own name."""
+LARGE_BYTES, LARGE_LEVEL = 1024 * 1024, 1
+"""From how many bytes on a parcel is packed fast rather than small."""
 SHARED = IN_GUEST / ".shared"
 """Where the objects lie whose sources cases share."""
 
@@ -37,6 +41,9 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     """
     places: dict[Path, PurePosixPath] = {}
     files: dict[PurePosixPath, bytes] = {}
+    pushed = [file for case in cases if case.id in plan.pushed for file in plan.pushed[case.id].files]
+    if plan.files:  # they are in its initramfs, but for those that would be hidden there
+        pushed = [file for file in pushed if not in_initramfs(file.path)]
     jobs = []
     for case in cases:
         paths = {}
@@ -54,7 +61,7 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     job = job_of(jobs, deadline=plan.settings.deadlines.case, modules=modules)
     if plan.edit is not None:
         job = plan.edit(job)
-    return _packed(plan.programs.agent if agent else b"", files=files, job=job)
+    return _packed(plan.programs.agent if agent else b"", files=files, job=job, pushed=pushed)
 
 
 def _place(case: Case, name: str, *, taken: Container[PurePosixPath]) -> PurePosixPath:
@@ -77,7 +84,25 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _packed(agent: bytes, *, files: Mapping[PurePosixPath, bytes], job: Mapping[str, Any] | None) -> bytes:
+def _packed(
+    agent: bytes,
+    *,
+    files: Mapping[PurePosixPath, bytes],
+    job: Mapping[str, Any] | None,
+    pushed: Sequence[PushedFile] = (),
+) -> bytes:
     """Return a line of JSON, then the agent and the files that it announces, all through zlib."""
-    head = {"agent": len(agent), "files": [(str(path), len(data)) for path, data in files.items()], "job": job}
-    return zlib.compress(b"".join([json.dumps(head).encode(), b"\n", agent, *files.values()]))
+    head: dict[str, Any] = {"agent": len(agent), "files": [(str(path), len(data)) for path, data in files.items()]}
+    head["job"] = job
+    contents = list(files.values())
+    if pushed:
+        head["folders"] = [(each.path, stat.S_IMODE(each.mode)) for each in pushed if stat.S_ISDIR(each.mode)]
+        head["links"] = [(each.path, each.target) for each in pushed if stat.S_ISLNK(each.mode)]
+        head["modes"] = []
+        for file in pushed:
+            if file.source is not None:
+                contents.append(_content(file.source))
+                head["files"].append((file.path, len(contents[-1])))
+                head["modes"].append((file.path, stat.S_IMODE(file.mode)))
+    level = LARGE_LEVEL if sum(map(len, contents)) > LARGE_BYTES else -1
+    return zlib.compress(b"".join([json.dumps(head).encode(), b"\n", agent, *contents]), level)

@@ -86,6 +86,9 @@ def run_session(
                 seconds[Phase.CONNECT] = connection.handshake_seconds
                 seconds[Phase.BOOT] -= connection.handshake_seconds
                 _run_agent(plan, qemu, connection, cases, transcript, watch=watch)
+                if plan.visit is not None:
+                    watch.switch(None)
+                    plan.visit(plan.kernel.name, cases, transcript, connection)
                 watch.switch(Phase.SHUTDOWN)
                 problems += _power_off(plan, qemu, connection)
             ending = None
@@ -145,6 +148,8 @@ def _run_agent(
             record = transcript.feed(line)
             if record is None:
                 continue
+            if record["type"] == "output" and plan.output is not None:
+                plan.output(record["text"])
             if record["type"] in ("hello", "case", "case-end"):
                 begun = time.monotonic()
             if record["type"] == "hello":

@@ -143,6 +143,7 @@ class Snapshots:
         files = [
             sha256_known(plan.kernel.image),
             sha256_known(plan.base),
+            *(sha256_known(path) for path in plan.archives),
             digest(cpio.archive(common_nodes(plan)).hex()),
             hashlib.sha256(plan.programs.agent).hexdigest(),
         ]
@@ -200,7 +201,8 @@ def _damaged(plan: GuestPlan) -> SnapshotError:
 
 
 def _slot(plan: GuestPlan) -> str:
-    return digest(plan.kernel.name, plan.kernel.arch.name, plan.cmdline, plan.accel)
+    archives = [str(path) for path in plan.archives]
+    return digest(plan.kernel.name, plan.kernel.arch.name, plan.cmdline, plan.accel, *([archives] if archives else []))
 
 
 def _slot_of(path: Path) -> str | None:

@@ -20,7 +20,8 @@ from harness.supply.guest_plan import GuestPlan
 class Starter:
     """Runs sessions; a kernel whose snapshot has failed once is booted from then on.
 
-    Without `snapshots` all guests are booted, and always those of an architecture that QEMU cannot save whole.
+    Without `snapshots` all guests are booted, and always those of an architecture that QEMU cannot save whole, and
+    those that are booted with files of their case in the initramfs.
     Safe to use from several threads.
     """
 
@@ -36,7 +37,8 @@ class Starter:
         """
         notices = []
         begun = time.monotonic()
-        if self._snapshots is not None and plan.kernel.arch.snapshots and plan.kernel.name not in self._failed:
+        warm = self._snapshots is not None and plan.kernel.arch.snapshots and not plan.files
+        if warm and self._snapshots is not None and plan.kernel.name not in self._failed:
             try:
                 result = run_session(plan, cases, start=self._snapshots.restored)
             except SnapshotError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.facts.records import CaseRecord
 from harness.model.results import Difference, DifferenceKind
-from harness.scenario.case import COMMAND, AgentStep
+from harness.scenario.case import COMMAND, AgentStep, Case, step_names
 
 DEADLINE = "deadline"
 """What is seen instead of an exit code where a command did not end before its deadline."""
@@ -98,3 +98,14 @@ def _why(report: Mapping[str, Any], output: str) -> str:
                 return f": {text.format(name=found['name'])}"
     tail = output.strip()[-TAIL_CHARACTERS:]
     return f": {tail}" if tail else ", and wrote nothing"
+
+
+def ended_as_wanted(case: Case, record: CaseRecord) -> bool:
+    """Say whether the commands of a case were started, and ended as they must."""
+    if len(record.steps) < len(case.steps):
+        return False
+    return all(
+        report.get("ok") and not list(command_differences(step, name, report, record))
+        for step, name, report in zip(case.steps, step_names(case.steps), record.steps, strict=False)
+        if step.op == COMMAND
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from harness.guest.boot import common_nodes
 from harness.host.cache import digest, sha256_known
@@ -12,6 +13,7 @@ from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
+from harness.supply.pushed import Pushed
 
 
 def inputs_of(plan: GuestPlan, cases: Sequence[Case], *, qemu_version: str) -> dict[str, str]:
@@ -24,15 +26,23 @@ def inputs_of(plan: GuestPlan, cases: Sequence[Case], *, qemu_version: str) -> d
         case.id: {name: sha256_known(path) for name, path in plan.objects.get(case.id, {}).items()} for case in cases
     }
     modules = {name: [sha256_known(path) for path in module.files] for name, module in plan.kernel.case_modules.items()}
+    brought = {case.id: _brought(plan.pushed[case.id]) for case in cases if case.id in plan.pushed}
     named = [(case, {file: PurePosixPath(file) for file in case.objects.values()}) for case in cases]
     jobs = job_of(named, deadline=settings.deadlines.case)
     return {
         "kernel": digest(plan.kernel.release, sha256_known(plan.kernel.image), modules),
         "image": digest(sha256_known(plan.base), cpio.archive(common_nodes(plan)).hex()),
         "agent": hashlib.sha256(plan.programs.agent).hexdigest()[:24],
-        "objects": digest(objects),
-        "cases": digest(jobs, {case.id: case.cmdline for case in cases}),
+        "objects": digest(objects, *([brought] if brought else [])),
+        "cases": digest(jobs, {case.id: [case.cmdline, case.memory, case.cpus] for case in cases}),
         "guest": digest(settings.memory, settings.cpus, plan.cmdline),
         "qemu": qemu_version,
         "accelerator": plan.accel,
     }
+
+
+def _brought(pushed: Pushed) -> list[list[Any]]:
+    files = [
+        [file.path, file.mode, file.target, sha256_known(file.source) if file.source else ""] for file in pushed.files
+    ]
+    return [*files, [sha256_known(path) for path in pushed.archives]]

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from harness.reports.folder import make_run_directory, point_latest
 from harness.run.again import going_on
 from harness.run.observer import Observer
 from harness.run.options import Options
-from harness.run.prepared import Prepared, load_plan, prepare
+from harness.run.prepared import Prepared, auto_jobs, load_plan, prepare
 from harness.run.rows import Rows, build_faults
 from harness.run.schedule import last_seconds
 from harness.supply.supplies import Supplies
@@ -42,13 +42,19 @@ class Finished:
     interrupted: str = ""
 
 
-def run_matrix(options: Options, *, cache: Cache | None = None) -> Finished:
+def run_matrix(
+    options: Options,
+    *,
+    cache: Cache | None = None,
+    showing: Callable[[Sequence[str], int], Observer] | None = None,
+) -> Finished:
     """Run every cell that was asked for and write the reports.
 
     Wrong configuration and kernel files that are none are raised before any guest starts. Every other trouble, such
     as a source that does not compile, is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
     end the guests and leave the rest as `not-run`. A run that goes on with an earlier one (`resume`) keeps of that the
-    rows whose inputs are still the same. Raises JournalError where there is no such run.
+    rows whose inputs are still the same. `showing` makes the observer, of the kernels' names and of how many guests run
+    at once; without it the terminal shows how far they are. Raises JournalError where there is no such run.
     """
     earlier = read_journal(options.resume) if options.resume is not None else None
     if earlier is not None:
@@ -58,9 +64,12 @@ def run_matrix(options: Options, *, cache: Cache | None = None) -> Finished:
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
 
     def observer() -> Observer:
+        names = [kernel.name for kernel in plan.kernels]
+        if showing is not None:
+            return showing(names, min(options.jobs or auto_jobs(matrix, plan), len(names)))
         from harness.screen.terminal import Progress  # noqa: PLC0415  (loaded while programs are waited for)
 
-        return Progress([kernel.name for kernel in plan.kernels])
+        return Progress(names)
 
     return run(prepare(options, matrix, plan, supplies=supplies, observer=observer, earlier=earlier))
 

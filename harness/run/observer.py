@@ -24,6 +24,10 @@ class Observer(Protocol):
         """Take the cells of a row that is over, how long it took, and the release that its kernel says it has."""
         ...
 
+    def output(self, row: str, text: str) -> None:
+        """Take what a command in a row's guest has written next; a part of a line, or several."""
+        ...
+
     def note(self, text: str, *, style: str = "yellow") -> None:
         """Take something that belongs to no cell, as a sentence; `style` is that of rich."""
         ...

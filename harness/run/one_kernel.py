@@ -13,6 +13,7 @@ from harness.model.phases import Phase
 from harness.model.rows import Row
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.pushed import NOTHING
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]
 """Runs one guest over some cases."""
@@ -43,9 +44,31 @@ def run_kernel(
     """
     facts, may_repeat = known or facts_of(plan), True
     for batch in batches(cases):
-        own = replace(plan, cmdline=f"{plan.cmdline} {batch[0].cmdline}".strip())
-        facts, may_repeat = _run_batch(own, batch, boot=boot, facts=facts, may_repeat=may_repeat)
+        facts, may_repeat = _run_batch(guest_of(plan, batch[0]), batch, boot=boot, facts=facts, may_repeat=may_repeat)
     return facts
+
+
+def guest_of(plan: GuestPlan, first: Case) -> GuestPlan:
+    """Return the plan of the guest of some cases, of which this is the first, and the only one that wants its own.
+
+    Such a guest has the memory, the processors and the kernel parameters of its case, and the archives that it brings;
+    its files, too, where they do not go over SSH, with memory for both.
+    """
+    if not first.alone:
+        return plan
+    pushed = plan.pushed.get(first.id, NOTHING)
+    settings = replace(
+        plan.settings,
+        memory=max(plan.settings.memory, first.memory or 0) + pushed.memory(serial=plan.serial),
+        cpus=first.cpus or plan.settings.cpus,
+    )
+    return replace(
+        plan,
+        cmdline=f"{plan.cmdline} {first.cmdline}".strip(),
+        settings=settings,
+        archives=pushed.archives,
+        files=() if pushed.in_parcel(serial=plan.serial) else pushed.files,
+    )
 
 
 ONE_WAY = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.host import package_data
 from harness.model.accelerators import check_accelerator
 
 if TYPE_CHECKING:
+    from harness.supply.guest_plan import Visit
     from harness.supply.project import Project
     from harness.supply.unbuilt import UnbuiltCase
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 class Options:
     """What the command line asks for; None or empty leaves the choice to matrix.yaml.
 
-    `resume` is the folder of a run to go on with; `own_cases` take the place of the project's. Raises UsageError where
-    `accel` names no accelerator.
+    `resume` is the folder of a run to go on with; `own_cases` take the place of the project's; `visit` is called with
+    each guest whose cases are over, before it is powered off. Raises UsageError where `accel` names no accelerator.
     """
 
     project: Project
@@ -33,6 +35,19 @@ class Options:
     cold: bool = False
     resume: Path | None = None
     own_cases: Sequence[UnbuiltCase] = ()
+    visit: Visit | None = None
 
     def __post_init__(self) -> None:
         check_accelerator(self.accel)
+
+
+def on_default_kernels(options: Options) -> Options:
+    """Return the options on the kernels that come with bpfmatrix, where the folder has no matrix file of its own.
+
+    The results go to the current folder then. A matrix file that was named on the command line must be there.
+    """
+    project = options.project
+    if project.matrix_file != Path("matrix.yaml") or project.matrix_file.exists():
+        return options
+    packaged = replace(project, matrix_file=package_data.matrix_file())
+    return replace(options, project=packaged, results=options.results or Path("results"))

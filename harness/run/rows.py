@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import importlib
 import threading
 import time
@@ -156,7 +157,13 @@ class Rows:
             folder=self._folder / kernel.name,
             accel=prepared.accel,
             objects={unit.id: built.files.get(case.id, {}) for case in cases for unit in units(case)},
+            pushed={case.id: built.pushed[case.id] for case in cases if case.id in built.pushed},
             stopping=self._stopping,
+        )
+        plan = replace(
+            plan,
+            output=functools.partial(prepared.observer.output, kernel.name),
+            visit=prepared.options.visit,
         )
         if plan.kernel.notice:
             prepared.observer.note(plan.kernel.notice)

@@ -78,6 +78,13 @@ class Progress:
             if cell.verdict in UNEXPECTED or cell.verdict == Verdict.ERROR:
                 self.note(f"{kernel} x {cell.case}: {cell.verdict}: {cell.verdict_reason}", style="red")
 
+    def output(self, kernel: str, text: str) -> None:
+        """Take what a command has written; the reports have it."""
+
+    def write(self, line: str) -> None:
+        """Write a line as it is, above the table."""
+        self._console.print(line, markup=False, soft_wrap=True)
+
     def note(self, text: str, *, style: str = "yellow") -> None:
         """Say something that belongs to no cell, in full."""
         # Without the guard: whoever draws the table has the console and waits for the guard.

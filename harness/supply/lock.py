@@ -35,16 +35,19 @@ class KernelPin:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The whole lock: kernels by their name in the matrix, images by Debian architecture."""
+    """The whole lock: kernels by their name in the matrix, images by Debian architecture, packages by `pin_key`."""
 
     kernels: Mapping[str, KernelPin] = field(default_factory=dict)
     images: Mapping[str, ImagePin] = field(default_factory=dict)
+    packages: Mapping[str, ImagePin] = field(default_factory=dict)
 
     def render(self) -> str:
         """Return the text of the file; the same lock always gives the same text."""
         kernels = {name: {"source": entry.source, **_plain(entry.pin)} for name, entry in self.kernels.items()}
         images = {name: _plain(image) for name, image in self.images.items()}
         data = {"images": images, "kernels": kernels}
+        if self.packages:
+            data["packages"] = {name: _plain(packages) for name, packages in self.packages.items()}
         text = yaml.safe_dump(data, sort_keys=True, width=160, allow_unicode=True)
         return f"{_HEADER}schema: {SCHEMA}\n{text}"
 
@@ -57,6 +60,7 @@ class _Document(BaseModel):
     form: int = Field(default=1, alias="schema", ge=1, le=SCHEMA)
     kernels: dict[str, dict[str, Any]] = Field(default_factory=dict)
     images: dict[str, ImagePin] = Field(default_factory=dict)
+    packages: dict[str, ImagePin] = Field(default_factory=dict)
 
 
 def read_lock(path: Path, *, pin_types: Mapping[str, type[Any]] = PIN_TYPES) -> Lock:
@@ -89,7 +93,7 @@ def _parse(data: Any, pin_types: Mapping[str, type[Any]]) -> Lock:
     document = _Document.model_validate(data)
     of_all = {"source": "debian"} if document.form == 1 else {}
     kernels = {name: _kernel_pin(name, {**of_all, **entry}, pin_types) for name, entry in document.kernels.items()}
-    return Lock(kernels=kernels, images=document.images)
+    return Lock(kernels=kernels, images=document.images, packages=document.packages)
 
 
 def _kernel_pin(name: str, entry: dict[str, Any], pin_types: Mapping[str, type[Any]]) -> KernelPin:

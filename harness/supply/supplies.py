@@ -15,11 +15,15 @@ from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case
+from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
 from harness.supply.dependencies import Sight
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.image import userland
+from harness.supply.image.guest_files import GuestFiles
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.image.keys import RunKeys
+from harness.supply.image.packages import PackageArchive, Packages
 from harness.supply.image.programs import GuestPrograms, guest_programs, harness_programs
 from harness.supply.kernels.choosing import obtain_chosen
 from harness.supply.kernels.files import KernelFiles
@@ -28,7 +32,9 @@ from harness.supply.kernels.source import Description, KernelSource, SourceConte
 from harness.supply.lock import Lock, read_lock
 from harness.supply.objects import ObjectBuilder
 from harness.supply.project import Project
+from harness.supply.pushed import Pushed
 from harness.supply.unbuilt import ModuleUser, UnbuiltCase
+from harness.supply.wanted import Guest
 
 NO_OBJECTS: Mapping[str, Mapping[str, Path]] = {}
 """For a guest whose cases are not known yet, or are none."""
@@ -38,11 +44,13 @@ NO_OBJECTS: Mapping[str, Mapping[str, Path]] = {}
 class Built:
     """What came of building the objects of some cases for one architecture.
 
-    `files` maps a case's id to its objects (file name -> path), `cases` to the case that its objects make complete,
-    `faults` those that cannot be built to the reason. `mistakes` are those in the cases themselves, a line each.
+    `files` maps a case's id to its objects (file name -> path), `pushed` to all else that it brings, `cases` to the
+    case that its objects make complete, `faults` those that cannot be built to the reason. `mistakes` are those in the
+    cases themselves, a line each.
     """
 
     files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    pushed: Mapping[str, Pushed] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
     faults: Mapping[str, BuildError] = field(default_factory=dict)
@@ -119,6 +127,7 @@ class Supplies:
         A case that cannot be built holds up no other.
         """
         files: dict[str, Mapping[str, Path]] = {}
+        pushed: dict[str, Pushed] = {}
         known = {case.id: case.compiled() for case in cases}
         faults: dict[str, BuildError] = {}
         mistakes: list[str] = []
@@ -126,13 +135,33 @@ class Supplies:
         for case in cases:
             try:
                 made = case.build(self._objects, arch, sight=sight)
+                if made.wanted is not None:
+                    known[case.id], pushed[case.id] = made.wanted.ready(made.case, arch, self._guest_has)
             except BuildError as error:
                 faults[case.id] = error
             except ConfigError as error:
                 mistakes += str(error).splitlines()
             else:
-                known[case.id], files[case.id] = made.case, made.files
-        return Built(files=files, cases=known, faults=faults, mistakes=tuple(mistakes))
+                files[case.id] = made.files
+                if made.wanted is None:
+                    known[case.id] = made.case
+        for note in dict.fromkeys(note for each in pushed.values() for note in each.notes):
+            self.note(note)
+        return Built(files=files, pushed=pushed, cases=known, faults=faults, mistakes=tuple(mistakes))
+
+    @functools.cached_property
+    def _guest_has(self) -> Guest:
+        """What guests have before anything is pushed."""
+
+        def unpack(packages: Sequence[PackageFile], scratch: Path) -> Path:
+            return userland.unpack(packages, mirrors=self.mirrors(), scratch=scratch, name="packages")
+
+        packages = Packages(cache=self.cache, apt=self.image.apt, pins=self.lock.packages, unpack=unpack)
+
+        def archive(names: Sequence[str], arch: Architecture) -> PackageArchive:
+            return packages.archive(names, debian_arch=arch.debian, base=self.base(arch))
+
+        return Guest(files=lambda arch, more: GuestFiles([self.base(arch), *more]), packages=archive)
 
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland of the guest image for an architecture."""
@@ -209,13 +238,14 @@ class Supplies:
         folder: Path,
         accel: str | None = None,
         objects: Mapping[str, Mapping[str, Path]] = NO_OBJECTS,
+        pushed: Mapping[str, Pushed] | None = None,
         stopping: threading.Event | None = None,
     ) -> GuestPlan:
         """Return what a guest of a kernel of the matrix is started from: everything is obtained now.
 
-        The guest can run `cases`, with `objects` (as `build` returns them). `accel` is the accelerator that is wanted,
-        without it the matrix's; `folder` is where the guest's results lie. Raises what `kernel`, `base` and `accel`
-        raise.
+        The guest can run `cases`, with `objects` and `pushed` (as `build` returns them). `accel` is the accelerator
+        that is wanted, without it the matrix's; `folder` is where the guest's results lie. Raises what `kernel`, `base`
+        and `accel` raise.
         """
         arch = ARCHITECTURES[kernel.arch]
         files = self.kernel(kernel, cases=cases)
@@ -228,6 +258,7 @@ class Supplies:
             programs=self.programs(arch),
             keys=keys,
             objects=objects,
+            pushed=pushed or {},
             folder=folder,
             cmdline=kernel.cmdline,
             stopping=stopping or threading.Event(),

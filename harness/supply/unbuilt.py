@@ -14,14 +14,19 @@ from harness.scenario.from_yaml import compile_case
 from harness.supply.dependencies import Sight
 from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
+from harness.supply.wanted import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltCase:
-    """A case with what its objects say, and their files by the names that the case gives them."""
+    """A case with what its objects say, and their files by the names that the case gives them.
+
+    `wanted` is what a command needs in its guest, which is found once there is a guest image.
+    """
 
     case: Case
     files: Mapping[str, Path]
+    wanted: Wanted | None = None
 
 
 class ModuleUser(Protocol):

@@ -120,6 +120,12 @@ class Apt:
         text = self._apt("apt-cache", "show", *wanted).stdout if wanted else ""
         return parse_stanzas(text)
 
+    def simulate(self, names: Sequence[str]) -> tuple[str, str]:
+        """Return what apt-get would install for these packages on a system that has none, and its errors."""
+        self.update()
+        done = self._apt("apt-get", "install", "--simulate", "--no-install-recommends", "-qq", "--", *names)
+        return done.stdout, done.stderr
+
     def _configure(self) -> None:
         for part in ("state", "lists/partial", "cache/archives/partial"):
             (self._root / part).mkdir(parents=True, exist_ok=True)

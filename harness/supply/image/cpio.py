@@ -6,11 +6,15 @@ root, time 0, inode numbers in the order of the entries, which are sorted by pat
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import stat
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 _DIGITS = re.compile(rb"[0-9A-Fa-f]*")
 
@@ -59,7 +63,36 @@ def archive(nodes: Iterable[Node]) -> bytes:
     return whole + b"\0" * (-len(whole) % 512)
 
 
+def append(target: BinaryIO, nodes: Iterable[tuple[Node, Path | None]]) -> None:
+    """Write an archive of nodes whose content is that of a file of the host, where there is one beside it.
+
+    Files are copied piece by piece: they may be large. Raises OSError, and ValueError for a file of 4 GiB or more, or
+    one that becomes shorter meanwhile.
+    """
+    size = 0
+    for number, (node, source) in enumerate(sorted(nodes, key=lambda each: each[0].path), start=1):
+        if source is None:
+            size += target.write(_entry(number, node))
+            continue
+        with source.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            if length >= 2**32:
+                raise ValueError(f"{source} is too large for an initramfs, which takes files below 4 GiB")
+            size += target.write(_header(number, node, length))
+            begun = target.tell()
+            shutil.copyfileobj(file, target, 1 << 20)
+            if target.tell() - begun != length:
+                raise ValueError(f"{source} was changed while it was read")
+            size += length + target.write(b"\0" * (-length % 4))
+    size += target.write(_entry(0, Node(path="TRAILER!!!", mode=0)))
+    target.write(b"\0" * (-size % 512))
+
+
 def _entry(number: int, node: Node) -> bytes:
+    return _header(number, node, len(node.data)) + _padded(node.data)
+
+
+def _header(number: int, node: Node, size: int) -> bytes:
     name = node.path.encode() + b"\0"
     fields = (
         number,
@@ -68,7 +101,7 @@ def _entry(number: int, node: Node) -> bytes:
         0,  # gid
         2 if stat.S_ISDIR(node.mode) else 1,
         0,  # mtime
-        len(node.data),
+        size,
         0,  # major and minor of the device that holds the file
         0,
         *node.device,
@@ -76,7 +109,7 @@ def _entry(number: int, node: Node) -> bytes:
         0,  # check, unused in newc
     )
     header = b"070701" + b"".join(b"%08X" % value for value in fields)
-    return _padded(header + name) + _padded(node.data)
+    return _padded(header + name)
 
 
 def _padded(data: bytes) -> bytes:

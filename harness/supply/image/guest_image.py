@@ -58,11 +58,14 @@ class GuestImage:
             )
         return self.pin(debian_arch)
 
+    def apt(self, debian_arch: str) -> Apt:
+        """Return what resolves packages of the image's suites."""
+        return Apt(cache=self._cache, mirrors=self._mirrors(), suites=self.contents.suites, architecture=debian_arch)
+
     def pin(self, debian_arch: str) -> ImagePin:
         """Resolve the image's packages against the suites' indexes as they are now."""
-        apt = Apt(cache=self._cache, mirrors=self._mirrors(), suites=self.contents.suites, architecture=debian_arch)
         with self._cache.lock(f"apt-image-{debian_arch}"):
-            return resolve_image(apt, self.contents.packages)
+            return resolve_image(self.apt(debian_arch), self.contents.packages)
 
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland's archive in the cache, built now where it is missing.

@@ -69,11 +69,11 @@ def build_userland(*, cache: Cache, mirrors: Callable[[], Mirrors], parts: Userl
 
     def make(folder: Path) -> dict[str, Any]:
         with scratch_folder(parent=folder.parent) as scratch:
-            target = _unpack(parts.packages, mirrors=mirrors(), scratch=scratch, name="target")
+            target = unpack(parts.packages, mirrors=mirrors(), scratch=scratch, name="target")
             if parts.interpreter == parts.packages:
                 interpreter = target
             else:
-                interpreter = _unpack(parts.interpreter, mirrors=mirrors(), scratch=scratch, name="host")
+                interpreter = unpack(parts.interpreter, mirrors=mirrors(), scratch=scratch, name="host")
             compile_library(target, interpreter=interpreter, python=parts.contents.python)
             nodes = select(target, parts.contents, init=parts.init)
             check_libraries(nodes, scratch=scratch)
@@ -172,7 +172,8 @@ def check_libraries(nodes: Iterable[cpio.Node], *, scratch: Path | None = None) 
                 )
 
 
-def _unpack(packages: Iterable[PackageFile], *, mirrors: Mirrors, scratch: Path, name: str) -> Path:
+def unpack(packages: Iterable[PackageFile], *, mirrors: Mirrors, scratch: Path, name: str) -> Path:
+    """Fetch packages and unpack them into the folder `name` of `scratch`, and return that; raise ImageError."""
     dpkg_deb = find_tool("dpkg-deb", package="dpkg", purpose="unpack Debian's packages")
     root = scratch / name
     root.mkdir()

@@ -137,17 +137,30 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, text: str, mode: int, e
     assert ran.report["detail"].startswith(words)
 
 
-def test_a_command_that_is_not_there_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "BUSYBOX", str(tmp_path / "none"))
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     report = Ran(tmp_path, "no-such-command").report
     assert (report["ok"], report["errno_name"]) == (False, "ENOENT")
     assert report["detail"] == "no-such-command is not in the guest"
 
 
-def test_what_is_no_file_of_the_path_busybox_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "BUSYBOX", script(tmp_path / "busybox", '#!/bin/sh\necho "applet: $@"\n'))
+def test_in_a_guest_busybox_commands_are_at_the_end_of_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are made once; programs of the guest that have the same name come first."""
+    busybox = tmp_path / "busybox"
+    script(
+        busybox,
+        '#!/bin/sh\necho installed >>log\nprintf "#!/bin/sh\\necho applet" >"$3/own-command"\nchmod +x "$3"/*\n',
+    )
+    monkeypatch.setattr(commands, "BUSYBOX", str(busybox))
+    monkeypatch.setattr(commands, "OWN_FOLDER", str(tmp_path / "own"))
     monkeypatch.chdir(tmp_path)
-    assert Ran(tmp_path, "no-such-command", "-v").text == "applet: no-such-command -v\n"
+    assert commands.with_applets("/a:/b") == "/a:/b"
+    (tmp_path / "own").mkdir()
+    for _ in range(2):
+        assert Ran(tmp_path, "own-command").text == "applet\n"
+    assert commands.with_applets("/a:/b") == f"/a:/b:{tmp_path}/own/applets"
+    assert (tmp_path / "log").read_text() == "installed\n"
 
 
 def test_a_program_is_looked_for_in_the_path(tmp_path: Path) -> None:

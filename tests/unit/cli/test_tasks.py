@@ -19,6 +19,7 @@ from unit_samples import ROOT
 from harness.bench import command as bench_command
 from harness.cli import commands, tasks
 from harness.cli.command_line import CommandLine
+from harness.cli.exec import Asked
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, BpfmatrixError, ConfigError, QemuError
 from harness.mutants import command as mutants_command
 from harness.run.options import Options
@@ -31,6 +32,8 @@ RAN = {"results": Path("r"), "accel": "tcg", "jobs": 3}
 PLAIN = Project(matrix_file=Path("matrix.yaml"))
 OWN = Project(matrix_file=Path("m.yaml"))
 SUITE = Project(matrix_file=Path("matrix.yaml"), suite="tracing")
+EXEC = ["-k", "6.*", "--push", "a:b", "--push", "c", "--package", "bash", "--env", "A=1", "--junit", "*.xml"]
+EXEC += ["--cwd", "/w", "--deadline", "1.5", "--memory", "512", "--cpus", "2", "--interactive", "--verbose"]
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
 
@@ -58,6 +61,27 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
     (["kernels", "--arch", "all", "--matrix-file", "m.yaml"], (options(OWN, arches=["all"]),), {}),
     (["cases", "--matrix-file", "m.yaml"], (options(OWN),), {}),
     (["cases", "--suite", "tracing"], (options(SUITE),), {}),
+    (["exec", "--", "go", "test", "-v", "a b"], (options(), Asked(argv=["go", "test", "-v", "a b"])), {}),
+    (
+        ["exec", *EXEC, *RUN, "--", "./t", "--kernel"],
+        (
+            options(OWN, kernels=["6.*"], **RAN),
+            Asked(
+                argv=["./t", "--kernel"],
+                push=["a:b", "c"],
+                package=["bash"],
+                env=["A=1"],
+                junit="*.xml",
+                cwd="/w",
+                deadline="1.5",
+                memory=512,
+                cpus=2,
+                interactive=True,
+                verbose=True,
+            ),
+        ),
+        {},
+    ),
     (["init"], (Path(),), {}),
     (["init", "--folder", "f"], (Path("f"),), {}),
     (["lock"], (options(),), {}),

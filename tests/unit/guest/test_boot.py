@@ -63,9 +63,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Started]:
 
     write = write_ramdisk
 
-    def noted(path: Path, *, base: Path, nodes: Any) -> None:
+    def noted(path: Path, *, base: Path, **more: Any) -> None:
         (path.parent / "base").write_bytes(base.read_bytes())
-        write(path, base=base, nodes=nodes)
+        write(path, base=base, **more)
 
     monkeypatch.setattr("harness.guest.boot.running", running)
     monkeypatch.setattr("harness.guest.boot.write_ramdisk", noted)

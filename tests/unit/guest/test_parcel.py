@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from unit_samples import guest_plan, sample_case
 
 from harness.guest.parcel import job_parcel
 from harness.run.one_kernel import error_reason
+from harness.scenario.from_command import Command, case_of
+from harness.supply.pushed import Pushed, PushedFile
 
 
 def test_an_object_that_vanishes_from_the_cache_is_named(tmp_path: Path) -> None:
@@ -66,3 +70,34 @@ def test_another_file_of_the_same_name_lies_apart(tmp_path: Path) -> None:
         },
     )
     assert [files[path] for (path,) in opened] == [b"one", b"two", b"three"]
+
+
+def test_files_of_a_command_are_pushed_as_they_are_to_their_places(tmp_path: Path) -> None:
+    """The guest's service writes them: here below a folder of the test."""
+    service: Any = importlib.import_module("harness.guest_service")
+    (tmp_path / "program").write_bytes(b"program")
+    top = tmp_path / "guest"
+    files = (
+        PushedFile(path=f"{top}/empty", mode=stat.S_IFDIR | 0o750),
+        PushedFile(path=f"{top}/bin/program", mode=stat.S_IFREG | 0o4755, size=7, source=tmp_path / "program"),
+        PushedFile(path=f"{top}/links/it", mode=stat.S_IFLNK | 0o777, target="../bin/program"),
+    )
+    case = case_of(Command(argv=("./program",)), id="program", title="program")
+    plan = guest_plan(tmp_path, pushed={"program": Pushed(files=files)}, objects={"program": {}})
+    _, job = service.unpack(job_parcel(plan, [case], agent=False))
+    assert job["cases"][0]["steps"][0]["argv"] == ["./program"]
+    assert (top / "links/it").read_bytes() == b"program"
+    assert stat.S_IMODE((top / "bin/program").stat().st_mode) == 0o4755
+    assert stat.S_IMODE((top / "empty").stat().st_mode) == 0o750
+
+
+def test_what_is_in_the_initramfs_is_not_pushed_but_for_what_would_be_hidden_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"file")
+    files = tuple(
+        PushedFile(path=path, mode=stat.S_IFREG | 0o644, size=4, source=tmp_path / "file")
+        for path in ("/root/file", "/tmp/file")
+    )
+    case = case_of(Command(argv=("true",)), id="it", title="it")
+    plan = guest_plan(tmp_path, pushed={"it": Pushed(files=files)}, files=files, objects={"it": {}})
+    line, _, _ = zlib.decompress(job_parcel(plan, [case], agent=False)).partition(b"\n")
+    assert json.loads(line)["files"] == [["/tmp/file", 4]]

@@ -14,7 +14,17 @@ from typing import Any, NoReturn
 
 import pytest
 from played_guest import PlayedConnection, PlayedQemu, plan_of, session_with
-from unit_samples import CASE_ID, RELEASE, X86, encoded, golden_bytes, golden_lines, kernel_files, sample_case
+from unit_samples import (
+    CASE_ID,
+    RELEASE,
+    X86,
+    encoded,
+    golden_bytes,
+    golden_lines,
+    kernel_files,
+    renumbered,
+    sample_case,
+)
 
 from harness.errors import DeadlineError, GuestConnectionError, GuestGoneError, QemuError
 from harness.facts.records import Ending
@@ -297,3 +307,33 @@ def test_the_cases_after_one_that_wants_another_guest_are_not_reached_and_a_noti
     result = session(tmp_path, b"\n".join(encoded(lines)) + b"\n", cases=CASES)
     assert list(result.records) == [CASE_ID]
     assert result.notices == ("6.1-x86_64: this guest cannot take more cases; the cases after it had another guest",)
+
+
+def test_what_commands_write_is_passed_on_and_a_visit_comes_before_the_end(tmp_path: Path) -> None:
+    begun = {"type": "case", "case": CASE_ID, "kernel_log": [], "kernel_log_lost": 0}
+    lines = [golden_lines()[0], begun]
+    lines += [{"type": "output", "case": CASE_ID, "text": text} for text in ("one\n", "two")]
+    ended: dict[str, Any] = {
+        "complete": True,
+        "signal": None,
+        "timed_out": False,
+        "step": None,
+        "left": [],
+        "seconds": 0.1,
+    }
+    lines.append({**begun, **ended, "type": "case-end"})
+    lines.append({**begun, "type": "done", "cases": 1, "left": [], "stopped": None, "lines": 6})
+    heard: list[str] = []
+    visited: list[Any] = []
+    qemu = PlayedQemu(death=OFF)
+
+    def visit(kernel: str, cases: Sequence[Case], transcript: Any, connection: Any) -> None:
+        assert connection is not None
+        visited.append((kernel, [case.id for case in cases], transcript.record(CASE_ID).output, "release" in qemu.done))
+
+    result = session(tmp_path, b"\n".join(encoded(renumbered(lines))), qemu=qemu, output=heard.append, visit=visit)
+    assert heard == ["one\n", "two"]
+    ((kernel, ids, output, over),) = visited
+    assert (ids, [line["text"] for line in output], over) == ([CASE_ID], heard, False)
+    assert kernel
+    assert [line["text"] for line in result.records[CASE_ID].output] == heard

@@ -23,6 +23,7 @@ from harness.guest.starting import Starter
 from harness.model.results import Start
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.pushed import PushedFile
 
 DAMAGED = SnapshotError("6.1-x86_64: the snapshot was damaged on disk; it was removed")
 
@@ -144,3 +145,11 @@ def test_an_interrupted_run_boots_nothing_in_its_place(world: World, plan: Guest
     with pytest.raises(SnapshotError):
         world.starter()(plan, CASES)
     assert world.started == ["warm 6.1-x86_64"]
+
+
+def test_a_guest_with_files_of_its_case_in_the_initramfs_is_booted(world: World, tmp_path: Path) -> None:
+    """A snapshot of it would serve this one build of the files alone."""
+    world.cold = [SessionFacts(environment={"release": "6.1"})]
+    plan = guest_plan(tmp_path, files=(PushedFile(path="/root/large", mode=0o100644),))
+    result = world.starter()(plan, [sample_case()])
+    assert (world.started, result.start, result.notices) == (["cold 6.1-x86_64"], Start.COLD, ())

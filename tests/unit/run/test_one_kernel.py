@@ -17,9 +17,10 @@ from harness.facts.records import CaseRecord, Ending
 from harness.facts.session import SessionFacts
 from harness.judge.cells import cells as cells_of
 from harness.model.results import OutcomeKind, Start
-from harness.run.one_kernel import batches, error_reason, facts_of, run_kernel
+from harness.run.one_kernel import batches, error_reason, facts_of, guest_of, run_kernel
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.pushed import Pushed, PushedFile
 
 K = OutcomeKind
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]
@@ -281,3 +282,23 @@ def test_it_is_known_of_every_case_how_its_own_guest_was_started(tmp_path: Path)
     assert run.notices == ("noted with warm", "noted with cold")
     assert run.memory == 150.0, "the most that one of them took"
     assert run.boots == 2
+
+
+def test_a_guest_of_a_cases_own_has_what_the_case_asks_for_and_brings(tmp_path: Path) -> None:
+    archive = tmp_path / "packages.cpio"
+    archive.write_bytes(bytes(2**20))
+    small = PushedFile(path="/root/small", mode=0o100755, size=1000)
+    large = PushedFile(path="/root/large", mode=0o100755, size=10 * 2**20)
+    pushed = {"small": Pushed(files=(small,), archives=(archive,)), "large": Pushed(files=(small, large))}
+    plan = guest_plan(tmp_path, pushed=pushed, cmdline="a")
+
+    def own(case: Case) -> tuple[Any, ...]:
+        made = guest_of(plan, case)
+        return made.settings.memory, made.settings.cpus, made.cmdline, made.files, made.archives
+
+    assert own(sample_case(id="large")) == (256, 1, "a", (), ()), "it shares its guest"
+    assert own(sample_case(id="other", cmdline="b")) == (256, 1, "a b", (), ())
+    assert own(sample_case(id="small", isolated=True)) == (259, 1, "a", (), (archive,))
+    assert own(sample_case(id="large", isolated=True)) == (256 + 31, 1, "a", (small, large), ())
+    assert own(replace(sample_case(id="x"), memory=512, cpus=2)) == (512, 2, "a", (), ())
+    assert own(replace(sample_case(id="x"), memory=64)) == (256, 1, "a", (), ()), "no less than the kernel's"

@@ -72,10 +72,10 @@ def main(*, standby: bool, gate: bool = False) -> None:
     serve(job, fd=os.open(f"{FOLDER}/out", os.O_WRONLY))
 
 
-def stand_by(places: Places, words: str, *, gate: bool, last: bool) -> None:
-    """Write `words`; wait for a greeting. With a `gate` init serves the serial port then; the `last` time for good."""
+def stand_by(places: Places, status: str, *, gate: bool, last: bool) -> None:
+    """Write `status`; wait for a greeting. With a `gate` init serves the serial port then; the `last` time for good."""
     with open(CONSOLE, "r+b", buffering=0) as console:
-        places.fill(json.loads(greeting(console, words)))
+        places.fill(json.loads(greeting(console, status)))
         if gate:
             with open(f"{FOLDER}/go", "wb") as file:
                 if last:
@@ -174,9 +174,9 @@ def write(fd: int, data: bytes) -> None:
     os.close(fd)
 
 
-def greeting(console: FileIO, words: str) -> bytes:
+def greeting(console: FileIO, status: str) -> bytes:
     """Say that the guest stands by, and at which second after its boot; return the line that comes back."""
-    console.write(f"{words} at {time.monotonic():.3f} s\n".encode())
+    console.write(f"{status} at {time.monotonic():.3f} s\n".encode())
     line = b""
     while not line.endswith(b"\n"):
         line += console.read(4096)
@@ -195,18 +195,18 @@ class Places:
         self._random = os.open("/dev/urandom", os.O_WRONLY)
         self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def fill(self, words: dict[str, Any]) -> None:
+    def fill(self, given: dict[str, Any]) -> None:
         """Make this guest one of its own: its time, its entropy, its SSH keys."""
-        time.clock_settime(time.CLOCK_REALTIME, words["time"])
-        entropy = bytes.fromhex(words["entropy"])
+        time.clock_settime(time.CLOCK_REALTIME, given["time"])
+        entropy = bytes.fromhex(given["entropy"])
         # struct rand_pool_info: the entropy in bits, the size in bytes, the bytes. Then let the generator take it up.
         pool = struct.pack("=ii", len(entropy) * 8, len(entropy)) + entropy
         for request, argument in ((RNDADDENTROPY, pool), (RNDRESEEDCRNG, None)):
             if self._libc.ioctl(self._random, ctypes.c_ulong(request), argument) != 0:
                 raise OSError(ctypes.get_errno(), f"the guest's random numbers cannot be made its own ({request:#x})")
         os.close(self._random)
-        write(self._host_key, bytes.fromhex(words["host_key"]))
-        write(self._authorized_keys, f"{words['authorized_key']}\n".encode())
+        write(self._host_key, bytes.fromhex(given["host_key"]))
+        write(self._authorized_keys, f"{given['authorized_key']}\n".encode())
 
 
 if __name__ == "__main__":

@@ -112,20 +112,20 @@ class Done:
     output: str
 
 
-def command(*words: str | Path) -> list[str]:
-    """Return the argv that runs the command line's `words` with this very Python."""
-    return [sys.executable, "-m", "invoke", *map(str, words)]
+def command(*arguments: str | Path) -> list[str]:
+    """Return the argv that runs the command line's `arguments` with this very Python."""
+    return [sys.executable, "-m", "invoke", *map(str, arguments)]
 
 
 def start(
-    *words: str | Path,
+    *arguments: str | Path,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str | Path] = (),
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """Start the command line without waiting for it; `env` is added to the environment."""
     return subprocess.Popen(
-        [*map(str, prefix), *command(*words)],
+        [*map(str, prefix), *command(*arguments)],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdin=stdin,
@@ -137,13 +137,13 @@ def start(
 
 
 def run(
-    *words: str | Path,
+    *arguments: str | Path,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str | Path] = (),
     seconds: float = 240,
 ) -> Done:
     """Run the command line to its end; what it starts is gone afterwards even where it takes too long."""
-    process = start(*words, env=env, prefix=prefix)
+    process = start(*arguments, env=env, prefix=prefix)
     try:
         output, _ = process.communicate(timeout=seconds)
     finally:

@@ -46,10 +46,10 @@ def statistics(log: str) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for line in log.splitlines():
-        words = line.split()
-        if line.startswith("processed ") and "insns" in words[:3]:
+        columns = line.split()
+        if line.startswith("processed ") and "insns" in columns[:3]:
             named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
-            found |= {name: int(words[words.index(word) + 1]) for name, word in named.items() if word in words}
+            found |= {name: int(columns[columns.index(word) + 1]) for name, word in named.items() if word in columns}
         elif line.startswith("stack depth "):
-            found["stack"] = sum(int(each) for each in words[2].split("+"))
+            found["stack"] = sum(int(each) for each in columns[2].split("+"))
     return found

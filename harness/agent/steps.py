@@ -131,11 +131,11 @@ class Case:
         kind = self._lib.call("bpf_program__type", program)
         attach_type = self._lib.call("bpf_program__expected_attach_type", program)
         count, code = (self._lib.call(f"bpf_program__{what}", program) for what in ("insn_cnt", "insns"))
-        words = ctypes.create_string_buffer(b"Dual MIT/GPL")
+        license_text = ctypes.create_string_buffer(b"Dual MIT/GPL")
         # union bpf_attr of BPF_PROG_LOAD: prog_type, insn_cnt, insns, license; log_level, log_size, log_buf;
         # kern_version, prog_flags, prog_name, prog_ifindex, expected_attach_type; prog_btf_fd and the function and
         # line information (none); attach_btf_id, attach_prog_fd, and padding.
-        before = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(words))
+        before = struct.pack("=IIQQ", kind, count, code, ctypes.addressof(license_text))
         after = struct.pack("=II16sII", 0, 0, step["program"].encode()[:15], 0, attach_type)
         after += struct.pack("=IIQIIQI", 0, 0, 0, 0, 0, 0, 0)
         target = self._state.program_fd(step["target_object"], step["target"])

@@ -53,9 +53,9 @@ def trigger_run(case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
     fd = case.program_fd(owner, name)
     data = (PACKET + bytes(step["data"]))[: step["data"]]
     buffer = ctypes.create_string_buffer(data, len(data)) if data else None
-    words = struct.pack(f"={len(step['words'])}I", *step["words"])
-    size = max(step["context"], len(words))
-    context = ctypes.create_string_buffer(words, size) if size else None
+    given = struct.pack(f"={len(step['words'])}I", *step["words"])
+    size = max(step["context"], len(given))
+    context = ctypes.create_string_buffer(given, size) if size else None
     address = ctypes.cast(buffer, POINTER) if buffer else None
     # struct bpf_test_run_opts: data_in, data_out, their sizes; ctx_in, ctx_out, their sizes; retval, repeat, ...
     made = options(

@@ -165,8 +165,8 @@ class Bench:
             for start, samples in runs.items():
                 samples.append(self._sample(self._project, [self._kernel.name], [SEED], start=start))
             shipped.append(round(self._runner.floor(guest, shipped=True), 4))
-            words = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
-            self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {words}")
+            summary = ", ".join(f"{start} {samples[-1].run:.2f} s" for start, samples in runs.items())
+            self._say(f"round {number + 1} of {self._wanted.rounds}: floor {floors[-1]:.2f} s, {summary}")
         return tuple(floors), tuple(shipped), tuple(runs[Start.COLD]), tuple(runs[Start.WARM])
 
     def _simple(self) -> list[str]:
@@ -190,8 +190,8 @@ class Bench:
                 (count, self._sample(project, kernels, ids[:count], start=Start.WARM)) for count in self._wanted.counts
             ]
             rounds.append(tuple(points))
-            words = ", ".join(f"{count} in {sample.run:.2f} s" for count, sample in points)
-            self._say(f"added cases ({name}), round {number + 1} of {self._wanted.rounds}: {words}")
+            summary = ", ".join(f"{count} in {sample.run:.2f} s" for count, sample in points)
+            self._say(f"added cases ({name}), round {number + 1} of {self._wanted.rounds}: {summary}")
         return CaseSamples(case=name, rounds=tuple(rounds))
 
     def _virtme(self) -> VirtmeSamples | None:
@@ -245,8 +245,8 @@ class Bench:
             took, problem = run_vng(argv, case=seed, folder=shared)
             seconds.append(round(took, 4))
             self._vng_problems += [problem] if problem else []
-            words = ", ".join(f"{start} {samples[-1].process:.2f} s" for start, samples in runs.items())
-            self._say(f"virtme-ng, round {number + 1} of {self._wanted.rounds}: {took:.2f} s, {words}")
+            summary = ", ".join(f"{start} {samples[-1].process:.2f} s" for start, samples in runs.items())
+            self._say(f"virtme-ng, round {number + 1} of {self._wanted.rounds}: {took:.2f} s, {summary}")
         return VirtmeSamples(
             version=found.version,
             kernel=kernel.name,
@@ -278,8 +278,8 @@ class Bench:
             for start, by_jobs in runs.items():
                 for jobs, samples in by_jobs.items():
                     samples.append(self._sample(project, names, [SEED], start=start, jobs=jobs))
-                words = ", ".join(f"{jobs} at once {samples[-1].run:.1f} s" for jobs, samples in by_jobs.items())
-                self._say(f"matrix, round {number + 1} of {self._wanted.rounds}, {start}: {words}")
+                summary = ", ".join(f"{jobs} at once {samples[-1].run:.1f} s" for jobs, samples in by_jobs.items())
+                self._say(f"matrix, round {number + 1} of {self._wanted.rounds}, {start}: {summary}")
         return MatrixSamples(
             kernels=tuple(names),
             runs={

@@ -30,13 +30,13 @@ from harness.model.results import OutcomeKind
 from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.image import cpio
+from harness.supply.image.programs import AGENT, PROGRAMS
 from harness.supply.kernels.modules import find_modules
 from harness.supply.kernels.source import KernelSource
 
 SECONDS = 180.0
 """How long one run of vng may take."""
 FORMAT = 2
-AGENT = Path(__file__).resolve().parent.parent / "guest_agent.py"
 PYTHON = "/usr/bin/python3"
 """The guest's Python: the host's, since the guest's root is the host's."""
 LIBBPF = ("/usr/lib*/libbpf.so.1", "/usr/lib/*/libbpf.so.1")
@@ -68,7 +68,7 @@ def vng_argv(program: Path, *, kernel: Path, busybox: Path, job: Path, folder: P
     The guest's memory and machine are vng's own choice. Modules are found by vng beside the kernel
     (lib/modules/RELEASE in a folder above it).
     """
-    agent = shlex.join([PYTHON, str(AGENT), str(job)])
+    agent = shlex.join([PYTHON, str(PROGRAMS / AGENT), str(job)])
     script = f"{agent} >{shlex.quote(str(folder / 'agent.jsonl'))} 2>{shlex.quote(str(folder / 'agent.stderr'))}"
     return [
         str(program),
@@ -148,12 +148,12 @@ def _answer(argv: Sequence[str], *, case: Case, folder: Path, said: Path) -> str
     for line in lines.read_bytes().splitlines() if lines.exists() else []:
         transcript.feed(line)
     if not transcript.done:
-        words = "\n".join(
+        stderr = "\n".join(
             (folder / name).read_text(errors="replace").strip()[-500:]
             for name in ("agent.stderr", said.name)
             if (folder / name).exists()
         )
-        raise BenchError(f"the agent gave no complete answer under virtme-ng: {shlex.join(argv)}\n{words}".rstrip())
+        raise BenchError(f"the agent gave no complete answer under virtme-ng: {shlex.join(argv)}\n{stderr}".rstrip())
     outcome = outcome_of(case, transcript.record(case.id))
     return "" if outcome.kind is OutcomeKind.WORKS else f"virtme-ng: {case.id}: {outcome.kind}: {outcome.reason}"
 

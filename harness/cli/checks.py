@@ -23,8 +23,8 @@ BYTECODE = ".pytest_cache/bytecode"
 
 def linter_argv(linter: str) -> list[str]:
     """Return the command of one of LINTERS, as it is installed beside this Python."""
-    name, *words = linter.split()
-    return [str(Path(sys.executable).parent / name), *words]
+    name, *arguments = linter.split()
+    return [str(Path(sys.executable).parent / name), *arguments]
 
 
 def complaints(root: Path) -> list[str]:
@@ -43,7 +43,7 @@ def lint(*, root: Path) -> int:
     return 1 if any(codes) else 0
 
 
-def pytest_words(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]:
+def pytest_arguments(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]:
     """Return the arguments of pytest: a process for each core, but a few tests are over before the processes are there.
 
     A module's tests with guests share what is dear, such as a run of the matrix: they stay in one process. Such modules
@@ -75,10 +75,10 @@ def pytest_environment(environment: Mapping[str, str], *, root: Path) -> dict[st
 
 def test(*, root: Path, vm: bool, nightly: bool, only: str) -> int:
     """Run the tests, and the linters beside them; return the exit code: pytest's, or 1 where a linter complains."""
-    words = pytest_words(vm=vm, nightly=nightly, only=only, cores=len(os.sched_getaffinity(0)))
+    arguments = pytest_arguments(vm=vm, nightly=nightly, only=only, cores=len(os.sched_getaffinity(0)))
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="lint") as beside:
         linted = beside.submit(complaints, root)
-        argv, env = [sys.executable, "-m", "pytest", *words], pytest_environment(os.environ, root=root)
+        argv, env = [sys.executable, "-m", "pytest", *arguments], pytest_environment(os.environ, root=root)
         code = subprocess.run(argv, cwd=root, env=env, check=False).returncode
         found = linted.result()
     for complaint in found:

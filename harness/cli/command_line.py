@@ -90,7 +90,7 @@ class _Parser(Parser):
         return super().parse_argv(spelled_out(argv, self.contexts, common=self.initial or ParserContext()))
 
 
-def spelled_out(words: Sequence[str], tasks: Mapping[str, ParserContext], *, common: ParserContext) -> list[str]:
+def spelled_out(argv: Sequence[str], tasks: Mapping[str, ParserContext], *, common: ParserContext) -> list[str]:
     """Return the words of a command line as Invoke can read them: each plain word of a list behind its option. Pure.
 
     `tasks` says what each takes, `common` what all of them take. What nobody knows stays as it is, for Invoke to
@@ -100,7 +100,7 @@ def spelled_out(words: Sequence[str], tasks: Mapping[str, ParserContext], *, com
     found: list[str] = []
     options, single, several = _options(common), list[Argument](), None
     waiting = False  # for the value of an option
-    for before, word in zip(["", *words], words, strict=False):
+    for before, word in zip(["", *argv], argv, strict=False):
         if waiting:
             if word.partition("=")[0] in options:
                 raise ParseError(f"{before} needs a value; got {word}")
@@ -118,7 +118,7 @@ def spelled_out(words: Sequence[str], tasks: Mapping[str, ParserContext], *, com
             several = next((each for each in tasks[word].positional_args if each.kind is list), None)
         found.append(word)
     if waiting:
-        raise ParseError(f"{words[-1]} needs a value")
+        raise ParseError(f"{argv[-1]} needs a value")
     return found
 
 

@@ -62,6 +62,7 @@ Symbol = Annotated[
 MapName = Annotated[
     str, Field(pattern=r"^[A-Za-z_.][A-Za-z0-9_.]*$"), Expects("the name of a map (letters, digits, _ and .)")
 ]
+KernelParameters = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
 ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), Expects("the name of a kernel module, without .ko")]
 Sysctl = Annotated[
     str,

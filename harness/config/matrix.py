@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
-from harness.config.base import Arch, Cpus, Line, MemoryMib, Seconds
+from harness.config.base import Arch, Cpus, KernelParameters, Line, MemoryMib, Seconds
 from harness.config.known_splats import KnownSplatEntry
 from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects, Model, unexpected
@@ -48,7 +48,6 @@ Release = Annotated[
     Field(pattern=r"^[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*$"),
     Expects("a kernel release as `uname -r` prints it"),
 ]
-CommandLine = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
 
 
 def _from_matrix(path: Path, info: ValidationInfo) -> Path:
@@ -122,7 +121,7 @@ class _KernelBase(Model):
     memory: MemoryMib | None = Field(default=None, description="Memory of this kernel's guest in MiB.")
     cpus: Cpus | None = Field(default=None, description="Processors of this kernel's guest.")
     deadlines: DeadlineOverrides | None = Field(default=None, description="Deadlines that differ for this kernel.")
-    cmdline: CommandLine = Field(default="", description="More kernel parameters, added to the harness's own.")
+    cmdline: KernelParameters = Field(default="", description="More kernel parameters, added to the harness's own.")
 
     def settings(self, defaults: Defaults) -> Settings:
         """Return what this kernel's guest gets: its own settings, and `defaults` where it has none."""

@@ -83,8 +83,8 @@ def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bo
         kind, reset = OutcomeKind.CRASHED, qemu_reason
         reason = "the kernel reset the machine without any text on its console (as a triple fault does)"
     elif qemu_gone:
-        words = qemu_words or f"QEMU ended ({qemu_reason or 'no reason given'})"
-        reason = f"{what}: {words}"
+        said = qemu_words or f"QEMU ended ({qemu_reason or 'no reason given'})"
+        reason = f"{what}: {said}"
     return Ending(
         kind=kind,
         reason=reason,

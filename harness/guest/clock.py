@@ -17,12 +17,12 @@ EARLIEST = 1.0
 """Seconds by which a guest may say that it is older than its QEMU."""
 
 
-def uptime_said(console: str, words: str) -> float | None:
-    """Return the seconds since the guest's boot at which it said `words` last; None where it has not said all of it.
+def uptime_said(console: str, line: str) -> float | None:
+    """Return the seconds since the guest's boot at which it said `line` last; None where it has not said all of it.
 
-    The line is that of harness/guest_service.py, `greeting`: the words, ` at `, seconds, ` s`.
+    The line is that of harness/guest_service.py, `greeting`: its status, ` at `, seconds, ` s`.
     """
-    found = re.findall(rf"{re.escape(words)} at (\d+\.\d+) s", console)
+    found = re.findall(rf"{re.escape(line)} at (\d+\.\d+) s", console)
     return float(found[-1]) if found else None
 
 

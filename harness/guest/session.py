@@ -158,8 +158,8 @@ def _run_agent(
                     _check_uptime(qemu, transcript)
                 _check_release(plan.kernel, transcript.environment)
     if not transcript.done:
-        words = _read(errors).strip()[-500:]
-        raise AgentError(f"the agent ended without its completion marker{': ' + words if words else ''}")
+        said = _read(errors).strip()[-500:]
+        raise AgentError(f"the agent ended without its completion marker{': ' + said if said else ''}")
 
 
 def _check_uptime(qemu: QemuProcess, transcript: Transcript) -> None:

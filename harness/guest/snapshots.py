@@ -162,10 +162,10 @@ class Snapshots:
                 return replace(made, kernel=image)
 
             with running(spec, folder=folder, stopping=plan.stopping) as qemu:
-                _await_words(plan, qemu, STANDBY)
+                _await_lines(plan, qemu, STANDBY)
                 before = _times(plan, qemu, STANDBY)
                 # A host key that dropbear finds when it starts it keeps for good (commonsetup(), load_all_hostkeys()).
-                _await_words(plan, qemu, LISTENING)
+                _await_lines(plan, qemu, LISTENING)
                 _push_agent(plan, qemu)
                 _check_clock(plan, before, _times(plan, qemu, READY))
                 save_state(qemu.monitor, scratch / STATE)
@@ -237,21 +237,21 @@ def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored
     )
 
 
-def _await_words(plan: GuestPlan, qemu: QemuProcess, *words: str) -> None:
-    """Wait until all of the words are on the console. How often does not matter: s390x' has lines twice at times."""
+def _await_lines(plan: GuestPlan, qemu: QemuProcess, *lines: str) -> None:
+    """Wait until all of the lines are on the console. How often does not matter: s390x' has lines twice at times."""
     seconds = plan.settings.deadlines.boot
-    said = lambda: all(each in qemu.console_text() for each in words) or not qemu.alive()  # noqa: E731
+    said = lambda: all(each in qemu.console_text() for each in lines) or not qemu.alive()  # noqa: E731
     if not wait_until(said, seconds=seconds, step=0.01):
-        raise DeadlineError("boot", seconds, f"waiting for the guest to say `{words[0]}`")
+        raise DeadlineError("boot", seconds, f"waiting for the guest to say `{lines[0]}`")
     if not qemu.alive():
         raise GuestGoneError("QEMU ended while the guest was booting")
 
 
-def _times(plan: GuestPlan, qemu: QemuProcess, words: str) -> tuple[float, float]:
+def _times(plan: GuestPlan, qemu: QemuProcess, line: str) -> tuple[float, float]:
     """Return at which second the guest said that it stands by, with this text: by its own clock and by the host's."""
-    said = lambda: uptime_said(qemu.console_text(), words) is not None or not qemu.alive()  # noqa: E731
+    said = lambda: uptime_said(qemu.console_text(), line) is not None or not qemu.alive()  # noqa: E731
     wait_until(said, seconds=GREETING_SECONDS, step=0.002)
-    uptime = uptime_said(qemu.console_text(), words)
+    uptime = uptime_said(qemu.console_text(), line)
     if uptime is None:
         raise SnapshotError(f"{plan.kernel.name}: the guest did not say at which second after its boot it stands by")
     return uptime, time.monotonic()
@@ -278,7 +278,7 @@ def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
             if qemu.wait(SETTLE):
                 raise GuestGoneError("QEMU ended while the agent was pushed to its guest") from error
             raise
-        _await_words(plan, qemu, READY)
+        _await_lines(plan, qemu, READY)
 
 
 @contextlib.contextmanager
@@ -334,7 +334,7 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
     The connection lasts until the guest has it all: what a guest has not read yet of a closed connection QEMU
     forgets, and one that is left open unread stops the guest's console after some hundred characters.
     """
-    words = {
+    greeting = {
         "time": time.time(),
         "entropy": secrets.token_hex(64),
         "host_key": plan.keys.host_key_file.hex(),
@@ -342,7 +342,7 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
     }
     with socket.socket(socket.AF_UNIX) as console:
         console.connect(str(tty))
-        console.sendall(json.dumps(words).encode() + b"\n")
+        console.sendall(json.dumps(greeting).encode() + b"\n")
         heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
         if not wait_until(heard, seconds=GREETING_SECONDS, step=0.002) or GREETED not in qemu.console_text():
             how = f"gave no sign of life within {GREETING_SECONDS:g} s" if qemu.alive() else "ended at once"

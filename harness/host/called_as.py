@@ -5,6 +5,6 @@ from __future__ import annotations
 from harness.host import package_data
 
 
-def command(words: str) -> str:
-    """Return a command of bpfmatrix as the user types it: `words` are its name and options."""
-    return f"./run {words}" if package_data.is_checkout() else f"bpfmatrix {words}"
+def command(line: str) -> str:
+    """Return a command of bpfmatrix as the user types it: `line` is its name and its options."""
+    return f"./run {line}" if package_data.is_checkout() else f"bpfmatrix {line}"

@@ -51,9 +51,9 @@ def run(
     Never raises for an exit code; a program that outlives `timeout` seconds is killed and reported with
     return code -9. A signal's death shows as a negative return code, as subprocess has it.
     """
-    words = [str(word) for word in argv]
+    command = [str(word) for word in argv]
     with subprocess.Popen(
-        words,
+        command,
         cwd=cwd,
         env=None if env is None else dict(env),
         stdin=subprocess.DEVNULL,
@@ -70,14 +70,14 @@ def run(
             process.kill()
             process.communicate()
             text = f"{argv[0]} did not end within {timeout:g} s and was killed"
-            return subprocess.CompletedProcess(words, -9, stdout="", stderr=text)
+            return subprocess.CompletedProcess(command, -9, stdout="", stderr=text)
         except BaseException:
             process.kill()
             raise
         finally:
             with _live_guard:
                 _live.discard(process)
-    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def end_all() -> None:

@@ -63,12 +63,12 @@ def with_test_cases(case: Case, record: CaseRecord, outcome: Outcome) -> tuple[O
     failed = sum(part.outcome.kind == OutcomeKind.MISBEHAVES for part in parts)
     if outcome.kind == OutcomeKind.WORKS and not wrong and not failed:
         return replace(outcome, reason=summary_of(parts)), parts
-    words = wrong or summary_of(parts)
+    text = wrong or summary_of(parts)
     if outcome.kind == OutcomeKind.MISBEHAVES:
-        return replace(outcome, reason=f"{outcome.reason}; {words}"), parts
-    found = Difference(step=name, stage=step.stage, kind=DifferenceKind.TESTS, text=words, seen=failed)
+        return replace(outcome, reason=f"{outcome.reason}; {text}"), parts
+    found = Difference(step=name, stage=step.stage, kind=DifferenceKind.TESTS, text=text, seen=failed)
     return replace(
-        outcome, kind=OutcomeKind.MISBEHAVES, reason=words, stage=step.stage, differences=(*outcome.differences, found)
+        outcome, kind=OutcomeKind.MISBEHAVES, reason=text, stage=step.stage, differences=(*outcome.differences, found)
     ), parts
 
 

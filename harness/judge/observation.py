@@ -56,14 +56,14 @@ def differences(wanted: Look, events: Iterable[Event], ends: Ends, *, step: str,
 
 def describe(event: Event) -> str:
     """Return an event in a few words, for a sentence."""
-    words = [str(event.get("kind"))]
+    parts = [str(event.get("kind"))]
     if "raw" in event:
-        words.append(f"{len(str(event['raw'])) // 2} bytes {event['raw']}")
+        parts.append(f"{len(str(event['raw'])) // 2} bytes {event['raw']}")
     if event.get("retval") is not None:
-        words.append(f"retval {event['retval']}")
+        parts.append(f"retval {event['retval']}")
     if "saddr" in event:
-        words.append(f"{event['saddr']}:{event.get('sport')} -> {event.get('daddr')}:{event.get('dport')}")
-    return " ".join(words)
+        parts.append(f"{event['saddr']}:{event.get('sport')} -> {event.get('daddr')}:{event.get('dport')}")
+    return " ".join(parts)
 
 
 def trace_differences(wanted: Look, events: Sequence[Event], *, step: str, stage: Stage) -> list[Difference]:

@@ -209,8 +209,8 @@ def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], 
     step, name = case.steps[end["step"]], step_names(case.steps)[end["step"]]
     text = f"the agent's process for this case was killed by {end['signal']} while the program was attached"
     wrong = _difference(step, name, DifferenceKind.KILLED, text, seen=end["signal"])
-    words = "; ".join([*weighed.complaints, text])
-    return _judged(record, OutcomeKind.MISBEHAVES, words, stage=step.stage, found=[wrong])
+    reason = "; ".join([*weighed.complaints, text])
+    return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=step.stage, found=[wrong])
 
 
 def _with_leftovers(outcome: Outcome, left: Sequence[Mapping[str, Any]]) -> Outcome:
@@ -254,31 +254,31 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
             return wrong
         found += wrong
     if found:
-        words = "; ".join(each.text for each in found)
-        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=found[0].stage, found=found)
+        reason = "; ".join(each.text for each in found)
+        return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=found[0].stage, found=found)
     return _judged(record, OutcomeKind.WORKS, reason_of_works(steps))
 
 
 def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, Any], found: list[Difference]) -> Outcome:
     """Return the outcome of a case that ended with a failing step; a refusal does not hide what was wrong before it."""
     if step.op == COMMAND:
-        words = "; ".join([*(each.text for each in found), not_started(report)])
-        return replace(_lost(words, record, stage=step.stage), wrong_input=True)
+        reason = "; ".join([*(each.text for each in found), not_started(report)])
+        return replace(_lost(reason, record, stage=step.stage), wrong_input=True)
     errno = report.get("errno_name")
     text = f"{step.op} {step.what}".strip() + f": {errno or ''} ({report.get('detail', '')})"
     own = _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
-    words = "; ".join(each.text for each in [*found, own])
+    reason = "; ".join(each.text for each in [*found, own])
     if step.op in DETACHING:
-        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=step.stage, failed=report, found=[*found, own])
+        return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=step.stage, failed=report, found=[*found, own])
     if step.op not in REFUSABLE:
-        return replace(_lost(words, record, stage=step.stage), wrong_input=step.op in OF_THE_CASE)
+        return replace(_lost(reason, record, stage=step.stage), wrong_input=step.op in OF_THE_CASE)
     # A step that must be refused and was, with another errno: the kernel may well have refused all of its kind.
     misbehaved = next((each.stage for each in found if each.kind != DifferenceKind.REFUSED), None)
     if misbehaved is not None:
         if origin_of(evidence_of(report)) not in THE_KERNELS:
             own = replace(own, kind=DifferenceKind.ORIGIN)  # no signature of a kernel's bug means this one
-        return _judged(record, OutcomeKind.MISBEHAVES, words, stage=misbehaved, failed=report, found=[*found, own])
-    outcome = _judged(record, OutcomeKind.REFUSED, words, stage=step.stage, failed=report, found=[*found, own])
+        return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=misbehaved, failed=report, found=[*found, own])
+    outcome = _judged(record, OutcomeKind.REFUSED, reason, stage=step.stage, failed=report, found=[*found, own])
     return explained(outcome, report)
 
 
@@ -314,14 +314,14 @@ def _differences(step: AgentStep, name: str, report: dict[str, Any], record: Cas
 def _refused_wrongly(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:
     """Yield how a step that must be refused was not, or not as it must be."""
     what, wanted, errno = f"{step.op} {step.what}", " or ".join(step.refused), report.get("errno_name")
-    words = f"{report.get('log', '')}\n{report.get('detail', '')}"
+    said = f"{report.get('log', '')}\n{report.get('detail', '')}"
     if report.get("ok"):
         text = f"{what} must be refused with {wanted}, but was accepted"
         yield _difference(step, name, DifferenceKind.ACCEPTED, text)
     elif errno not in step.refused:
         text = f"{what} must be refused with {wanted}, but was with {errno}"
         yield _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
-    elif step.message is not None and not re.search(step.message, words):
+    elif step.message is not None and not re.search(step.message, said):
         text = f"nothing in the log of {what} matches /{step.message}/"
         yield _difference(step, name, DifferenceKind.MESSAGE, text)
     elif (origin := origin_of(evidence_of(report))) not in (wanted_by := step.origin or THE_KERNELS):

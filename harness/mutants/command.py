@@ -40,7 +40,7 @@ from harness.reports.folder import make_run_directory
 from harness.run.options import Options
 from harness.run.plan import make_plan
 from harness.scenario.case import Case
-from harness.scenario.from_yaml import expectations_of
+from harness.scenario.expected import expectations_of
 from harness.supply.image.keys import make_keys
 from harness.supply.supplies import Supplies
 from harness.supply.unbuilt import yaml_cases

@@ -73,7 +73,7 @@ def _judged_only(found: Found) -> Counter[Fate]:
 
 def _numbers(where: str, fates: Counter[Fate]) -> str:
     tried = sum(fates.values()) - fates[Fate.VOID]
-    parts = [f"{fates[fate]} {words}" for fate, words in _WORDS.items() if fates[fate]]
+    parts = [f"{fates[fate]} {meaning}" for fate, meaning in _WORDS.items() if fates[fate]]
     void = f" ({fates[Fate.VOID]} more could not be loaded)" if fates[Fate.VOID] else ""
     return f"{tried} mutants {where}: {', '.join(parts) or 'none'}{void}"
 

@@ -59,7 +59,7 @@ def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str =
             f"this {arch.name} kernel comes without its network card's module (virtio_net), and {arch.name} guests "
             f"have no spare serial port to be reached over instead; take a kernel that has the module"
         )
-    words = [
+    parameters = [
         f"console={arch.console}",
         "loglevel=4",
         "panic=-1",
@@ -73,7 +73,7 @@ def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str =
         "bpfmatrix.standby" if standby else "",
         extra,
     ]
-    return " ".join(word for word in words if word)
+    return " ".join(word for word in parameters if word)
 
 
 def qemu_argv(spec: GuestSpec) -> list[str]:

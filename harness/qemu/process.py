@@ -46,8 +46,8 @@ class Death:
         """Return one sentence about it."""
         if self.returncode < 0:
             return f"QEMU was killed by {_signal_name(-self.returncode)}"
-        words = f"; it said: {self.stderr.strip()}" if self.stderr.strip() else ""
-        return f"QEMU ended with exit code {self.returncode} ({self.reason or 'no reason given'}){words}"
+        said = f"; it said: {self.stderr.strip()}" if self.stderr.strip() else ""
+        return f"QEMU ended with exit code {self.returncode} ({self.reason or 'no reason given'}){said}"
 
 
 class QemuProcess:
@@ -160,8 +160,8 @@ def running(
             except QemuError as error:
                 qemu.wait(1)
                 death = qemu.death()
-                words = death.describe() if death else str(error)
-                raise QemuError(f"QEMU did not start: {words}\n  command: {' '.join(argv)}") from error
+                reason = death.describe() if death else str(error)
+                raise QemuError(f"QEMU did not start: {reason}\n  command: {' '.join(argv)}") from error
             yield qemu
         finally:
             qemu.kill()

@@ -21,10 +21,10 @@ def event_lines(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     lines: list[str] = []
     phase = ""
     for event in events:
-        words = PHASES.get(str(event.get("phase")), "")
-        if words and words != phase:
-            lines.append(words)
-        phase = words
+        introduction = PHASES.get(str(event.get("phase")), "")
+        if introduction and introduction != phase:
+            lines.append(introduction)
+        phase = introduction
         lines.append(event_line(event))
     return tuple(lines)
 

@@ -28,23 +28,23 @@ def errno(outcome: Outcome) -> str:
 
 def expected(expectation: Expectation) -> str:
     """Return what a case expects on one kernel, as one line: the outcome, its details, reason and source."""
-    words = [str(expectation.outcome)]
+    parts = [str(expectation.outcome)]
     if expectation.stage:
-        words.append(f"at {expectation.stage}")
+        parts.append(f"at {expectation.stage}")
     if expectation.errno:
-        words.append(f"with {' or '.join(expectation.errno)}")
+        parts.append(f"with {' or '.join(expectation.errno)}")
     if expectation.origin:
-        words.append(f"by {' or by '.join(WHO[origin] for origin in expectation.origin)}")
+        parts.append(f"by {' or by '.join(WHO[origin] for origin in expectation.origin)}")
     if expectation.refusal:
-        words.append(f"as {expectation.refusal}")
+        parts.append(f"as {expectation.refusal}")
     if expectation.message:
-        words.append(f'saying "{expectation.message}"')
+        parts.append(f'saying "{expectation.message}"')
     if expectation.cause:
-        words.append(f"because of the {CAUSES.get(expectation.cause, expectation.cause)} {expectation.cause_name}")
-    words += _signature(expectation)
+        parts.append(f"because of the {CAUSES.get(expectation.cause, expectation.cause)} {expectation.cause_name}")
+    parts += _signature(expectation)
     if expectation.known_bug:
-        words.append("(a known bug)")
-    said = " ".join(words)
+        parts.append("(a known bug)")
+    said = " ".join(parts)
     if expectation.reason:
         said += f": {expectation.reason}"
     if expectation.source:
@@ -118,5 +118,5 @@ def package(info: PackageInfo | None) -> str:
     """Return where a kernel came from, as one line; `-` where that is not known."""
     if info is None:
         return "-"
-    words = [info.name, info.version, f"({info.suite or info.source})"]
-    return " ".join(word for word in words if word)
+    parts = [info.name, info.version, f"({info.suite or info.source})"]
+    return " ".join(word for word in parts if word)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.config.case import CASE_FILE, SHARED_FOLDER, find_folders
+from harness.config.case import CASE_FILE, SHARED_FOLDER
+from harness.config.case_folders import find_folders
 from harness.config.matrix import load_matrix
 from harness.config.rules import SHARED_FILE
 from harness.errors import ConfigError

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from harness.config.case import find_folders
+from harness.config.case_folders import find_folders
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import (
     EXIT_HARNESS,
@@ -89,7 +89,7 @@ class Loop:
         signals: Sequence[str] = (),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._look = look
+        self._look_again = look
         self._runner = runner
         self._screen = screen
         self._signals = signals
@@ -103,7 +103,7 @@ class Loop:
         Raises KeyboardInterrupt or InterruptedRunError where that happens between two runs; and what keeps the first
         run from starting, if it is nothing that the user may fix by saving a file.
         """
-        seen = self._look()
+        seen = self._look_again()
         pending, saved, what = frozenset(seen.cases), seen.at, "first run"
         while True:
             self._screen.saved(cases=sorted(seen.cases), concerned=pending, what=what)
@@ -122,13 +122,13 @@ class Loop:
 
     def _next(self, before: Look) -> Look:
         """Wait for a save, and until nothing changes any more; return how the files are then."""
-        while not changed(before, now := self._look()) and not self._signals:
+        while not changed(before, now := self._look_again()) and not self._signals:
             self._sleep(INTERVAL)
         for _ in range(round(MOST_SETTLING / SETTLE)):
             if self._signals:
                 break
             self._sleep(SETTLE)
-            earlier, now = now, self._look()
+            earlier, now = now, self._look_again()
             if not changed(earlier, now):
                 break
         return now

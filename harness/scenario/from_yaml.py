@@ -13,11 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config.case import WrittenCase
-from harness.config.rules import Rule
 from harness.config.steps import (
     AttachStep,
     DetachStep,
-    EventPattern,
     InfoStep,
     LoadRawStep,
     LoadStep,
@@ -31,8 +29,9 @@ from harness.config.steps import (
     TriggerStep,
     WaitStep,
 )
-from harness.model.results import CAUSES, Expectation, OutcomeKind, Stage
-from harness.scenario.case import OPEN, AgentStep, Case, ExpectedEvent, Look
+from harness.model.results import Stage
+from harness.scenario.case import OPEN, AgentStep, Case, Look
+from harness.scenario.expected import expectations_of, look_of
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -42,8 +41,6 @@ TRACER = "tracer"
 """The object with the tracers, in the usual order."""
 ATTACH_TYPES = {"fsession": 58}
 """Members of enum bpf_attach_type (include/uapi/linux/bpf.h) that are younger than libbpf's section names."""
-KNOWN_BUGS = frozenset({OutcomeKind.MISBEHAVES, OutcomeKind.CRASHED})
-"""Expected outcomes that are bugs of the kernel, not refusals."""
 
 
 OWN = "own"
@@ -97,50 +94,6 @@ class _Source:
     written: WrittenCase
     carriers: Carriers
     files: Mapping[str, str]
-
-
-def expectations_of(written: WrittenCase) -> tuple[Expectation, ...]:
-    """Return the values of a written case's rules."""
-    return tuple(expectation_of(rule) for rule in written.expect)
-
-
-def expectation_of(rule: Rule) -> Expectation:
-    """Return the value of a rule."""
-    return Expectation(
-        outcome=rule.kind,
-        reason=rule.reason,
-        source=rule.source or "",
-        stage=rule.stage,
-        errno=rule.errno or (),
-        origin=rule.origin or (),
-        refusal=rule.refusal or "",
-        message=rule.message,
-        known_bug=rule.kind in KNOWN_BUGS,
-        arch=rule.arch or (),
-        version=rule.version or "",
-        since=rule.since or (),
-        fixed=rule.fixed or (),
-        step=rule.step or "",
-        splats=rule.splat or (),
-        differences=tuple(each for item in rule.differences or () for each in item.expected()),
-        panic=rule.panic or (),
-        reset=bool(rule.reset),
-        cause=next((cause for cause in CAUSES if getattr(rule, cause)), ""),
-        cause_name=rule.sysctl or rule.module or rule.kconfig or "",
-    )
-
-
-def look_of(written: Observation) -> Look:
-    """Return the value of an observation."""
-    return Look(client=_events(written.client), listener=_events(written.listener), trace=_events(written.trace))
-
-
-def _events(patterns: Sequence[EventPattern] | None) -> tuple[ExpectedEvent, ...] | None:
-    if patterns is None:
-        return None
-    return tuple(
-        ExpectedEvent(kind=each.kind, retval=each.retval, value=each.value, times=each.times) for each in patterns
-    )
 
 
 # --- the usual order -----------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -53,10 +53,15 @@ class Progress:
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
         """Keep the table on the terminal for the duration of the block."""
+        with self._redrawn(self._table):
+            yield
+
+    @contextlib.contextmanager
+    def _redrawn(self, draw: Callable[[], RenderableType]) -> Iterator[None]:
         if not self._console.is_terminal:
             yield
             return
-        with Live(get_renderable=self._table, console=self._console, refresh_per_second=4) as self._live:
+        with Live(get_renderable=draw, console=self._console, refresh_per_second=4) as self._live:
             yield
         self._live = None
 

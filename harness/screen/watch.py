@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -54,7 +53,7 @@ def aged(grid: Grid, cases: Collection[str]) -> Grid:
     return {place: replace(shown, was=None, old=shown.old or place[1] in cases) for place, shown in grid.items()}
 
 
-def words(shown: Shown | None) -> str:
+def cell_words(shown: Shown | None) -> str:
     """Return a cell in words: `pass`, `pass (was fail)`, `pass (old)`."""
     if shown is None:
         return NOTHING
@@ -65,7 +64,7 @@ def words(shown: Shown | None) -> str:
 
 def cell_text(shown: Shown | None) -> Text:
     """Return a cell in its verdict's colour, without colour where it no longer counts."""
-    return Text(words(shown), style="dim" if shown is None or shown.old else STYLES[shown.verdict])
+    return Text(cell_words(shown), style="dim" if shown is None or shown.old else STYLES[shown.verdict])
 
 
 def row_words(cells: Mapping[str, Shown | None]) -> str:
@@ -74,8 +73,8 @@ def row_words(cells: Mapping[str, Shown | None]) -> str:
     Each is named while they are few; else they are counted, and those that changed are named.
     """
     if len(cells) <= WIDE:
-        return ", ".join(f"{case}: {words(shown)}" for case, shown in cells.items())
-    changed = [f"{case}: {words(shown)}" for case, shown in cells.items() if shown is not None and shown.was]
+        return ", ".join(f"{case}: {cell_words(shown)}" for case, shown in cells.items())
+    changed = [f"{case}: {cell_words(shown)}" for case, shown in cells.items() if shown is not None and shown.was]
     return "; ".join([", ".join(f"{count} {word}" for word, count in _counted(cells).items()), *changed])
 
 
@@ -85,7 +84,7 @@ def _counted(cells: Mapping[str, Shown | None]) -> dict[str, int]:
         shown for verdict in Verdict for shown in cells.values() if shown is not None and shown.verdict == verdict
     ]
     for shown in [*ordered, *(shown for shown in cells.values() if shown is None)]:
-        word = words(None if shown is None else replace(shown, was=None))
+        word = cell_words(None if shown is None else replace(shown, was=None))
         counts[word] = counts.get(word, 0) + 1
     return counts
 
@@ -128,12 +127,8 @@ class WatchScreen(Progress):
     @contextlib.contextmanager
     def live(self) -> Iterator[None]:
         """Keep the table on the terminal for the duration of the block."""
-        if not self._console.is_terminal:
+        with self._redrawn(self._drawn):
             yield
-            return
-        with Live(get_renderable=self._drawn, console=self._console, refresh_per_second=4) as self._live:
-            yield
-        self._live = None
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:

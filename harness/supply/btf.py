@@ -25,7 +25,7 @@ class _Type:
     kind: int
     name: int
     size_or_type: int
-    words: tuple[int, ...]
+    numbers: tuple[int, ...]
 
 
 class Btf:
@@ -49,8 +49,8 @@ class Btf:
             kind = info >> 24 & 0x1F
             always, each = _FOLLOWING.get(kind, (0, 0))
             count = (always + each * (info & 0xFFFF)) // 4
-            words = struct.unpack_from(f"{order}{count}I", data, offset + 12)
-            self._types.append(_Type(kind, name, size_or_type, words))
+            numbers = struct.unpack_from(f"{order}{count}I", data, offset + 12)
+            self._types.append(_Type(kind, name, size_or_type, numbers))
             offset += 12 + 4 * count
 
     def variables(self, section: str) -> dict[str, int | None]:
@@ -58,7 +58,7 @@ class Btf:
         found = {}
         for each in self._types:
             if each.kind == _DATASEC and self._text(each.name) == section:
-                for number in each.words[::3]:
+                for number in each.numbers[::3]:
                     variable = self._type(number)
                     found[self._text(variable.name)] = self._map_type(variable)
         return found
@@ -72,8 +72,8 @@ class Btf:
         return frozenset(found)
 
     def _members(self, owner: _Type, *, depth: int) -> Iterator[tuple[str, _Type]]:
-        for place in range(0, len(owner.words), 3):
-            name, kind = self._text(owner.words[place]), self._bare(owner.words[place + 1])
+        for place in range(0, len(owner.numbers), 3):
+            name, kind = self._text(owner.numbers[place]), self._bare(owner.numbers[place + 1])
             if name:
                 yield name, kind
             elif kind.kind in (_STRUCT, _UNION) and depth < 8:
@@ -87,7 +87,7 @@ class Btf:
         for name, kind in self._members(owner, depth=0):
             pointed = self._bare(kind.size_or_type) if name == "type" and kind.kind == _PTR else None
             if pointed is not None and pointed.kind == _ARRAY:
-                return pointed.words[2]
+                return pointed.numbers[2]
         return None
 
     def _bare(self, number: int) -> _Type:

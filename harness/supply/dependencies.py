@@ -73,8 +73,8 @@ class Sight:
 def read_depfile(text: str) -> list[str]:
     """Return the paths of a rule for make, as `clang -MD` writes it, in the order in which they were opened."""
     _, _, names = text.partition(": ")
-    words = _WORD.findall(names.replace("\\\n", " "))
-    return list(dict.fromkeys(re.sub(r"\\([ #:])", r"\1", word).replace("$$", "$") for word in words))
+    paths = _WORD.findall(names.replace("\\\n", " "))
+    return list(dict.fromkeys(re.sub(r"\\([ #:])", r"\1", word).replace("$$", "$") for word in paths))
 
 
 def search_folders(said: str) -> list[str]:

@@ -198,11 +198,11 @@ def compile_object(
     kernel.h of `include`, and types of its own kernel only behind it, it is compiled with those before it.
     """
     depfile = target.with_suffix(".d")
-    words: list[str | Path] = [clang, *flags, "-MD", "-MF", depfile, "-c", source, "-o", target]
-    done = run(words)
+    argv: list[str | Path] = [clang, *flags, "-MD", "-MF", depfile, "-c", source, "-o", target]
+    done = run(argv)
     if done.returncode != 0:
         first = _own_types_first(source, clang=clang, flags=flags, include=include)
-        done = run([*words, *(word for path in first for word in ("-include", path))]) if first else done
+        done = run([*argv, *(word for path in first for word in ("-include", path))]) if first else done
     if done.returncode != 0:
         raise CompileError(f"{source} does not compile", log=done.stderr.strip())
     strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config.case import WrittenCase, load_cases
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
@@ -78,7 +79,7 @@ class Project:
     def load_cases(self, matrix: Matrix | None, *, only: Sequence[str] = ()) -> Sequence[WrittenCase]:
         """Read the cases: those of the suite, for which no matrix is needed, or those that the matrix names.
 
-        `only` is that of config/case.py. Raises ConfigError.
+        `only` is that of config/case_folders.py. Raises ConfigError.
         """
         return load_cases(self.matrix_file, self.case_globs(matrix.cases if matrix else ()), only=only)
 

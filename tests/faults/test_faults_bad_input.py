@@ -36,11 +36,11 @@ class Bench:
         self.cache = folder / "cache"
         self.temporary = temporary
 
-    def matrix(self, *words: str | Path, env: Mapping[str, str] | None = None, **more: Any) -> Done:
+    def matrix(self, *arguments: str | Path, env: Mapping[str, str] | None = None, **more: Any) -> Done:
         """Run the matrix (under TCG: an accelerator that was never probed here would be)."""
         variables = {"BPFMATRIX_CACHE": str(self.cache), "TMPDIR": str(self.temporary), **(env or {})}
-        words = ("matrix", "--matrix-file", self.project.matrix_file, "--accel", "tcg", *words)
-        done = run(*words, env=variables, **more)
+        arguments = ("matrix", "--matrix-file", self.project.matrix_file, "--accel", "tcg", *arguments)
+        done = run(*arguments, env=variables, **more)
         assert "Traceback" not in done.output, done.output
         assert not list(self.temporary.iterdir()), "temporary files were left"
         return done
@@ -297,10 +297,10 @@ def test_a_package_that_is_no_package(bench: Bench, mirror: Callable[[str, bytes
 
 def mounting() -> list[str] | None:
     """Return what runs a command with the right to mount, for itself alone; None where nothing does."""
-    for words in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
-        tried = subprocess.run([*words, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    for mount in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        tried = subprocess.run([*mount, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
         if tried.returncode == 0:
-            return words
+            return mount
     return None
 
 
@@ -321,13 +321,13 @@ def small_disk(tmp_path: Path) -> Callable[[Path, str], list[str | Path]]:
 
     What is left on that disk afterwards is listed in the file `left`.
     """
-    words = mounting()
-    if words is None:
+    mount = mounting()
+    if mount is None:
         pytest.skip("neither root nor a user namespace may mount here")
 
     def prefix(folder: Path, size: str) -> list[str | Path]:
         folder.mkdir(exist_ok=True)
-        return [*words, "sh", "-c", ON_A_SMALL_DISK, "sh", folder, size, tmp_path / "left"]
+        return [*mount, "sh", "-c", ON_A_SMALL_DISK, "sh", folder, size, tmp_path / "left"]
 
     return prefix
 

@@ -18,7 +18,8 @@ import pytest
 from faulty_guests import SERVICE, faulty, prepare, with_deadlines, with_program
 from projects import FLAGSHIP, INPUTS, KERNEL, ROOT, alive, guests, load_input, until
 
-from harness.config.case import WrittenCase, load_case
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_case
 from harness.errors import ConfigError
 from harness.facts.kernel import KernelFacts
 from harness.judge.cells import cells as cells_of
@@ -104,8 +105,8 @@ def test_a_panic_is_a_crash_and_the_other_cases_get_another_boot(plan: GuestPlan
     run, cells = boot(plan, cases)
     second = cells["second"]
     assert (second.outcome.kind, second.verdict) == (OutcomeKind.CRASHED, Verdict.FAIL)
-    words = "the kernel died: Kernel panic - not syncing: sysrq triggered crash, in the step trigger tcp-connect"
-    assert second.outcome.reason == words
+    reason = "the kernel died: Kernel panic - not syncing: sysrq triggered crash, in the step trigger tcp-connect"
+    assert second.outcome.reason == reason
     assert second.outcome.stage == Stage.TRIGGER, "of the step that had begun, as the console tells"
     assert "Kernel Offset: " in second.outcome.console_tail[-1], "the last words of a dying kernel"
     assert_unharmed(cells, "first", "third")

@@ -35,9 +35,9 @@ def project(tmp_path: Path) -> TemporaryProject:
 
 
 @contextmanager
-def running(project: TemporaryProject, temporary: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def running(project: TemporaryProject, temporary: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the matrix; TMPDIR is the test's, so that nothing is left elsewhere after SIGKILL."""
-    process = start("matrix", "--matrix-file", project.matrix_file, *words, env={"TMPDIR": str(temporary)})
+    process = start("matrix", "--matrix-file", project.matrix_file, *arguments, env={"TMPDIR": str(temporary)})
     try:
         yield process
     finally:
@@ -169,7 +169,7 @@ def test_a_run_that_was_killed_is_gone_on_with(moment: str, tmp_path: Path, temp
     assert not (folder / KERNEL / "agent.jsonl").exists(), "that kernel had no guest"
 
 
-def done_by(*words: str | Path) -> Done:
-    process = start(*map(str, words), env={})
+def done_by(*arguments: str | Path) -> Done:
+    process = start(*map(str, arguments), env={})
     output, _ = process.communicate(timeout=60)
     return Done(process.returncode, output)

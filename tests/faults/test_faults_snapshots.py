@@ -16,7 +16,7 @@ import pytest
 from faulty_guests import AGENT, SERVICE, faulty, prepare, with_program
 from projects import FLAGSHIP, KERNEL, TemporaryProject, alive, guests, start, until
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.facts.kernel import KernelFacts
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
@@ -94,12 +94,12 @@ def entries(cache: Cache) -> list[Path]:
     return list((cache.root / "snapshots").iterdir()) if (cache.root / "snapshots").is_dir() else []
 
 
-def assert_booted_instead(run: KernelFacts, cells: dict[str, CellResult], words: str) -> None:
+def assert_booted_instead(run: KernelFacts, cells: dict[str, CellResult], reason: str) -> None:
     assert {(cell.verdict, cell.start) for cell in cells.values()} == {(Verdict.PASS, Start.COLD)}
     assert len(run.notices) == 1, run.notices
     notice = run.notices[0]
     assert notice.startswith(f"{KERNEL}: ") and notice.endswith("; the guest was booted instead")
-    assert words in notice
+    assert reason in notice
     assert (run.boots, run.problems) == (1, ())
 
 
@@ -141,7 +141,7 @@ def no_memory_but_zeros(entry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("harm", "reason"),
     [
         (a_flipped_bit, "the snapshot was damaged on disk; it was removed"),
         (garbage_for_a_state, "the snapshot cannot be restored: QEMU ended with exit code 1"),
@@ -152,12 +152,12 @@ def no_memory_but_zeros(entry: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_damaged_snapshot_is_found_and_removed_and_the_kernel_booted(
-    harm: Callable[[Path], None], words: str, plan: GuestPlan, cases: Sequence[Case], cache: Cache
+    harm: Callable[[Path], None], reason: str, plan: GuestPlan, cases: Sequence[Case], cache: Cache
 ) -> None:
     (entry,) = entries(cache)
     harm(entry)
     run, cells = run_on(plan, cases, cache)
-    assert_booted_instead(run, cells, words)
+    assert_booted_instead(run, cells, reason)
     assert "greeted" not in (plan.folder / "console.log").read_text(), "no guest runs with a wrong memory"
     assert entries(cache) == []
 
@@ -211,7 +211,7 @@ def test_a_program_that_dies_before_the_snapshot_is_made_is_told_at_once(
 
 
 @pytest.mark.parametrize(
-    ("boom", "made"), [("boom", False), ("words == READY and boom", True)], ids=["at first", "once restored"]
+    ("boom", "made"), [("boom", False), ("status == READY and boom", True)], ids=["at first", "once restored"]
 )
 def test_a_service_that_cannot_be_greeted_is_told_at_once(
     boom: str, made: bool, plan: GuestPlan, cases: Sequence[Case], tmp_path: Path
@@ -221,8 +221,8 @@ def test_a_service_that_cannot_be_greeted_is_told_at_once(
     plan = with_program(
         plan,
         SERVICE,
-        old="        places.fill(json.loads(greeting(console, words)))\n",
-        new=f"        line = greeting(console, words)\n        {boom}\n        places.fill(json.loads(line))\n",
+        old="        places.fill(json.loads(greeting(console, status)))\n",
+        new=f"        line = greeting(console, status)\n        {boom}\n        places.fill(json.loads(line))\n",
     )
     if made:
         snapshots_in(cache).obtain(plan)
@@ -261,10 +261,10 @@ def environment_of(temporary: Path, cache: Path) -> dict[str, str]:
 
 def mounting() -> list[str]:
     """Return what runs a command with the right to mount, for itself alone; skips where nothing does."""
-    for words in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
-        tried = subprocess.run([*words, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    for mount in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        tried = subprocess.run([*mount, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
         if tried.returncode == 0:
-            return words
+            return mount
     pytest.skip("neither root nor a user namespace may mount here")
 
 
@@ -305,11 +305,10 @@ def test_a_run_that_is_interrupted_while_a_snapshot_is_made_leaves_nothing(
     try:
         until(lambda: any(cache.glob("snapshots/.*/ram")) or process.poll() is not None, what="a snapshot is made")
         if moment != "booting":
-            words = {"connected": b"Child connection", "pushed": b"Pubkey auth succeeded"}[moment]
+            sign = {"connected": b"Child connection", "pushed": b"Pubkey auth succeeded"}[moment]
             until(
                 lambda: (
-                    any(words in path.read_bytes() for path in temporary.glob("*/console"))
-                    or process.poll() is not None
+                    any(sign in path.read_bytes() for path in temporary.glob("*/console")) or process.poll() is not None
                 ),
                 what=f"the guest is {moment}",
             )

@@ -18,9 +18,9 @@ KERNEL = "6.12-x86_64"
 CASE = "subprog-static"
 
 
-def search(project: TemporaryProject, *words: str) -> tuple[Done, dict[str, Any]]:
+def search(project: TemporaryProject, *arguments: str) -> tuple[Done, dict[str, Any]]:
     """Run the command; return how it ended and what mutants.json says."""
-    done = run("mutants", "--matrix-file", project.matrix_file, "--jobs", "1", *words)
+    done = run("mutants", "--matrix-file", project.matrix_file, "--jobs", "1", *arguments)
     found = sorted(project.folder.glob("results/mutants/*/mutants.json"))
     return done, json.loads(found[-1].read_text()) if found else {}
 

@@ -54,7 +54,7 @@ class PlayedQemu:
 class PlayedConnection:
     """Takes a parcel, and gives some bytes as lines, as Connection does; then ends, or breaks with `failure`.
 
-    `words` are what the agent's command writes to its error output.
+    `said` are what the agent's command writes to its error output.
     """
 
     handshake_seconds = 0.0
@@ -65,10 +65,10 @@ class PlayedConnection:
         failure: Exception | None = None,
         *,
         unpushed: Exception | None = None,
-        words: bytes = b"",
+        said: bytes = b"",
         done: list[str] | None = None,
     ) -> None:
-        self.data, self.failure, self.unpushed, self.words = data, failure, unpushed, words
+        self.data, self.failure, self.unpushed, self.said = data, failure, unpushed, said
         self.done = [] if done is None else done
         self.pushed: list[bytes] = []
 
@@ -85,7 +85,7 @@ class PlayedConnection:
     def lines(self, command: str, *, errors: Path, timeout: Callable[[], float], hold: bool) -> Iterator[bytes]:
         assert hold
         self.done.append("lines")
-        errors.write_bytes(self.words)
+        errors.write_bytes(self.said)
         *whole, rest = self.data.split(b"\n")
         for line in whole:
             timeout()

@@ -59,11 +59,11 @@ described, plan = preparing.load_plan(options)
 """What a run does before it compiles its cases."""
 
 
-def loaded(code: str, *words: str, modules: dict[str, str] = NOT_BEFORE_GUESTS) -> list[str]:
+def loaded(code: str, *arguments: str, modules: dict[str, str] = NOT_BEFORE_GUESTS) -> list[str]:
     """Return those of `modules` that a process has loaded which has run `code`."""
     code += f"\nimport json, sys\nprint(json.dumps([name for name in {list(modules)} if name in sys.modules]))"
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout.splitlines()[-1]))

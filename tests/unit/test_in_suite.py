@@ -50,10 +50,10 @@ def test_what_follows_the_dashes_is_the_command() -> None:
     assert options.commands == (("./run", "test", "--no-vm", "--", "x"),)
 
 
-@pytest.mark.parametrize("words", [[], ["--", "true"], ["trixie", "./run"], ["trixie", "--rooot", "x"]])
-def test_a_wrong_command_line_is_refused(words: list[str]) -> None:
+@pytest.mark.parametrize("line", [[], ["--", "true"], ["trixie", "./run"], ["trixie", "--rooot", "x"]])
+def test_a_wrong_command_line_is_refused(line: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        in_suite.parse(words)
+        in_suite.parse(line)
     assert caught.value.code == 2
 
 
@@ -208,10 +208,10 @@ def test_the_command_sees_the_root_as_a_machine(root: Path) -> None:
     looks, tries = "pwd; ls -d /proc/[0-9]* | wc -l; ls /", "test -c /dev/null && touch /tmp/w && ! touch /usr/w 2>&1"
     script = f"{looks}; {tries} && echo ok"
     output, _ = start(root, script).communicate(timeout=60)
-    words = output.split()
-    assert words[0] == "/src/bpfmatrix"
-    assert int(words[1]) < 10, "it sees no process but its own"
-    assert "ok" in words
+    line = output.split()
+    assert line[0] == "/src/bpfmatrix"
+    assert int(line[1]) < 10, "it sees no process but its own"
+    assert "ok" in line
     assert (root / "tmp/w").exists()
     # A user namespace can be made in it, which is not so after a mere chroot.
     output, _ = start(root, "unshare --user --map-root-user echo made").communicate(timeout=60)

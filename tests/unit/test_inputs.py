@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT, SOME_NOW, X86
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.config.matrix import Matrix
 from harness.errors import CompileError, ConfigError, ObjectFileError
 from harness.host.cache import Cache

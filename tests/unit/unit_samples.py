@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.config.case import WrittenCase, load_case
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_case
 from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord
 from harness.facts.transcript import Transcript

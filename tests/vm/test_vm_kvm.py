@@ -46,17 +46,17 @@ SHARED = ("apt", "dependencies", "images", "kernels", "listings", "locks", "modu
 WRAPPER = """\
 #!{python} -IS
 import json, os, sys
-words = sys.argv[1:]
-if "-accel" in words:
+argv = sys.argv[1:]
+if "-accel" in argv:
     with open({log!r}, "a") as log:
-        log.write(json.dumps(words) + "\\n")
-    at, cpu = words.index("-accel") + 1, words.index("-cpu") + 1
-    if words[at] == "kvm":
-        if words[cpu] != "host":
+        log.write(json.dumps(argv) + "\\n")
+    at, cpu = argv.index("-accel") + 1, argv.index("-cpu") + 1
+    if argv[at] == "kvm":
+        if argv[cpu] != "host":
             sys.exit("this KVM has no processor but the host's")
-        words[at], words[cpu] = "tcg", {cpu!r}
-        words += {more!r}
-os.execv({qemu!r}, [{qemu!r}, *words])
+        argv[at], argv[cpu] = "tcg", {cpu!r}
+        argv += {more!r}
+os.execv({qemu!r}, [{qemu!r}, *argv])
 """
 
 
@@ -103,11 +103,11 @@ class Host:
         log.unlink()
         return [
             (
-                words[words.index("-accel") + 1],
-                words[words.index("-cpu") + 1],
-                "restored" if "-incoming" in words else "booted",
+                argv[argv.index("-accel") + 1],
+                argv[argv.index("-cpu") + 1],
+                "restored" if "-incoming" in argv else "booted",
             )
-            for words in lines
+            for argv in lines
         ]
 
 

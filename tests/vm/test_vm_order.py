@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from projects import ROOT
 
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.model.results import CellResult, Report
 from harness.run import matrix as matrix_run
 from harness.run.matrix import run_matrix
@@ -42,8 +42,8 @@ def test_the_order_of_the_cases_changes_no_cell(tmp_path: Path, monkeypatch: pyt
     plain = run(tmp_path / "plain")
     orders: list[list[str]] = []
 
-    def shuffled(*words: Any, **keys: Any) -> Any:
-        cases = list(load_cases(*words, **keys))
+    def shuffled(*anything: Any, **keys: Any) -> Any:
+        cases = list(load_cases(*anything, **keys))
         random.Random(SEED).shuffle(cases)
         orders.append([case.id for case in cases])
         return tuple(cases)

@@ -35,12 +35,10 @@ class Done:
     output: str
 
 
-def call(
-    words: Sequence[str | Path], *, folder: Path, env: Mapping[str, str] | None = None, seconds: int = 240
-) -> Done:
+def call(argv: Sequence[str | Path], *, folder: Path, env: Mapping[str, str] | None = None, seconds: int = 240) -> Done:
     """Run a command to its end."""
     done = subprocess.run(
-        [str(word) for word in words],
+        [str(word) for word in argv],
         cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -53,8 +51,8 @@ def call(
     return Done(done.returncode, done.stdout)
 
 
-def expect_ok(words: Sequence[str | Path], *, folder: Path, env: Mapping[str, str] | None = None) -> str:
-    done = call(words, folder=folder, env=env)
+def expect_ok(argv: Sequence[str | Path], *, folder: Path, env: Mapping[str, str] | None = None) -> str:
+    done = call(argv, folder=folder, env=env)
     assert done.code == 0, done.output
     return done.output
 
@@ -84,8 +82,8 @@ class Installed:
     folder: Path
     env: Mapping[str, str]
 
-    def __call__(self, *words: str) -> Done:
-        return call([self.script, *words], folder=self.folder, env=self.env)
+    def __call__(self, *argv: str) -> Done:
+        return call([self.script, *argv], folder=self.folder, env=self.env)
 
 
 def environment(home: Path, cache: Path) -> dict[str, str]:
@@ -104,12 +102,12 @@ def install(what: Path, folder: Path, *, cache: Path, dependencies: bool) -> Ins
     home.mkdir()
     work.mkdir()
     expect_ok([sys.executable, "-m", "venv", *([] if dependencies else ["--without-pip"]), venv], folder=folder)
-    words: list[str | Path] = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "install", "--quiet"]
+    argv: list[str | Path] = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "install", "--quiet"]
     if not dependencies:
         packages = next(venv.glob("lib/python3*/site-packages"))
         (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        words += ["--no-deps", "--no-index", "--no-build-isolation"]
-    expect_ok([*words, what], folder=folder)
+        argv += ["--no-deps", "--no-index", "--no-build-isolation"]
+    expect_ok([*argv, what], folder=folder)
     env = environment(home, cache)
     where = expect_ok([venv / "bin/python", "-c", "import harness; print(harness.__file__)"], folder=work, env=env)
     assert where.startswith(str(venv)), "this would try the checkout"
@@ -142,8 +140,8 @@ def use(bpfmatrix: Installed) -> None:
     assert suite.code == 0, suite.output
     assert "1 cell (1 kernel × 1 case): 1 pass" in suite.output
     assert SEED in suite.output
-    for words in (["results/latest"], ["results/latest", "--rules", "current"]):
-        judged = bpfmatrix("judge", *words)
+    for argv in (["results/latest"], ["results/latest", "--rules", "current"]):
+        judged = bpfmatrix("judge", *argv)
         assert judged.code == 0, judged.output
         assert "1 pass" in judged.output
     assert not list(Path(bpfmatrix.env["HOME"]).iterdir())

@@ -265,7 +265,7 @@ def test_a_refusal_that_nobody_expected_fails(unexpected: tuple[Report, Path]) -
 
 
 @pytest.mark.parametrize(
-    ("case", "words"),
+    ("case", "reason"),
     [
         (
             "mistyped-sysctl",
@@ -278,11 +278,11 @@ def test_a_refusal_that_nobody_expected_fails(unexpected: tuple[Report, Path]) -
     ],
 )
 def test_a_sysctl_that_cannot_be_set_fails_where_nobody_expected_it(
-    unexpected: tuple[Report, Path], case: str, words: str
+    unexpected: tuple[Report, Path], case: str, reason: str
 ) -> None:
     cell = the_cell(unexpected[0], case)
     assert cell.outcome.kind == OutcomeKind.NOT_APPLICABLE
-    assert words in cell.verdict_reason
+    assert reason in cell.verdict_reason
 
 
 def test_what_was_not_seen_is_misbehaviour(unexpected: tuple[Report, Path]) -> None:

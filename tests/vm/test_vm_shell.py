@@ -72,18 +72,18 @@ def test_a_terminal(temporary: Path) -> None:
     os.close(theirs)
     seen = b""
 
-    def shows(words: str) -> None:
+    def shows(text: str) -> None:
         nonlocal seen
 
         def read() -> bool:
             nonlocal seen
             with contextlib.suppress(OSError):  # EIO: the other end was closed
                 seen += os.read(ours, 65536)
-            return words.encode() in seen or process.poll() is not None
+            return text.encode() in seen or process.poll() is not None
 
-        until(read, what=words)
-        assert words.encode() in seen, seen
-        seen = seen.split(words.encode(), 1)[1]
+        until(read, what=text)
+        assert text.encode() in seen, seen
+        seen = seen.split(text.encode(), 1)[1]
 
     try:
         shows("# ")  # root's prompt

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from projects import ROOT, guests, until
 
-from harness.config.case import WrittenCase, load_cases
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_cases
 from harness.config.matrix import Matrix, load_matrix
 from harness.errors import GuestConnectionError
 from harness.facts.kernel import KernelFacts

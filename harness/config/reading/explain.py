@@ -160,10 +160,10 @@ class _Type:
             return any(_Type.of(member).takes_text() for member in get_args(self.annotation))
         return self.annotation in (str, Path) and self.marker(OneOf) is None
 
-    def words(self) -> str:
+    def described(self) -> str:
         """Return what comes after "expected"."""
         if expects := self.marker(Expects):
-            return str(expects.words)
+            return str(expects.text)
         if (choices := self.choices()) and len(choices) <= 12:
             return _one_of(choices)
         if self.annotation in (int, float):
@@ -256,7 +256,7 @@ def _message(details: Any, place: _Place, *, positions: Positions) -> tuple[Loc,
         known = [info.alias or name for name, info in place.parent.model_fields.items()] if place.parent else []
         return loc, f"unknown key{did_you_mean(str(loc[-1]), known)} (known: {', '.join(known)})"
     if kind == "missing":
-        return loc[:-1], f"the key {quoted(str(loc[-1]))} is missing; expected {expected.words()}"
+        return loc[:-1], f"the key {quoted(str(loc[-1]))} is missing; expected {expected.described()}"
     if kind == "problem":
         return loc, str(context["text"])
     if kind == "union_tag_not_found":
@@ -266,14 +266,14 @@ def _message(details: Any, place: _Place, *, positions: Positions) -> tuple[Loc,
         name = str(expected.discriminator)
         loc, value = (*loc, name), value[name]
         expected = _Type.of(Annotated[str, OneOf(tuple(expected.tags()))])
-    words = str(context["words"]) if kind == "unexpected" else expected.words()
+    wanted = str(context["text"]) if kind == "unexpected" else expected.described()
     hint = ""
     if isinstance(value, str):
         one_of = expected.marker(OneOf)
         hint = did_you_mean(value, expected.choices(), one_of.others if one_of else None)
     elif isinstance(value, (int, float)) and expected.takes_text():
         hint = f'; quote it: "{positions.text(loc) or value}"'
-    return loc, f"expected {words}, got {_value(value, positions.text(loc))}{hint}"
+    return loc, f"expected {wanted}, got {_value(value, positions.text(loc))}{hint}"
 
 
 def _one_of(choices: Sequence[str]) -> str:

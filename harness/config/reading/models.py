@@ -27,9 +27,9 @@ from harness.config.reading.yaml_source import Loc
 
 @dataclass(frozen=True)
 class Expects:
-    """The words for "expected ..." in the errors of a field, where its type alone does not say enough."""
+    """The text behind "expected ..." in the errors of a field, where its type alone does not say enough."""
 
-    words: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class OneOf:
 _CORE_ERRORS = frozenset(get_args(core_schema.ErrorType))
 _TEMPLATES = {
     "problem": "{text}",
-    "unexpected": "expected {words}",
+    "unexpected": "expected {text}",
     "not_one_of": "not one of the known values",
 }
 
@@ -68,9 +68,9 @@ def problem(text: str) -> PydanticCustomError:
     return PydanticCustomError("problem", _TEMPLATES["problem"], {"text": text})
 
 
-def unexpected(words: str) -> PydanticCustomError:
-    """Return an error that is shown as "expected <words>, got <the value>"."""
-    return PydanticCustomError("unexpected", _TEMPLATES["unexpected"], {"words": words})
+def unexpected(text: str) -> PydanticCustomError:
+    """Return an error that is shown as "expected <text>, got <the value>"."""
+    return PydanticCustomError("unexpected", _TEMPLATES["unexpected"], {"text": text})
 
 
 class Model(BaseModel):

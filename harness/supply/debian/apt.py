@@ -136,9 +136,9 @@ class Apt:
         config = _CONFIG.format(root=self._root, architecture=self.architecture)
         (self._root / "apt.conf").write_text(config)
 
-    def _apt(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def _apt(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         tool = find_tool(program, package="apt", purpose="fetch Debian's packages")
-        return run([tool, "-c", self._root / "apt.conf", *words])
+        return run([tool, "-c", self._root / "apt.conf", *arguments])
 
 
 def parse_stanzas(text: str) -> dict[str, tuple[Stanza, ...]]:
@@ -192,18 +192,18 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
     config.unlink()
     if done.returncode == 0 and target.is_file():
         return target
-    words = _apt_errors(done.stderr) or done.stderr.strip() or f"apt-helper ended with {done.returncode}"
+    complaint = _apt_errors(done.stderr) or done.stderr.strip() or f"apt-helper ended with {done.returncode}"
     for leftover in folder.glob(f"{target.name}*"):
         leftover.unlink()
     what = f"{package.name} {package.version}"
-    if re.search(r"\s404\s|File not found|No such file", words):
-        raise PackageGoneError(f"the mirror no longer has {what} ({package.file}):\n{words}")
-    if _UNREACHABLE.search(words):
+    if re.search(r"\s404\s|File not found|No such file", complaint):
+        raise PackageGoneError(f"the mirror no longer has {what} ({package.file}):\n{complaint}")
+    if _UNREACHABLE.search(complaint):
         raise MirrorError(
-            f"the mirror of the {package.archive} archive cannot be reached, so {what} was not fetched:\n{words}\n"
+            f"the mirror of the {package.archive} archive cannot be reached, so {what} was not fetched:\n{complaint}\n"
             f"Check the network, or choose another mirror; `{command('doctor')}` shows which one is used."
         )
-    raise FetchError(f"{what} could not be fetched:\n{words}")
+    raise FetchError(f"{what} could not be fetched:\n{complaint}")
 
 
 def _not_fetched(suite: str, text: str) -> bool:

@@ -38,10 +38,10 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    words: list[str] = []
+    parts: list[str] = []
     for token in re.findall(r"\*\*|\*|\?|\[[^\]]+\]|\[|[^*?\[]+", pattern):
-        words.append({"**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or _literal(token))
-    return re.compile("".join(words))
+        parts.append({"**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or _literal(token))
+    return re.compile("".join(parts))
 
 
 def _literal(token: str) -> str:

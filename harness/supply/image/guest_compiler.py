@@ -26,8 +26,8 @@ class Untyped(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Remove the types of parameters and result."""
         node.returns = None
-        words = node.args
-        for each in (*words.posonlyargs, *words.args, *words.kwonlyargs, words.vararg, words.kwarg):
+        arguments = node.args
+        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
             if each is not None:
                 each.annotation = None
         return self.generic_visit(node)

@@ -7,7 +7,6 @@ The service lies in the initramfs; the agent is pushed to it (harness/guest/parc
 from __future__ import annotations
 
 import marshal
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,17 @@ from typing import Any
 
 from harness.errors import ImageError
 from harness.host.cache import Cache, digest, sha256_known
-from harness.host.process import run
 from harness.host.scratch import scratch_folder
 from harness.supply.image import cpio, guest_compiler
 from harness.supply.image.guest_compiler import COMPILED_AGENT, COMPILED_SERVICE, SERVICE, module_name
+from harness.supply.image.interpreter import run_python
 
 FOLDER = "usr/lib/bpfmatrix"
 """Where the programs lie in the guest; images/init starts the service from there."""
-PACKAGE = "agent"
-"""The folder of the agent's modules, beside its entry and the service."""
+PROGRAMS = Path(__file__).resolve().parents[2]
+"""Where the sources of the programs lie: in the package `harness` itself."""
+AGENT, PACKAGE = "guest_agent.py", "agent"
+"""The agent's entry and the folder of its modules, beside the service."""
 FORMAT = 2
 
 
@@ -40,10 +41,9 @@ class GuestPrograms:
 
 def harness_programs() -> dict[str, bytes]:
     """Return the programs that run in guests: file name -> source."""
-    folder = Path(__file__).resolve().parents[2]
-    package = [path for path in sorted((folder / PACKAGE).glob("*.py")) if path.name != "__init__.py"]
-    paths = [folder / SERVICE, folder / "guest_agent.py", *package]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    package = [path for path in sorted((PROGRAMS / PACKAGE).glob("*.py")) if path.name != "__init__.py"]
+    paths = [PROGRAMS / SERVICE, PROGRAMS / AGENT, *package]
+    return {str(path.relative_to(PROGRAMS)): path.read_bytes() for path in paths}
 
 
 def guest_programs(sources: Mapping[str, bytes], *, cache: Cache, base: Path | None) -> GuestPrograms:
@@ -103,12 +103,6 @@ def _unpack(base: Path, root: Path) -> None:
 
 def _compile(root: Path, programs: Path) -> None:
     """Let the Python of the unpacked userland `root` compile the programs of a folder."""
-    loader = next(iter(sorted(root.glob("usr/lib/*/ld*.so*")) + sorted(root.glob("usr/lib*/ld*.so*"))), None)
-    if loader is None:
-        raise ImageError("the guest image holds no dynamic loader to run its Python with")
-    libraries = ":".join(str(path) for path in sorted(root.glob("usr/lib/*-linux-*")))
-    environment = {**os.environ, "PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0"}
-    python = (loader, "--library-path", libraries, root / "usr/bin/python3", "-P", "-S")
-    done = run([*python, guest_compiler.__file__, programs], env=environment)
+    done = run_python(root, guest_compiler.__file__, programs)
     if done.returncode != 0:
         raise ImageError(f"the guest's programs do not compile: {(done.stderr or done.stdout).strip()}")

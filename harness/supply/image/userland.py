@@ -6,7 +6,6 @@ Python interpreter, which compiles the library to bytecode: bytecode does not de
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import tempfile
@@ -23,6 +22,7 @@ from harness.supply.debian.apt import PackageFile, download
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.image import cpio
 from harness.supply.image.contents import Contents
+from harness.supply.image.interpreter import run_python
 
 FORMAT = 1
 LIMIT = 25 * 1000 * 1000
@@ -95,18 +95,7 @@ def compile_library(root: Path, *, interpreter: Path, python: str) -> None:
     The bytecode is without docstrings, and never checked against its source (which does not go into the
     image); paths in it are relative to `root`. Raises ImageError where the interpreter fails.
     """
-    loader = next(
-        iter(sorted(interpreter.glob("usr/lib/*/ld*.so*")) + sorted(interpreter.glob("usr/lib/ld*.so*"))), None
-    )
-    if loader is None:
-        raise ImageError("the interpreter's packages hold no dynamic loader")
-    libraries = ":".join(str(path) for path in sorted(interpreter.glob("usr/lib/*-linux-*")))
-    program = interpreter / "usr/bin" / python
-    environment = {**os.environ, "PYTHONHOME": str(interpreter / "usr"), "PYTHONHASHSEED": "0"}
-    done = run(
-        [loader, "--library-path", libraries, program, "-S", "-c", _COMPILE, root / "usr/lib" / python, root],
-        env=environment,
-    )
+    done = run_python(interpreter, "-c", _COMPILE, root / "usr/lib" / python, root, python=python)
     # test/ and lib2to3 hold files that are wrong on purpose; they are not kept, and a kept one is missed below.
     if done.returncode < 0 or "Fatal Python error" in done.stderr:
         raise ImageError(f"{python} of the image cannot run on this host: {(done.stderr or done.stdout).strip()}")

@@ -23,12 +23,11 @@ from harness.supply.kernels.files import KernelFiles, looks_like_kernel
 from harness.supply.kernels.modules import (
     CaseModule,
     built_in,
-    decompress,
     find_for_cases,
     find_modules,
     keep_for_cases,
+    keep_in_order,
     kept_for_cases,
-    plain_name,
 )
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 from harness.supply.kernels.unpack import unpack_kernel_packages
@@ -213,13 +212,9 @@ def _keep(root: Path, folder: Path, *, arch: Architecture, modules: Sequence[str
     if (root / "lib/modules" / release / "kernel").is_dir():
         order = find_modules(root, release=release, names=modules)
         files, absent = order.files, order.absent
-    names = [f"{index:02d}-{plain_name(path)}" for index, path in enumerate(files)]
-    (folder / "modules").mkdir()
-    for path, kept in zip(files, names, strict=True):
-        (folder / "modules" / kept).write_bytes(decompress(path))
     return {
         "release": release,
-        "modules": names,
+        "modules": keep_in_order(files, folder / "modules"),
         "absent": list(absent),
         "has_network": "virtio_net" not in absent or built_in("VIRTIO_NET", _text(folder / "config")),
     }

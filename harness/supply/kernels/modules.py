@@ -117,6 +117,15 @@ def built_in(option: str, config: str | None) -> bool:
     return f"\nCONFIG_{option}=y\n" in f"\n{config or ''}\n"
 
 
+def keep_in_order(files: Iterable[Path], folder: Path) -> list[str]:
+    """Write module files to `folder`, decompressed, and return their names there, which carry the order of loading."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {f"{index:02d}-{plain_name(path)}": path for index, path in enumerate(files)}
+    for name, path in kept.items():
+        (folder / name).write_bytes(decompress(path))
+    return list(kept)
+
+
 def keep_for_cases(found: Mapping[str, CaseModule], folder: Path) -> dict[str, dict[str, Any]]:
     """Write the modules' files to `folder`, decompressed, and return what `kept_for_cases` reads again."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,11 @@ from harness.supply.kernels.files import KernelFiles, looks_like_kernel, release
 from harness.supply.kernels.modules import (
     CaseModule,
     built_in,
-    decompress,
     find_for_cases,
     find_modules,
     keep_for_cases,
+    keep_in_order,
     kept_for_cases,
-    plain_name,
 )
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
@@ -173,10 +172,7 @@ def _modules(
         root = entry / "root"
         _copy_modules(folder, root / "lib/modules" / name)
         order = find_modules(root, release=name, names=sorted(modules))
-        (entry / "modules").mkdir()
-        names = [f"{index:02d}-{plain_name(path)}" for index, path in enumerate(order.files)]
-        for path, kept in zip(order.files, names, strict=True):
-            (entry / "modules" / kept).write_bytes(decompress(path))
+        names = keep_in_order(order.files, entry / "modules")
         found = find_for_cases(root, release=name, names=case_modules, config=config)
         notes = keep_for_cases(found, entry / "case-modules")
         shutil.rmtree(root)

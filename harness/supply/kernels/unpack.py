@@ -57,9 +57,9 @@ def unpack_kernel_packages(debs: Iterable[Path], root: Path) -> None:
                 raise FetchError(f"{deb.name} cannot be unpacked: {error}") from error
             finally:
                 process.stdout.close()
-            words = process.stderr.read().decode(errors="replace").strip()
+            complaint = process.stderr.read().decode(errors="replace").strip()
         if process.returncode != 0:
-            raise FetchError(f"{deb.name} cannot be unpacked: {words}")
+            raise FetchError(f"{deb.name} cannot be unpacked: {complaint}")
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:

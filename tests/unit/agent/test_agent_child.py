@@ -149,17 +149,17 @@ def transcript_of(pipe: Pipe, behave: Callable[[Any], None], *, seconds: float =
 
 
 @pytest.mark.parametrize(
-    ("behave", "seconds", "words"),
+    ("behave", "seconds", "reason"),
     # A slow host takes a second to let a child die of its signal: that deadline must not pass first.
     [(segfault, 30, "was killed by SIGSEGV"), (hanging, 0.2, "the case deadline passed inside the guest")],
 )
 def test_the_host_follows_a_child_that_is_killed(
-    pipe: Pipe, behave: Callable[[Any], None], seconds: float, words: str
+    pipe: Pipe, behave: Callable[[Any], None], seconds: float, reason: str
 ) -> None:
     transcript = transcript_of(pipe, behave, seconds=seconds)
     assert transcript.done
     assert ended(transcript).kind == OutcomeKind.LOST
-    assert words in ended(transcript).reason
+    assert reason in ended(transcript).reason
     assert transcript.ended() == [CASE_ID, "next"], "the next case goes on in the same guest"
 
 

@@ -124,17 +124,17 @@ def script(path: Path, text: str, *, mode: int = 0o755) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "mode", "errno", "words"),
+    ("text", "mode", "errno", "detail"),
     [
         ("#!/no/such/shell\n", 0o755, "ENOENT", "./it needs /no/such/shell, which is not in the guest"),
         ("echo hello\n", 0o755, "ENOEXEC", "./it is nothing that this kernel can run: no program of this architecture"),
         ("#!/bin/sh\n", 0o644, "EACCES", "./it may not be run: its file is not executable"),
     ],
 )
-def test_what_cannot_be_started_says_why(tmp_path: Path, text: str, mode: int, errno: str, words: str) -> None:
+def test_what_cannot_be_started_says_why(tmp_path: Path, text: str, mode: int, errno: str, detail: str) -> None:
     ran = Ran(tmp_path, script(tmp_path / "it", text, mode=mode))
     assert (ran.report["ok"], ran.report["errno_name"]) == (False, errno)
-    assert ran.report["detail"].startswith(words)
+    assert ran.report["detail"].startswith(detail)
 
 
 def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:

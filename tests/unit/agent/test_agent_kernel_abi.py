@@ -41,8 +41,8 @@ def test_the_numbers_of_this_machine_are_those_of_its_headers(tmp_path: Path) ->
     place = ioctl_request("$", 9)
     code += f'_Static_assert(PERF_EVENT_IOC_ENABLE == 0x2400 && {place} == 0x2409, "_IO");\n'
     (tmp_path / "a.c").write_text(code)
-    words = ["clang", "-fsyntax-only", str(tmp_path / "a.c")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    argv = ["clang", "-fsyntax-only", str(tmp_path / "a.c")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

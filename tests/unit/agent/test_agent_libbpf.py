@@ -11,7 +11,7 @@ from pathlib import Path
 from unit_samples import ROOT, X86
 
 from harness.agent.libbpf_abi import PROTOTYPES
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.host.cache import Cache
 from harness.supply.objects import ObjectBuilder
 
@@ -68,8 +68,8 @@ def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     case = load_case(ROOT / "bpf/kprobe-fentry-fexit")
     built = ObjectBuilder(cache=Cache(tmp_path), include=[ROOT / "bpf/include"]).build(case, X86)
     (tmp_path / "text").write_text("no object")
-    words = [sys.executable, "-c", LIBBPF, str(built[case.files["target"]].path), str(tmp_path / "text")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    argv = [sys.executable, "-c", LIBBPF, str(built[case.files["target"]].path), str(tmp_path / "text")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert re.match(r"v\d", found["version"])

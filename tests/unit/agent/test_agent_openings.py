@@ -52,8 +52,8 @@ def globals_object(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(path: Path, *steps: dict[str, Any]) -> list[Any]:
-    words = [sys.executable, "-c", OPEN, str(path), json.dumps(steps)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    argv = [sys.executable, "-c", OPEN, str(path), json.dumps(steps)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)
     return found

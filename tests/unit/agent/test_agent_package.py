@@ -66,7 +66,7 @@ import ctypes, json, os, runpy, sys
 service = runpy.run_path(sys.argv[1], run_name="service")
 class Anything:
     def __getattr__(self, name): return self
-    def __call__(self, *words): return self
+    def __call__(self, *anything): return self
 real = os.open
 def kmsg(path, flags):
     return real("/dev/null" if path == "/dev/kmsg" else path, flags)
@@ -103,8 +103,8 @@ def loaded(tmp_path: Path, service: bytes, suffix: str, modules: Mapping[str, An
     """Let the service load the agent in a process that has no other file of the harness."""
     (tmp_path / f"service{suffix}").write_bytes(service)
     (tmp_path / "pushed").write_bytes(marshal.dumps(dict(modules)))
-    words = [sys.executable, "-I", "-S", "-E", "-c", LOAD, f"service{suffix}", "pushed"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    argv = [sys.executable, "-I", "-S", "-E", "-c", LOAD, f"service{suffix}", "pushed"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return {**found, **{key: [name for name in found[key] if name not in OF_PYTHON] for key in ("loaded", "files")}}
@@ -136,6 +136,6 @@ def test_a_module_that_was_not_pushed_is_missing(tmp_path: Path) -> None:
 def test_the_entry_is_a_program_by_itself(tmp_path: Path) -> None:
     """So another program's guests can run it (harness/bench/virtme.py): its package lies beside it."""
     (tmp_path / "job.json").write_text("no job")
-    words = [sys.executable, str(ENTRY), str(tmp_path / "job.json")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    argv = [sys.executable, str(ENTRY), str(tmp_path / "job.json")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
     assert "JSONDecodeError" in done.stderr.splitlines()[-1]

@@ -37,7 +37,7 @@ def play(
         monkeypatch.setattr("harness.guest_agent.Libbpf", lambda: kernel)
         monkeypatch.setattr("harness.guest_agent.KernelLog", Quiet)
         monkeypatch.setattr("harness.agent.steps.TRIGGERS", {"tcp-connect": kernel.connect})
-        monkeypatch.setattr(resource, "setrlimit", lambda *words: None)
+        monkeypatch.setattr(resource, "setrlimit", lambda *anything: None)
         capfd.readouterr()
         main(str(tmp_path / "job.json"))
         transcript = Transcript()

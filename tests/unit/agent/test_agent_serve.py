@@ -26,7 +26,7 @@ def served(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, *ends: str | None) -> li
 
     monkeypatch.setattr("harness.agent.serve.run_case", run_case)
     monkeypatch.setattr("harness.agent.serve.Surroundings", Clean)
-    monkeypatch.setattr(resource, "setrlimit", lambda *words: None)
+    monkeypatch.setattr(resource, "setrlimit", lambda *anything: None)
     job = {"cases": [{"id": str(number)} for number in range(len(ends))]}
     serve(job, lib=Played(), log=Quiet(), fd=pipe.writing)
     return pipe.lines()
@@ -48,7 +48,7 @@ def test_after_the_last_case_that_does_not_matter(pipe: Pipe, monkeypatch: pytes
 def test_what_a_case_leaves_behind_is_in_its_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [{"kind": "program", "name": "7 main"}, {"kind": "module", "name": "veth"}]
     monkeypatch.setattr(
-        "harness.agent.serve.run_child", lambda *words: {"complete": True, "signal": None, "timed_out": False}
+        "harness.agent.serve.run_child", lambda *anything: {"complete": True, "signal": None, "timed_out": False}
     )
     monkeypatch.setattr("harness.agent.serve.load_modules", lambda modules: None)
     monkeypatch.setattr("harness.agent.serve.loaded_modules", lambda: {"veth", "virtio"})

@@ -20,7 +20,7 @@ from harness.agent.triggers import TRIGGERS
 
 def test_a_record_that_cannot_be_decoded_is_the_cases_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """It carries no port to tell it by, and nobody else writes to this map: "nothing came" would be wrong."""
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
 
     class Reader(EventReader):
         def __init__(self, lib: Libbpf, fd: int) -> None:
@@ -34,7 +34,7 @@ def test_a_record_that_cannot_be_decoded_is_the_cases_own(monkeypatch: pytest.Mo
             pass
 
         def hold(self, kind: str, **fields: Any) -> None:
-            told.append(fields)
+            reported.append(fields)
 
     ends = {"client": ["127.0.0.1", 1], "server": ["127.0.0.1", 2]}
     monkeypatch.setattr(agent_steps, "EventReader", Reader)
@@ -45,4 +45,4 @@ def test_a_record_that_cannot_be_decoded_is_the_cases_own(monkeypatch: pytest.Mo
     assert case.do_trigger({"kind": "tcp-connect"}) == {"ends": ends}
     found = case.do_observe({"map": "events", "count": 1, "seconds": 0, "phase": "observe"})
     assert found == {"events": 2, "lost": 0}
-    assert [(line["ours"], line["event"]["kind"]) for line in told] == [(True, "undecodable"), (False, "kprobe")]
+    assert [(line["ours"], line["event"]["kind"]) for line in reported] == [(True, "undecodable"), (False, "kprobe")]

@@ -65,7 +65,7 @@ def test_a_sysctl_that_cannot_be_put_back_ends_the_guest(
 ) -> None:
     monkeypatch.setattr("harness.agent.sysctls.sysctl_path", lambda name: str(tmp_path / name))
     monkeypatch.setattr(
-        "harness.agent.serve.run_child", lambda *words: {"complete": True, "signal": None, "timed_out": False}
+        "harness.agent.serve.run_child", lambda *anything: {"complete": True, "signal": None, "timed_out": False}
     )
     (tmp_path / "a.b").write_text("0\n")
     reporter = Reporter(pipe.writing)

@@ -187,7 +187,7 @@ def test_a_job_through_the_pipes_and_its_lines_back(
     monkeypatch.setattr(service.ctypes, "CDLL", lambda name: None)
     monkeypatch.setattr("harness.agent.serve.run_case", run_case)
     monkeypatch.setattr("harness.agent.serve.Surroundings", Clean)
-    monkeypatch.setattr("resource.setrlimit", lambda *words: None)
+    monkeypatch.setattr("resource.setrlimit", lambda *status: None)
     thread = threading.Thread(target=service.main, kwargs={"standby": False}, daemon=True)
     thread.start()
     with (fifos / "in").open("wb") as source:
@@ -216,8 +216,8 @@ class Places:
         self.order = order
         order.append("no keys")
 
-    def fill(self, words: dict[str, Any]) -> None:
-        self.order.append(words)
+    def fill(self, given: dict[str, Any]) -> None:
+        self.order.append(given)
 
 
 @pytest.mark.parametrize("gate", [False, True])
@@ -227,8 +227,8 @@ def test_a_guest_that_stands_by_takes_the_agent_then_stands_by_again_and_takes_a
     order: list[Any] = []
     greetings = iter([b'{"time": 1}\n', b'{"time": 2}\n'])
 
-    def greeting(console: Any, words: str) -> bytes:
-        order.append(words)
+    def greeting(console: Any, status: str) -> bytes:
+        order.append(status)
         return next(greetings)
 
     def serve(job: Any, *, fd: int) -> None:
@@ -271,7 +271,7 @@ def test_a_guest_that_does_not_get_the_agent_has_no_keys(fifos: Path, monkeypatc
     order: list[Any] = []
     monkeypatch.setattr(service.ctypes, "CDLL", order.append)
     monkeypatch.setattr(service, "Places", lambda: order.append("no keys"))
-    monkeypatch.setattr(service, "stand_by", lambda places, words, *, gate, last: order.append(words))
+    monkeypatch.setattr(service, "stand_by", lambda places, status, *, gate, last: order.append(status))
 
     def receive() -> None:
         raise ValueError("no parcel")

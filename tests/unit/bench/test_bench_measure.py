@@ -79,8 +79,8 @@ def bench(runner: Played, folder: Path, monkeypatch: pytest.MonkeyPatch, **wante
     monkeypatch.setattr(measure, "find_virtme", lambda: (None, "not there"))
     monkeypatch.setattr(measure, "qemu_version", lambda _arch: "7.2")
     project = Project(matrix_file=ROOT / "matrix.yaml")
-    words: dict[str, Any] = {"kernel": "6.1-x86_64", "rounds": 2, "matrix_kernels": None, "counts": QUICK_COUNTS}
-    asked = Wanted(options=Options(project=project), **{**words, **wanted})
+    usual: dict[str, Any] = {"kernel": "6.1-x86_64", "rounds": 2, "matrix_kernels": None, "counts": QUICK_COUNTS}
+    asked = Wanted(options=Options(project=project), **{**usual, **wanted})
     return Bench(asked, cache=Cache(folder / "cache"), scratch=folder, say=lambda line: None, runner=runner)
 
 

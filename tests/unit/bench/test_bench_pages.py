@@ -38,8 +38,8 @@ def test_every_ratio_and_phase_has_its_words_and_colour() -> None:
 
 def test_the_tables_name_what_was_measured_and_nothing_else(document: dict[str, Any]) -> None:
     text = pages.table(document)
-    for name, words in pages.RATIOS.items():
-        assert (f"| {words} |" in text) == (document["ratio_spreads"][name] is not None)
+    for name, meaning in pages.RATIOS.items():
+        assert (f"| {meaning} |" in text) == (document["ratio_spreads"][name] is not None)
         assert (f"`{name}`" in text) == (document["ratio_spreads"][name] is None)
     assert "phases.svg" not in text
     assert "None" not in text

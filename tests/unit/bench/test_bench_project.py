@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.bench.project import generic, make_project, multiply
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.config.matrix import DebianKernel, Matrix, PathKernel, load_matrix
 from harness.supply.lock import read_lock
 from harness.supply.project import Project

@@ -12,10 +12,11 @@ import pytest
 
 from harness.bench import virtme
 from harness.bench.virtme import find_virtme, run_vng, vng_argv, write_job
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.config.steps import Observation
 from harness.errors import BenchError
 from harness.scenario.from_yaml import compile_case
+from harness.supply.image.programs import AGENT, PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = load_case(ROOT / "bpf/kprobe-fentry-fexit")
@@ -46,7 +47,7 @@ def vng(folder: Path, *lines: str) -> Path:
 
 
 def test_the_command_line() -> None:
-    agent = virtme.AGENT
+    agent = PROGRAMS / AGENT
     assert argv(Path("f")) == [
         *("vng", "--run", "boot/vmlinuz-6.1", "--disable-kvm", "--force-9p", "--user", "root", "--cpus", "1"),
         *("--busybox", "f/busybox", "--rwdir", "f"),

@@ -99,9 +99,9 @@ class Machine:
         (self.root / "bpf/a/case.yaml").write_text(CASE)
         (self.root / "bpf/a/a.bpf.c").write_text('char gpl[] __attribute__((section("license"))) = "GPL";\n')
 
-    def run(self, *words: str, program: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, program: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [program or self.root / "run", *words],
+            [program or self.root / "run", *arguments],
             cwd=self.root,
             env={"PATH": self.path, "LOG": str(self._log), "HOME": str(self.root), **env},
             stdin=subprocess.DEVNULL,
@@ -175,12 +175,12 @@ def test_the_hosts_emulator_is_installed(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [("matrix", "--kernel", "6.1-*"), ("matrix", "--kernel=6.12-s390x"), ("matrix", "--arch", "all"), ("kernels",)],
 )
-def test_no_word_of_the_command_line_installs_anything(machine: Machine, words: tuple[str, ...]) -> None:
+def test_no_word_of_the_command_line_installs_anything(machine: Machine, arguments: tuple[str, ...]) -> None:
     machine.has(own())
-    assert machine.run(*words).returncode == 0
+    assert machine.run(*arguments).returncode == 0
     assert machine.installed() == []
 
 

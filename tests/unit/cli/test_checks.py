@@ -75,17 +75,17 @@ def test_both_decide_the_exit_code_of_test(
     ],
 )
 def test_which_tests_run(vm: bool, nightly: bool, marks: str | None) -> None:
-    words = checks.pytest_words(vm=vm, nightly=nightly, only="", cores=2)
-    assert (words[words.index("-m") + 1] if "-m" in words else None) == marks
-    assert ("--hypothesis-profile" in words) == nightly
-    assert ("tests/unit" in words) == (not vm)
+    arguments = checks.pytest_arguments(vm=vm, nightly=nightly, only="", cores=2)
+    assert (arguments[arguments.index("-m") + 1] if "-m" in arguments else None) == marks
+    assert ("--hypothesis-profile" in arguments) == nightly
+    assert ("tests/unit" in arguments) == (not vm)
 
 
 @pytest.mark.parametrize("vm", [True, False])
 @pytest.mark.parametrize(("only", "cores", "parallel"), [("", 2, True), ("", 1, False), ("cache", 2, False)])
 def test_many_tests_run_in_parallel(vm: bool, only: str, cores: int, parallel: bool) -> None:
-    words = checks.pytest_words(vm=vm, nightly=False, only=only, cores=cores)
-    assert ("-n" in words) == ("--dist" in words) == parallel
+    arguments = checks.pytest_arguments(vm=vm, nightly=False, only=only, cores=cores)
+    assert ("-n" in arguments) == ("--dist" in arguments) == parallel
 
 
 ORDERED = """\
@@ -99,7 +99,7 @@ def test_guest(number): pass
 """
 
 
-def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run_tests(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module of tests with the real conftest.py."""
     here = Path(__file__).parents[2]
     for name in ("conftest.py", "projects.py"):
@@ -109,7 +109,7 @@ def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProce
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    vm: guests\n    nightly: long\n")
     path = os.pathsep.join([str(here.parent), str(here), str(here / "unit")])
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "-p", "no:cacheprovider", str(folder)],
+        [sys.executable, "-m", "pytest", *arguments, "-p", "no:cacheprovider", str(folder)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -120,15 +120,15 @@ def run_tests(folder: Path, text: str, *words: str) -> subprocess.CompletedProce
 
 
 def test_the_tests_of_a_module_with_guests_run_in_one_process(tmp_path: Path) -> None:
-    done = run_tests(tmp_path, ORDERED, *checks.pytest_words(vm=True, nightly=False, only="", cores=2), "-vv")
+    done = run_tests(tmp_path, ORDERED, *checks.pytest_arguments(vm=True, nightly=False, only="", cores=2), "-vv")
     assert done.returncode == 0, done.stdout + done.stderr
     found = set(re.findall(r"\[(gw\d)\].* PASSED (\w+)\.py", done.stdout))
     assert sorted(module for _, module in found) == ["test_other", "test_this"], found
 
 
-@pytest.mark.parametrize("words", [["-n", "0"], ["-p", "no:xdist"]], ids=" ".join)
-def test_guests_come_first(words: list[str], tmp_path: Path) -> None:
-    done = run_tests(tmp_path, ORDERED, *words, "--verbose", "--strict-markers")
+@pytest.mark.parametrize("arguments", [["-n", "0"], ["-p", "no:xdist"]], ids=" ".join)
+def test_guests_come_first(arguments: list[str], tmp_path: Path) -> None:
+    done = run_tests(tmp_path, ORDERED, *arguments, "--verbose", "--strict-markers")
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"(\w+)\.py::(\w+)\S* PASSED", done.stdout)
     modules = ("test_other", "test_this")
@@ -155,6 +155,6 @@ def test_this():
 def test_at_night_properties_have_more_examples(tmp_path: Path) -> None:
     """With the real conftest.py: what the command line says comes after what that file says."""
     assert settings.get_profile("ordinary").max_examples == 20
-    words = checks.pytest_words(vm=True, nightly=True, only="", cores=1)
-    done = run_tests(tmp_path, EXAMPLES, *words)
+    arguments = checks.pytest_arguments(vm=True, nightly=True, only="", cores=1)
+    done = run_tests(tmp_path, EXAMPLES, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr

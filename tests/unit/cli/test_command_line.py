@@ -100,9 +100,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def started(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def started(project: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, *argv],
         cwd=project,
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -111,28 +111,28 @@ def started(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def by_bpfmatrix(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def by_bpfmatrix(project: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     """Start what the console script starts, with the tasks of the project."""
     code = (
         "import sys; from invoke.collection import Collection; from harness.cli.command_line import CommandLine;"
         "sys.path.insert(0, '.'); import tasks; CommandLine(namespace=Collection.from_module(tasks)).run()"
     )
-    return started(project, "-c", code, *words)
+    return started(project, "-c", code, *argv)
 
 
-def by_invoke(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def by_invoke(project: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     """Start what `./run` and the user start."""
-    return started(project, "-m", "invoke", *words)
+    return started(project, "-m", "invoke", *argv)
 
 
-def in_process(project: Path, *words: str) -> None:
+def in_process(project: Path, *argv: str) -> None:
     found: dict[str, Any] = {"__name__": "tasks"}
     exec(compile((project / "tasks.py").read_text(), "tasks.py", "exec"), found)
     namespace = Collection()
     for each in found.values():
         if isinstance(each, Task):
             namespace.add_task(each)
-    CommandLine(namespace=namespace).run(["bpfmatrix", *words])
+    CommandLine(namespace=namespace).run(["bpfmatrix", *argv])
 
 
 @pytest.mark.parametrize(("line", "called"), READ, ids=[line for line, _ in READ])
@@ -159,8 +159,8 @@ def test_all_who_start_it_read_the_same(project: Path, start: Callable[..., subp
     assert json.loads(done.stdout)["command"] == ["sh", "-c", "a 'b'  c", ""], done.stderr
     done = start(project, "check", "a.o", "--", "b.o")
     assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
-    for words in (["--help", "check"], ["check", "--help"], ["check", "a.o", "--help"]):
-        assert "--objects" in start(project, *words).stdout
+    for argv in (["--help", "check"], ["check", "--help"], ["check", "a.o", "--help"]):
+        assert "--objects" in start(project, *argv).stdout
     assert "Try objects." in start(project, "--list").stdout
 
 
@@ -212,9 +212,9 @@ COLD = st.sampled_from(["--cold", "-c"]).map(lambda word: ([word], ("cold", ""))
 
 @given(st.lists(st.one_of(OBJECTS, KERNELS, COLD)))
 def test_every_word_is_read_as_what_it_is(parts: list[tuple[list[str], tuple[str, str]]]) -> None:
-    words = ["check", *(word for each, _ in parts for word in each)]
+    argv = ["check", *(word for each, _ in parts for word in each)]
     tasks = {"check": CHECKS}
-    (_, read) = Parser(contexts=[CHECKS], initial=COMMON).parse_argv(spelled_out(words, tasks, common=COMMON))
+    (_, read) = Parser(contexts=[CHECKS], initial=COMMON).parse_argv(spelled_out(argv, tasks, common=COMMON))
     for name in ("objects", "kernel"):
         assert read.args[name].value == [value for _, (kind, value) in parts if kind == name]
     assert read.args["cold"].value == any(kind == "cold" or each[0] == "-ck" for each, (kind, _) in parts)

@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(doctor, "host_architecture", lambda: ARCHITECTURES["x86_64"])
     monkeypatch.setattr(doctor, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(doctor, "available_memory_mib", lambda: 8000)
-    monkeypatch.setattr(doctor, "run", lambda words: CompletedProcess(words, 0, stdout=SAID, stderr=""))
+    monkeypatch.setattr(doctor, "run", lambda argv: CompletedProcess(argv, 0, stdout=SAID, stderr=""))
     path = tmp_path / "matrix.yaml"
     path.write_text(MATRIX)
     return path
@@ -128,7 +128,7 @@ class Device:
 
 
 @pytest.mark.parametrize(
-    ("device", "words"),
+    ("device", "says"),
     [
         (Device(exists=False, access=False), "tcg: the host has no /dev/kvm"),
         (Device(access=False), "tcg: /dev/kvm may not be opened"),
@@ -138,7 +138,7 @@ class Device:
     ],
 )
 def test_the_accelerator_and_how_that_is_known(
-    device: Device, words: str, project: Path, monkeypatch: pytest.MonkeyPatch
+    device: Device, says: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exists, access, known = device.exists, device.access, device.known
     good = access or not exists
@@ -147,7 +147,7 @@ def test_the_accelerator_and_how_that_is_known(
     monkeypatch.setattr(os, "access", lambda path, mode: access if path == "/dev/kvm" else real_access(path, mode))
     monkeypatch.setattr(doctor, "remembered", lambda host, cache: known)
     (finding,) = found(project)["accelerator"]
-    assert words in finding.text
+    assert says in finding.text
     assert finding.good == good
     assert bool(finding.advice) == (not good)
 

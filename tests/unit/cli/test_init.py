@@ -9,7 +9,7 @@ from unit_samples import ROOT
 
 from harness.cli import init as init_module
 from harness.cli.init import init, new_files
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.errors import UsageError
 from harness.model.architectures import ARCHITECTURES

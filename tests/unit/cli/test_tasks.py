@@ -146,11 +146,11 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     gc.unfreeze()  # a command that ends freezes what is there
 
 
-def run(*words: str) -> int:
+def run(*line: str) -> int:
     """Run the command line; return its exit code."""
     program = CommandLine(name="bpfmatrix", binary="bpfmatrix", namespace=Collection.from_module(tasks), version="1")
     try:
-        program.run(["bpfmatrix", *words])
+        program.run(["bpfmatrix", *line])
     except SystemExit as leaving:
         assert isinstance(leaving.code, int | None)
         return leaving.code or 0
@@ -210,11 +210,11 @@ def test_the_tables_here_have_every_command() -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 42])
 @pytest.mark.parametrize(
-    "words", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"], ["mutants"]]
+    "line", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"], ["mutants"]]
 )
-def test_what_a_command_ends_with_is_the_exit_code(played: Played, words: list[str], code: int) -> None:
+def test_what_a_command_ends_with_is_the_exit_code(played: Played, line: list[str], code: int) -> None:
     played.ends = code
-    assert run(*words) == code
+    assert run(*line) == code
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.case import SHARED_FOLDER, load_cases
+from harness.config.case import SHARED_FOLDER
+from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.config.steps import LoadStep
 from harness.scenario.from_yaml import OWN

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from harness.config.case import CaseFile, load_case
+from harness.config.case import CaseFile
+from harness.config.case_folders import load_case
 from harness.config.matrix import DeadlineDefaults, DebianKernel, Matrix, PathKernel, load_matrix
 from harness.config.reading.explain import did_you_mean, explain
 from harness.config.reading.yaml_source import Loc, dotted, load

@@ -10,15 +10,16 @@ import pytest
 import yaml
 from config_samples import CASE, EXPECTATIONS, USES, write_case, write_expectations
 
-from harness.config import case as case_module
-from harness.config.case import WrittenCase, load_case, load_cases
+from harness.config import case_folders
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_case, load_cases
 from harness.config.matrix import load_matrix
 from harness.config.reading.yaml_source import load
 from harness.config.rules import RELEASES, Rule, SharedRules, load_shared
 from harness.errors import ConfigError
 from harness.judge.expectation import choose
 from harness.model.results import OutcomeKind, Stage
-from harness.scenario.from_yaml import KNOWN_BUGS, expectations_of
+from harness.scenario.expected import KNOWN_BUGS, expectations_of
 
 ROOT = Path(__file__).parents[3]
 GLOBS = ("bpf/*",)
@@ -165,7 +166,7 @@ def test_the_lists_of_a_folder_are_read_once(tmp_path: Path, monkeypatch: pytest
         read.append(folder)
         return load_shared(folder)
 
-    monkeypatch.setattr(case_module, "load_shared", counted)
+    monkeypatch.setattr(case_folders, "load_shared", counted)
     for parent in ("bpf", "own"):
         write_expectations(tmp_path / parent)
         for name in "abc":

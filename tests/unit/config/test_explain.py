@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from config_samples import write_case, write_expectations
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.config.matrix import load_matrix
 from harness.errors import EXIT_USAGE, ConfigError
 

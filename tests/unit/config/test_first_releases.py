@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from config_samples import CASE, write_case
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.config.rules import Rule
 from harness.judge.expectation import choose
 from harness.model.results import Expectation
-from harness.scenario.from_yaml import expectation_of
+from harness.scenario.expected import expectation_of
 
 FIX = ("6.1.191", "6.12.5", "6.13")
 

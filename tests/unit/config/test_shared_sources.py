@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_samples import CASE, write_case
 
-from harness.config.case import find_folders, load_case
+from harness.config.case_folders import find_folders, load_case
 from harness.errors import ConfigError
 
 NAMED = CASE.replace("object: target.bpf.c", "object: shared/seed.bpf.c")

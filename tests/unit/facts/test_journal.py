@@ -97,7 +97,7 @@ def changed(path: Path, **content: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "words"),
+    ("file", "content", "complaint"),
     [
         (PLAN_FILE, {"jobs": "many"}, "jobs: "),
         (PLAN_FILE, {"rows": [{"row": {"kernel": "../up"}, "arch": "x"}]}, "the name of a row is that of no folder"),
@@ -107,17 +107,19 @@ def changed(path: Path, **content: Any) -> None:
         (f"6.1-x86_64/{FACTS_FILE}", {"failure": {"kind": "works", "reason": "x"}}, "failure.kind: "),
     ],
 )
-def test_what_is_not_what_a_run_writes_is_refused(folder: Path, file: str, content: dict[str, Any], words: str) -> None:
+def test_what_is_not_what_a_run_writes_is_refused(
+    folder: Path, file: str, content: dict[str, Any], complaint: str
+) -> None:
     changed(folder / file, **content)
     with pytest.raises(JournalError) as caught:
         read_journal(folder)
-    assert words in str(caught.value)
+    assert complaint in str(caught.value)
     assert str(folder / file) in str(caught.value)
     assert caught.value.exit_code == EXIT_USAGE
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "complaint"),
     [
         (b"", "this is no JSON"),
         (b"\xff\xfe", "this is no JSON"),
@@ -127,9 +129,9 @@ def test_what_is_not_what_a_run_writes_is_refused(folder: Path, file: str, conte
         (b'{"schema": 1}', "instance"),
     ],
 )
-def test_junk_is_refused(folder: Path, data: bytes, words: str) -> None:
+def test_junk_is_refused(folder: Path, data: bytes, complaint: str) -> None:
     (folder / PLAN_FILE).write_bytes(data)
-    with pytest.raises(JournalError, match=words):
+    with pytest.raises(JournalError, match=complaint):
         read_journal(folder)
 
 

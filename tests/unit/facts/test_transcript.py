@@ -90,8 +90,8 @@ def test_a_missing_line_is_a_gap(index: int) -> None:
     if index == 30:
         assert not fed(lines).done
         return
-    words = refused(lines[: index + 1])
-    assert f"line {index + 1} of the agent is numbered {index + 2}: lines were lost" in words
+    complaint = refused(lines[: index + 1])
+    assert f"line {index + 1} of the agent is numbered {index + 2}: lines were lost" in complaint
 
 
 @pytest.mark.parametrize("index", range(31))

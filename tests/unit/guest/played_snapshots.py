@@ -82,8 +82,8 @@ class World:
         if not self.deaf and spec not in self.heard:
             self.tty.settimeout(5 if spec.restored else 0.01)
             with contextlib.suppress(TimeoutError):
-                words = json.loads(self.tty.accept()[0].recv(65536))
-                (self.greetings if spec.restored else self.greeted_to_be_made).append(words)
+                greeting = json.loads(self.tty.accept()[0].recv(65536))
+                (self.greetings if spec.restored else self.greeted_to_be_made).append(greeting)
                 self.heard.append(spec)
         return spec in self.heard
 

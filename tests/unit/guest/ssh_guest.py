@@ -182,8 +182,8 @@ class Pipe(paramiko.SFTPHandle):
 class Files(paramiko.SFTPServerInterface):
     """The guest's sftp-server; it knows one pipe."""
 
-    def __init__(self, server: Service, *words: object) -> None:
-        super().__init__(server, *words)
+    def __init__(self, server: Service, *anything: object) -> None:
+        super().__init__(server, *anything)
         self.guest = server.guest
 
     def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:

@@ -125,7 +125,7 @@ def test_a_guest_that_never_had_a_console_leaves_no_log(plan: GuestPlan) -> None
 def test_a_full_disk_is_the_hosts_and_says_what_to_do(
     plan: GuestPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*words: object, **keys: object) -> None:
+    def full(*anything: object, **keys: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("harness.guest.boot.write_ramdisk", full)

@@ -121,12 +121,12 @@ def test_the_client_offers_its_key_only_to_the_right_host() -> None:
 
 
 def test_a_guest_that_tells_when_it_listens_is_tried_then_and_not_before() -> None:
-    told = threading.Event()
+    listens = threading.Event()
     with Guest() as guest:
-        timer = threading.Timer(6 * TICK, told.set)
+        timer = threading.Timer(6 * TICK, listens.set)
         timer.start()
         begun = time.monotonic()
-        found = connect(dial_port(guest.port), keys=KEYS, seconds=10, alive=lambda: True, listening=told.is_set)
+        found = connect(dial_port(guest.port), keys=KEYS, seconds=10, alive=lambda: True, listening=listens.is_set)
         found.close()
         waited = time.monotonic() - begun
     assert 6 * TICK <= waited < module.UNTOLD_SECONDS, "as soon as it has told"

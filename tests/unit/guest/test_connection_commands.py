@@ -232,8 +232,8 @@ def test_leaving_a_guest_that_hangs_does_not_hang_the_harness(monkeypatch: pytes
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
     guest = Guest()
     guest.hangs = {"exec"}
-    told = pytest.raises(GuestConnectionError, match=r"no answer within 0.2 s while it was asked to end")
-    with reached(guest) as connection, told:
+    refused = pytest.raises(GuestConnectionError, match=r"no answer within 0.2 s while it was asked to end")
+    with reached(guest) as connection, refused:
         connection.leave()
 
 

@@ -9,13 +9,13 @@ from harness.guest.clock import speed_problem, uptime_problem, uptime_said
 
 def test_the_second_is_that_of_the_last_line_that_is_whole() -> None:
     """A line may be half there; and on s390x one may be there twice."""
-    words = "bpfmatrix: ready"
-    assert uptime_said("", words) is None
-    assert uptime_said(f"{words} at 1", words) is None
-    assert uptime_said(f"{words} at 1.5", words) is None, "more digits may follow"
-    assert uptime_said(f"noise {words} at 1.500 s\n", words) == 1.5
-    assert uptime_said(f"{words} at 1.500 s\n{words} at 2.500 s\n{words} at 3", words) == 2.5
-    assert uptime_said("bpfmatrix: standing by at 1.500 s\n", words) is None
+    line = "bpfmatrix: ready"
+    assert uptime_said("", line) is None
+    assert uptime_said(f"{line} at 1", line) is None
+    assert uptime_said(f"{line} at 1.5", line) is None, "more digits may follow"
+    assert uptime_said(f"noise {line} at 1.500 s\n", line) == 1.5
+    assert uptime_said(f"{line} at 1.500 s\n{line} at 2.500 s\n{line} at 3", line) == 2.5
+    assert uptime_said("bpfmatrix: standing by at 1.500 s\n", line) is None
 
 
 @pytest.mark.parametrize(

@@ -202,8 +202,8 @@ def test_a_guest_that_answers_with_nothing_is_lost_at_once(tmp_path: Path) -> No
 
 
 def test_what_the_agent_wrote_as_it_ended_is_in_the_reason(tmp_path: Path) -> None:
-    words = b"x" * 1000 + b"\nMemoryError: no more\n"
-    result = session(tmp_path, connection=PlayedConnection(b"", words=words))
+    said = b"x" * 1000 + b"\nMemoryError: no more\n"
+    result = session(tmp_path, connection=PlayedConnection(b"", said=said))
     assert "completion marker: xxx" in ending(result).reason
     assert "MemoryError: no more" in ending(result).reason
     assert len(ending(result).reason) < 700, "the end of it"

@@ -145,7 +145,7 @@ def test_the_console_is_let_go_once_the_guest_has_its_greeting(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"),
+    ("trouble", "complaint"),
     [
         ({"start": QemuError("QEMU did not start")}, "QEMU did not start"),
         ({"connect": DeadlineError("boot", 9, "waiting for SSH")}, "the boot deadline of 9 s passed"),
@@ -155,10 +155,10 @@ def test_the_console_is_let_go_once_the_guest_has_its_greeting(
     ],
 )
 def test_what_fails_while_a_snapshot_is_made_leaves_nothing_behind(
-    trouble: dict[str, Exception], words: str, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
+    trouble: dict[str, Exception], complaint: str, snapshots: Snapshots, plan: GuestPlan, world: World, cache: Cache
 ) -> None:
     world.fails = trouble
-    with pytest.raises(SnapshotError, match=f"6.1-x86_64: no snapshot could be made: .*{words}"):
+    with pytest.raises(SnapshotError, match=f"6.1-x86_64: no snapshot could be made: .*{complaint}"):
         use(snapshots, plan)
     assert entries(cache) == hidden(cache) == []
     world.fails = {}

@@ -170,10 +170,10 @@ def test_a_disk_that_cannot_be_written_is_told(cache: Cache, number: int) -> Non
 def test_a_disk_that_is_full_at_the_very_end(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text = Path.write_text
 
-    def full(self: Path, *words: Any, **keys: Any) -> int:
+    def full(self: Path, *anything: Any, **keys: Any) -> int:
         if self.name == MANIFEST:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write_text(self, *words, **keys)
+        return write_text(self, *anything, **keys)
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(CacheError, match="No space left on device"):

@@ -34,10 +34,10 @@ def test_the_sbin_folders_and_apts_own_are_searched_though_they_are_not_on_the_p
 def test_a_missing_tool_is_told_with_its_package_and_purpose() -> None:
     with pytest.raises(MissingToolError) as caught:
         find_tool("no-such-tool", package="no-such-package", purpose="try this")
-    words = str(caught.value)
-    assert "no-such-tool is not installed" in words
-    assert "to try this" in words
-    assert "apt-get install no-such-package" in words
+    texts = str(caught.value)
+    assert "no-such-tool is not installed" in texts
+    assert "to try this" in texts
+    assert "apt-get install no-such-package" in texts
     assert caught.value.exit_code == EXIT_HARNESS
 
 
@@ -81,9 +81,9 @@ def test_output_that_is_no_text_is_replaced() -> None:
 
 
 def test_the_environment_and_folder_are_those_that_are_given(tmp_path: Path) -> None:
-    words: list[str | Path] = [Path(sys.executable), "-c", "import os; print(os.getcwd(), os.environ.get('A'))"]
-    assert run(words, cwd=tmp_path, env={"A": "1"}).stdout == f"{tmp_path} 1\n"
-    assert "None" in run(words, env={}).stdout
+    texts: list[str | Path] = [Path(sys.executable), "-c", "import os; print(os.getcwd(), os.environ.get('A'))"]
+    assert run(texts, cwd=tmp_path, env={"A": "1"}).stdout == f"{tmp_path} 1\n"
+    assert "None" in run(texts, env={}).stdout
 
 
 def test_a_program_that_does_not_end_is_killed_and_says_so() -> None:

@@ -12,12 +12,12 @@ from unit_samples import ROOT
 from harness.host import start_up
 
 
-@pytest.mark.parametrize(("words", "kept"), [([], "True"), (["-B"], "False")])
-def test_bytecode_is_kept_unless_the_user_forbids_it(words: list[str], kept: str) -> None:
+@pytest.mark.parametrize(("arguments", "kept"), [([], "True"), (["-B"], "False")])
+def test_bytecode_is_kept_unless_the_user_forbids_it(arguments: list[str], kept: str) -> None:
     """Invoke forbids it to all that it runs."""
     code = "import sys; from harness.host import start_up; sys.dont_write_bytecode = True; start_up.prepare(); "
     code += "print(not sys.dont_write_bytecode)"
-    argv = [sys.executable, *words, "-c", code]
+    argv = [sys.executable, *arguments, "-c", code]
     assert subprocess.run(argv, cwd=ROOT, env={}, capture_output=True, text=True, check=True).stdout.strip() == kept
 
 

@@ -50,7 +50,7 @@ def test_another_exit_code_misbehaves_with_the_end_of_the_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "seen", "words"),
+    ("end", "seen", "reason"),
     [
         ({"exit": None, "signal": "SIGSEGV"}, "SIGSEGV", "my-test was killed by SIGSEGV"),
         (
@@ -60,10 +60,10 @@ def test_another_exit_code_misbehaves_with_the_end_of_the_output() -> None:
         ),
     ],
 )
-def test_a_signal_and_the_deadline_are_ends_like_others(end: dict[str, Any], seen: str, words: str) -> None:
+def test_a_signal_and_the_deadline_are_ends_like_others(end: dict[str, Any], seen: str, reason: str) -> None:
     found = outcome(command_record(**end))
     assert found.differences[0].seen == seen
-    assert found.reason == f"{words}, and wrote nothing"
+    assert found.reason == f"{reason}, and wrote nothing"
     rule = Expectation(
         outcome=K.MISBEHAVES,
         reason="r",
@@ -85,7 +85,7 @@ def test_the_output_must_match() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "words"),
+    ("output", "reason"),
     [
         (
             "./my-test: error while loading shared libraries: libfoo.so.1: cannot open shared object file: No",
@@ -96,9 +96,9 @@ def test_the_output_must_match() -> None:
         ("frobnicate: applet not found\n", "the command frobnicate is not in the guest: push it"),
     ],
 )
-def test_what_is_missing_in_the_guest_is_named(output: str, words: str) -> None:
-    assert words in outcome(command_record(output, exit=127)).reason
-    assert words not in outcome(command_record(output, exit=127), exit=127).reason
+def test_what_is_missing_in_the_guest_is_named(output: str, reason: str) -> None:
+    assert reason in outcome(command_record(output, exit=127)).reason
+    assert reason not in outcome(command_record(output, exit=127), exit=127).reason
 
 
 def test_a_command_that_did_not_start_is_the_users_mistake() -> None:

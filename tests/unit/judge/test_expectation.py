@@ -10,7 +10,7 @@ from harness.config.rules import Rule
 from harness.errors import ConfigError
 from harness.judge.expectation import NO_RULE, choose
 from harness.model.results import Expectation, OutcomeKind, Stage
-from harness.scenario.from_yaml import expectation_of
+from harness.scenario.expected import expectation_of
 
 
 def rule(**keys: Any) -> Expectation:

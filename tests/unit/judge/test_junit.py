@@ -65,7 +65,7 @@ def test_an_exit_code_that_says_failure_is_not_green_where_all_tests_pass() -> N
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("files", "reason"),
     [
         ({}, "no file is there that matches /root/*.xml"),
         ({"a.xml": "<testsuites/>"}, "no file has a test case that matches /root/*.xml"),
@@ -74,10 +74,10 @@ def test_an_exit_code_that_says_failure_is_not_green_where_all_tests_pass() -> N
         ({"a.xml": '<!DOCTYPE a [<!ENTITY b "c">]><testsuite/>'}, "a.xml has a document type"),
     ],
 )
-def test_what_is_missing_or_wrong_is_not_green(files: dict[str, str], words: str) -> None:
+def test_what_is_missing_or_wrong_is_not_green(files: dict[str, str], reason: str) -> None:
     found = cell(files=files)
     assert (found.verdict, found.parts) == (V.FAIL, ())
-    assert words in found.verdict_reason
+    assert reason in found.verdict_reason
 
 
 def test_files_that_were_left_out_are_named() -> None:

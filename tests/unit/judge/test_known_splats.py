@@ -46,7 +46,7 @@ def judged(log: list[str], allowed: AllowList) -> Outcome:
 
 def test_a_splat_that_matches_is_allowed_and_told() -> None:
     found = weigh([WARNING], allow())
-    told = AllowedSplat(
+    expected = AllowedSplat(
         line=FIRST_LINE,
         count=1,
         pattern="bpf_tracing_link_release",
@@ -54,7 +54,7 @@ def test_a_splat_that_matches_is_allowed_and_told() -> None:
         link=LINK,
         expires="2027-01-31",
     )
-    assert (found.allowed, found.complaints) == ((told,), ())
+    assert (found.allowed, found.complaints) == ((expected,), ())
 
 
 def test_a_splat_that_does_not_match_counts() -> None:

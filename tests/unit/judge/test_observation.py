@@ -12,7 +12,7 @@ from harness.judge import observation
 from harness.judge.observation import UNKNOWN, describe, field_of, known, side_of
 from harness.model.results import Difference, DifferenceKind, Stage
 from harness.scenario.case import Look
-from harness.scenario.from_yaml import look_of
+from harness.scenario.expected import look_of
 
 ENDS = {"client": ["127.0.0.1", 48642], "server": ["127.0.0.1", 49815]}
 CLIENT = {"saddr": "127.0.0.1", "sport": 48642, "daddr": "127.0.0.1", "dport": 49815}
@@ -198,15 +198,15 @@ def test_a_difference_of_the_control_says_that_the_tracers_are_detached() -> Non
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"),
+    ("seen", "text"),
     [
         ({"kind": "undecodable", "raw": "00ff"}, "undecodable 2 bytes 00ff"),
         ({"kind": "fexit", "retval": -22}, "fexit retval -22"),
         ({"kind": "kprobe", "saddr": "::1", "sport": 1, "daddr": "::", "dport": 0}, "kprobe ::1:1 -> :::0"),
     ],
 )
-def test_an_event_in_words(seen: dict[str, Any], words: str) -> None:
-    assert describe(seen) == words
+def test_an_event_in_words(seen: dict[str, Any], text: str) -> None:
+    assert describe(seen) == text
 
 
 @given(

@@ -114,12 +114,12 @@ def test_a_sysctl_that_could_not_be_set_is_named_with_the_value_and_the_cause(
 
 def test_a_module_that_could_not_be_loaded_is_named_with_the_cause() -> None:
     module = {"cause": "module", "name": "vehth", "value": None, "errno_name": "ENOENT", "missing": True}
-    words = "the module vehth could not be loaded, which the case needs: "
+    reason = "the module vehth could not be loaded, which the case needs: "
     assert (
-        outcome(end(precondition=module)).reason == f"{words}it is neither a file of this kernel nor built in (ENOENT)"
+        outcome(end(precondition=module)).reason == f"{reason}it is neither a file of this kernel nor built in (ENOENT)"
     )
     refused = {**module, "missing": False, "errno_name": "EKEYREJECTED"}
-    assert outcome(end(precondition=refused)).reason == f"{words}this kernel refuses it (EKEYREJECTED)"
+    assert outcome(end(precondition=refused)).reason == f"{reason}this kernel refuses it (EKEYREJECTED)"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> N
 
 
 @pytest.mark.parametrize(
-    ("reported", "step", "stage", "words"),
+    ("reported", "step", "stage", "reason"),
     [
         (3, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
         (5, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
@@ -171,12 +171,12 @@ def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> N
     ],
 )
 def test_an_ending_is_in_the_step_that_had_begun_but_was_not_reported(
-    reported: int, step: tuple[str, int] | None, stage: Stage, words: str
+    reported: int, step: tuple[str, int] | None, stage: Stage, reason: str
 ) -> None:
     ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=step)
     found = outcome_of(sample_case(), CaseRecord(steps=record_of(golden_lines()).steps[:reported], ending=ending))
     assert (found.kind, found.stage) == (K.CRASHED, stage)
-    assert found.reason == f"the kernel died: Oops{words}"
+    assert found.reason == f"the kernel died: Oops{reason}"
     assert found.differences == (), "a step that only had to succeed did, or the next would not have begun"
 
 

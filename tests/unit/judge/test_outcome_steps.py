@@ -51,18 +51,18 @@ FOUND: dict[str, dict[str, Any]] = {
 }
 
 
-def key_of(told: dict[str, Any]) -> str:
-    return "info" if told["op"] == "info" else str(told["what"])
+def key_of(job: dict[str, Any]) -> str:
+    return "info" if job["op"] == "info" else str(job["what"])
 
 
 def reported(records: Sequence[Line] = RECORDS, **changes: dict[str, Any]) -> CaseRecord:
     """What the agent reports of the case `steps_case`; `changes` are of the steps that `FOUND` names."""
     lines = []
     for index, step in enumerate(steps_case().steps):
-        told = step.job()
-        key = key_of(told)
-        base: Line = {name: told[name] for name in ("stage", "op", "what", "phase") if name in told}
-        shows = told["op"] in ("attach", "trigger", "read-trace", "info")
+        job = step.job()
+        key = key_of(job)
+        base: Line = {name: job[name] for name in ("stage", "op", "what", "phase") if name in job}
+        shows = job["op"] in ("attach", "trigger", "read-trace", "info")
         found: dict[str, Any] = FOUND.get(key, {}) if shows else {}
         line: Line = {"index": index, **base, "ok": True}
         lines.append({**line, **found, **changes.get(key, {})})
@@ -245,13 +245,13 @@ def test_of_several_triggers_the_last_connection_is_looked_at_as_the_agent_does(
     steps = [{"do": "trigger", "trigger": {"kind": "tcp-connect"}}] * 2
     look = {"do": "observe", "expect": written.observe.model_dump(mode="json") if written.observe else {}}
     record = record_of(lines)
-    told = [
+    reports = [
         {**before, "phase": "look-1"},
         {**trigger, "phase": "look-1"},
         {**next(line for line in lines if line.get("op") == "observe"), "phase": "look-1"},
     ]
     seen = tuple({**event, "phase": "look-1"} for event in record.events if event["phase"] == "observe")
-    found = outcome_of(steps_case(*steps, look, events="events"), replace(record, steps=tuple(told), events=seen))
+    found = outcome_of(steps_case(*steps, look, events="events"), replace(record, steps=tuple(reports), events=seen))
     assert found.kind == K.WORKS, found.reason
     assert [event["side"] for event in found.events] == ["client"] * 3 + ["listener"]
 
@@ -278,9 +278,9 @@ def test_fields_are_compared_with_texts_and_other_programs_fields(fields: dict[s
     case = steps_case({"do": "load", "object": "target"}, {"do": "info", "program": "tracer.fexit", "expect": fields})
     lines: list[Line] = []
     for index, step in enumerate(case.steps):
-        told = step.job()
-        base: Line = {name: told[name] for name in ("stage", "op", "what", "phase") if name in told}
-        lines.append({"index": index, **base, "ok": True, **(INFO_OF if told["op"] == "info" else {})})
+        job = step.job()
+        base: Line = {name: job[name] for name in ("stage", "op", "what", "phase") if name in job}
+        lines.append({"index": index, **base, "ok": True, **(INFO_OF if job["op"] == "info" else {})})
     end: Line = {"complete": True, "signal": None, "timed_out": False, "seconds": 1.0, "kernel_log": []}
     found = outcome_of(case, CaseRecord(steps=tuple(lines), end=end))
     if reason is None:

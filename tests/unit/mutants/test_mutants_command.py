@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from unit_samples import ROOT
 
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.config.rules import Rule
 from harness.config.signature import DifferenceRule

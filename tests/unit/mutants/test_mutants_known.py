@@ -8,7 +8,7 @@ import pytest
 from mutants_samples import ENTRY, entries, judged
 from unit_samples import ROOT
 
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.errors import ConfigError
 from harness.mutants.command import equivalents_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from unit_samples import ROOT
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.mutants.elf import Function
 from harness.mutants.guests import WAIT_SECONDS, edited
 from harness.mutants.model import Kind, Mutant

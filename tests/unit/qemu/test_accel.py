@@ -140,16 +140,16 @@ def test_the_host_is_looked_up_where_it_is_not_given(cache: Cache, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("there", "words"), [(True, "/dev/kvm may not be opened by this user"), (False, "the host has no /dev/kvm")]
+    ("there", "reason"), [(True, "/dev/kvm may not be opened by this user"), (False, "the host has no /dev/kvm")]
 )
 def test_a_device_that_cannot_be_opened_is_not_probed(
-    cache: Cache, there: bool, words: str, monkeypatch: pytest.MonkeyPatch
+    cache: Cache, there: bool, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda self: there if str(self) == "/dev/kvm" else exists(self))
     probe = Probe(WORKS)
-    assert chosen(cache, probe) == Accel("tcg", words)
+    assert chosen(cache, probe) == Accel("tcg", reason)
     assert probe.times == 0
 
 
@@ -188,7 +188,7 @@ def probed(
 
 
 @pytest.mark.parametrize(
-    ("guest", "works", "words"),
+    ("guest", "works", "reason"),
     [
         (Guest(text=f"booting\n{MARKER}\n", ended=True), True, "reached its init"),
         (Guest(text=f"{MARKER}\n", ended=False), True, "reached its init"),
@@ -203,11 +203,11 @@ def probed(
     ],
 )
 def test_only_a_guest_that_reached_its_init_proves_kvm(
-    guest: Guest | QemuError, works: bool, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guest: Guest | QemuError, works: bool, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (found, why), spec = probed(monkeypatch, tmp_path, guest)
     assert found == works
-    assert words in why
+    assert reason in why
     assert "\n" not in why
     assert (spec.accel, spec.network, spec.serial_socket) == ("kvm", False, None)
     assert "bpfmatrix.floor" in spec.cmdline

@@ -136,8 +136,8 @@ def test_no_path_adds_an_option_of_its_own(name: str) -> None:
     assert len(argv) == len(plain)
     for value, where in ((argv[plain.index(values_of(plain, "-chardev")[0])], folder / "console"),):
         # QEMU's own reading of it: split at single commas, then undouble.
-        words = value.replace(",,", "\0").split(",")
-        assert [word.replace("\0", ",") for word in words] == ["file", "id=console", f"path={where}"]
+        parameters = value.replace(",,", "\0").split(",")
+        assert [word.replace("\0", ",") for word in parameters] == ["file", "id=console", f"path={where}"]
 
 
 # --- snapshots --------------------------------------------------------------------------------------------------------
@@ -207,9 +207,9 @@ def test_what_only_an_emulated_machine_needs_is_not_said_under_kvm() -> None:
 
 @EACH
 def test_a_kernel_that_oopses_or_locks_up_ends_its_guest(arch: Architecture) -> None:
-    words = kernel_cmdline(arch, accel="tcg", serial=False).split()
-    assert {"oops=panic", "panic=-1", "softlockup_panic=1", f"console={arch.console}"} <= set(words)
-    assert not [word for word in words if word.startswith("bpfmatrix.")]
+    parameters = kernel_cmdline(arch, accel="tcg", serial=False).split()
+    assert {"oops=panic", "panic=-1", "softlockup_panic=1", f"console={arch.console}"} <= set(parameters)
+    assert not [word for word in parameters if word.startswith("bpfmatrix.")]
 
 
 def test_the_users_own_parameters_come_last() -> None:

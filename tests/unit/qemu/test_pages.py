@@ -17,8 +17,8 @@ def of_this_process() -> str:
 
 def of_a_child() -> str:
     """What a process that is started now has; "1" or "0", as Documentation/filesystems/proc.rst has it."""
-    words = ["grep", "THP_enabled:", "/proc/self/status"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[1]
+    argv = ["grep", "THP_enabled:", "/proc/self/status"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()[1]
 
 
 pytestmark = pytest.mark.skipif(of_this_process() != "1", reason="this host has no transparent huge pages")

@@ -24,9 +24,9 @@ from harness.qemu.process import STDERR, Death, end_all, running, wait_until
 FAKE = """\
 #!{python}
 import json, os, re, socket, sys, time
-words = sys.argv[1:]
-fd = int(re.search(r"id=monitor,fd=(\\d+)", " ".join(words)).group(1))
-console = re.search(r"id=console,path=(\\S+)", " ".join(words)).group(1)
+argv = sys.argv[1:]
+fd = int(re.search(r"id=monitor,fd=(\\d+)", " ".join(argv)).group(1))
+console = re.search(r"id=console,path=(\\S+)", " ".join(argv)).group(1)
 monitor = socket.socket(fileno=fd)
 def say(message):
     monitor.sendall(json.dumps(message).encode() + b"\\r\\n")
@@ -34,7 +34,7 @@ def greet():
     say({greeting})
     request = json.loads(monitor.recv(65536))
     say({{"return": {{}}, **({{"id": request["id"]}} if "id" in request else {{}})}})
-def told():
+def asked():
     while not os.path.exists(console + ".go"):
         time.sleep(0.002)
 def end(reason):
@@ -91,7 +91,7 @@ def gone(pid: int) -> bool:
 
 
 def test_a_guest_that_resets_itself(fake: Any, tmp_path: Path) -> None:
-    spec = fake('greet()\ntold()\nopen(console, "w").write("last \\xff line")\nend("guest-reset")')
+    spec = fake('greet()\nasked()\nopen(console, "w").write("last \\xff line")\nend("guest-reset")')
     with running(spec, folder=tmp_path) as qemu:
         tell(tmp_path)
         assert qemu.wait(10)
@@ -143,10 +143,10 @@ def test_a_qemu_that_does_not_start_is_told_in_its_own_words(fake: Any, tmp_path
     spec = fake('sys.stderr.write("qemu-system-x86_64: no such machine\\n")\nsys.exit(1)')
     with pytest.raises(QemuError) as caught, running(spec, folder=tmp_path):
         pytest.fail("it did not start")
-    words = str(caught.value)
-    assert "QEMU did not start: QEMU ended with exit code 1" in words
-    assert "it said: qemu-system-x86_64: no such machine" in words
-    assert "-nodefaults" in words, "the command must be there to be tried by hand"
+    complaint = str(caught.value)
+    assert "QEMU did not start: QEMU ended with exit code 1" in complaint
+    assert "it said: qemu-system-x86_64: no such machine" in complaint
+    assert "-nodefaults" in complaint, "the command must be there to be tried by hand"
     assert (tmp_path / STDERR).read_text() == "qemu-system-x86_64: no such machine\n"
 
 
@@ -159,7 +159,7 @@ def test_a_qemu_that_says_nothing_is_given_up(fake: Any, tmp_path: Path, monkeyp
 
 
 def test_a_signals_death_is_described(fake: Any, tmp_path: Path) -> None:
-    spec = fake("greet()\ntold()\nos.kill(os.getpid(), 9)")
+    spec = fake("greet()\nasked()\nos.kill(os.getpid(), 9)")
     with running(spec, folder=tmp_path) as qemu:
         tell(tmp_path)
         assert qemu.wait(10)
@@ -171,7 +171,7 @@ def test_a_signals_death_is_described(fake: Any, tmp_path: Path) -> None:
 
 def test_qemu_never_gets_the_terminal(fake: Any, tmp_path: Path) -> None:
     body = (
-        "greet()\ntold()\n"
+        "greet()\nasked()\n"
         'open(console, "w").write(repr((os.readlink("/proc/self/fd/0"), os.getsid(0) == os.getpid())))\n'
         'end("guest-shutdown")'
     )

@@ -65,9 +65,9 @@ def html_text(text: str) -> str:
     return Page(text).text if text.startswith("<!doctype") else text
 
 
-def worded(report: Report, words: str) -> Report:
-    """Return `report` with `words` in place of every text that a guest, a package or a user can write."""
-    return bounded(report, string=lambda _: words, items=10)
+def worded(report: Report, text: str) -> Report:
+    """Return `report` with `text` in place of every text that a guest, a package or a user can write."""
+    return bounded(report, string=lambda _: text, items=10)
 
 
 def one_of_each() -> Report:

@@ -43,54 +43,54 @@ def _seconds() -> st.SearchStrategy[float]:
     return st.floats(min_value=0, max_value=1e6)
 
 
-def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdict] | None = None) -> Any:
-    """Return a strategy for Reports with a whole grid, all their text drawn from `words`."""
+def reports(texts: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdict] | None = None) -> Any:
+    """Return a strategy for Reports with a whole grid, all their text drawn from `texts`."""
     chosen = verdicts or st.sampled_from(Verdict)
-    lines = st.lists(words, max_size=3).map(tuple)
+    lines = st.lists(texts, max_size=3).map(tuple)
     values = st.recursive(
         st.none()
         | st.booleans()
         | st.integers(-(2**63), 2**64 - 1)
         | st.floats(allow_nan=False, allow_infinity=False)
-        | words,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+        | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
         max_leaves=6,
     )
-    ends = {"saddr": words, "daddr": words, "sport": st.integers(0, 65535), "dport": st.integers(0, 65535)}
-    connections = st.fixed_dictionaries({"kind": words, **ends, "retval": st.none() | st.integers(-9, 9)})
-    events = st.lists(connections | st.dictionaries(words, values, max_size=3), max_size=3).map(tuple)
+    ends = {"saddr": texts, "daddr": texts, "sport": st.integers(0, 65535), "dport": st.integers(0, 65535)}
+    connections = st.fixed_dictionaries({"kind": texts, **ends, "retval": st.none() | st.integers(-9, 9)})
+    events = st.lists(connections | st.dictionaries(texts, values, max_size=3), max_size=3).map(tuple)
     packages = st.builds(
-        PackageInfo, **dict.fromkeys(["source", "name", "version", "sha256", "suite", "notice"], words)
+        PackageInfo, **dict.fromkeys(["source", "name", "version", "sha256", "suite", "notice"], texts)
     )
     kernels = st.builds(
         KernelResult,
-        **dict.fromkeys(["name", "arch", "release", "version", "accel", "transport", "qemu_version"], words),
-        libbpf_version=words,
+        **dict.fromkeys(["name", "arch", "release", "version", "accel", "transport", "qemu_version"], texts),
+        libbpf_version=texts,
         package=st.none() | packages,
-        seconds=st.dictionaries(words, _seconds(), max_size=3),
-        environment=st.dictionaries(words, values, max_size=3),
+        seconds=st.dictionaries(texts, _seconds(), max_size=3),
+        environment=st.dictionaries(texts, values, max_size=3),
         boots=st.integers(0, 9),
         memory=_seconds(),
         problems=lines,
         console_tail=lines,
     )
     allowed = st.builds(
-        AllowedSplat, **dict.fromkeys(["line", "pattern", "reason", "link", "expires"], words), count=st.integers(1, 9)
+        AllowedSplat, **dict.fromkeys(["line", "pattern", "reason", "link", "expires"], texts), count=st.integers(1, 9)
     )
-    shown = st.lists(st.dictionaries(words, values, max_size=2), max_size=2).map(tuple)
-    seen = st.none() | st.integers(-9, 2**40) | words | shown
-    differ = {"step": words, "kind": st.sampled_from(DifferenceKind), "of": words, "seen": seen}
-    differences = st.builds(Difference, text=words, stage=st.none() | st.sampled_from(Stage), **differ)
+    shown = st.lists(st.dictionaries(texts, values, max_size=2), max_size=2).map(tuple)
+    seen = st.none() | st.integers(-9, 2**40) | texts | shown
+    differ = {"step": texts, "kind": st.sampled_from(DifferenceKind), "of": texts, "seen": seen}
+    differences = st.builds(Difference, text=texts, stage=st.none() | st.sampled_from(Stage), **differ)
     outcomes = st.builds(
         Outcome,
         kind=st.sampled_from(OutcomeKind),
-        reason=words,
+        reason=texts,
         stage=st.none() | st.sampled_from(Stage),
         errno=st.none() | st.integers(1, 600),
-        errno_name=st.none() | words,
-        refusal=words,
-        advice=words,
-        log=words,
+        errno_name=st.none() | texts,
+        refusal=texts,
+        advice=texts,
+        log=texts,
         events=events,
         splats=lines,
         allowed_splats=st.lists(allowed, max_size=2).map(tuple),
@@ -98,28 +98,28 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         console_tail=lines,
         seconds=st.none() | _seconds(),
     )
-    parts = st.builds(PartResult, name=words, outcome=outcomes, verdict=st.sampled_from(Verdict), verdict_reason=words)
+    parts = st.builds(PartResult, name=texts, outcome=outcomes, verdict=st.sampled_from(Verdict), verdict_reason=texts)
     expectations = st.builds(
         Expectation,
         outcome=st.sampled_from(OutcomeKind),
-        reason=words,
-        source=words,
+        reason=texts,
+        source=texts,
         stage=st.none() | st.sampled_from(Stage),
         errno=lines,
-        refusal=words,
-        message=st.none() | words,
+        refusal=texts,
+        message=st.none() | texts,
         known_bug=st.booleans(),
         arch=lines,
-        version=words,
+        version=texts,
         since=lines,
         fixed=lines,
         differences=st.lists(st.builds(ExpectedDifference, **differ), max_size=2).map(tuple),
     )
     runs = st.builds(
         RunInfo,
-        **dict.fromkeys(["id", "started", "version", "command", "accel", "accel_reason"], words),
+        **dict.fromkeys(["id", "started", "version", "command", "accel", "accel_reason"], texts),
         seconds=_seconds(),
-        host=st.dictionaries(words, words, max_size=3),
+        host=st.dictionaries(texts, texts, max_size=3),
         jobs=st.integers(1, 9),
         complete=st.booleans(),
         exit_code=st.integers(0, 3),
@@ -129,11 +129,11 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
         CellResult,
         kernel=st.just(""),
         case=st.just(""),
-        title=words,
+        title=texts,
         outcome=outcomes,
         expectation=expectations,
         verdict=chosen,
-        verdict_reason=words,
+        verdict_reason=texts,
         isolated=st.booleans(),
         start=st.none() | st.sampled_from(Start),
         parts=st.lists(parts, max_size=2, unique_by=lambda part: part.name).map(tuple),
@@ -142,7 +142,7 @@ def reports(words: st.SearchStrategy[str], *, verdicts: st.SearchStrategy[Verdic
     @st.composite
     def whole(draw: st.DrawFn) -> Report:
         found_kernels = draw(st.lists(kernels, max_size=2, unique_by=lambda kernel: kernel.name))
-        cases = draw(st.lists(st.tuples(words, words), max_size=2, unique_by=lambda case: case[0]))
+        cases = draw(st.lists(st.tuples(texts, texts), max_size=2, unique_by=lambda case: case[0]))
         grid = [replace(draw(cells), kernel=kernel.name, case=case) for kernel in found_kernels for case, _ in cases]
         return Report(run=draw(runs), kernels=tuple(found_kernels), cases=tuple(cases), cells=tuple(grid))
 

@@ -159,8 +159,8 @@ def test_notices_tell_each_thing_once() -> None:
     report = replace(quiet, kernels=(kernel("6.1", package=package),))
     assert grid.notices(quiet) == ()
     assert grid.notices(report) == ("6.1: it was replaced",)
-    told = replace(report, run=replace(report.run, notices=("kernel 6.1: it was replaced",)))
-    assert grid.notices(told) == ("kernel 6.1: it was replaced",)
+    noted = replace(report, run=replace(report.run, notices=("kernel 6.1: it was replaced",)))
+    assert grid.notices(noted) == ("kernel 6.1: it was replaced",)
     broken_off = replace(with_verdict(Verdict.NOT_RUN), run=replace(quiet.run, complete=False))
     assert grid.notices(broken_off) == ("the run ended before its time; 1 cell did not run",)
 

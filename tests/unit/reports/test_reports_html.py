@@ -78,11 +78,11 @@ def test_every_cell_of_the_html_grid_links_to_its_detail() -> None:
 
 @UNHURRIED
 @given(HOSTILE)
-def test_no_text_changes_the_shape_of_html(words: str) -> None:
+def test_no_text_changes_the_shape_of_html(text: str) -> None:
     # No guest gives phases their names, and a known one is shown.
-    assume(clean(words).strip() and words not in tuple(Phase))
+    assume(clean(text).strip() and text not in tuple(Phase))
     report = one_of_each()
-    assert html_shape(html.render(worded(report, words))) == html_shape(html.render(worded(report, "x")))
+    assert html_shape(html.render(worded(report, text))) == html_shape(html.render(worded(report, "x")))
 
 
 @UNHURRIED
@@ -96,7 +96,7 @@ def test_any_report_becomes_pages(report: Report) -> None:
 
 @UNHURRIED
 @given(st.just(NASTY))
-def test_the_shape_test_sees_markup(words: str) -> None:
-    assert markdown_shape(f"# {words}\n") != markdown_shape("# x\n")
-    assert html_shape(f"<p>{words}</p>") != html_shape("<p>x</p>")
+def test_the_shape_test_sees_markup(text: str) -> None:
+    assert markdown_shape(f"# {text}\n") != markdown_shape("# x\n")
+    assert html_shape(f"<p>{text}</p>") != html_shape("<p>x</p>")
     assert len(CASES) == 2

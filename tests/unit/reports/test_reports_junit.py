@@ -27,7 +27,7 @@ def case_of(report: Report, kernel_name: str, case: str) -> ElementTree.Element:
     return found[0]
 
 
-def told(verdict: Verdict, kind: OutcomeKind) -> tuple[str, str | None, str | None]:
+def verdict_in_junit(verdict: Verdict, kind: OutcomeKind) -> tuple[str, str | None, str | None]:
     """Return tag, type and message of what a cell's test case holds beside its output."""
     quiet = quiet_report()
     outcome = Outcome(kind=kind, reason="what happened")
@@ -71,7 +71,7 @@ def test_golden() -> None:
 def test_how_each_verdict_is_told(
     verdict: Verdict, kind: OutcomeKind, expected: tuple[str, str | None, str | None]
 ) -> None:
-    assert told(verdict, kind) == expected
+    assert verdict_in_junit(verdict, kind) == expected
 
 
 @pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.PASS}))

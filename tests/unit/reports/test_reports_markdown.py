@@ -128,10 +128,8 @@ def test_escaped_text_reads_as_it_was_in_markdown(text: str) -> None:
 
 @UNHURRIED
 @given(HOSTILE)
-def test_no_text_changes_the_shape_of_markdown(words: str) -> None:
+def test_no_text_changes_the_shape_of_markdown(text: str) -> None:
     # No guest gives phases their names, and a known one is shown.
-    assume(clean(words).strip() and words not in tuple(Phase))
+    assume(clean(text).strip() and text not in tuple(Phase))
     report = one_of_each()
-    assert markdown_shape(markdown.render(worded(report, words))) == markdown_shape(
-        markdown.render(worded(report, "x"))
-    )
+    assert markdown_shape(markdown.render(worded(report, text))) == markdown_shape(markdown.render(worded(report, "x")))

@@ -252,15 +252,15 @@ def test_a_kernel_without_a_network_card_is_reached_over_a_serial_port(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "reason"),
     [
         (FetchError("wrong hash"), "FetchError: wrong hash"),
         (MirrorError("no mirror"), "MirrorError: no mirror"),
         (OSError(28, "No space left on device"), "the host failed: [Errno 28] No space left on device"),
     ],
 )
-def test_an_error_becomes_a_reason(error: Any, words: str) -> None:
-    assert error_reason(error) == words
+def test_an_error_becomes_a_reason(error: Any, reason: str) -> None:
+    assert error_reason(error) == reason
 
 
 # --- how the guests were started, and what they took ------------------------------------------------------------------

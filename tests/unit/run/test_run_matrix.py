@@ -99,11 +99,11 @@ def test_a_known_splat_that_has_expired_is_told_loudly(world: World, capsys: pyt
     report, folder = world.start()
     assert cells(report) == {"first": Verdict.PASS, "second": Verdict.FAIL, "third": Verdict.PASS}
     assert report.run.exit_code == EXIT_UNEXPECTED
-    told = "matrix.yaml: known-splats[0] (/x[.]c:1/: its own) expired after 2020-02-29 and counts no more"
+    expired = "matrix.yaml: known-splats[0] (/x[.]c:1/: its own) expired after 2020-02-29 and counts no more"
     (notice,) = report.run.notices
-    assert notice.startswith(told)
+    assert notice.startswith(expired)
     said = capsys.readouterr().out
-    assert said.index(told) < said.index("first"), "it stands before what came of the kernels"
+    assert said.index(expired) < said.index("first"), "it stands before what came of the kernels"
     assert "(allowed until 2020-02-29, which is over" in said
     assert "expired after 2020-02-29" in (folder / "report.md").read_text()
     assert "expired after 2020-02-29" in (folder / "report.html").read_text()

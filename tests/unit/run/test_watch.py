@@ -133,9 +133,9 @@ class Played:
 
 
 def shown_as(shown: Any) -> str:
-    from harness.screen.watch import words
+    from harness.screen.watch import cell_words
 
-    return words(shown)
+    return cell_words(shown)
 
 
 @pytest.fixture

@@ -85,8 +85,8 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     room = Room(tmp_path)
     init = Supplies.__init__
 
-    def made(self: Supplies, *words: Any, **keys: Any) -> None:
-        init(self, *words, **keys)
+    def made(self: Supplies, *anything: Any, **keys: Any) -> None:
+        init(self, *anything, **keys)
         room.made.append(self)
 
     monkeypatch.setattr(Supplies, "__init__", made)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 from unit_samples import ROOT, STEPS, sample_case, steps_case
 
-from harness.config.case import load_cases
+from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import DifferenceKind, Expectation, ExpectedDifference, OutcomeKind

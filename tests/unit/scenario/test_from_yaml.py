@@ -38,9 +38,9 @@ def test_golden_job() -> None:
 
 
 def test_the_job_is_the_one_that_the_real_transcript_answers() -> None:
-    told = ("stage", "op", "what", "phase")
-    answered = [tuple(map(line.get, told)) for line in golden_lines() if line["type"] == "step"]
-    assert [tuple(map(step.get, told)) for step in steps()] == answered
+    keys = ("stage", "op", "what", "phase")
+    answered = [tuple(map(line.get, keys)) for line in golden_lines() if line["type"] == "step"]
+    assert [tuple(map(step.get, keys)) for step in steps()] == answered
 
 
 def test_the_committed_flagship_takes_the_same_steps() -> None:
@@ -52,14 +52,14 @@ def test_the_second_look_has_other_programs_in_the_slots_and_the_tracers_still_a
         "tail-calls": [{"map": "progs", "index": 0, "program": "other"}],
         "observe": {"client": [{"kind": "fexit", "retval": 5}]},
     }
-    told = sample_case(again=again).steps
+    steps_again = sample_case(again=again).steps
     plain = sample_case().steps
-    (first,) = [index for index, step in enumerate(told) if step.what == "other"]
-    second = told[first : first + 3]
+    (first,) = [index for index, step in enumerate(steps_again) if step.what == "other"]
+    second = steps_again[first : first + 3]
     assert [(step.op, step.phase) for step in second] == [("tail-call", ""), ("trigger", "again"), ("observe", "again")]
     assert second[2].look is not None and second[2].args["count"] == 1
-    assert told[:first] + told[first + 3 :] == plain, "all other steps are as they were"
-    assert told[first + 3].op == "detach" and told[first - 1].phase == "observe"
+    assert steps_again[:first] + steps_again[first + 3 :] == plain, "all other steps are as they were"
+    assert steps_again[first + 3].op == "detach" and steps_again[first - 1].phase == "observe"
 
 
 def test_the_stages_come_in_their_order() -> None:
@@ -137,7 +137,7 @@ def spelled(*steps: dict[str, Any], **changes: Any) -> tuple[AgentStep, ...]:
     return steps_case(*steps, **{"objects": OBJECTS, **changes}).steps
 
 
-def told(*steps: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
+def sent(*steps: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
     return [step.job(PATHS) for step in spelled(*steps, **changes)]
 
 
@@ -155,7 +155,7 @@ def test_loading_opens_shares_chooses_targets_and_loads_in_this_order() -> None:
         "attach-types": {"session": "fsession"},
         "tracing": {"fexit": "target.main:inner", "fentry": "target.main"},
     }
-    found = told(load)
+    found = sent(load)
     assert [(step["op"], step["stage"]) for step in found] == [
         ("open", "open"),
         *[(op, "load-tracer") for op in ("share-map", "set-attach-type", *["set-attach-target"] * 2, "load")],
@@ -170,7 +170,7 @@ def test_loading_opens_shares_chooses_targets_and_loads_in_this_order() -> None:
 
 def test_the_kernel_itself_is_asked_for_a_type_of_the_targets_btf() -> None:
     raw = {"do": "load-raw", "object": "tracer", "program": "fentry", "target": "target.main", "btf-id": 7}
-    opened, load = told(raw)
+    opened, load = sent(raw)
     assert (opened["op"], opened["object"], opened["path"]) == ("open", "tracer", str(PATHS["tracer.bpf.c"]))
     assert (load["op"], load["stage"], load["what"]) == ("load-raw", "load-tracer", "fentry")
     assert [load[key] for key in ("object", "program", "target_object", "target", "btf_id")] == [
@@ -180,8 +180,8 @@ def test_the_kernel_itself_is_asked_for_a_type_of_the_targets_btf() -> None:
 
 def test_the_events_are_listened_to_as_soon_as_the_target_is_loaded() -> None:
     loads = [{"do": "load", "object": name} for name in OBJECTS]
-    assert [step["op"] for step in told(*loads, events="events")] == ["open", "load", "listen", "open", "load"]
-    assert [step["op"] for step in told(*loads)] == ["open", "load", "open", "load"]
+    assert [step["op"] for step in sent(*loads, events="events")] == ["open", "load", "listen", "open", "load"]
+    assert [step["op"] for step in sent(*loads)] == ["open", "load", "open", "load"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_step_that_must_be_refused_goes_on_and_no_other(step: dict[str, Any], 
 
 
 def test_numbered_programs() -> None:
-    found = told(
+    found = sent(
         {"do": "load", "object": "tracer", "times": 2, "tracing": {"fexit": "target.main"}},
         {"do": "attach", "program": "tracer.fexit", "times": 3, "first": 4},
         {"do": "attach", "program": "tracer.fexit", "times": 1},
@@ -217,7 +217,7 @@ def test_numbered_programs() -> None:
 
 
 def test_ways_to_attach() -> None:
-    (create,) = told(
+    (create,) = sent(
         {
             "do": "attach",
             "program": "tracer.p",
@@ -230,13 +230,13 @@ def test_ways_to_attach() -> None:
     assert (create["what"], create["link"], create["api"], create["cookie"]) == ("again", "again", "link-create", 7)
     assert (create["target_object"], create["target"], create["function"]) == ("target", "main", "inner")
     assert create["stage"] == "attach-tracer"
-    (plain,) = told({"do": "attach", "program": "target.main"})
+    (plain,) = sent({"do": "attach", "program": "target.main"})
     assert {"api", "cookie", "function"}.isdisjoint(plain)
     assert plain["stage"] == "attach-target"
 
 
 def test_slots_are_filled_emptied_and_may_belong_to_another_object() -> None:
-    filled, emptied = told(
+    filled, emptied = sent(
         {"do": "tail-call", "map": "target.progs", "index": 3, "program": "tracer.p"},
         {"do": "tail-call", "map": "target.progs", "index": 3},
     )
@@ -249,7 +249,7 @@ def test_slots_are_filled_emptied_and_may_belong_to_another_object() -> None:
 def test_each_look_has_a_phase_of_its_own_that_the_triggers_before_it_share() -> None:
     trigger = {"do": "trigger", "trigger": {"kind": "tcp-connect"}}
     look = {"do": "observe", "expect": {"client": [{"kind": "kprobe", "times": 3}], "trace": [{"kind": "fexit"}]}}
-    found = [step for step in told(trigger, trigger, look, trigger, look, events="events") if "phase" in step]
+    found = [step for step in sent(trigger, trigger, look, trigger, look, events="events") if "phase" in step]
     assert [(step["op"], step["phase"]) for step in found] == [
         *[("trigger", "look-1"), ("trigger", "look-1"), ("observe", "look-1"), ("read-trace", "look-1")],
         *[("trigger", "look-2"), ("observe", "look-2"), ("read-trace", "look-2")],
@@ -278,27 +278,27 @@ def test_information_of_a_link_and_of_a_program() -> None:
 
 
 def test_a_step_may_name_its_stage() -> None:
-    found = told({"do": "load", "object": "tracer", "stage": "detach"}, {"do": "attach", "program": "tracer.p"})
+    found = sent({"do": "load", "object": "tracer", "stage": "detach"}, {"do": "attach", "program": "tracer.p"})
     assert [step["stage"] for step in found] == ["detach", "detach", "attach-tracer"]
 
 
 def test_a_wait_says_how_long() -> None:
-    assert told({"do": "wait", "seconds": 2})[-1] == {"stage": "observe", "op": "wait", "what": "2 s", "seconds": 2.0}
+    assert sent({"do": "wait", "seconds": 2})[-1] == {"stage": "observe", "op": "wait", "what": "2 s", "seconds": 2.0}
 
 
 def test_without_a_number_the_agent_looks_the_function_up() -> None:
     load = {"do": "load-raw", "object": "tracer", "program": "bare", "target": "target.main"}
-    assert "btf_id" not in told(load)[-1]
-    assert told({**load, "btf-id": 0})[-1]["btf_id"] == 0
+    assert "btf_id" not in sent(load)[-1]
+    assert sent({**load, "btf-id": 0})[-1]["btf_id"] == 0
 
 
 def test_the_agent_is_told_of_whose_info_a_field_is_asked_for() -> None:
     fields = {"attach_btf_obj_id": "target.main:btf_id", "prog_id": "tracer.fexit", "name": "=x:y", "type": 26}
-    assert told({"do": "info", "program": "tracer.fexit", "expect": fields})[-1]["programs"] == ["target.main"]
-    assert "programs" not in told({"do": "info", "link": "fexit", "expect": {"type": 2}})[-1]
+    assert sent({"do": "info", "program": "tracer.fexit", "expect": fields})[-1]["programs"] == ["target.main"]
+    assert "programs" not in sent({"do": "info", "link": "fexit", "expect": {"type": 2}})[-1]
     seen = [{"kind": "fentry", "value": "target.main:jited_address"}, {"kind": "fexit", "value": 3}]
-    assert told({"do": "observe", "expect": {"trace": seen}})[-1]["programs"] == ["target.main"]
-    assert "programs" not in told({"do": "observe", "expect": {"trace": seen[1:]}})[-1]
+    assert sent({"do": "observe", "expect": {"trace": seen}})[-1]["programs"] == ["target.main"]
+    assert "programs" not in sent({"do": "observe", "expect": {"trace": seen[1:]}})[-1]
 
 
 # --- the trace is shared unasked --------------------------------------------------------------------------------------

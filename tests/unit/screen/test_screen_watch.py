@@ -17,11 +17,11 @@ from harness.screen.watch import (
     WatchScreen,
     aged,
     cell_text,
+    cell_words,
     grid_table,
     merged,
     named,
     row_words,
-    words,
 )
 
 PASS, FAIL, XFAIL = Verdict.PASS, Verdict.FAIL, Verdict.XFAIL
@@ -81,7 +81,7 @@ def test_when_a_run_begins_its_cells_are_old_and_no_cell_has_changed_yet() -> No
     ],
 )
 def test_a_cell_in_words(shown: Shown | None, text: str) -> None:
-    assert words(shown) == cell_text(shown).plain == text
+    assert cell_words(shown) == cell_text(shown).plain == text
 
 
 def test_an_old_cell_has_no_colour() -> None:

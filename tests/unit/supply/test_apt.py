@@ -201,18 +201,18 @@ E: Some index files failed to download. They have been ignored, or old ones used
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "complaint"),
     [(0, UNREACHABLE), (100, NO_RELEASE), (100, UNSIGNED), (100, SYNCING), (100, "E: The disk is on fire\n")],
     ids=["unreachable", "no release", "unsigned", "syncing", "other"],
 )
 def test_an_index_that_cannot_be_had_is_told_with_apts_own_words(
-    code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: int, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(tmp_path / "bin", "apt-get", f"cat >&2 <<'END'\n{words}END\nexit {code}", monkeypatch)
+    fake(tmp_path / "bin", "apt-get", f"cat >&2 <<'END'\n{complaint}END\nexit {code}", monkeypatch)
     with pytest.raises(MirrorError) as caught:
         private(tmp_path).update()
     assert "the index of trixie (amd64) could not be fetched" in str(caught.value)
-    assert words.splitlines()[0] in str(caught.value)
+    assert complaint.splitlines()[0] in str(caught.value)
     assert "./run doctor" in str(caught.value)
 
 
@@ -224,8 +224,8 @@ def test_of_several_suites_one_may_be_missing_and_is_named(tmp_path: Path, monke
 
 
 def test_a_warning_that_only_mentions_a_suite_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "W: http://mirror.example/debian/dists/trixie/InRelease: Policy will reject signature within a year"
-    fake(tmp_path / "bin", "apt-get", f"echo '{words}' >&2", monkeypatch)
+    complaint = "W: http://mirror.example/debian/dists/trixie/InRelease: Policy will reject signature within a year"
+    fake(tmp_path / "bin", "apt-get", f"echo '{complaint}' >&2", monkeypatch)
     apt = private(tmp_path)
     apt.update()
     assert apt.missing == ()
@@ -279,11 +279,11 @@ def test_a_file_is_fetched_by_its_address_and_hash(tmp_path: Path, monkeypatch: 
     assert list(target.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("words", "error"), WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize(("complaint", "error"), WORDS.values(), ids=WORDS)
 def test_failures_are_told_apart_by_apts_words(
-    words: str, error: type[BpfmatrixError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    complaint: str, error: type[BpfmatrixError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = f"W: Download is performed unsandboxed\n{words}\nE: Download Failed"
+    said = f"W: Download is performed unsandboxed\n{complaint}\nE: Download Failed"
     fake(
         tmp_path / "bin", "apt-helper", f"echo half >\"$5.FAILED\"\ncat >&2 <<'END'\n{said}\nEND\nexit 100", monkeypatch
     )
@@ -292,7 +292,7 @@ def test_failures_are_told_apart_by_apts_words(
     with pytest.raises(BpfmatrixError) as caught:
         download(PACKAGE, mirrors=MIRRORS, folder=target)
     assert type(caught.value) is error
-    assert words.splitlines()[0].strip() in str(caught.value)
+    assert complaint.splitlines()[0].strip() in str(caught.value)
     assert "linux-image 6.1.404-1" in str(caught.value)
     assert list(target.iterdir()) == [], "a half-fetched file was left"
 

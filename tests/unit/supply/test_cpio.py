@@ -72,7 +72,7 @@ def test_a_folder_comes_before_what_is_in_it() -> None:
 INIT = ROOT / "images/init"
 
 
-SHELLS = [words for words in (["sh"], ["bash"], ["busybox", "sh"]) if shutil.which(words[0])]
+SHELLS = [argv for argv in (["sh"], ["bash"], ["busybox", "sh"]) if shutil.which(argv[0])]
 """busybox is what runs it; where this host has none, the others must do."""
 
 

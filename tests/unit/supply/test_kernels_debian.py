@@ -215,16 +215,16 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_and_told(
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    ("files", "complaint"),
     [
         ({"usr/share/doc/x": b""}, "the packages hold no kernel image"),
         ({f"boot/vmlinuz-{RELEASE}": b"#!/bin/sh"}, "is not a kernel for x86_64"),
         ({f"boot/vmlinuz-{RELEASE}": b""}, "is not a kernel for x86_64"),
     ],
 )
-def test_a_package_without_a_kernel_is_told(world: DebianWorld, files: dict[str, bytes], words: str) -> None:
+def test_a_package_without_a_kernel_is_told(world: DebianWorld, files: dict[str, bytes], complaint: str) -> None:
     pinned = world.pinned(world.archive.add("linux-image-6.1", "1", files))
-    with pytest.raises(FetchError, match=words):
+    with pytest.raises(FetchError, match=complaint):
         world.source().obtain(KERNEL, pinned, modules=[])
     assert world.left() == []
 

@@ -18,6 +18,7 @@ from harness.supply.kernels.modules import (
     find_for_cases,
     find_modules,
     keep_for_cases,
+    keep_in_order,
     kept_for_cases,
     merge_orders,
     parse_show_depends,
@@ -171,6 +172,16 @@ def test_modules_are_found_with_all_they_need_in_the_order_of_loading(root: Path
     places = {plain_name(path): place for place, path in enumerate(order.files)}
     assert places["virtio.ko"] < places["virtio_ring.ko"] < places["virtio_net.ko"]
     assert all(path.is_file() for path in order.files)
+
+
+def test_modules_are_kept_under_names_that_have_their_order(root: Path, tmp_path: Path) -> None:
+    order = find_modules(root, release="6.1", names=["virtio_net"])
+    assert any(path.suffix != ".ko" for path in order.files), "some are compressed"
+    names = keep_in_order(order.files, tmp_path / "kept")
+    assert names == ["00-virtio.ko", "01-virtio_ring.ko", "02-virtio_net.ko"]
+    assert all((tmp_path / "kept" / name).read_bytes().startswith(b"\x7fELF") for name in names)
+    assert keep_in_order((), tmp_path / "none") == []
+    assert list((tmp_path / "none").iterdir()) == [], "the folder is there all the same"
 
 
 def test_modules_of_cases_are_files_or_built_in_or_neither(root: Path, tmp_path: Path) -> None:

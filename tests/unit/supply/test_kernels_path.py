@@ -138,10 +138,10 @@ def test_a_file_that_is_no_kernel_is_refused_with_what_it_begins_with(data: byte
     (tmp_path / "bzImage").write_bytes(data)
     with pytest.raises(KernelFileError) as caught:
         obtain(tmp_path)
-    words = str(caught.value)
+    complaint = str(caught.value)
     begins = f"it begins with {data[:8].hex(' ')}" if data else "it is empty"
-    assert f"{tmp_path / 'bzImage'} is not a kernel for x86_64 ({begins})" in words
-    assert "kernel image (bzImage" in words
+    assert f"{tmp_path / 'bzImage'} is not a kernel for x86_64 ({begins})" in complaint
+    assert "kernel image (bzImage" in complaint
     assert caught.value.exit_code == EXIT_USAGE
 
 

@@ -57,9 +57,9 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     opened: list[str] = []
     real = os.open
 
-    def watched(path: str, flags: int, *words: int, **keys: int) -> int:
+    def watched(path: str, flags: int, *anything: int, **keys: int) -> int:
         opened.append(path)
-        return real(path, flags, *words, **keys)
+        return real(path, flags, *anything, **keys)
 
     monkeypatch.setattr(os, "open", watched)
     make_keys()

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from unit_samples import ROOT
 
-from harness.config.case import WrittenCase, load_case
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_case
 from harness.errors import ConfigError
 from harness.model.listing import Listing
 from harness.scenario.case import Case
@@ -96,7 +97,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return dict(data)
 
 
-def told(folder: Path, data: dict[str, Any], **listings: Listing) -> list[str]:
+def complaints_of(folder: Path, data: dict[str, Any], **listings: Listing) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         resolved(folder, data, **listings)
     return [line.partition("case.yaml:")[2] for line in str(caught.value).splitlines()]
@@ -142,7 +143,7 @@ def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_progra
     ],
 )  # fmt: skip
 def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, message: str) -> None:
-    found = told(tmp_path, changed(path, value))
+    found = complaints_of(tmp_path, changed(path, value))
     assert any(message in line for line in found), found
 
 
@@ -190,30 +191,32 @@ def test_mistakes_of_the_simple_form(tmp_path: Path, path: str, value: Any, mess
 )  # fmt: skip
 def test_mistakes_in_steps(tmp_path: Path, step: dict[str, Any], message: str) -> None:
     filtered = [{"do": "attach", "program": "target.filter"}] if step.get("link") == "filter" else []
-    found = told(tmp_path, steps(*filtered, step))
+    found = complaints_of(tmp_path, steps(*filtered, step))
     assert any(message in line for line in found), found
 
 
 def test_what_a_step_needs_must_be_there_before_it(tmp_path: Path) -> None:
     attach = {"do": "attach", "program": "tracer.fentry"}
     observe = {"do": "observe", "expect": {"trace": []}}
-    assert told(tmp_path, steps(attach, first=1)) == [
+    assert complaints_of(tmp_path, steps(attach, first=1)) == [
         '11: steps[1].program: the object "tracer" is not loaded at this point'
     ]
-    assert told(tmp_path, steps(observe, first=0)) == [
+    assert complaints_of(tmp_path, steps(observe, first=0)) == [
         "8: steps[0].expect.trace: the object target, which has the trace, is not loaded here"
     ]
     refused = {**attach, "refused": "EINVAL"}
-    assert "there is no link" in told(tmp_path, steps(refused, {"do": "detach", "link": "fentry"}))[0]
+    assert "there is no link" in complaints_of(tmp_path, steps(refused, {"do": "detach", "link": "fentry"}))[0]
     connect = {"do": "trigger", "trigger": {"kind": "tcp-connect"}}
     look = {"do": "observe", "expect": {"client": []}}
     assert resolved(tmp_path, steps(connect, look, events="events"))
-    assert "another" in told(tmp_path, steps(connect, look, look, events="events"))[0], "each look has its own trigger"
+    assert "another" in complaints_of(tmp_path, steps(connect, look, look, events="events"))[0], (
+        "each look has its own trigger"
+    )
 
 
 def test_each_mistake_is_told_once_and_in_the_order_of_the_file(tmp_path: Path) -> None:
     data = steps({"do": "attach", "program": "tracer.b"}, {"do": "attach", "program": "tracer.a"}, first=2)
-    found = told(tmp_path, data)
+    found = complaints_of(tmp_path, data)
     assert [line.partition(":")[2].split(":")[0].strip() for line in found] == ["steps[2].program", "steps[3].program"]
 
 
@@ -226,7 +229,7 @@ def test_what_is_missing_on_purpose_is_declared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["target.main:stub", "target.main", "target.never"])
 def test_what_is_declared_as_missing_must_be_missing_and_named(tmp_path: Path, name: str) -> None:
-    (line,) = told(tmp_path, steps(missing=[name]))
+    (line,) = complaints_of(tmp_path, steps(missing=[name]))
     assert f'missing[0]: "{name}" is declared as missing, but no step misses it; remove it' in line
 
 
@@ -240,7 +243,7 @@ def test_the_events_and_the_trace_are_where_they_are(tmp_path: Path) -> None:
     case = resolved(tmp_path, data, target=foreign)
     assert {step.args["object"] for step in case.steps if step.op in ("listen", "read-trace")} == {"tracer"}
     no_trace = Listing(programs=TRACER.programs, functions=TRACER.functions, maps={"events": 4})
-    assert "no object of the case has a trace" in told(tmp_path, data, target=foreign, tracer=no_trace)[0]
+    assert "no object of the case has a trace" in complaints_of(tmp_path, data, target=foreign, tracer=no_trace)[0]
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "bpf").glob("*/case.yaml")), ids=lambda path: path.parent.name)
@@ -268,7 +271,7 @@ def test_a_trace_that_nobody_reads_is_reported_unless_the_case_says_so(tmp_path:
     look = {"do": "observe", "expect": {"trace": []}}
     objects = {"target": "target.bpf.c", "tracer": "tracer.bpf.c"}
     data = {"title": "t", "objects": objects, "steps": [early, STEPS[0], look]}
-    (line,) = told(tmp_path, data)
+    (line,) = complaints_of(tmp_path, data)
     assert "tracer.bpf.c has trace and trace_cursor of its own" in line
     assert "which is so by itself where tracer is loaded after it" in line
     data["steps"] = [{**early, "share": dict.fromkeys(TRACE, "own")}, STEPS[0], look]
@@ -277,5 +280,5 @@ def test_a_trace_that_nobody_reads_is_reported_unless_the_case_says_so(tmp_path:
 
 def test_a_map_that_is_kept_must_be_there(tmp_path: Path) -> None:
     load = {"do": "load", "object": "tracer", "share": {"tracy": "own"}}
-    (line,) = told(tmp_path, steps(load, first=1))
+    (line,) = complaints_of(tmp_path, steps(load, first=1))
     assert 'steps[1].share.tracy: tracer.bpf.c has no map "tracy"; did you mean "trace"?' in line

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_samples import ROOT, SOME_NOW, X86, written_case
 
-from harness.config.case import WrittenCase, load_case
+from harness.config.case import WrittenCase
+from harness.config.case_folders import load_case
 from harness.errors import EXIT_USAGE, CompileError, MissingToolError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
@@ -167,8 +168,8 @@ def test_what_is_saved_while_it_is_compiled_is_compiled_again(
     header = project.include[0] / "shared.h"
     real = objects.compile_object
 
-    def compile_and_save(*words: Any, **more: Any) -> list[str]:
-        paths = real(*words, **more)
+    def compile_and_save(*anything: Any, **more: Any) -> list[str]:
+        paths = real(*anything, **more)
         if "VALUE 1" in header.read_text():
             header.write_text("#define VALUE 2\n")
         return paths
@@ -252,7 +253,7 @@ def elf(*, magic: bytes = b"\x7fELF", bits: int = 2, order: int = 1, machine: in
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "complaint"),
     [
         (b"", "it is no ELF file"),
         (b"int x;\n" * 10, "it is no ELF file"),
@@ -262,10 +263,10 @@ def elf(*, magic: bytes = b"\x7fELF", bits: int = 2, order: int = 1, machine: in
         (elf(order=2), "big-endian BPF object, but x86_64 is little-endian"),
     ],
 )
-def test_a_prebuilt_file_that_is_no_bpf_object_is_refused(data: bytes, words: str, project: Project) -> None:
+def test_a_prebuilt_file_that_is_no_bpf_object_is_refused(data: bytes, complaint: str, project: Project) -> None:
     path = project.case_folder / "ready.bpf.o"
     path.write_bytes(data)
-    with pytest.raises(ObjectFileError, match=words) as caught:
+    with pytest.raises(ObjectFileError, match=complaint) as caught:
         project.build(target="ready.bpf.o")
     assert str(path) in str(caught.value)
     assert "clang -target bpf" in str(caught.value)

@@ -102,7 +102,7 @@ def test_setup_sectors_of_zero_mean_four() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "complaint"),
     [
         (b"", "no bzImage"),
         (KERNEL, "no bzImage"),
@@ -116,10 +116,10 @@ def test_setup_sectors_of_zero_mean_four() -> None:
         (bz_image(b"\x5d\0\0\xff\xff" + b"\xff" * 8 + bytes(100)), "cannot be unpacked"),
     ],
 )
-def test_what_is_no_such_image_is_told(image: bytes, words: str) -> None:
+def test_what_is_no_such_image_is_told(image: bytes, complaint: str) -> None:
     with pytest.raises(NoPayloadError) as caught:
         payload(image)
-    assert words in str(caught.value)
+    assert complaint in str(caught.value)
 
 
 @each

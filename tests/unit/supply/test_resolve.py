@@ -197,16 +197,16 @@ def test_of_the_packages_that_match_the_newest_is_taken_and_never_one_that_canno
 
 
 @pytest.mark.parametrize(
-    ("package", "version", "words"),
+    ("package", "version", "complaint"),
     [
         ("linux-image-9.*", None, "has no package linux-image-9.*"),
         ("linux-image-cloud-amd64", "1", "has no package linux-image-cloud-amd64 = 1"),
     ],
 )
-def test_a_package_that_is_not_there_is_told_with_what_is(package: str, version: str | None, words: str) -> None:
+def test_a_package_that_is_not_there_is_told_with_what_is(package: str, version: str | None, complaint: str) -> None:
     with pytest.raises(PackageGoneError) as caught:
         newest(OLD, suite="bookworm", package=package, version=version)
-    assert words in str(caught.value)
+    assert complaint in str(caught.value)
     assert "it has: linux-image-6.1.0-50-cloud-amd64, linux-image-cloud-amd64" in str(caught.value)
     assert "-dbg" not in str(caught.value)
     assert caught.value.exit_code == EXIT_HARNESS

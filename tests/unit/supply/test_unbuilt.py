@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT, X86, compiled, written_case
 
-from harness.config.case import load_case
+from harness.config.case_folders import load_case
 from harness.errors import ConfigError
 from harness.host.cache import Cache
 from harness.scenario.from_yaml import compile_case

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import CacheInUseError
-from harness.host.scratch import abandoned, make_held, remove_abandoned
+from harness.host.scratch import abandoned, make_held, remove_abandoned, temporary_folder
 
 FOLDER = "users"
 GATE = "users.lock"
@@ -108,7 +108,7 @@ class CacheUsers:
         said = {
             "pid": os.getpid(),
             "command": shlex.join(["bpfmatrix", *sys.argv[1:]]),
-            "temporary": tempfile.gettempdir(),
+            "temporary": str(temporary_folder()),
         }
         with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123  (the descriptor of mkstemp)
             json.dump(said, file)
@@ -150,7 +150,7 @@ def _temporary(path: Path) -> Path:
     try:
         return Path(json.loads(path.read_text(encoding="utf-8"))["temporary"])
     except (OSError, ValueError, KeyError, TypeError):
-        return Path(tempfile.gettempdir())
+        return temporary_folder()
 
 
 def _leave(own: Path, lock: int) -> None:

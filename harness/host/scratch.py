@@ -16,18 +16,30 @@ from pathlib import Path
 
 PREFIX = "bpfmatrix."
 """How the names of temporary folders begin. Short, since the paths of sockets in them are limited (unix(7))."""
+LONGEST_SOCKET = 107
+"""Bytes that the path of a socket may have (unix(7), sun_path)."""
+NAMES = len(f"/{PREFIX}12345678/12345")
+"""How many of them are for the name of a temporary folder and of a socket in it."""
+SHORT = Path("/tmp")
+"""Where temporary folders with sockets are made where the path of TMPDIR is too long for that."""
 HIDDEN = f".{PREFIX}"
 """How they begin beside entries of the cache."""
 
 
+def temporary_folder() -> Path:
+    """Return where temporary folders are made: TMPDIR, or SHORT where a socket's path in that would be too long."""
+    wanted = Path(tempfile.gettempdir())
+    return wanted if len(os.fsencode(wanted)) + NAMES <= LONGEST_SOCKET else SHORT
+
+
 @contextlib.contextmanager
 def scratch_folder(*, parent: Path | None = None) -> Iterator[Path]:
-    """Make a folder for the duration of the block: in TMPDIR, or a hidden one in `parent`.
+    """Make a folder for the duration of the block: in `temporary_folder`, or a hidden one in `parent`.
 
     Raises OSError where it cannot be made. The folder may be moved away within the block.
     """
     prefix = PREFIX if parent is None else HIDDEN
-    path, lock = make_held(lambda: Path(tempfile.mkdtemp(prefix=prefix, dir=parent)))
+    path, lock = make_held(lambda: Path(tempfile.mkdtemp(prefix=prefix, dir=parent or temporary_folder())))
     try:
         yield path
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.scratch import HIDDEN, PREFIX, abandoned, make_held, remove_abandoned, scratch_folder
+from harness.host.scratch import (
+    HIDDEN,
+    LONGEST_SOCKET,
+    PREFIX,
+    SHORT,
+    abandoned,
+    make_held,
+    remove_abandoned,
+    scratch_folder,
+    temporary_folder,
+)
 
 MAKER = """
 import sys, time
@@ -113,3 +124,21 @@ def test_two_may_look_at_once_whether_something_is_abandoned(tmp_path: Path) -> 
         assert (one, other) == (True, True)
     with abandoned(tmp_path / "gone") as missing:
         assert not missing
+
+
+@pytest.mark.parametrize("length", [20, 60, 81, 82, 83, 120, 300])
+def test_a_socket_fits_into_a_temporary_folder_however_long_its_parents_path_is(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Path("/" + "d" * (length - 1))
+    monkeypatch.setattr(tempfile, "tempdir", str(wanted))
+    assert len(str(temporary_folder() / f"{PREFIX}12345678/tty")) <= LONGEST_SOCKET
+    assert temporary_folder() == (wanted if length <= 82 else SHORT)
+
+
+def test_a_socket_can_be_made_where_the_path_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("d" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with scratch_folder() as folder, socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(folder / "tty"))

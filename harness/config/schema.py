@@ -1,4 +1,4 @@
-"""JSON Schema of matrix.yaml, case.yaml and expectations.yaml, as users write them; editors complete with it."""
+"""JSON Schema of the files that users write; editors complete with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
 from harness.config.case import CaseFile
+from harness.config.check import CheckFile
 from harness.config.matrix import Matrix
 from harness.config.rules import ExpectationsFile
 
 MATRIX_SCHEMA_FILE = "matrix.schema.json"
 CASE_SCHEMA_FILE = "case.schema.json"
+CHECK_SCHEMA_FILE = "check.schema.json"
 EXPECTATIONS_SCHEMA_FILE = "expectations.schema.json"
 
 
@@ -49,6 +51,11 @@ def case_schema() -> str:
     return _schema(CaseFile, "case.yaml of bpfmatrix")
 
 
+def check_schema() -> str:
+    """Return the JSON Schema of check.yaml as text that ends with a newline."""
+    return _schema(CheckFile, "check.yaml of bpfmatrix")
+
+
 def expectations_schema() -> str:
     """Return the JSON Schema of expectations.yaml as text that ends with a newline."""
     return _schema(ExpectationsFile, "expectations.yaml of bpfmatrix")
@@ -57,6 +64,7 @@ def expectations_schema() -> str:
 SCHEMAS = {
     MATRIX_SCHEMA_FILE: matrix_schema,
     CASE_SCHEMA_FILE: case_schema,
+    CHECK_SCHEMA_FILE: check_schema,
     EXPECTATIONS_SCHEMA_FILE: expectations_schema,
 }
 

@@ -22,6 +22,7 @@ class Architecture:
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
     `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well.
+    `elf_machine` is e_machine of its programs (include/uapi/linux/elf-em.h).
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
     folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
     """
@@ -45,6 +46,7 @@ class Architecture:
     tcg_cmdline: str
     silent_poweroff: bool
     snapshots: bool
+    elf_machine: int
     clang_arch: str
     own_register: str
     bpf_target: str
@@ -90,6 +92,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             tcg_cmdline="nolapic_timer",
             silent_poweroff=False,
             snapshots=True,
+            elf_machine=62,
             clang_arch="x86",
             own_register="r15",
             bpf_target="bpfel",
@@ -119,6 +122,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             tcg_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            elf_machine=183,
             clang_arch="arm64",
             own_register="pstate",
             bpf_target="bpfel",
@@ -151,6 +155,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
             # array in RISC-V mtimer VMState"): a restored guest waits for ever for the timer that was set last.
             snapshots=False,
+            elf_machine=243,
             clang_arch="riscv",
             own_register="epc",
             bpf_target="bpfel",
@@ -181,6 +186,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             tcg_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            elf_machine=22,
             clang_arch="s390",
             own_register="gprs",
             bpf_target="bpfeb",
@@ -210,6 +216,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
             # nothing else of them is trusted either.
             snapshots=False,
+            elf_machine=21,
             clang_arch="powerpc",
             own_register="gpr",
             bpf_target="bpfel",

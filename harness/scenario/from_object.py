@@ -56,7 +56,9 @@ class ObjectOptions:
     expect: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
 
 
-def case_of_object(name: str, *, file: str, listing: Listing, options: ObjectOptions = ObjectOptions()) -> Case:
+def case_of_object(
+    name: str, *, file: str, listing: Listing, options: ObjectOptions = ObjectOptions(), title: str = ""
+) -> Case:
     """Return the case of an object: a part for each program that is on, and one for all, where there are several.
 
     `file` is the object's name in a guest.
@@ -78,7 +80,7 @@ def case_of_object(name: str, *, file: str, listing: Listing, options: ObjectOpt
         parts.append(Part(name=TOGETHER, steps=tuple(_steps(source, on, name=TOGETHER)), expect=of_all))
     return Case(
         id=name,
-        title=f"{file}: {len(on)} program{'' if len(on) == 1 else 's'}",
+        title=f"{title or file}: {len(on)} program{'' if len(on) == 1 else 's'}",
         cmdline=options.cmdline,
         deadline=options.deadline,
         sysctls=dict(options.sysctls),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -72,26 +73,44 @@ class ObjectBuilder:
         """
         sight = sight or Sight()
         names = dict.fromkeys(case.files.values())
-        return {name: self._object(case.path_of(name), arch, sight) for name in names}
+        return {name: self.object_of(case.path_of(name), arch, sight=sight) for name in names}
 
-    def _object(self, source: Path, arch: Architecture, sight: Sight) -> BuiltObject:
+    def object_of(
+        self, source: Path, arch: Architecture, *, sight: Sight | None = None, flags: Sequence[str] = ()
+    ) -> BuiltObject:
+        """Return the object of one source, compiled with more `flags` behind the usual ones, or a file that is one.
+
+        Raises what `build` raises.
+        """
         if not source.name.endswith(".c"):
             check_object(source, arch)
             listing = self._listing_of(source)
             check_registers(source, listing, arch)
             return BuiltObject(path=source, listing=listing)
         clang, identity = self._tools()
-        flags = compile_flags(arch, include=self._include)
-        base = digest(FORMAT, identity, flags, str(source))
-        note = self._note(source, arch)
+        used = [*compile_flags(arch, include=self._include), *flags]
+        base = digest(FORMAT, identity, used, str(source))
+        note = self._note(source, arch, flags)
         known = _read_note(note, base=base)
-        if known is not None and sight.unchanged(known[1]):
+        if known is not None and (sight or Sight()).unchanged(known[1]):
             entry = self._cache.peek("objects", known[0])
             if entry is not None:
                 return BuiltObject(path=entry.path / "object.o", listing=Listing.from_json(entry.meta["listing"]))
-        return self._compiled(source, arch, clang=clang, flags=flags, base=base)
+        return self._compiled(source, arch, clang=clang, flags=used, base=base, note=note)
 
-    def _compiled(self, source: Path, arch: Architecture, *, clang: str, flags: list[str], base: str) -> BuiltObject:
+    def kept(self, data: bytes, arch: Architecture, *, stem: str) -> BuiltObject:
+        """Return an object that was found inside another file as a file of the cache; raise what `build` raises."""
+
+        def keep(entry: Path) -> dict[str, Any]:
+            (entry / f"{stem}.o").write_bytes(data)
+            return {}
+
+        entry = self._cache.entry("embedded", digest(FORMAT, stem, hashlib.sha256(data).hexdigest()), keep)
+        return self.object_of(entry.path / f"{stem}.o", arch)
+
+    def _compiled(
+        self, source: Path, arch: Architecture, *, clang: str, flags: list[str], base: str, note: Path
+    ) -> BuiltObject:
         """Compile a source, keep the object under what it was made of, and note what that was."""
         with scratch_folder() as folder:
             made = folder / "object.o"
@@ -112,7 +131,7 @@ class ObjectBuilder:
             key = digest(FORMAT, base, sorted(dependencies.files.items()))
             entry = self._cache.entry("objects", key, keep)
         if settled:
-            self._write_note(self._note(source, arch), base=base, key=key, dependencies=dependencies)
+            self._write_note(note, base=base, key=key, dependencies=dependencies)
         return BuiltObject(path=entry.path / "object.o", listing=listing)
 
     def _dependencies(self, paths: Sequence[str], *, clang: str, flags: list[str]) -> Dependencies:
@@ -142,11 +161,11 @@ class ObjectBuilder:
         )
         return Listing.from_json(entry.meta["listing"])
 
-    def _note(self, source: Path, arch: Architecture) -> Path:
-        """Return the file that says what the object of a source was made of, the last time."""
+    def _note(self, source: Path, arch: Architecture, flags: Sequence[str] = ()) -> Path:
+        """Return the file that says what the object of a source was made of, the last time with these more flags."""
         if arch.name not in self._notes:
             self._notes[arch.name] = self._cache.folder(NOTES, arch.name)
-        return self._notes[arch.name] / f"{digest(str(source))}.json"
+        return self._notes[arch.name] / f"{digest(str(source), *flags)}.json"
 
     def _write_note(self, path: Path, *, base: str, key: str, dependencies: Dependencies) -> None:
         """Note what an object was made of; where the file system takes nothing, it is compiled again the next time."""

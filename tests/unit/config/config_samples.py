@@ -175,3 +175,22 @@ def write_matrix(folder: Path, text: str = MATRIX) -> Path:
     path = folder / "matrix.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+CHECK = """\
+programs: [on_*]
+autoload: {on_open: true}
+attach-to: {probe: tcp_connect}
+tail-calls: [{map: jumps, index: 2, program: leaf}]
+rodata: {wanted: 7, "limits.ports[2]": 80, names: [a, b], debug: true}
+map-sizes: {counts: 16}
+pins: {counts: /sys/fs/bpf/counts}
+modules: [veth]
+sysctls: {net.core.bpf_jit_enable: 1}
+memory: 512
+require-run: true
+cflags: [-DDEBUG]
+expect:
+  - {program: on_open, version: "<5.15", outcome: refused, stage: load-target, errno: EINVAL, reason: r, source: s}
+  - {program: [all-together, probe], outcome: works, reason: r}
+"""

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
-from config_samples import CASE, EXPECTATIONS, MATRIX, USES
+from config_samples import CASE, CHECK, EXPECTATIONS, MATRIX, USES
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from test_config_matrix import damaged
 
 from harness.config.case import CaseFile
+from harness.config.check import CheckFile
 from harness.config.matrix import Matrix
 from harness.config.rules import ExpectationsFile
 from harness.config.schema import SCHEMAS as WRITTEN
-from harness.config.schema import case_schema, expectations_schema, matrix_schema, write_schemas
+from harness.config.schema import case_schema, check_schema, expectations_schema, matrix_schema, write_schemas
 
 DOCS = Path(__file__).parents[3] / "docs"
 GOLDEN = Path(__file__).parent / "golden"
@@ -28,8 +29,14 @@ SCHEMAS = {
     "matrix": json.loads(matrix_schema()),
     "case": json.loads(case_schema()),
     "expectations": json.loads(expectations_schema()),
+    "check": json.loads(check_schema()),
 }
-MODELS: dict[str, type[BaseModel]] = {"matrix": Matrix, "case": CaseFile, "expectations": ExpectationsFile}
+MODELS: dict[str, type[BaseModel]] = {
+    "matrix": Matrix,
+    "case": CaseFile,
+    "expectations": ExpectationsFile,
+    "check": CheckFile,
+}
 
 
 def accepts(kind: str, data: Any) -> bool:
@@ -51,7 +58,12 @@ def test_schemas_are_schemas(kind: str) -> None:
 
 def test_write_schemas(tmp_path: Path) -> None:
     written = write_schemas(tmp_path)
-    assert [path.name for path in written] == ["matrix.schema.json", "case.schema.json", "expectations.schema.json"]
+    assert [path.name for path in written] == [
+        "matrix.schema.json",
+        "case.schema.json",
+        "check.schema.json",
+        "expectations.schema.json",
+    ]
     assert written[0].read_text(encoding="utf-8") == matrix_schema()
 
 
@@ -60,6 +72,7 @@ def test_samples_fit_their_schemas() -> None:
     assert accepts("case", yaml.safe_load(CASE))
     assert accepts("case", yaml.safe_load(USES))
     assert accepts("expectations", yaml.safe_load(EXPECTATIONS))
+    assert accepts("check", yaml.safe_load(CHECK))
 
 
 def fields(schema: Any, path: str) -> list[tuple[str, Any]]:
@@ -100,7 +113,8 @@ def test_the_schema_refuses_bad_input_too(bad: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [("matrix", MATRIX), ("case", CASE), ("case", USES), ("expectations", EXPECTATIONS)]
+    ("kind", "text"),
+    [("matrix", MATRIX), ("case", CASE), ("case", USES), ("expectations", EXPECTATIONS), ("check", CHECK)],
 )
 @given(more=st.data())
 def test_the_schema_is_never_stricter_than_the_loader(kind: str, text: str, more: st.DataObject) -> None:

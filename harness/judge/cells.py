@@ -45,7 +45,8 @@ def _cell_with_parts(facts: KernelFacts, case: Case, *, version: str, allow: All
     for part, unit in zip(case.parts, own, strict=True):
         outcome = _outcome(facts, unit, allow=allow)
         verdict, reason = judge(outcome, _expectation(unit, facts, version=version))
-        parts.append(PartResult(name=part.name, outcome=outcome, verdict=verdict, verdict_reason=reason))
+        found = PartResult(name=part.name, outcome=outcome, verdict=verdict, verdict_reason=reason, about=part.about)
+        parts.append(found)
     outcome, verdict, reason = cell_of_parts(parts)
     return CellResult(
         kernel=facts.row.name,

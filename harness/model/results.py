@@ -270,12 +270,16 @@ class Expectation:
 
 @dataclass(frozen=True, kw_only=True)
 class PartResult:
-    """A sub-result of a cell: a program of an object, a test case of a command. `name` is unique in its cell."""
+    """A sub-result of a cell: a program of an object, a test case of a command.
+
+    `name` is unique in its cell; `about` says what it is, such as a program's section, where there is more to say.
+    """
 
     name: str
     outcome: Outcome
     verdict: Verdict
     verdict_reason: str
+    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,7 @@ class PartDocument(OutcomeDocument):
     """A sub-result of a cell."""
 
     name: str
+    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ JOINED_LATER: Mapping[type, frozenset[str]] = {
 read. Every other key is needed, whatever its field's default is: in a report that misses it, something is lost."""
 
 _PLACES = {
-    **dict.fromkeys(("name", "kernel", "case", "title"), "outcome"),
+    **dict.fromkeys(("name", "about", "kernel", "case", "title"), "outcome"),
     "expected": "log",
     **dict.fromkeys(("start", "isolated"), "wrong_input"),
 }
@@ -193,7 +194,7 @@ def _cell_document(cell: CellResult) -> CellDocument:
         expected=cell.expectation,
         start=cell.start,
         isolated=cell.isolated,
-        parts=tuple(PartDocument(**_outcome_keys(part), name=part.name) for part in cell.parts),
+        parts=tuple(PartDocument(**_outcome_keys(part), name=part.name, about=part.about) for part in cell.parts),
     )
 
 
@@ -219,7 +220,13 @@ def _cell_result(cell: CellDocument) -> CellResult:
         start=cell.start,
         isolated=cell.isolated,
         parts=tuple(
-            PartResult(name=part.name, outcome=_outcome(part), verdict=part.verdict, verdict_reason=part.verdict_reason)
+            PartResult(
+                name=part.name,
+                outcome=_outcome(part),
+                verdict=part.verdict,
+                verdict_reason=part.verdict_reason,
+                about=part.about,
+            )
             for part in cell.parts
         ),
     )

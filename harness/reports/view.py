@@ -20,6 +20,7 @@ from harness.model.results import (
 from harness.reports import cost, grid, text, wording
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
+from harness.reports.parts import PartsTable, parts_table
 
 SECTIONS = (
     ("Not as expected", UNEXPECTED),
@@ -61,7 +62,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """Everything that a page says about one cell; `noted` where its kernel complained and was allowed to."""
+    """Everything that a page says about one cell; `noted` where its kernel complained and was allowed to.
+
+    `table` has its parts side by side, None where there is nothing to compare.
+    """
 
     anchor: str
     kernel: str
@@ -73,6 +77,7 @@ class Detail:
     events: tuple[str, ...]
     noted: bool
     parts: tuple[Part, ...]
+    table: PartsTable | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +213,7 @@ def _detail(cell: CellResult, *, anchor: str, limit: int) -> Detail:
         events=event_lines(cell.outcome.events),
         noted=bool(cell.outcome.allowed_splats),
         parts=tuple(_part(part, limit=limit) for part in cell.parts),
+        table=parts_table(cell.parts),
     )
 
 
@@ -229,6 +235,7 @@ def _facts(judged: CellResult | PartResult) -> Iterator[tuple[str, str]]:
     yield "Stage", str(outcome.stage or "")
     yield "Step", outcome.step
     yield "Errno", wording.errno(outcome)
+    yield "Mark", f"{outcome.mark}: {outcome.mark_reason}" if outcome.mark else ""
     yield "Asked", wording.asked(outcome)
     yield "Verdict", f"{verdict}: {judged.verdict_reason}" if judged.verdict_reason else verdict
     for splat in outcome.allowed_splats:

@@ -99,14 +99,16 @@ class AgentStep:
 class Part:
     """One of several things that a case tries, each by itself: a program of an object, all of them together.
 
-    `name` is unique in its case and has no space. `expect` are its own rules, which come before those of the case;
-    `uncounted` says why no kernel counts its runs, "" where kernels do.
+    `name` is unique in its case and has no space; `about` says what it is, such as a program's section. `expect` are
+    its own rules, which come before those of the case; `uncounted` says why no kernel counts its runs, "" where kernels
+    do.
     """
 
     name: str
     steps: tuple[AgentStep, ...] = ()
     expect: tuple[Expectation, ...] = ()
     uncounted: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,7 @@ def case_of_object(
             steps=tuple(_steps(source, [program], name=program)),
             expect=rules.get(program, ()),
             uncounted=source.uncounted(program),
+            about=listing.programs[program],
         )
         for program in on
     ]

@@ -10,6 +10,7 @@ from harness.model.results import (
     CellResult,
     Expectation,
     KernelResult,
+    Mark,
     Origin,
     Outcome,
     OutcomeKind,
@@ -205,7 +206,20 @@ def nasty_report() -> Report:
             ),
             why=NASTY,
             parts=(
-                PartResult(name="prog_works", outcome=PASSED, verdict=Verdict.PASS, verdict_reason="works"),
+                PartResult(
+                    name="prog_works",
+                    outcome=replace(PASSED, measured={"verified-instructions": 42, "jited-bytes": 99, "runs": 3}),
+                    verdict=Verdict.PASS,
+                    verdict_reason="works",
+                    about="kprobe/tcp_connect",
+                ),
+                PartResult(
+                    name="prog_waits",
+                    outcome=replace(PASSED, mark=Mark.DID_NOT_RUN, mark_reason="attached, but it did not run"),
+                    verdict=Verdict.PASS,
+                    verdict_reason="works",
+                    about=f"uprobe/{NASTY}",
+                ),
                 PartResult(
                     name=f"prog {NASTY}",
                     outcome=replace(refusal, reason=NASTY, log=f"R1 !read_ok {NASTY}\n"),

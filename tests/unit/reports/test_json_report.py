@@ -125,7 +125,7 @@ PROMISED: dict[str, set[str]] = {
         "cause_name",
     },
 }
-PROMISED["parts"] = {"name"} | PROMISED["cells"] - {
+PROMISED["parts"] = {"name", "about"} | PROMISED["cells"] - {
     *("kernel", "case", "title", "expected", "start", "isolated", "parts"),
 }
 
@@ -322,6 +322,7 @@ LATER = {
         for kind in ("cells", "parts")
         for key in ("allowed_splats", "wrong_input", *_MARK, *_EVIDENCE, *_REFUSED)
     ),
+    ("parts", "about"),
     *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),
 }
 """Keys that joined the schema after its first reports were written."""

@@ -1,0 +1,88 @@
+"""The programs of an object side by side, and what a person at the terminal must look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.model.results import Mark, Origin, Outcome, OutcomeKind, PartResult, Stage, Verdict
+from harness.reports.parts import answer, counted, deciding_line, lines_of, parts_table
+
+WORKS = Outcome(kind=OutcomeKind.WORKS, reason="")
+REFUSED = Outcome(
+    kind=OutcomeKind.REFUSED,
+    reason="load object: EINVAL",
+    stage=Stage.LOAD_TARGET,
+    errno=22,
+    errno_name="EINVAL",
+    origin=Origin.SYSTEM_CALL,
+    refusal="unknown-helper",
+    log="0: R1=ctx\nunknown func bpf_get_attach_cookie#174\nprocessed 3 insns (limit 1000000)\n\n",
+)
+
+
+def part(name: str, outcome: Outcome = WORKS, *, about: str = "xdp", verdict: Verdict = Verdict.PASS) -> PartResult:
+    return PartResult(name=name, outcome=outcome, verdict=verdict, verdict_reason="", about=about)
+
+
+def works(**more: Any) -> Outcome:
+    return Outcome(kind=OutcomeKind.WORKS, reason="", **more)
+
+
+def test_the_table_has_the_columns_that_there_is_something_in() -> None:
+    first = part("first", works(measured={"verified-instructions": 7, "runs": 2}))
+    second = part("second", works(measured={"verified-instructions": 9}, mark=Mark.DID_NOT_RUN), about="kprobe/x")
+    table = parts_table([first, second, part("third", REFUSED, verdict=Verdict.FAIL)])
+    assert table is not None
+    assert table.columns == ("part", "section", "answer", "instructions", "runs", "mark")
+    assert table.rows == (
+        ("first", "xdp", "✓ pass: works", "7", "2", ""),
+        ("second", "kprobe/x", "✓ pass: works", "9", "", "did not run"),
+        ("third", "xdp", "✗ fail: refused at load-target: EINVAL (22), unknown-helper", "", "", ""),
+    )
+
+
+def test_test_cases_of_a_command_need_no_table() -> None:
+    assert parts_table([part("one", about=""), part("two", REFUSED, about="")]) is None
+    assert parts_table([]) is None
+
+
+def test_how_many_are_attached() -> None:
+    wrong = Outcome(kind=OutcomeKind.MISBEHAVES, reason="", stage=Stage.TRIGGER)
+    early = Outcome(kind=OutcomeKind.MISBEHAVES, reason="", stage=Stage.LOAD_TARGET)
+    parts = [part("a"), part("b", REFUSED), part("c", wrong), part("d", early), part("all-together", about="")]
+    assert counted(parts) == (2, 4)
+
+
+def test_a_line_for_each_that_must_be_looked_at() -> None:
+    late = works(mark=Mark.NOT_COUNTED, mark_reason="nobody knows whether it ran: it is reached by tail calls")
+    parts = [part("fine"), part("leaf", late), part("newer", REFUSED, verdict=Verdict.FAIL)]
+    assert lines_of(parts) == [
+        (
+            "leaf: pass: attached, but not counted: nobody knows whether it ran: it is reached by tail calls",
+            Verdict.PASS,
+        ),
+        (
+            "newer: fail: refused at load-target: EINVAL (22), unknown-helper: unknown func bpf_get_attach_cookie#174",
+            Verdict.FAIL,
+        ),
+    ]
+
+
+def test_what_is_refused_as_expected_is_no_line_less() -> None:
+    ((line, verdict),) = lines_of([part("newer", REFUSED, verdict=Verdict.XFAIL)])
+    assert line.startswith("newer: xfail: refused") and verdict is Verdict.XFAIL
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [("", ""), ("\n\n", ""), ("a\nb\nprocessed 1 insns\n", "b"), ("b\nverification time 3 usec\nstack depth 8\n", "b")],
+)
+def test_the_line_that_decides(log: str, line: str) -> None:
+    assert deciding_line(log) == line
+
+
+def test_an_answer_in_a_few_words() -> None:
+    assert answer(Outcome(kind=OutcomeKind.CRASHED, reason="", stage=Stage.TRIGGER)) == "crashed at trigger"
+    assert answer(WORKS) == "works"

@@ -6,6 +6,7 @@ Each imports what it needs by itself: all of it together takes longer to load th
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,45 @@ def exec(options: Options, asked: Asked) -> int:
     finished = exec_command(options, asked)
     _show(finished.report, finished.folder)
     return finished.report.run.exit_code
+
+
+def check(
+    options: Options,
+    *,
+    objects: Sequence[Path],
+    programs: Sequence[str] = (),
+    rodata: Sequence[str] = (),
+    run: bool = True,
+    require_run: bool = False,
+    config: Path | None = None,
+    accept: Path | None = None,
+) -> int:
+    """Try objects of the user's own, show how many programs of each are attached, and return the exit code.
+
+    With `accept` rules are drafted from what that run saw, and nothing is tried.
+    """
+    if accept is not None:
+        return _draft(accept)
+    from harness.run.checking import with_objects
+    from harness.run.matrix import run_matrix
+    from harness.screen.parts import print_parts
+    from harness.screen.terminal import make_console
+    from harness.supply.own.said import Given
+
+    given = Given(programs=programs, rodata=rodata, run=run, require_run=require_run, file=config)
+    finished = run_matrix(with_objects(options, objects, given))
+    print_parts(finished.report, console=make_console())
+    _show(finished.report, finished.folder)
+    return finished.report.run.exit_code
+
+
+def _draft(run: Path) -> int:
+    from harness.facts.journal import read_journal
+    from harness.reports.draft import draft
+    from harness.run.again import judge_again
+
+    print(draft(judge_again(read_journal(run))), end="")
+    return EXIT_OK
 
 
 def judge(options: Options, *, run: Path, rules: str) -> int:

@@ -85,6 +85,46 @@ def exec(
 
 
 @takes(
+    *("kernel", "arch", "case", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
+    plain="objects",
+    help={
+        "objects": "BPF objects, sources (*.bpf.c), folders of these, or programs that carry objects.",
+        "program": "Try only programs whose name matches this pattern, optional ones too (repeatable).",
+        "rodata": "Set a global variable before the load: VARIABLE=VALUE (repeatable).",
+        "run": "Run the built-in workload once a program is attached (default: yes; --no-run leaves it out).",
+        "require_run": "Fail where a program was attached and did not run.",
+        "config": "The file that says more of the objects (default: check.yaml beside them).",
+        "accept": "Draft rules for check.yaml from what this run saw, such as results/latest; nothing is run.",
+        "matrix_file": "The matrix file (default: matrix.yaml, or where there is none the kernels that come with it).",
+        "results": "Folder for the results (default: results/ beside matrix.yaml, or here where there is none).",
+    },
+)
+def check(
+    options: Options,
+    objects: list[str],
+    program: tuple[str, ...] = (),
+    rodata: tuple[str, ...] = (),
+    run: bool = True,
+    require_run: bool = False,
+    config: str = "",
+    accept: str = "",
+) -> int:
+    """Try the programs of BPF objects of one's own, each by itself and all together."""
+    from harness.cli import commands
+
+    return commands.check(
+        options,
+        objects=[Path(each) for each in objects],
+        programs=program,
+        rodata=rodata,
+        run=run,
+        require_run=require_run,
+        config=Path(config) if config else None,
+        accept=Path(accept) if accept else None,
+    )
+
+
+@takes(
     "matrix_file",
     help={
         "run": "The folder of the run, such as results/latest.",

@@ -182,6 +182,14 @@ class Matrix(CheckedModel):
         "same. The first entry that matches and has not expired counts.",
     )
 
+    def with_guests(self, *, memory: int | None, cpus: int | None) -> Matrix:
+        """Return the matrix with these for every guest, where they are not None: memory in MiB, processors."""
+        changes = {name: value for name, value in (("memory", memory), ("cpus", cpus)) if value is not None}
+        if not changes:
+            return self
+        kernels = tuple(kernel.model_copy(update=changes) for kernel in self.kernels)
+        return self.model_copy(update={"kernels": kernels})
+
     def allowed_splats(self) -> tuple[KnownSplat, ...]:
         """Return `known_splats` as the judge has them."""
         return tuple(entry.value() for entry in self.known_splats)

@@ -11,6 +11,7 @@ from harness.facts.journal import Recorded
 from harness.facts.run import RunPlan, shared_cases
 from harness.host.cache import Cache
 from harness.host.called_as import command
+from harness.host.paths import shown
 from harness.judge.report import report
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import Report
@@ -36,6 +37,8 @@ def with_current_rules(recorded: Recorded, project: Project, *, cache: Cache | N
     The cases are read and built: what the names in them are is known from their objects. A case that has other steps
     now, or is gone, keeps the expectations of the run, and a notice says so. Raises ConfigError and UsageError.
     """
+    if recorded.plan.own:
+        raise UsageError(_same_command(recorded, why="their rules lie beside them"))
     project = of_suite(project, recorded.plan)
     matrix = project.load_matrix()
     today = {arch: _cases_today(recorded.plan, arch, project, matrix, cache=cache) for arch in recorded.plan.cases_of}
@@ -87,10 +90,21 @@ def going_on(options: Options, earlier: Recorded) -> Options:
         raise UsageError(
             f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch and --case"
         )
+    if earlier.plan.own and not options.own_cases:
+        raise UsageError(_same_command(earlier, why="they are in no matrix file"))
     rows = [planned.row.kernel for planned in earlier.plan.rows]
     cases = dict.fromkeys(case.id for case in earlier.plan.cases)
     project = of_suite(options.project, earlier.plan)
     return replace(options, project=project, kernels=rows, arches=["all"], cases=list(cases))
+
+
+def _same_command(recorded: Recorded, *, why: str) -> str:
+    """Say how a run goes on whose cases were given on the command line. Pure."""
+    return (
+        f"the cases of {recorded.plan.id} were given on the command line (`{recorded.plan.command}`), and {why}. Give "
+        f"the same command with --resume {shown(recorded.folder)} in place of --kernel, --arch and --case: what has an "
+        "answer, from the same inputs, is judged again by the rules of today"
+    )
 
 
 def of_suite(project: Project, plan: RunPlan) -> Project:

@@ -159,6 +159,7 @@ def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
         cases_of=cases_of,
         known_splats=prepared.allow.entries,
         suite=prepared.options.project.suite or "",
+        own=bool(prepared.options.own_cases),
         faults={arch: build_faults(prepared, arch) for arch in prepared.built},
     )
 

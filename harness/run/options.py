@@ -21,7 +21,8 @@ class Options:
     """What the command line asks for; None or empty leaves the choice to matrix.yaml.
 
     `resume` is the folder of a run to go on with; `own_cases` take the place of the project's; `visit` is called with
-    each guest whose cases are over, before it is powered off. Raises UsageError where `accel` names no accelerator.
+    each guest whose cases are over, before it is powered off. `memory` (MiB) and `cpus` are what each guest gets, in
+    place of what the matrix says. Raises UsageError where `accel` names no accelerator.
     """
 
     project: Project
@@ -36,6 +37,8 @@ class Options:
     resume: Path | None = None
     own_cases: Sequence[UnbuiltCase] = ()
     visit: Visit | None = None
+    memory: int | None = None
+    cpus: int | None = None
 
     def __post_init__(self) -> None:
         check_accelerator(self.accel)

@@ -75,7 +75,7 @@ class Prepared:
 
 def load_plan(options: Options) -> tuple[Matrix, Plan[UnbuiltCase]]:
     """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
-    matrix = options.project.load_matrix()
+    matrix = options.project.load_matrix().with_guests(memory=options.memory, cpus=options.cpus)
     cases: Sequence[UnbuiltCase] = options.own_cases
     if not cases:
         written = options.project.load_cases(matrix, only=options.cases)

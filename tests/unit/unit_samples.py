@@ -235,3 +235,10 @@ def x86_image(release: str = RELEASE, *, size: int = 4096) -> bytes:
     text = f"{release} (builder) #1 SMP\0".encode()
     image[0x600 : 0x600 + len(text)] = text
     return bytes(image)
+
+
+def object_file(folder: Path, name: str = "my.bpf.o") -> Path:
+    """A file that begins as a BPF object does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\0\xf7\0" + bytes(44))
+    return folder / name

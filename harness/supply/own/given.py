@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,9 @@ def cases_of(paths: Sequence[Path], *, said_of: Callable[[Path, str], Said]) -> 
         raise UsageError("\n".join(problems))
     cases: list[ObjectCase] = []
     taken: set[str] = set()
+    names = Counter(_plain_id(each.name) for each in found.values())
     for each in found.values():
-        name = _free_id(each, taken)
+        name = _free_id(each, taken, alone=names[_plain_id(each.name)] == 1)
         taken.add(name)
         said = said_of(each.files[0], each.name)
         flags = _flags(said) if each.files[0].name.endswith(SOURCE_END) else ()
@@ -72,12 +74,17 @@ def _flags(said: Said) -> tuple[str, ...]:
     return (NOT_STRICT, *folders, *said.check.cflags)
 
 
-def _free_id(found: _Found, taken: set[str]) -> str:
-    plain = _NOT_IN_AN_ID.sub("-", found.name).strip("-.") or "object"
-    above = _NOT_IN_AN_ID.sub("-", found.files[0].absolute().parent.name).strip("-.")
-    for name in (plain, f"{above}-{plain}" if above else plain):
-        if name not in taken:
-            return name
+def _plain_id(name: str) -> str:
+    return _NOT_IN_AN_ID.sub("-", name).strip("-.") or "object"
+
+
+def _free_id(found: _Found, taken: set[str], *, alone: bool) -> str:
+    """Return an id that nobody has: the object's name where it is `alone` with that, else with its folder's before."""
+    plain = _plain_id(found.name)
+    above = found.files[0].absolute().parent.name
+    name = plain if alone or not above else f"{_plain_id(above)}-{plain}"
+    if name not in taken:
+        return name
     return next(name for number in range(2, len(taken) + 3) if (name := f"{plain}-{number}") not in taken)
 
 

@@ -89,9 +89,8 @@ class ObjectCase:
         options = options_of(self.said.check)
         if not programs_on(listing, options):
             raise ObjectFileError(_nothing_to_try(self.title, listing))
-        name = f"{self.id}.o"
-        case = case_of_object(self.id, file=name, listing=listing, options=options, title=self.title)
-        return BuiltCase(case=case, files={name: built.path})
+        case = case_of_object(self.id, file=self.id, listing=listing, options=options, title=self.title)
+        return BuiltCase(case=case, files={self.id: built.path})
 
     def _built(self, objects: ObjectBuilder, arch: Architecture, sight: Sight) -> BuiltObject:
         if self.data:

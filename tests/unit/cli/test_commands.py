@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit_samples import CASE_ID, ROOT, golden_lines, kernel_facts, record_of, sample_case, x86_image
+from unit_samples import CASE_ID, ROOT, golden_lines, kernel_facts, object_file, record_of, sample_case, x86_image
 
 from harness import __version__
 from harness.cli import commands
@@ -104,6 +104,34 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
     assert any("6.1-x86_64" in line for line in grid)
     assert headline.endswith("(9.5 s under tcg)")
     assert where == "reports: r/report.md, report.html, report.json, junit.xml"
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [EXIT_OK, EXIT_UNEXPECTED])
+def test_check_runs_the_objects_as_cases_and_shows_what_came_of_their_programs(
+    code: int, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = report_of(Path("r").absolute())
+    asked: list[Options] = []
+
+    def play(options: Options) -> Finished:
+        asked.append(options)
+        return Finished(report=replace(report, run=replace(report.run, exit_code=code)), folder=Path("r").absolute())
+
+    monkeypatch.setattr("harness.run.matrix.run_matrix", play)
+    assert commands.check(options(project, kernels=["6.*"]), objects=[object_file(Path("o"))]) == code
+    (wanted,) = asked
+    assert ([case.id for case in wanted.own_cases], wanted.kernels) == (["my"], ["6.*"])
+    first, *_, where = capsys.readouterr().out.splitlines()
+    assert first.startswith("6.1-x86_64 (6.1.176-1)")
+    assert where == "reports: r/report.md, report.html, report.json, junit.xml"
+
+
+def test_check_drafts_rules_from_a_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.check(options(project), objects=[], accept=journal_of(Path("r"))) == EXIT_OK
+    assert capsys.readouterr().out == "# Nothing to accept: no program was refused unexpectedly.\n"
 
 
 # --- judge -----------------------------------------------------------------------------------------------------------

@@ -34,6 +34,15 @@ OWN = Project(matrix_file=Path("m.yaml"))
 SUITE = Project(matrix_file=Path("matrix.yaml"), suite="tracing")
 EXEC = ["-k", "6.*", "--push", "a:b", "--push", "c", "--package", "bash", "--env", "A=1", "--junit", "*.xml"]
 EXEC += ["--cwd", "/w", "--deadline", "1.5", "--memory", "512", "--cpus", "2", "--interactive", "--verbose"]
+CHECK: dict[str, Any] = {
+    "objects": [],
+    "programs": [],
+    "rodata": [],
+    "run": True,
+    "require_run": False,
+    "config": None,
+    "accept": None,
+}
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
 
@@ -49,6 +58,24 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
     (["matrix", "--locked", "--cold"], (options(locked=True, cold=True),), {}),
     (["matrix", "--resume", "r/1"], (options(resume=Path("r/1")),), {}),
     (["matrix", "--suite", "tracing"], (options(SUITE),), {}),
+    (["check", "a.o"], (options(),), {**CHECK, "objects": [Path("a.o")]}),
+    (
+        ["check", "a.o", "--program", "p*", "b", "--program", "q", "--rodata", "x=1", "--no-run", *LISTS, *RUN],
+        (options(OWN, **LISTED, **RAN),),
+        {
+            **CHECK,
+            "objects": [Path("a.o"), Path("b")],
+            "programs": ["p*", "q"],
+            "rodata": ["x=1"],
+            "run": False,
+        },
+    ),
+    (
+        ["check", "a.o", "--require-run", "--config", "c.yaml", "--locked", "--cold", "--resume", "r/1"],
+        (options(locked=True, cold=True, resume=Path("r/1")),),
+        {**CHECK, "objects": [Path("a.o")], "require_run": True, "config": Path("c.yaml")},
+    ),
+    (["check", "--accept", "r/1"], (options(),), {**CHECK, "accept": Path("r/1")}),
     (["watch"], (options(),), {}),
     (["watch", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
     (["watch", "--suite", "tracing"], (options(SUITE),), {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -307,6 +308,12 @@ def nasty_report() -> Report:
         cases=CASES,
         cells=tuple(replace(each, isolated=each.case == ODD) for each in cells),
     )
+
+
+def report_of_cells(kernels: Sequence[KernelResult], cells: Sequence[CellResult]) -> Report:
+    """Return a Report with these rows and cells, which have the cases that there are."""
+    cases = {each.case: each.title for each in cells}
+    return Report(run=nasty_report().run, kernels=tuple(kernels), cases=tuple(cases.items()), cells=tuple(cells))
 
 
 def quiet_report() -> Report:

@@ -94,7 +94,12 @@ def test_counts() -> None:
     keys = ("tests", "failures", "errors", "skipped")
     assert {name: tuple(int(a[key]) for key in keys) for name, a in counted.items()} == {
         "5.10": (2, 0, 0, 1),
-        "6.1": (6, 3, 0, 2),  # a known bug, a failure with three parts of which one failed and one has a mark, and its problem
+        "6.1": (
+            6,
+            3,
+            0,
+            2,
+        ),  # a known bug, a failure with three parts of which one failed and one has a mark, and its problem
         "6.12": (2, 2, 0, 0),
         "7.3": (2, 0, 2, 0),
         "arm32": (2, 0, 0, 1),

@@ -17,7 +17,7 @@ REFUSED = Outcome(
     errno=22,
     errno_name="EINVAL",
     origin=Origin.SYSTEM_CALL,
-    refusal="unknown-helper",
+    refusal="helper-missing",
     log="0: R1=ctx\nunknown func bpf_get_attach_cookie#174\nprocessed 3 insns (limit 1000000)\n\n",
 )
 
@@ -39,7 +39,7 @@ def test_the_table_has_the_columns_that_there_is_something_in() -> None:
     assert table.rows == (
         ("first", "xdp", "✓ pass: works", "7", "2", ""),
         ("second", "kprobe/x", "✓ pass: works", "9", "", "did not run"),
-        ("third", "xdp", "✗ fail: refused at load-target: EINVAL (22), unknown-helper", "", "", ""),
+        ("third", "xdp", "✗ fail: refused at load-target: EINVAL (22), helper-missing", "", "", ""),
     )
 
 
@@ -64,7 +64,7 @@ def test_a_line_for_each_that_must_be_looked_at() -> None:
             Verdict.PASS,
         ),
         (
-            "newer: fail: refused at load-target: EINVAL (22), unknown-helper: unknown func bpf_get_attach_cookie#174",
+            "newer: fail: refused at load-target: EINVAL (22), helper-missing: unknown func bpf_get_attach_cookie#174",
             Verdict.FAIL,
         ),
     ]

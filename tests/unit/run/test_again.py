@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from played_world import KERNELS, World, cells, good, make_world
-from unit_samples import sample_case
+from unit_samples import sample_case, written_case
 
 from harness.errors import JournalError, UsageError
 from harness.facts.journal import END_FILE, FACTS_FILE, read_journal
@@ -23,6 +23,7 @@ from harness.run.matrix import run_matrix
 from harness.run.options import Options
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.unbuilt import yaml_cases
 
 REPORTS = ("report.json", "junit.xml", "report.md", "report.html")
 
@@ -205,6 +206,21 @@ def test_a_run_of_a_suite_is_gone_on_with_as_one(supplied: World) -> None:
         assert going_on(Options(project=project), of_tracing).project == tracing
     with pytest.raises(UsageError, match="had no suite; leave out --suite"):
         going_on(Options(project=tracing), recorded)
+
+
+def test_a_run_of_cases_of_its_own_command_says_how_it_goes_on(supplied: World) -> None:
+    _, first = supplied.start()
+    recorded = read_journal(first)
+    own = replace(recorded, plan=replace(recorded.plan, own=True, command="bpfmatrix check a.o"))
+    for ask in (
+        lambda: going_on(Options(project=supplied.project), own),
+        lambda: with_current_rules(own, supplied.project),
+    ):
+        with pytest.raises(UsageError, match=r"`bpfmatrix check a\.o`\), and .*same command with --resume"):
+            ask()
+    given = Options(project=supplied.project, own_cases=yaml_cases([written_case()]))
+    assert going_on(given, own).own_cases == given.own_cases
+    assert judge_again(own).cells == judge_again(recorded).cells
 
 
 def test_where_there_is_no_run_to_go_on_with(supplied: World, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_any_name_of_a_file(object_of: dict[str, Path], tmp_path: Path, builder:
 
 def test_two_of_a_name_are_told_apart_by_their_folders(object_of: dict[str, Path], tmp_path: Path) -> None:
     paths = [put(tmp_path / folder, object_of["little"], "prog.bpf.o")[0] for folder in ("a", "b", "x/b")]
-    assert [case.id for case in cases(*paths, paths[0])] == ["prog", "b-prog", "prog-2"]
+    assert [case.id for case in cases(*paths, paths[0])] == ["a-prog", "b-prog", "prog-2"]
 
 
 def test_objects_of_several_architectures_are_one_case(
@@ -136,7 +136,7 @@ def test_objects_of_several_architectures_are_one_case(
     (case,) = cases(little[0], big[0])
     assert case.id == "my"
     found = {
-        name: case.build(builder, ARCHITECTURES[name], sight=Sight()).files["my.o"].name
+        name: case.build(builder, ARCHITECTURES[name], sight=Sight()).files["my"].name
         for name in ("x86_64", "arm64", "s390x")
     }
     assert found == {"x86_64": "my_x86_bpfel.o", "arm64": "my_arm64_bpfel.o", "s390x": "my_s390_bpfeb.o"}
@@ -151,7 +151,7 @@ def test_one_of_a_byte_order_is_for_all_architectures_of_it(
     put(tmp_path, object_of["big"], "my_bpfeb.o")
     (case,) = cases(tmp_path / "my_bpfel.o")
     names = {
-        arch: case.build(builder, ARCHITECTURES[arch], sight=Sight()).files["my.o"].name
+        arch: case.build(builder, ARCHITECTURES[arch], sight=Sight()).files["my"].name
         for arch in ("x86_64", "arm64", "s390x")
     }
     assert names == {"x86_64": "my_x86_bpfel.o", "arm64": "my_bpfel.o", "s390x": "my_bpfeb.o"}

@@ -1,0 +1,135 @@
+"""Rules drafted from what a run saw, in the form of check.yaml; their reasons are left to be filled in. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.errors import ConfigError
+from harness.model.results import THE_KERNELS, Outcome, OutcomeKind, PartResult, Report, Verdict
+from harness.model.versions import kernel_version
+from harness.reports import text
+
+FILL_IN = "FILL IN"
+"""What a drafted rule has where its author must say something: config/check.py refuses it."""
+Series = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a rule would say of a part: the keys of a refusal."""
+
+    part: str
+    keys: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Where:
+    """Where something was seen: the series of kernels by architecture."""
+
+    series: dict[str, set[Series]] = field(default_factory=dict)
+    kernels: list[str] = field(default_factory=list)
+
+
+def draft(report: Report) -> str:
+    """Return the text of `expect` for each object of a run whose programs were refused unexpectedly.
+
+    A refusal becomes a rule with its stage, errno and class, for the kernels that it was seen on. What misbehaved, died
+    or has no answer becomes a remark: it is nobody's expectation.
+    """
+    blocks = [_of_case(report, case) for case, _ in report.cases]
+    found = [block for block in blocks if block]
+    return "\n".join(found) if found else "# Nothing to accept: no program was refused unexpectedly.\n"
+
+
+def _of_case(report: Report, case: str) -> str:
+    seen: dict[_Seen, _Where] = {}
+    remarks: list[str] = []
+    answered: dict[str, dict[str, set[Series]]] = {}
+    for kernel in report.kernels:
+        cell = report.cell(kernel.name, case)
+        series = _series(kernel.version)
+        for part in cell.parts:
+            answered.setdefault(part.name, {}).setdefault(kernel.arch, set()).update([series] if series else [])
+        for part in _own_faults(cell.parts):
+            keys = _keys(part.outcome)
+            if not keys or series is None:
+                remarks.append(f"# {part.name} on {kernel.name}: {text.one_line(part.verdict_reason)}")
+                continue
+            where = seen.setdefault(_Seen(part.name, keys), _Where())
+            where.series.setdefault(kernel.arch, set()).add(series)
+            where.kernels.append(kernel.name)
+    if not seen and not remarks:
+        return ""
+    lines = [f"# {case}, drafted from {report.run.id}"]
+    if seen:
+        lines.append("expect:")
+        lines += [line for found, where in seen.items() for line in _rule(found, where, answered[found.part])]
+    return "\n".join(
+        [*lines, *(["# Not drafted, since no rule should make them right:"] if remarks else []), *remarks, ""]
+    )
+
+
+def _own_faults(parts: Sequence[PartResult]) -> Iterator[PartResult]:
+    """Yield the parts that did not do as expected, but for all together where that was refused as one of them was."""
+    wrong = [part for part in parts if part.verdict in (Verdict.FAIL, Verdict.ERROR)]
+    refused = {_keys(part.outcome) for part in wrong if part.about}
+    yield from (part for part in wrong if part.about or _keys(part.outcome) not in refused)
+
+
+def _keys(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """Return what a rule says of a refusal, or of a precondition that was not met; nothing of anything else."""
+    if outcome.kind is OutcomeKind.NOT_APPLICABLE and outcome.cause:
+        return (
+            ("outcome", "not-applicable"),
+            (outcome.cause, outcome.cause_name),
+            ("errno", str(outcome.errno_name)),
+        )
+    if outcome.kind is not OutcomeKind.REFUSED or outcome.stage is None:
+        return ()
+    keys = [("outcome", "refused"), ("stage", str(outcome.stage))]
+    keys += [("errno", outcome.errno_name)] if outcome.errno_name else []
+    keys += [("origin", str(outcome.origin))] if outcome.origin and outcome.origin not in THE_KERNELS else []
+    keys += [("refusal", outcome.refusal)] if outcome.refusal and outcome.refusal != "unclassified" else []
+    return tuple(keys)
+
+
+def _rule(found: _Seen, where: _Where, answered: Mapping[str, set[Series]]) -> Iterator[str]:
+    """Yield the lines of a rule; more than one where architectures differ in their versions."""
+    groups: dict[str, list[str]] = {}
+    for arch, series in where.series.items():
+        groups.setdefault(_versions(series, answered[arch]), []).append(arch)
+    for versions, arches in groups.items():
+        yield f"  - program: {found.part}"
+        if set(arches) != set(answered):
+            yield f"    arch: [{', '.join(arches)}]"
+        if versions:
+            yield f"    version: {json.dumps(versions)}"
+        yield from (f"    {key}: {value}" for key, value in found.keys)
+        yield f'    reason: "{FILL_IN}: why is it so on {text.one_line(", ".join(where.kernels), limit=200)}?"'
+        yield f'    source: "{FILL_IN}: a commit, a line of the kernel, a page"'
+
+
+def _versions(seen: set[Series], answered: set[Series]) -> str:
+    """Return the range that has the series where something was seen, and none of the others that answered."""
+    others = answered - seen
+    if not others:
+        return ""
+    if max(seen) < min(others):
+        return f"<{_dotted(min(others))}"
+    if min(seen) > max(others):
+        return f">={_dotted(min(seen))}"
+    return " | ".join(f">={_dotted(each)},<{each[0]}.{each[1] + 1}" for each in sorted(seen))
+
+
+def _series(version: str) -> Series | None:
+    try:
+        found = kernel_version(version)
+    except ConfigError:
+        return None
+    return found.major, found.minor
+
+
+def _dotted(series: Iterable[int]) -> str:
+    return ".".join(map(str, series))

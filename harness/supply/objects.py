@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_t
 from harness.supply.listing import read_listing
 
 FORMAT = 3
+NO_VMLINUX = "'vmlinux.h' file not found"
+"""What clang says where a source misses one."""
 NO_BTF = ".nobtf.bpf.c"
 """The end of a source's name whose programs are to be loaded without BTF."""
 EM_BPF = 247
@@ -56,9 +58,15 @@ class BuiltObject:
 
 
 class ObjectBuilder:
-    """Builds the objects of cases. `include` are the folders of the shared headers, in the order of the search."""
+    """Builds the objects of cases. `include` are the folders of the shared headers, in the order of the search.
 
-    def __init__(self, *, cache: Cache, include: Sequence[Path]) -> None:
+    `vmlinux` returns the folder of a vmlinux.h for an architecture, for sources that miss one.
+    """
+
+    def __init__(
+        self, *, cache: Cache, include: Sequence[Path], vmlinux: Callable[[Architecture], Path] | None = None
+    ) -> None:
+        self._vmlinux = vmlinux
         self._cache = cache
         self._include = tuple(include)
         self._tools_known: tuple[str, Any] | None = None
@@ -97,6 +105,16 @@ class ObjectBuilder:
             if entry is not None:
                 return BuiltObject(path=entry.path / "object.o", listing=Listing.from_json(entry.meta["listing"]))
         return self._compiled(source, arch, clang=clang, flags=used, base=base, note=note)
+
+    def own_source(self, source: Path, arch: Architecture, *, sight: Sight, flags: Sequence[str]) -> BuiltObject:
+        """Return what `object_of` does for a source of the user's own; a vmlinux.h that it misses is made."""
+        try:
+            return self.object_of(source, arch, sight=sight, flags=flags)
+        except CompileError as error:
+            if self._vmlinux is None or NO_VMLINUX not in error.log:
+                raise
+        made = ("-idirafter", str(self._vmlinux(arch)))
+        return self.object_of(source, arch, sight=sight, flags=(*flags, *made))
 
     def kept(self, data: bytes, arch: Architecture, *, stem: str) -> BuiltObject:
         """Return an object that was found inside another file as a file of the cache; raise what `build` raises."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.matrix import Kernel, Matrix
-from harness.errors import BuildError, ConfigError
+from harness.errors import BuildError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
@@ -80,7 +80,7 @@ class Supplies:
         self._locked_only = locked_only
         self._guard = threading.RLock()
         self._sources = sources or make_sources(SourceContext(cache=cache, mirrors=self.mirrors))
-        self._objects = ObjectBuilder(cache=cache, include=project.includes)
+        self._objects = ObjectBuilder(cache=cache, include=project.includes, vmlinux=self.vmlinux)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
@@ -182,6 +182,21 @@ class Supplies:
     def source(self, kernel: Kernel) -> KernelSource[Any, Any]:
         """Return where a kernel of the matrix comes from."""
         return self._sources[kernel.source]
+
+    def vmlinux(self, arch: Architecture) -> Path:
+        """Return a folder with a vmlinux.h for an architecture, of the last of the matrix's kernels that has BTF.
+
+        Raises ObjectFileError where none has, and what `kernel` raises.
+        """
+        from harness.supply.own.vmlinux import header_folder  # noqa: PLC0415  few runs need it
+
+        problems = []
+        for kernel in reversed([each for each in self._matrix.kernels if each.arch == arch.name]):
+            try:
+                return header_folder(self.kernel(kernel, cases=()), cache=self.cache)
+            except ObjectFileError as error:
+                problems.append(str(error))
+        raise ObjectFileError("\n".join(problems) or f"the matrix has no kernel of {arch.name} to make a vmlinux.h of")
 
     def pin_of(self, kernel: Kernel) -> Any:
         """Return the build that the lock names for a kernel, None where it names none for what the matrix says now."""

@@ -18,9 +18,9 @@ import zstandard
 
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_BLOCK = 8 << 20
-_MEMORY = 1 << 30
+MEMORY = 1 << 30
 """What unpacking may take; the largest dictionary of a kernel is 128 MiB (scripts/xz_wrap.sh)."""
-_DAMAGED = (
+DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, MemoryError),
     *(zlib.error, lzma.LZMAError, zstandard.ZstdError, lz4.block.LZ4BlockError),
 )
@@ -64,7 +64,7 @@ def payload(data: bytes) -> bytes:
     unpack = next((how for magic, how in _PACKERS.items() if packed.startswith(magic)), None)
     if unpack is None:
         raise NoPayloadError(f"the payload is packed in an unknown way ({packed[:6].hex()})")
-    with contextlib.suppress(*_DAMAGED):
+    with contextlib.suppress(*DAMAGED):
         kernel = unpack(packed)
         # The last four bytes are the unpacked size, whoever packed it (arch/x86/boot/compressed/mkpiggy.c).
         if kernel.startswith(b"\x7fELF") and len(kernel) == int.from_bytes(packed[-4:], "little"):
@@ -109,8 +109,8 @@ _PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
     _LZ4_LEGACY: _lz4,
     b"\x1f\x8b": lambda packed: zlib.decompressobj(31).decompress(packed),
-    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=_MEMORY).decompress(packed),
+    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=MEMORY).decompress(packed),
     b"BZh": lambda packed: bz2.BZ2Decompressor().decompress(packed),
-    b"\x5d\0\0": lambda packed: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY).decompress(packed),
+    b"\x5d\0\0": lambda packed: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MEMORY).decompress(packed),
 }
 """By the magic of the packed data (arch/x86/boot/compressed/Makefile); an LZO kernel is started as it is."""

@@ -100,7 +100,10 @@ class ObjectCase:
                     f"Leave {arch.name} out with --arch, or give the program for it"
                 )
             return objects.kept(self.data, arch, stem=self.id)
-        return objects.object_of(self._file_for(arch), arch, sight=sight, flags=self.flags)
+        file = self._file_for(arch)
+        if file.name.endswith(".c"):
+            return objects.own_source(file, arch, sight=sight, flags=self.flags)
+        return objects.object_of(file, arch)
 
     def _file_for(self, arch: Architecture) -> Path:
         """Return the file that is for an architecture; one whose name says so comes before one that is for several."""

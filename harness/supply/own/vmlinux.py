@@ -1,0 +1,94 @@
+"""vmlinux.h, for sources that include one and bring none: bpftool makes it of a kernel's BTF.
+
+With CO-RE (bpftool's header says preserve_access_index) the kernel that it is made of need not be the one that runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from harness.errors import ObjectFileError
+from harness.host.cache import Cache, digest, sha256_known
+from harness.host.process import find_tool, run
+from harness.supply.kernels.files import KernelFiles
+from harness.supply.kernels.payload import DAMAGED, MEMORY, NoPayloadError, payload
+
+HEADER = "vmlinux.h"
+_MAGIC = {"little": b"\x9f\xeb\x01\0\x18\0\0\0", "big": b"\xeb\x9f\x01\0\0\0\0\x18"}
+"""The first bytes of struct btf_header (include/uapi/linux/btf.h): magic, version, flags, length of the header."""
+_LEAST = 256 * 1024
+"""Fewer bytes of types than any kernel has: what else begins like BTF is none of a kernel."""
+FORMAT = 1
+
+
+def header_folder(files: KernelFiles, *, cache: Cache) -> Path:
+    """Return a folder with the vmlinux.h of a kernel; raise ObjectFileError where its image has no BTF."""
+
+    def make(folder: Path) -> dict[str, Any]:
+        found = find_btf(files.image.read_bytes(), order=files.arch.byte_order)
+        if found is None:
+            raise ObjectFileError(
+                f"{files.name} has no BTF that a vmlinux.h could be made of. Put a vmlinux.h beside the source"
+            )
+        raw = folder / "vmlinux.btf"
+        raw.write_bytes(found)
+        done = run([bpftool, "btf", "dump", "file", raw, "format", "c"])
+        if done.returncode != 0:
+            raise ObjectFileError(f"bpftool makes no vmlinux.h of the BTF of {files.name}: {done.stderr.strip()}")
+        (folder / HEADER).write_text(done.stdout)
+        raw.unlink()
+        return {"kernel": files.name, "release": files.release}
+
+    bpftool = find_tool("bpftool", package="bpftool", purpose="make a vmlinux.h of a kernel's BTF")
+    return cache.entry("vmlinux", digest(FORMAT, sha256_known(files.image)), make).path
+
+
+def find_btf(image: bytes, *, order: str) -> bytes | None:
+    """Return the BTF in a kernel's image, whatever that is packed in; None where there is none."""
+    for data in _unpacked(image):
+        start = data.find(_MAGIC[order])
+        while start >= 0:
+            length = _length(data, start, order)
+            if length is not None:
+                return data[start : start + length]
+            start = data.find(_MAGIC[order], start + 1)
+    return None
+
+
+def _length(data: bytes, start: int, order: str) -> int | None:
+    """Return how long the BTF is that begins at a place; None where what is there is not a kernel's."""
+    if start + 24 > len(data):
+        return None
+    of_types, types, of_texts, texts = struct.unpack_from("<4I" if order == "little" else ">4I", data, start + 8)
+    whole = 24 + of_texts + texts
+    fits = of_types == 0 and of_texts == types and types >= _LEAST and start + whole <= len(data)
+    return whole if fits and data[start + 24 + of_texts] == 0 else None
+
+
+def _unpacked(image: bytes) -> Iterator[bytes]:
+    """Yield an image, and whatever is packed in it: architectures differ in where it lies, and in who packed it."""
+    yield image
+    with contextlib.suppress(NoPayloadError):
+        yield payload(image)
+    for magic, unpack in _PACKERS.items():
+        start = image.find(magic)
+        while start >= 0:
+            with contextlib.suppress(*DAMAGED):
+                yield unpack(image[start:])
+            start = image.find(magic, start + 1)
+
+
+_PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b\x08": lambda packed: zlib.decompressobj(31).decompress(packed),
+    b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
+    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=MEMORY).decompress(packed),
+}
+"""What unpacks to the end of what was packed, whatever comes behind it, by its first bytes."""

@@ -17,6 +17,7 @@ from harness.cli.options import errors_shown  # noqa: E402
 from harness.cli.tasks import (  # noqa: E402
     bench,
     cases,
+    check,
     clean,
     doctor,
     exec,
@@ -33,6 +34,7 @@ from harness.cli.tasks import (  # noqa: E402
 __all__ = [
     "bench",
     "cases",
+    "check",
     "clean",
     "doctor",
     "exec",

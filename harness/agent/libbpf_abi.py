@@ -34,6 +34,7 @@ PROTOTYPES = {
     "bpf_map__fd": (INT, [POINTER]),
     "bpf_object__next_map": (POINTER, [POINTER, POINTER]),
     "bpf_map__set_autocreate": (INT, [POINTER, ctypes.c_bool]),
+    "bpf_map__set_type": (INT, [POINTER, INT]),
     "bpf_map__set_max_entries": (INT, [POINTER, U32]),
     "bpf_map__set_pin_path": (INT, [POINTER, TEXT]),
     "bpf_map__initial_value": (POINTER, [POINTER, POINTER]),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.agent.bpf_object import BpfObject
     from harness.agent.libbpf import Libbpf
 
+ARRAY, PROG_ARRAY = 2, 3
+"""Members of enum bpf_map_type (include/uapi/linux/bpf.h)."""
 RODATA, PINS = "rodata", "pins"
 
 
@@ -26,15 +28,18 @@ def preparations(lib: Libbpf, step: Mapping[str, Any]) -> list[Callable[[BpfObje
 
 
 def keep_maps(lib: Libbpf, names: Iterable[str], item: BpfObject) -> None:
-    """Let all maps but these be left out of the load.
+    """Let these maps be made, optional ones (?.struct_ops) as well, and all others be left out of the load.
 
-    What uses one of them all the same is refused by the verifier, and libbpf says which (fixup_log_missing_map_load()).
-    A map of global data is called by its section, too (`.rodata`).
+    libbpf fills a program array that the object itself declares with its programs also where it is left out, and fails
+    (libbpf.c, init_prog_array_slots()); so such a one is made another type before. What uses a map that is left out is
+    refused by the verifier, and libbpf says which it is (fixup_log_missing_map_load()). A map of global data is called
+    by its section, too (`.rodata`).
     """
     kept = {item.map(name) for name in names}
     for handle in lib.maps(item.handle):
-        if handle not in kept:
-            lib.call("bpf_map__set_autocreate", handle, False)
+        lib.call("bpf_map__set_autocreate", handle, handle in kept)
+        if handle not in kept and lib.found("bpf_map__type", handle) == PROG_ARRAY:
+            lib.call("bpf_map__set_type", handle, ARRAY)
 
 
 def set_variables(lib: Libbpf, values: Mapping[str, Any], item: BpfObject) -> None:

@@ -8,8 +8,19 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 
-from harness.config.base import Cpus, KernelOption, Line, MapName, MemoryMib, ModuleName, Seconds, Symbol, Sysctl
-from harness.config.case import CommandLine, OptionValues, SysctlValue, TailCall
+from harness.config.base import (
+    Cpus,
+    KernelOption,
+    KernelParameters,
+    Line,
+    MapName,
+    MemoryMib,
+    ModuleName,
+    Seconds,
+    Symbol,
+    Sysctl,
+)
+from harness.config.case import OptionValues, SysctlValue, TailCall
 from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc, Positions
@@ -107,7 +118,7 @@ class CheckFile(CheckedModel):
     )
     memory: MemoryMib | None = Field(default=None, description="Memory of the guests in MiB, in place of the matrix's.")
     cpus: Cpus | None = Field(default=None, description="Processors of the guests, in place of the matrix's.")
-    cmdline: CommandLine = Field(
+    cmdline: KernelParameters = Field(
         default="", description="More kernel parameters; the objects then have guests of their own."
     )
     deadline: Seconds | None = Field(default=None, description="Seconds that each program may take.")

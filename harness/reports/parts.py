@@ -22,6 +22,7 @@ MEASURED = {
 MARKS = {Mark.DID_NOT_RUN: "did not run", Mark.NOT_COUNTED: "not counted"}
 AFTER_ATTACHING = (Stage.TRIGGER, Stage.OBSERVE, Stage.DETACH)
 """The stages that come only once all is attached."""
+NO_ANSWER = (OutcomeKind.LOST, OutcomeKind.NOT_RUN)
 _TRAILER = ("processed ", "verification time", "stack depth", "-- END", "-- BEGIN", "mark_precise", "max_states")
 
 
@@ -85,9 +86,18 @@ def counted(parts: Sequence[PartResult]) -> tuple[int, int]:
 def lines_of(parts: Sequence[PartResult]) -> list[tuple[str, Verdict]]:
     """Return a line for each part that somebody must look at, with its verdict.
 
-    Those are the ones that did not get attached, that have a mark, or that did not do what was expected.
+    Those are the ones that did not get attached, that have a mark, or that did not do what was expected. Where none has
+    an answer for the same reason, as where a guest does not boot, that is one line.
     """
     found: list[tuple[str, Verdict]] = []
+    why = {(part.outcome.kind, part.outcome.reason) for part in parts}
+    if len(parts) > 1 and len(why) == 1 and parts[0].outcome.kind in NO_ANSWER:
+        return [
+            (
+                f"all of them: {parts[0].verdict}: {answer(parts[0].outcome)}: {parts[0].outcome.reason}",
+                parts[0].verdict,
+            )
+        ]
     for part in parts:
         outcome = part.outcome
         if is_attached(part) and outcome.mark is None and part.verdict is Verdict.PASS:
@@ -95,8 +105,8 @@ def lines_of(parts: Sequence[PartResult]) -> list[tuple[str, Verdict]]:
         said = [f"attached, but {MARKS[outcome.mark]}" if outcome.mark else answer(outcome)]
         if outcome.mark is not None:
             said.append(outcome.mark_reason)
-        elif why := deciding_line(outcome.log) or outcome.reason:
-            said.append(why)
+        elif cause := deciding_line(outcome.log) or outcome.reason:
+            said.append(cause)
         found.append((f"{part.name}: {part.verdict}: {': '.join(said)}", part.verdict))
     return found
 

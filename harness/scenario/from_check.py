@@ -10,8 +10,8 @@ from harness.config.reading.explain import did_you_mean
 from harness.config.reading.yaml_source import Loc, dotted, quoted
 from harness.model.listing import PROG_ARRAY, Listing
 from harness.model.results import Expectation
+from harness.scenario.expected import expectation_of
 from harness.scenario.from_object import TOGETHER, ObjectOptions, Slot, variable_of
-from harness.scenario.from_yaml import expectation_of
 from harness.scenario.sections import section_of
 
 

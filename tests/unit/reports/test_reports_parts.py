@@ -70,6 +70,14 @@ def test_a_line_for_each_that_must_be_looked_at() -> None:
     ]
 
 
+def test_why_nothing_has_an_answer_is_said_once() -> None:
+    lost = Outcome(kind=OutcomeKind.LOST, reason="the guest did not boot")
+    parts = [part(name, lost, verdict=Verdict.ERROR) for name in ("a", "b")]
+    assert lines_of(parts) == [("all of them: error: lost: the guest did not boot", Verdict.ERROR)]
+    assert len(lines_of([*parts, part("c")])) == 2
+    assert lines_of(parts[:1]) == [("a: error: lost: the guest did not boot", Verdict.ERROR)]
+
+
 def test_what_is_refused_as_expected_is_no_line_less() -> None:
     ((line, verdict),) = lines_of([part("newer", REFUSED, verdict=Verdict.XFAIL)])
     assert line.startswith("newer: xfail: refused") and verdict is Verdict.XFAIL

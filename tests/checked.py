@@ -40,21 +40,6 @@ def opened(name: str, **args: Any) -> AgentStep:
     return step("open", name, object=name, path=f"{name}.bpf.c", **args)
 
 
-def tried(
-    name: str, program: str, *, maps: Sequence[str] | None = None, attach: bool = True, enough: bool = True
-) -> tuple[AgentStep, ...]:
-    """Return the steps that load one program of a source, attach it, let it run and measure it."""
-    more = {} if maps is None else {"maps": list(maps)}
-    own = {"object": name, "program": program}
-    return (
-        opened(name, only=[program], **more),
-        step("load", name, object=name, stats=True),
-        *([step("attach", program, **own)] if attach else []),
-        step("workload", program, programs=[f"{name}.{program}"], enough=enough),
-        step("measure", program, **own),
-    )
-
-
 @dataclass(frozen=True)
 class HandmadeCase:
     """A case as a plan has it: sources of `folder` by their names, and parts by theirs."""
@@ -65,6 +50,7 @@ class HandmadeCase:
     folder: Path
     keys: Mapping[str, Any] = field(default_factory=dict)
     uncounted: Mapping[str, str] = field(default_factory=dict)
+    attachers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -74,12 +60,18 @@ class HandmadeCase:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that it names."""
-        return tuple(self.keys.get("modules", ()))
+        own = [*self.keys.get("modules", ()), *(name for names in self.attachers.values() for name in names)]
+        return tuple(dict.fromkeys(own))
 
     def compiled(self) -> Case:
         """Return the case."""
         parts = tuple(
-            Part(name=name, steps=tuple(steps), uncounted=self.uncounted.get(name, ""))
+            Part(
+                name=name,
+                steps=tuple(steps),
+                uncounted=self.uncounted.get(name, ""),
+                attachers=self.attachers.get(name, ()),
+            )
             for name, steps in self.parts.items()
         )
         objects = {name: f"{name}.bpf.c" for name in self.sources}

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import socket
 import struct
 
+from harness.agent.attachers_maps import (
+    CGROUP_ITERATORS,
+    MAP_ITERATORS,
+    attach_cgroup_iterator,
+    attach_map_iterator,
+    attach_sockmap,
+)
+from harness.agent.attachers_targets import attach_kprobe_multi
 from harness.agent.kernel_abi import ioctl_request, perf_event_open
-from harness.agent.libbpf_abi import INT, POINTER, SIZE, TEXT, U32, options
+from harness.agent.libbpf_abi import INT, U32, options
 from harness.agent.links import BpfLink, CallLink, SocketLink, attach_to_socket
 from harness.agent.netlink import (
     NLM_F_CREATE,
@@ -23,7 +32,7 @@ from harness.agent.netlink import (
     ifinfo,
     rtnetlink,
 )
-from harness.agent.refusal import Refused
+from harness.agent.refusal import module_of_ours
 from harness.agent.sysctls import set_sysctl
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -38,6 +47,9 @@ if TYPE_CHECKING:
 # (LWT_BPF_IN, LWT_BPF_OUT, LWT_BPF_XMIT of include/uapi/linux/lwtunnel.h), address, bytes of payload.
 LWT_ROUTES = {"lwt_in": (1, "10.9.9.1", 16), "lwt_out": (2, "10.9.9.2", 17), "lwt_xmit": (3, "10.9.9.3", 18)}
 NETKIT_PREFIX, NETKIT_OWN, NETKIT_PEER = 24, "10.9.8.1", "10.9.8.2"
+NETKIT_PEERS_OWN, NETKIT_BEHIND_PEER = "10.9.7.2", "10.9.7.1"
+INGRESS, EGRESS = 1, 2  # enum bpf_tc_attach_point: BPF_TC_INGRESS, BPF_TC_EGRESS
+BPF_TCX_INGRESS, BPF_NETKIT_PRIMARY = 46, 54  # enum bpf_attach_type
 
 
 def attach_cgroup(case: CaseState, program: int) -> Link:
@@ -70,10 +82,26 @@ def attach_tcx(case: CaseState, program: int) -> Link:
 
 def attach_tc(case: CaseState, program: int) -> Link:
     """Attach as a filter (cls_bpf, direct action) to what the loopback device of an own namespace receives."""
-    hook, drop_hook = clsact(case)
+    return attach_filter(case, program, INGRESS)
+
+
+def attach_tc_either(case: CaseState, program: int) -> Link:
+    """Attach as the section says (`tc/ingress`, `tc/egress`): by tcx, or as a filter where the kernel has none.
+
+    libbpf takes such sections for tcx since 1.3; before that, and before Linux 6.6, there were filters alone.
+    """
+    if BPF_TCX_INGRESS in case.lib.attach_types():
+        return attach_tcx(case, program)
+    return attach_filter(case, program, EGRESS if case.lib.section(program).endswith("egress") else INGRESS)
+
+
+def attach_filter(case: CaseState, program: int, point: int) -> Link:
+    """Attach as a filter (cls_bpf, direct action) to one side of the loopback device of an own namespace."""
+    hook, drop_hook = clsact(case, point)
     # struct bpf_tc_opts: prog_fd, flags, prog_id, handle, priority
     given = [(INT, case.lib.call("bpf_program__fd", program)), *((U32, value) for value in (0, 0, 1, 1))]
-    case.lib.call("bpf_tc_attach", ctypes.byref(hook), ctypes.byref(options(*given)))
+    with module_of_ours("cls_bpf", errno.ENOENT):
+        case.lib.call("bpf_tc_attach", ctypes.byref(hook), ctypes.byref(options(*given)))
     gone = options((INT, 0), *given[1:])
     return CallLink(lambda: case.lib.call("bpf_tc_detach", ctypes.byref(hook), ctypes.byref(gone)), drop_hook)
 
@@ -89,38 +117,57 @@ def attach_action(case: CaseState, program: int) -> Link:
     made = attribute(2, struct.pack("=IIiii", 0, 0, 3, 0, 0)), attribute(5, fd), attribute(6, b"target\0")
     # TCA_ACT_KIND and TCA_ACT_OPTIONS of the first action; TCA_MATCHALL_ACT; TCA_OPTIONS
     action = attribute(1, attribute(1, b"bpf\0"), attribute(2, *made))
-    rtnetlink(RTM_NEWTFILTER, NLM_F_CREATE, head, attribute(2, attribute(2, action)))
+    with module_of_ours("cls_matchall or act_bpf", errno.ENOENT):
+        rtnetlink(RTM_NEWTFILTER, NLM_F_CREATE, head, attribute(2, attribute(2, action)))
     return CallLink(lambda: rtnetlink(RTM_DELTFILTER, 0, head), drop_hook)
 
 
-def clsact(case: CaseState) -> tuple[Any, Callable[[], object]]:
-    """Give the loopback device of an own namespace the qdisc clsact; return its ingress, and what takes it away."""
+def clsact(case: CaseState, point: int = INGRESS) -> tuple[Any, Callable[[], object]]:
+    """Give the loopback device of an own namespace the qdisc clsact; return one side of it, and what takes it away.
+
+    The last of several filters takes it away.
+    """
     index = case.own_loopback()
-    # struct bpf_tc_hook: ifindex, attach_point (BPF_TC_INGRESS 1, BPF_TC_EGRESS 2; both for the qdisc), parent
-    hook, both = (options((INT, index), (INT, point), (U32, 0)) for point in (1, 3))
-    case.lib.call("bpf_tc_hook_create", ctypes.byref(hook))
-    return hook, lambda: case.lib.call("bpf_tc_hook_destroy", ctypes.byref(both))
+    # struct bpf_tc_hook: ifindex, attach_point (both for the qdisc), parent
+    hook, both = (options((INT, index), (INT, each), (U32, 0)) for each in (point, INGRESS | EGRESS))
+    if not case.filters:
+        with module_of_ours("sch_ingress", errno.ENOENT):
+            case.lib.call("bpf_tc_hook_create", ctypes.byref(hook))
+    case.filters += 1
+
+    def drop() -> None:
+        case.filters -= 1
+        if not case.filters:
+            case.lib.call("bpf_tc_hook_destroy", ctypes.byref(both))
+
+    return hook, drop
 
 
 def attach_netkit(case: CaseState, program: int) -> Link:
     """Attach to the primary device of a pair (netkit) in a network namespace of this process's own."""
+    case.has_netkit = True
     case.own_loopback()
     set_sysctl("net.ipv6.conf.default.disable_ipv6", 1)  # else the devices send packets by themselves
     # IFLA_LINKINFO: IFLA_INFO_KIND, IFLA_INFO_DATA with IFLA_NETKIT_PEER_INFO
     pair = attribute(18, attribute(1, b"netkit\0"), attribute(2, attribute(1, ifinfo(b"peer"))))
-    rtnetlink(RTM_NEWLINK, NLM_F_CREATE, ifinfo(b"primary"), pair)
+    known = BPF_NETKIT_PRIMARY in case.lib.attach_types()
+    with module_of_ours("netkit", errno.EOPNOTSUPP) if known else contextlib.nullcontext():
+        rtnetlink(RTM_NEWLINK, NLM_F_CREATE, ifinfo(b"primary"), pair)
     rtnetlink(RTM_NEWLINK, 0, ifinfo(b"peer", socket.if_nametoindex("peer")))  # it was made, but is not up
     index = socket.if_nametoindex("primary")
-    own = socket.inet_aton(NETKIT_OWN)
-    # struct ifaddrmsg: family, prefix length, flags, scope, index; IFA_ADDRESS, IFA_LOCAL
-    head = struct.pack("=BBBBI", socket.AF_INET, NETKIT_PREFIX, 0, 0, index)
-    rtnetlink(RTM_NEWADDR, NLM_F_CREATE, head, attribute(1, own), attribute(2, own))
+    for device, address in ((index, NETKIT_OWN), (socket.if_nametoindex("peer"), NETKIT_PEERS_OWN)):
+        own = socket.inet_aton(address)
+        # struct ifaddrmsg: family, prefix length, flags, scope, index; IFA_ADDRESS, IFA_LOCAL
+        head = struct.pack("=BBBBI", socket.AF_INET, NETKIT_PREFIX, 0, 0, device)
+        rtnetlink(RTM_NEWADDR, NLM_F_CREATE, head, attribute(1, own), attribute(2, own))
     return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_netkit", program, index, None))
 
 
 def attach_lwt(case: CaseState, program: int) -> Link:
     """Attach to a route of its own (a local address) in a network namespace of this process's own."""
-    number, address, _ = LWT_ROUTES[case.lib.section(program)]
+    section = case.lib.section(program)
+    number, address, _ = LWT_ROUTES[section]
+    case.routes.append(section)
     index = case.own_loopback()
     # struct rtmsg: family, destination's and source's prefix, tos, RT_TABLE_LOCAL, RTPROT_STATIC, RT_SCOPE_HOST,
     # RTN_LOCAL, flags; RTA_DST, RTA_OIF
@@ -131,18 +178,6 @@ def attach_lwt(case: CaseState, program: int) -> Link:
     tunnel = attribute(number, attribute(1, fd), attribute(2, b"target\0"))
     rtnetlink(RTM_NEWROUTE, NLM_F_CREATE, head, attribute(21, struct.pack("=H", 6)), attribute(22, tunnel))
     return CallLink(lambda: rtnetlink(RTM_DELROUTE, 0, head))
-
-
-def attach_sockmap(case: CaseState, program: int) -> Link:
-    """Attach to the map `sockets` of the program's object; the trigger puts sockets into it."""
-    item = case.object_of(program)
-    sockets = case.lib.call("bpf_map__fd", item.map("sockets"))
-    # An sk_msg program runs for the socket that sends, an sk_skb program for the one that receives.
-    case.sockmap = sockets, int(case.lib.section(program).startswith("sk_skb"))
-    fd = case.lib.call("bpf_program__fd", program)
-    kind = case.lib.call("bpf_program__expected_attach_type", program)
-    case.lib.call("bpf_prog_attach", fd, sockets, kind, 0)
-    return CallLink(lambda: case.lib.call("bpf_prog_detach2", fd, sockets, kind))
 
 
 def attach_netfilter(case: CaseState, program: int) -> Link:
@@ -158,7 +193,7 @@ def attach_socket(case: CaseState, program: int) -> Link:
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     fd = case.lib.call("bpf_program__fd", program)
     attach_to_socket(ends[1], 50, fd)
-    case.sockets = ends
+    case.use_sockets(ends)
     return SocketLink(ends)
 
 
@@ -169,46 +204,8 @@ def attach_reuseport(case: CaseState, program: int) -> Link:
     ends[1].bind(("127.0.0.1", 0))
     ends[0].connect(ends[1].getsockname())
     attach_to_socket(ends[1], 52, case.lib.call("bpf_program__fd", program))
-    case.sockets = ends
+    case.use_sockets(ends)
     return SocketLink(ends, detach=68)  # SO_DETACH_REUSEPORT_BPF
-
-
-def attach_kprobe_multi(case: CaseState, program: int) -> Link:
-    """Attach as libbpf does by itself, but to a function that is named whole without a search for it.
-
-    libbpf before 1.7 searches all of the kernel's symbols even for that; where the kernel does not find it by its
-    name, libbpf says what it would have said.
-    """
-    kind, _, function = case.lib.section(program).partition("/")
-    if function and not any(character in function for character in "*?"):
-        try:
-            return attach_to_function(case, program, kind, function)
-        except Refused as refusal:
-            if refusal.number != errno.ESRCH:
-                raise
-            case.lib.messages.clear()
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach", program))
-
-
-def attach_to_function(case: CaseState, program: int, kind: str, function: str) -> Link:
-    """Attach to one function of the kernel by its name."""
-    symbols = (TEXT * 1)(function.encode())
-    # struct bpf_kprobe_multi_opts: syms, addrs, cookies, cnt, retprobe, session.
-    made = options(
-        *((POINTER, ctypes.addressof(symbols)), (POINTER, None), (POINTER, None), (SIZE, 1)),
-        *((ctypes.c_bool, kind == "kretprobe.multi"), (ctypes.c_bool, kind == "kprobe.session")),
-    )
-    link = case.lib.pointer("bpf_program__attach_kprobe_multi_opts", program, None, ctypes.byref(made))
-    return BpfLink(case.lib, link)
-
-
-def attach_map_iterator(case: CaseState, program: int) -> Link:
-    """Attach to iterate over the map `elements` of the program's object."""
-    item = case.object_of(program)
-    # union bpf_iter_link_info; struct bpf_iter_attach_opts: link_info, link_info_len.
-    info = ctypes.c_uint32(case.lib.call("bpf_map__fd", item.map("elements")))
-    made = options((POINTER, ctypes.addressof(info)), (U32, ctypes.sizeof(info)))
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_iter", program, ctypes.byref(made)))
 
 
 def attach_perf_event(case: CaseState, program: int) -> Link:
@@ -230,25 +227,31 @@ def attach_perf_event(case: CaseState, program: int) -> Link:
 
 
 ATTACHERS: dict[str, Callable[[CaseState, int], Link]] = {
-    "cgroup": attach_cgroup,
-    "sockops": attach_cgroup,
-    "sk_lookup": attach_netns,
-    "flow_dissector": attach_netns,
-    "xdp": attach_xdp,
+    **dict.fromkeys(("cgroup", "cgroup_skb", "sockops", "lsm_cgroup"), attach_cgroup),
+    **dict.fromkeys(("sk_lookup", "flow_dissector"), attach_netns),
+    **dict.fromkeys(("xdp", "xdp.frags"), attach_xdp),
     "tcx": attach_tcx,
-    "tc": attach_tc,
+    **dict.fromkeys(("tc/ingress", "tc/egress"), attach_tc_either),
+    **dict.fromkeys(("tc", "classifier"), attach_tc),
     "action": attach_action,
     "netkit": attach_netkit,
-    "lwt": attach_lwt,
-    "sk_msg": attach_sockmap,
-    "sk_skb": attach_sockmap,
-    "lsm_cgroup": attach_cgroup,
+    **dict.fromkeys(LWT_ROUTES, attach_lwt),
+    **dict.fromkeys(("sk_msg", "sk_skb"), attach_sockmap),
     "netfilter": attach_netfilter,
     "socket": attach_socket,
     "sk_reuseport": attach_reuseport,
-    "iter/bpf_map_elem": attach_map_iterator,
-    "kprobe.multi": attach_kprobe_multi,
-    "kretprobe.multi": attach_kprobe_multi,
-    "kprobe.session": attach_kprobe_multi,
+    **dict.fromkeys(MAP_ITERATORS, attach_map_iterator),
+    **dict.fromkeys(CGROUP_ITERATORS, attach_cgroup_iterator),
+    **dict.fromkeys(("kprobe.multi", "kretprobe.multi", "kprobe.session"), attach_kprobe_multi),
     "perf_event": attach_perf_event,
 }
+"""What libbpf does not attach by itself, by the names of its sections (libbpf.c, section_defs[])."""
+
+
+def attacher_of(section: str) -> Callable[[CaseState, int], Link] | None:
+    """Return how a program of a section is attached: by the longest name that is the section, or before a slash in it.
+
+    None where libbpf does it by itself, or nobody does.
+    """
+    fitting = [name for name in ATTACHERS if section == name or section.startswith(f"{name}/")]
+    return ATTACHERS[max(fitting, key=len)] if fitting else None

@@ -31,11 +31,25 @@ class CaseState:
         self.sockets: Sequence[socket.socket] = ()
         self.perf_events: list[int] = []
         self.sockmap: tuple[int, ...] = ()
+        # What the workload needs: all of such sockets and maps, the links of iterators, the routes (by their programs'
+        # sections), whether there is a pair of netkit devices, and the programs that only user space runs.
+        self.socket_pairs: list[Sequence[socket.socket]] = []
+        self.sockmaps: list[tuple[int, ...]] = []
+        self.iterators: list[Link] = []
+        self.routes: list[str] = []
+        self.has_netkit = False
+        self.filters = 0  # how many programs are at the qdisc clsact
+        self.callable_programs: list[int] = []
         self._loopback: int | None = None
 
     def program_fd(self, owner: str, name: str) -> int:
         """Return the file descriptor of a loaded program."""
         return self.lib.call("bpf_program__fd", self.objects[owner].program(name))
+
+    def use_sockets(self, ends: Sequence[socket.socket]) -> None:
+        """Keep both ends of a socket that has a program."""
+        self.sockets = ends
+        self.socket_pairs.append(ends)
 
     def object_of(self, program: int) -> BpfObject:
         """Return the object that a program belongs to."""

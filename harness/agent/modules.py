@@ -25,12 +25,18 @@ def load_modules(modules: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Load what a case names, and what that needs; return the end of the case where that is not possible, else None.
 
     Each of `modules` has its `name`, its `files` in the order of loading, and whether it is `built_in`. What is loaded
-    already, for the guest itself, is there; so is what the kernel has a folder for.
+    already, for the guest itself, is there; so is what the kernel has a folder for. One that is `optional` may be
+    missing: who needs it says so (Refused.module).
     """
     libc = ctypes.CDLL(None, use_errno=True)
     for module in modules:
         name = module["name"].replace("-", "_")
-        if not module["files"] and not module["built_in"] and not os.path.exists(f"/sys/module/{name}"):
+        if (
+            not module.get("optional")
+            and not module["files"]
+            and not module["built_in"]
+            and not os.path.exists(f"/sys/module/{name}")
+        ):
             none = FileNotFoundError(errno.ENOENT, "no such module")
             return unmet("module", module["name"], value=None, error=none, missing=True)
         for path in module["files"]:
@@ -38,7 +44,7 @@ def load_modules(modules: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
             failed = libc.syscall(FINIT_MODULE[os.uname().machine], fd, b"", 0) != 0
             number = ctypes.get_errno()
             os.close(fd)
-            if failed and number != errno.EEXIST:
+            if failed and number != errno.EEXIST and not module.get("optional"):
                 refused = OSError(number, "finit_module")
                 return unmet("module", module["name"], value=None, error=refused, missing=False)
     return None

@@ -14,3 +14,8 @@ def unmet(cause: str, name: str, *, value: object, error: OSError, missing: bool
     precondition = {"cause": cause, "name": name, "value": value, "errno_name": errno_name(error.errno or 0)}
     ended = {"complete": True, "signal": None, "timed_out": False}
     return {**ended, "precondition": {**precondition, "missing": missing, **more}}
+
+
+def missing_module(name: str, number: int) -> dict[str, Any]:
+    """Return the precondition of a step that needs a module for itself, which the kernel has not."""
+    return {"cause": "module", "name": name, "value": None, "errno_name": errno_name(number), "missing": True}

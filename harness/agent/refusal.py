@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+
+TYPE_CHECKING = False  # `typing` takes a guest too long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
 # where Python prefers the C library's alias.
@@ -20,3 +25,16 @@ class Refused(Exception):
     def __init__(self, number: int, detail: str = "", log: str = "", api: str = "") -> None:
         super().__init__(detail)
         self.number, self.detail, self.log, self.api = number, detail, log, api
+        self.module = ""
+        """The module that this agent attaches such programs with, where the kernel has it not."""
+
+
+@contextlib.contextmanager
+def module_of_ours(name: str, absent: int) -> Iterator[None]:
+    """Let a refusal with the errno `absent` say that a module is missing which the agent needs, not the program."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.number == absent:
+            refusal.module = name
+        raise

@@ -9,7 +9,8 @@ import os
 import struct
 import time
 
-from harness.agent.attachers import ATTACHERS
+from harness.agent.attachers import attacher_of
+from harness.agent.attachers_targets import attach_to
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
 from harness.agent.commands import collect, run_command
@@ -19,8 +20,10 @@ from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_E
 from harness.agent.links import BpfLink, FdLink
 from harness.agent.measuring import measured
 from harness.agent.openings import preparations
+from harness.agent.precondition import missing_module
 from harness.agent.refusal import Refused, errno_name
 from harness.agent.triggers import TRIGGERS
+from harness.agent.workload import workload
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -80,13 +83,15 @@ class Case:
                 report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
                 report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
                 report["asked"] = self._asked(step, refusal)
+                if refusal.module:
+                    report["precondition"] = missing_module(refusal.module, refusal.number)
             except OSError as error:
                 report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
                 report.update(detail=f"{type(error).__name__}: {error}")
             report["seconds"] = round(time.monotonic() - start, 6)
             self.reporter.hold("step", case=self.case["id"], **report)
             if self.case.get("alone"):
-                self.reporter.flush()  # it may well kill the guest, and what it showed until then is its answer
+                self.reporter.try_flush()  # it may well kill the guest, and what it showed until then is its answer
             self.reporter.at(-1)
             if not report["ok"] and not step.get("go_on"):
                 return
@@ -108,7 +113,7 @@ class Case:
         handle = self._lib.found("bpf_object__find_map_by_name", item.handle, name.encode()) if name else None
         if handle:
             asked |= {"map": name, **self._lib.asked_of_map(handle, refusal)}
-        if step["op"] == "set-attach-target":
+        if step["op"] == "set-attach-target" and "target" in step:
             btf = self._lib.found("bpf_object__btf", self._state.objects[step["target_object"]].handle)
             state = "none" if not btf else "refused" if self._lib.found("btf__fd", btf) < 0 else "loaded"
             asked |= {"target": step["target"], "function": step["function"], "target_btf": state}
@@ -160,9 +165,10 @@ class Case:
         )
 
     def do_set_attach_target(self, step: dict[str, Any]) -> None:
-        """Tell a tracer which program, and which function of it, it will be attached to."""
-        target = self._state.objects[step["target_object"]].program(step["target"])
-        fd, function = self._lib.call("bpf_program__fd", target), step["function"].encode()
+        """Tell a tracer which function it will be attached to, and of which program; of the kernel's where of none."""
+        fd, function = 0, step["function"].encode()
+        if "target" in step:
+            fd = self._state.program_fd(step["target_object"], step["target"])
         self._state.objects[step["object"]].prepare(
             lambda item: self._lib.call("bpf_program__set_attach_target", item.program(step["program"]), fd, function)
         )
@@ -185,13 +191,21 @@ class Case:
         elif step.get("api") == "link-create":
             self._state.links[name] = self._link_create(program, step)
         else:
-            section = self._lib.section(program)
-            attach = next((how for prefix, how in ATTACHERS.items() if section.startswith(prefix)), None)
-            if attach is None:
-                self._state.links[name] = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
-            else:
-                self._state.links[name] = attach(self._state, program)
+            self._state.links[name] = self._attach(program, step)
         self._attached[step["object"], step["program"]] += 1
+
+    def _attach(self, program: int, step: dict[str, Any]) -> Link:
+        section = self._lib.section(program)
+        attach = attacher_of(section)
+        if "to" in step:
+            return attach_to(self._state, program, step["to"])
+        if attach is not None:
+            link = attach(self._state, program)
+        else:
+            link = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
+        if section.startswith("iter"):
+            self._state.iterators.append(link)
+        return link
 
     def do_attach_map(self, step: dict[str, Any]) -> None:
         """Attach a struct_ops map, all its programs at once; the link is known by `link`, else by the map's name."""
@@ -202,6 +216,10 @@ class Case:
         """Report what is measured of a loaded program."""
         log = self._state.objects[step["object"]].load_log(step["program"])
         return {"measured": measured(self._lib, self._state.program_fd(step["object"], step["program"]), log)}
+
+    def do_workload(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Make the attached programs run with whatever there is, and report how often they did."""
+        return workload(self._state, step["programs"], enough=step.get("enough", False))
 
     def _link_create(self, program: int, step: dict[str, Any]) -> Link:
         target_fd = btf_id = 0

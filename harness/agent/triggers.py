@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 
 from harness.agent.attachers import LWT_ROUTES, NETKIT_PEER
@@ -30,14 +31,16 @@ PACKET = bytes.fromhex(
     "00010002 00000000 00000000 5000 2000 0000 0000"
 )
 FOLIO_BYTES = 64 * 1024
+CONNECT_SECONDS = 5
+"""More than a connection over the loopback device ever takes."""
 
 
 def trigger_tcp_connect(_case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
     """Make one TCP connection over the loopback device; return its two ends as (address, port)."""
     family = socket.AF_INET6 if ":" in step["address"] else socket.AF_INET
     with socket.socket(family) as listener, socket.socket(family) as client:
-        listener.settimeout(5)
-        client.settimeout(5)
+        listener.settimeout(CONNECT_SECONDS)
+        client.settimeout(CONNECT_SECONDS)
         listener.bind((step["address"], 0))
         listener.listen(1)
         client.connect(listener.getsockname())
@@ -76,16 +79,22 @@ def send_datagrams(*datagrams: tuple[str, int]) -> None:
                 sender.sendto(b"x" * count, (address, 9))
 
 
-def sockmap_send(lib: Libbpf, sockets: int, which: int) -> None:
-    """Put one end of a TCP connection (0: the sender, 1: the receiver) into the map `sockets`; send 16 bytes."""
+def sockmap_send(lib: Libbpf, sockets: int, which: int, key_size: int, value_size: int) -> None:
+    """Put one end of a TCP connection (0: the sender, 1: the receiver) into a map of sockets; send 16 bytes.
+
+    The map's keys and values have so many bytes; the key is zeroes.
+    """
     with socket.socket() as listener, socket.socket() as sender:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
+        sender.settimeout(CONNECT_SECONDS)
+        listener.settimeout(CONNECT_SECONDS)
         sender.connect(listener.getsockname())
         receiver, _ = listener.accept()
         with receiver:
-            key, value = ctypes.c_uint32(0), ctypes.c_uint32((sender, receiver)[which].fileno())
-            lib.call("bpf_map_update_elem", sockets, ctypes.byref(key), ctypes.byref(value), 0)
+            end = (sender, receiver)[which].fileno()
+            key, value = bytes(key_size), end.to_bytes(value_size, sys.byteorder)
+            lib.call("bpf_map_update_elem", sockets, key, value, 0)
             sender.send(b"x" * 16)
             if select.select([receiver], [], [], 0.2)[0]:  # a program may have dropped it
                 receiver.recv(64)

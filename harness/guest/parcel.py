@@ -54,7 +54,7 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
             paths[name] = places[path]
         jobs.append((case, paths))
     modules = {}
-    for module in {module for case in cases for module in case.modules}:
+    for module in {module for case in cases for module in (*case.modules, *case.attachers)}:
         found = plan.kernel.case_modules.get(module, CaseModule())
         files.update((MODULES / path.name, _content(path)) for path in found.files)
         modules[module] = {"files": [str(MODULES / path.name) for path in found.files], "built_in": found.built_in}

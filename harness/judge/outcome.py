@@ -13,6 +13,7 @@ from harness.facts.records import CaseRecord, Ending
 from harness.judge.command import command_differences, not_started, output_of, reason_of_works
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
+from harness.judge.precondition import not_applicable, ours
 from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.refusals import explained
@@ -34,6 +35,11 @@ OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen"})
 kind, an object that was loaded already."""
 
 DETACHING = frozenset({"detach"})
+ATTACHING = frozenset({"attach", "attach-map"})
+FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS"})
+"""Signals by which a process ends for its own mistake."""
+OUT_OF_MEMORY = "Out of memory: "
+"""What the kernel says where it kills for memory (mm/oom_kill.c, oom_kill_process())."""
 WORKLOAD = "workload"
 """The step that makes a program run with whatever a guest has, and survives what it does to that."""
 
@@ -56,36 +62,11 @@ def _outcome_of(case: Case, record: CaseRecord, *, allow: AllowList) -> Outcome:
         return _lost("the agent never reported the end of the case", record)
     unmet = end.get("precondition")
     if unmet is not None:
-        return _not_applicable(unmet, seconds=end.get("seconds"))
+        return not_applicable(unmet, seconds=end.get("seconds"))
     splats = find_splats([*end.get("kernel_log", []), *record.late_log])
     weighed = weigh(splats, allow)
     outcome = _ended(case, record, end, weighed=weighed)
     return replace(outcome, splats=splats, allowed_splats=weighed.allowed, counted_splats=weighed.counted)
-
-
-def _not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcome:
-    """Return the outcome of a case that was not tried, since the kernel does not meet one of its preconditions."""
-    name, errno = unmet["name"], unmet["errno_name"]
-    what, missing = f"the sysctl {name} could not be set to {unmet.get('value')}", "this kernel has no such sysctl"
-    why = "this kernel refuses it"
-    if unmet["cause"] == "module":
-        what, missing = f"the module {name} could not be loaded", "it is neither a file of this kernel nor built in"
-    elif unmet["cause"] == "kconfig":
-        what = f"the kernel option {name} is not {unmet.get('value')}"
-        missing = "this kernel's configuration does not set it"
-        why = f"in this kernel's configuration it is {unmet.get('found')}"
-        if errno == "ENODATA":
-            what = f"nobody knows whether the kernel option {name} is {unmet.get('value')}"
-            why = "the guest has no configuration of this kernel, neither /proc/config.gz nor /boot/config-RELEASE"
-    why = missing if unmet["missing"] else why
-    return Outcome(
-        kind=OutcomeKind.NOT_APPLICABLE,
-        reason=f"{what}, which the case needs: {why} ({errno})",
-        errno_name=errno,
-        cause=unmet["cause"],
-        cause_name=name,
-        seconds=seconds,
-    )
 
 
 def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -> Outcome:
@@ -198,11 +179,19 @@ def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
 
 
 def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
-    """Say whether a signal ended the case's process in a workload: nothing of ours sends one then."""
-    index = end.get("step")
-    if not end.get("signal") or end.get("timed_out") or index is None or index >= len(case.steps):
+    """Say whether a signal ended the case's process while the program of a workload was attached, or being attached.
+
+    Nothing of ours sends one then. What libbpf (or Python) itself may die of counts in the workload alone, and a kernel
+    without memory says so in its log.
+    """
+    index, signal = end.get("step"), end.get("signal")
+    if not signal or end.get("timed_out") or index is None or index >= len(case.steps):
         return False
-    return bool(case.steps[index].op == WORKLOAD)
+    ops = [step.op for step in case.steps]
+    if WORKLOAD not in ops or any(OUT_OF_MEMORY in line for line in end.get("kernel_log", ())):
+        return False
+    attached = any(op in ATTACHING for op in ops[: index + 1])
+    return ops[index] == WORKLOAD or (attached and signal not in FAULTS)
 
 
 def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
@@ -268,6 +257,8 @@ def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, An
     text = f"{step.op} {step.what}".strip() + f": {errno or ''} ({report.get('detail', '')})"
     own = _difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
     reason = "; ".join(each.text for each in [*found, own])
+    if "precondition" in report:
+        return ours(report["precondition"], _judged(record, OutcomeKind.NOT_APPLICABLE, reason, found=found))
     if step.op in DETACHING:
         return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=step.stage, failed=report, found=[*found, own])
     if step.op not in REFUSABLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.facts.records import CaseRecord
@@ -30,6 +31,8 @@ def with_runs(case: Case, record: CaseRecord, outcome: Outcome) -> Outcome:
         (runs,) = programs.values()
         measured[RUNS] = int(runs)
     outcome = replace(outcome, measured=measured)
+    if workload and outcome.kind == OutcomeKind.WORKS and (failed := hindered(workload.get("failed", {}))):
+        outcome = replace(outcome, reason=f"{outcome.reason}; while it was attached, {failed}")
     if outcome.kind != OutcomeKind.WORKS or len(programs) > 1 or measured.get(RUNS):
         return outcome
     why = case.uncounted or (str(workload.get("uncounted", "")) if workload else "")
@@ -45,3 +48,12 @@ def with_runs(case: Case, record: CaseRecord, outcome: Outcome) -> Outcome:
         step=step_names(case.steps)[index], stage=Stage.TRIGGER, kind=DifferenceKind.RUNS, text=NOT_RUN, seen=0
     )
     return replace(outcome, kind=OutcomeKind.MISBEHAVES, reason=NOT_RUN, stage=Stage.TRIGGER, differences=(wrong,))
+
+
+def hindered(failed: Mapping[str, str]) -> str:
+    """Return a clause about the pieces of the workload that failed, each with its errno; "" where none did."""
+    by_errno: dict[str, list[str]] = {}
+    for piece, errno in failed.items():
+        by_errno.setdefault(errno, []).append(piece)
+    clauses = [f"{' and '.join(pieces)} failed ({errno})" for errno, pieces in by_errno.items()]
+    return f"of the workload {'; '.join(clauses)}" if clauses else ""

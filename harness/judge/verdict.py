@@ -20,11 +20,13 @@ def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     """Return the verdict and a sentence that says why.
 
     A case is not-applicable only where its expectation says so, and for the cause that it names: a mistyped sysctl must
-    not look like a kernel that has no such thing.
+    not look like a kernel that has no such thing. What bpfmatrix itself needs, and not the case, no rule must expect.
     """
     verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
     if verdict is not None:
         return verdict, outcome.reason
+    if outcome.ours:
+        return Verdict.NOT_APPLICABLE, outcome.reason
     if outcome.kind == OutcomeKind.NOT_APPLICABLE:
         if expected.outcome == OutcomeKind.NOT_APPLICABLE:
             wrong = precondition_differences(outcome, expected)

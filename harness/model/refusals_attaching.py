@@ -102,7 +102,7 @@ ATTACHING: tuple[Refusal, ...] = (
     ),
     row(
         "attach-point-absent",
-        when("attach", text=r"elf: failed to find symbol|failed to resolve full path for"),
+        when("attach", text=r"elf: failed to (find symbol|open )|failed to resolve full path for"),
         "libbpf elf_find_func_offset(), resolve_full_path()",
         "The guest's program or library has no such symbol, or is not there. No kernel has to do with it.",
     ),

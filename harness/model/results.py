@@ -198,7 +198,8 @@ class Outcome:
 
     Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
     with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
-    not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why.
+    not met, `cause` says of what kind it is (one of CAUSES) and `cause_name` which one; `errno_name` says why; `ours`
+    says that bpfmatrix needs it, not the case.
 
     `mark` is what must be said beside the verdict, with `mark_reason`; `measured` are the numbers of a program, by the
     names of measures.py. `output` is what the case's command wrote, its middle left out where it is long.
@@ -225,6 +226,7 @@ class Outcome:
     reset: str = ""
     cause: str = ""
     cause_name: str = ""
+    ours: bool = False
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
     wrong_input: bool = False

@@ -81,6 +81,7 @@ class OutcomeDocument:
     reset: str = ""
     cause: str = ""
     cause_name: str = ""
+    ours: bool = False
     console_tail: tuple[str, ...]
     seconds: float | None
     wrong_input: bool = False

@@ -101,7 +101,7 @@ class Part:
 
     `name` is unique in its case and has no space; `about` says what it is, such as a program's section. `expect` are
     its own rules, which come before those of the case; `uncounted` says why no kernel counts its runs, "" where kernels
-    do.
+    do; `attachers` are modules that bpfmatrix attaches its programs by (harness/scenario/attaching.py).
     """
 
     name: str
@@ -109,6 +109,7 @@ class Part:
     expect: tuple[Expectation, ...] = ()
     uncounted: str = ""
     about: str = ""
+    attachers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +121,11 @@ class Case:
     difference.
 
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
-    set and `modules` loaded before the first step; `kconfig` says what the kernel's configuration must say, one of
-    several values each. `expect` has the rules: the first that covers a kernel counts, and where none does, the case
-    should work. `missing` names what the case gives though its objects do not have it, on purpose. `memory` (MiB, at
-    least) and `cpus` are those of its guest, where it needs more than the kernel's.
+    set and `modules` loaded before the first step, and `attachers` as far as a kernel has them; `kconfig` says what the
+    kernel's configuration must say, one of several values each. `expect` has the rules: the first that covers a kernel
+    counts, and where none does, the case should work. `missing` names what the case gives though its objects do not
+    have it, on purpose. `memory` (MiB, at least) and `cpus` are those of its guest, where it needs more than the
+    kernel's.
     """
 
     id: str
@@ -141,6 +143,7 @@ class Case:
     missing: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     uncounted: str = ""
+    attachers: tuple[str, ...] = ()
     require_run: bool = False
     memory: int | None = None
     cpus: int | None = None
@@ -167,6 +170,7 @@ def units(case: Case) -> tuple[Case, ...]:
             steps=part.steps,
             expect=(*part.expect, *case.expect),
             uncounted=part.uncounted,
+            attachers=part.attachers,
             parts=(),
         )
         for part in case.parts

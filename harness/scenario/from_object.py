@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.model.listing import Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
+from harness.scenario.attaching import attachers_of
 from harness.scenario.case import OPEN, AgentStep, Case, Part
 from harness.scenario.sections import OPTIONAL, By, section_of, target_of
 
@@ -73,12 +74,15 @@ def case_of_object(
             expect=rules.get(program, ()),
             uncounted=source.uncounted(program),
             about=listing.programs[program],
+            attachers=attachers_of([listing.programs[program]]),
         )
         for program in on
     ]
     if len(on) > 1:
         of_all = (*rules.get(TOGETHER, ()), *_what_fails(rules.get(program, ()) for program in on))
-        parts.append(Part(name=TOGETHER, steps=tuple(_steps(source, on, name=TOGETHER)), expect=of_all))
+        needed = attachers_of(listing.programs[program] for program in on)
+        steps = tuple(_steps(source, on, name=TOGETHER))
+        parts.append(Part(name=TOGETHER, steps=steps, expect=of_all, attachers=needed))
     return Case(
         id=name,
         title=f"{title or file}: {len(on)} program{'' if len(on) == 1 else 's'}",

@@ -26,7 +26,8 @@ def job_of(
 
     Beside each case stand the paths in the guest of its objects, by file name.
     `modules` says of those that cases name which `files` of the guest they are, in the order of loading, or that they
-    are `built_in`; a module that is missing there the kernel does not have.
+    are `built_in`; a module that is missing there the kernel does not have. What only the agent needs is
+    `optional`.
     """
     known = modules or {}
     jobs = [
@@ -36,7 +37,10 @@ def job_of(
             "alone": case.alone,
             "kconfig": {name: list(values) for name, values in case.kconfig.items()},
             "sysctls": dict(case.sysctls),
-            "modules": [{"name": name, **known.get(name, NO_MODULE)} for name in case.modules],
+            "modules": [
+                *({"name": name, **known.get(name, NO_MODULE)} for name in case.modules),
+                *({"name": name, **known[name], "optional": True} for name in case.attachers if name in known),
+            ],
             "steps": [step.job(paths) for step in case.steps],
         }
         for case, paths in cases

@@ -14,7 +14,7 @@ from harness.errors import BuildError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
-from harness.scenario.case import Case
+from harness.scenario.case import Case, units
 from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
 from harness.supply.dependencies import Sight
@@ -124,7 +124,8 @@ class Supplies:
     def build(self, cases: Sequence[UnbuiltCase], arch: Architecture) -> Built:
         """Build the objects of some cases, and look up in them the names that the cases give.
 
-        A case that cannot be built holds up no other.
+        A case that cannot be built holds up no other. Kernels have the modules from now on that bpfmatrix attaches the
+        programs of these by.
         """
         files: dict[str, Mapping[str, Path]] = {}
         pushed: dict[str, Pushed] = {}
@@ -145,6 +146,8 @@ class Supplies:
                 files[case.id] = made.files
                 if made.wanted is None:
                     known[case.id] = made.case
+        with self._guard:
+            self._modules.update(name for case in known.values() for unit in units(case) for name in unit.attachers)
         for note in dict.fromkeys(note for each in pushed.values() for note in each.notes):
             self.note(note)
         return Built(files=files, pushed=pushed, cases=known, faults=faults, mistakes=tuple(mistakes))

@@ -11,6 +11,10 @@ from unit_samples import ROOT
 HARNESS, UNIT = ROOT / "harness", ROOT / "tests/unit"
 ELSEWHERE = {
     "agent/btf": "the types of real objects, for their variables: tests/unit/agent/test_agent_openings.py",
+    **dict.fromkeys(
+        ("agent/pieces", "agent/pieces_attached", "agent/pieces_network"),
+        "what a guest is asked for, which its programs must see: tests/vm/test_vm_workload.py",
+    ),
     "guest_agent": "the entry of the agent alone: tests/unit/agent/test_agent_played.py runs what it loads",
     "cli/program": "the entry of an installed bpfmatrix, which tests/vm/test_vm_package.py installs and calls",
     "cli/shell": "a terminal and a guest that is talked with: tests/vm/test_vm_shell.py",

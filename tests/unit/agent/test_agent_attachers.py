@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from agent_samples import refusal
 
-from harness.agent.attachers import ATTACHERS
+from harness.agent.attachers import attacher_of
 from harness.agent.case_state import CaseState
 from harness.agent.libbpf import Libbpf
 from harness.agent.libbpf_abi import TEXT
@@ -42,7 +42,9 @@ class Kprobes(Libbpf):
 
 
 def attach(lib: Kprobes) -> Any:
-    return ATTACHERS[lib.section(1).partition("/")[0]](CaseState(lib, {}), 1)
+    how = attacher_of(lib.section(1))
+    assert how is not None
+    return how(CaseState(lib, {}), 1)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,67 @@ def test_libbpf_has_the_last_word_on_a_function_that_the_kernel_does_not_know() 
     lib = Kprobes("kprobe.multi/f", failure=errno.EINVAL)
     assert refusal(lambda: attach(lib)).number == errno.EINVAL
     assert lib.asked == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        *((each, "attach_tc") for each in ("tc", "classifier")),
+        *((each, "attach_tc_either") for each in ("tc/ingress", "tc/egress")),
+        *((each, "attach_tcx") for each in ("tcx/ingress", "tcx/egress")),
+        *((each, "attach_xdp") for each in ("xdp", "xdp.frags")),
+        *(
+            (each, "attach_cgroup")
+            for each in ("cgroup/skb", "cgroup_skb/egress", "cgroup/dev", "sockops", "lsm_cgroup/f")
+        ),
+        *((each, "attach_socket") for each in ("socket",)),
+        *((each, "attach_sockmap") for each in ("sk_msg", "sk_skb", "sk_skb/stream_parser", "sk_skb/verdict")),
+        *((each, "attach_reuseport") for each in ("sk_reuseport", "sk_reuseport/migrate")),
+        *((each, "attach_map_iterator") for each in ("iter/bpf_map_elem", "iter.s/sockmap")),
+        *((each, "attach_cgroup_iterator") for each in ("iter/cgroup", "iter.s/cgroup")),
+        *(
+            (each, "")
+            for each in ("iter/task", "kprobe/tcp", "tp/sched/x", "raw_tp/f", "socketX", "perf_events", "syscall")
+        ),
+    ],
+)
+def test_a_section_is_found_by_its_whole_name(section: str, name: str) -> None:
+    """A name that merely begins alike is another one: `tc` is no part of `tcx`, nor `xdp` of `xdp_md`."""
+    found = attacher_of(section)
+    assert (found.__name__ if found else "") == name
+
+
+class Modules(Libbpf):
+    """Plays libbpf and a kernel that lacks modules: which call is refused."""
+
+    def __init__(self, refused: str, number: int) -> None:
+        self.refused, self.number = refused, number
+
+    def section(self, program: int) -> str:
+        return "tc"
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == self.refused:
+            raise Refused(self.number, "no", api=name)
+        return 3
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "module"),
+    [
+        ("bpf_tc_hook_create", errno.ENOENT, "sch_ingress"),
+        ("bpf_tc_attach", errno.ENOENT, "cls_bpf"),
+        ("bpf_tc_attach", errno.EINVAL, ""),
+        ("bpf_tc_hook_create", errno.EPERM, ""),
+    ],
+)
+def test_a_module_that_only_the_attacher_needs_is_named(call: str, number: int, module: str) -> None:
+    class Case(CaseState):
+        def own_loopback(self) -> int:
+            return 1
+
+    lib = Modules(call, number)
+    how = attacher_of("tc")
+    assert how is not None
+    found = refusal(lambda: how(Case(lib, {}), 1))
+    assert (found.number, found.module) == (number, module)

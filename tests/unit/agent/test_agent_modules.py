@@ -66,3 +66,11 @@ def test_a_module_that_the_kernel_refuses_ends_the_case(tmp_path: Path, monkeypa
 def test_what_the_kernel_has_a_folder_for_is_there() -> None:
     name = next(path.name for path in Path("/sys/module").iterdir())
     assert load_modules([module(name.replace("_", "-"))]) is None
+
+
+def test_a_module_that_only_an_attacher_needs_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cls.ko").touch()
+    optional = [{**module("vehth"), "optional": True}, {**module("cls", tmp_path / "cls.ko"), "optional": True}]
+    found, calls = load(optional, monkeypatch, errno.EKEYREJECTED)
+    assert found is None
+    assert len(calls.made) == 1

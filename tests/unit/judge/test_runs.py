@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from harness.facts.records import CaseRecord
 from harness.judge.outcome import outcome_of
 from harness.judge.runs import with_runs
-from harness.model.results import DifferenceKind, Mark, Outcome, OutcomeKind, Stage
+from harness.judge.verdict import judge
+from harness.model.results import DifferenceKind, Expectation, Mark, Outcome, OutcomeKind, Stage, Verdict
 from harness.scenario.case import AgentStep, Case
 
 WORKS = Outcome(kind=OutcomeKind.WORKS, reason="all of it")
@@ -77,14 +79,72 @@ def test_what_was_refused_has_its_numbers_and_no_mark() -> None:
     assert (found.kind, found.mark, found.measured) == (OutcomeKind.REFUSED, None, {"stack": 16})
 
 
-def test_a_signal_in_a_workload_is_the_programs_not_the_harness() -> None:
-    steps = (AgentStep(stage=Stage.ATTACH_TARGET, op="attach", what="p"), AgentStep(stage=Stage.TRIGGER, op="workload"))
-    case = Case(id="o/p", title="t", steps=steps)
-    attached = {"stage": "attach-target", "op": "attach", "what": "p", "ok": True}
-    end = {"seconds": 0.1, "complete": False, "signal": "SIGKILL", "timed_out": False, "step": 1, "left": []}
-    found = outcome_of(case, CaseRecord(steps=(attached,), end=end))
-    assert (found.kind, found.stage) == (OutcomeKind.MISBEHAVES, Stage.TRIGGER)
+ATTACHED = {"stage": "attach-target", "op": "attach", "what": "p", "ok": True}
+KILLED: dict[str, Any] = {"seconds": 0.1, "complete": False, "signal": "SIGKILL", "timed_out": False, "left": []}
+
+
+def ended(*, steps: tuple[AgentStep, ...] = STEPS, reported: int = 1, **end: Any) -> Outcome:
+    record = CaseRecord(steps=(ATTACHED,) * reported, end={**KILLED, **end})
+    return outcome_of(Case(id="o/p", title="t", steps=steps), record)
+
+
+@pytest.mark.parametrize(
+    ("end", "stage"),
+    [
+        ({"step": 1}, Stage.TRIGGER),
+        ({"step": 1, "signal": "SIGSEGV"}, Stage.TRIGGER),
+        ({"step": 2, "signal": "SIGTERM"}, Stage.OBSERVE),
+        ({"step": 0, "reported": 0}, Stage.ATTACH_TARGET),
+    ],
+)
+def test_a_signal_once_a_program_is_attached_is_the_programs_not_the_harness(end: dict[str, Any], stage: Stage) -> None:
+    found = ended(**end)
+    assert (found.kind, found.stage) == (OutcomeKind.MISBEHAVES, stage)
     assert [each.kind for each in found.differences] == [DifferenceKind.KILLED]
-    assert "killed by SIGKILL while the program was attached" in found.reason
-    for other in ({"step": 0}, {"timed_out": True}, {"step": None}):
-        assert outcome_of(case, CaseRecord(steps=(attached,), end={**end, **other})).kind == OutcomeKind.LOST
+    assert f"killed by {end.get('signal', 'SIGKILL')} while the program was attached" in found.reason
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"step": 1, "timed_out": True},
+        {"step": None},
+        {"step": 0, "reported": 0, "signal": "SIGSEGV"},
+        {"step": 1, "kernel_log": ["<3> Out of memory: Killed process 80 (python3) total-vm:1"]},
+        {"step": 0, "reported": 0, "steps": STEPS[:1]},
+        {"step": 0, "reported": 0, "steps": STEPS[1:2][::-1] + STEPS[:1], "signal": None},
+    ],
+    ids=["deadline", "no-step", "own-mistake", "no-memory", "no-workload", "no-signal"],
+)
+def test_what_else_ends_a_process_is_no_programs_doing(end: dict[str, Any]) -> None:
+    assert ended(**end).kind == OutcomeKind.LOST
+
+
+def test_what_of_the_workload_failed_is_said_and_is_no_failure() -> None:
+    steps = (
+        {
+            "op": "workload",
+            "ok": True,
+            "runs": {"o.p": 3},
+            "failed": {"files": "EPERM", "tcp": "ETIMEDOUT", "pipes": "EPERM"},
+        },
+    )
+    found = with_runs(case(), CaseRecord(steps=steps), WORKS)
+    assert found.kind == OutcomeKind.WORKS
+    assert found.reason == (
+        "all of it; while it was attached, of the workload files and pipes failed (EPERM); tcp failed (ETIMEDOUT)"
+    )
+    assert with_runs(case(), record(runs={"o.p": 3}), WORKS).reason == "all of it"
+
+
+def test_a_module_that_bpfmatrix_attaches_by_is_no_precondition_of_the_case() -> None:
+    unmet = {"cause": "module", "name": "sch_ingress", "value": None, "errno_name": "ENOENT", "missing": True}
+    refused = {**ATTACHED, "ok": False, "errno_name": "ENOENT", "detail": "no", "precondition": unmet}
+    end = {**KILLED, "signal": None, "complete": True}
+    found = outcome_of(Case(id="o/p", title="t", steps=STEPS), CaseRecord(steps=(refused,), end=end))
+    assert (found.kind, found.cause, found.cause_name) == (OutcomeKind.NOT_APPLICABLE, "module", "sch_ingress")
+    assert found.ours
+    assert "by the module sch_ingress, which this kernel does not have (ENOENT)" in found.reason
+    assert judge(found, Expectation(outcome=OutcomeKind.WORKS, reason="r")) == (Verdict.NOT_APPLICABLE, found.reason)
+    theirs = replace(found, ours=False)
+    assert judge(theirs, Expectation(outcome=OutcomeKind.WORKS, reason="r"))[0] == Verdict.FAIL

@@ -89,6 +89,7 @@ PROMISED: dict[str, set[str]] = {
         "reset",
         "cause",
         "cause_name",
+        "ours",
         "allowed_splats",
         "console_tail",
         "seconds",
@@ -313,7 +314,7 @@ _COVERS = ("arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
 _MARK = ("mark", "mark_reason", "measured", "output")
-_EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name")
+_EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "userland", "compiler")),
     *(("cells", key) for key in ("start", "isolated", "parts")),

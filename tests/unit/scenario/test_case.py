@@ -40,6 +40,7 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
         "kconfig",
         "parts",
         "uncounted",
+        "attachers",
         "require_run",
         "memory",
         "cpus",

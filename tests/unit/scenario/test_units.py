@@ -18,11 +18,12 @@ def test_a_case_without_parts_is_what_runs() -> None:
 
 
 def test_each_part_runs_as_a_case_with_what_the_case_has() -> None:
-    parts = (Part(name="p", steps=(STEP,), expect=(OWN,), uncounted="why"), Part(name="q"))
+    parts = (Part(name="p", steps=(STEP,), expect=(OWN,), uncounted="why", attachers=("m",)), Part(name="q"))
     case = Case(id="a", title="t", sysctls={"s": 1}, expect=(LATE,), parts=parts, require_run=True)
     first, second = units(case)
     assert (first.id, first.steps, first.expect, first.uncounted) == ("a/p", (STEP,), (OWN, LATE), "why")
     assert (second.id, second.steps, second.expect, second.uncounted) == ("a/q", (), (LATE,), "")
+    assert (first.attachers, second.attachers) == (("m",), ())
     assert all(unit.sysctls == {"s": 1} and unit.require_run and not unit.parts for unit in (first, second))
 
 

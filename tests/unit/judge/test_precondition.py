@@ -1,0 +1,51 @@
+"""What is said of cases that were not tried, or not to their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.judge.precondition import not_applicable, ours
+from harness.model.results import Outcome, OutcomeKind
+
+UNMET: dict[str, Any] = {"cause": "sysctl", "name": "kernel.x", "value": 1, "errno_name": "ENOENT", "missing": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            "the sysctl kernel.x could not be set to 1, which the case needs: this kernel has no such sysctl (ENOENT)",
+        ),
+        (
+            {"errno_name": "EINVAL", "missing": False},
+            "the sysctl kernel.x could not be set to 1, which the case needs: this kernel refuses it (EINVAL)",
+        ),
+        (
+            {"cause": "module", "name": "veth"},
+            "the module veth could not be loaded, which the case needs: "
+            "it is neither a file of this kernel nor built in (ENOENT)",
+        ),
+        (
+            {"cause": "kconfig", "name": "CONFIG_X", "value": "y", "errno_name": "ENODATA", "missing": False},
+            "nobody knows whether the kernel option CONFIG_X is y, which the case needs: "
+            "the guest has no configuration of this kernel, neither /proc/config.gz nor /boot/config-RELEASE (ENODATA)",
+        ),
+    ],
+)
+def test_what_the_case_needs_is_named(changes: dict[str, Any], words: str) -> None:
+    found = not_applicable({**UNMET, **changes}, seconds=0.5)
+    assert (found.kind, found.reason, found.ours) == (OutcomeKind.NOT_APPLICABLE, words, False)
+
+
+def test_what_bpfmatrix_needs_is_not_the_cases() -> None:
+    seen = Outcome(kind=OutcomeKind.REFUSED, reason="no", errno=2, seconds=0.25)
+    found = ours({**UNMET, "cause": "module", "name": "cls_bpf"}, seen)
+    assert (found.kind, found.ours, found.cause_name, found.seconds) == (
+        OutcomeKind.NOT_APPLICABLE,
+        True,
+        "cls_bpf",
+        0.25,
+    )

@@ -131,7 +131,8 @@ ATTACHING: tuple[Refusal, ...] = (
             type="kprobe|tracepoint|raw_tracepoint(_writable)?",
         ),
         "libbpf attach_kprobe(), attach_uprobe(), attach_tp(), ...: nothing behind the section's name",
-        'Nobody has said where this program goes. Say it in its section (SEC("kprobe/FUNCTION")).',
+        'Nobody has said where this program goes. Say it in its section (SEC("kprobe/FUNCTION")), or, for an object '
+        "that is checked, in check.yaml (`attach-to: {PROGRAM: FUNCTION}`).",
     ),
     row(
         "not-attachable-here",

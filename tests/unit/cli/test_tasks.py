@@ -235,6 +235,12 @@ def test_the_tables_here_have_every_command() -> None:
     assert set(COMMANDS) == set(Collection.from_module(tasks).task_names)
 
 
+def test_the_developers_tasks_have_every_command_too() -> None:
+    code = "from invoke.collection import Collection\nimport tasks\nprint(*Collection.from_module(tasks).task_names)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(COMMANDS) <= set(done.stdout.split())
+
+
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 42])
 @pytest.mark.parametrize(
     "line", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"], ["mutants"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from harness.model.listing import Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
@@ -233,6 +234,13 @@ def test_what_is_set_before_the_load_goes_to_the_maps_that_are_made() -> None:
     first, second = opened(part(made, "on_exec")), opened(part(made, "on_open"))
     assert (first["rodata"], first["sizes"], first.get("pins")) == ({"wanted.pids[2]": 7}, {"counts": 4}, None)
     assert (second.get("rodata"), second["sizes"], second["pins"]) == (None, {"rb": 4096}, {"rb": "/sys/fs/bpf/rb"})
+
+
+def test_a_journal_keeps_it_as_it_is() -> None:
+    rule = Expectation(outcome=OutcomeKind.WORKS, reason="r")
+    made = case(TRACED, rodata={"x": [1, "a", True]}, expect={"new": (rule,)})
+    adapter: TypeAdapter[Case] = TypeAdapter(Case)
+    assert adapter.validate_json(adapter.dump_json(made)) == made
 
 
 def test_a_rule_of_a_program_that_is_refused_holds_for_all_together_too() -> None:

@@ -92,22 +92,17 @@ def lines_of(parts: Sequence[PartResult]) -> list[tuple[str, Verdict]]:
     found: list[tuple[str, Verdict]] = []
     why = {(part.outcome.kind, part.outcome.reason) for part in parts}
     if len(parts) > 1 and len(why) == 1 and parts[0].outcome.kind in NO_ANSWER:
-        return [
-            (
-                f"all of them: {parts[0].verdict}: {answer(parts[0].outcome)}: {parts[0].outcome.reason}",
-                parts[0].verdict,
-            )
-        ]
+        verdict, outcome = parts[0].verdict, parts[0].outcome
+        return [(f"all of them: {verdict}: {answer(outcome)}: {outcome.reason}", verdict)]
     for part in parts:
         outcome = part.outcome
         if is_attached(part) and outcome.mark is None and part.verdict is Verdict.PASS:
             continue
-        said = [f"attached, but {MARKS[outcome.mark]}" if outcome.mark else answer(outcome)]
-        if outcome.mark is not None:
-            said.append(outcome.mark_reason)
-        elif cause := deciding_line(outcome.log) or outcome.reason:
-            said.append(cause)
-        found.append((f"{part.name}: {part.verdict}: {': '.join(said)}", part.verdict))
+        said = outcome.mark_reason
+        if outcome.mark is None:
+            cause = deciding_line(outcome.log) or outcome.reason
+            said = f"{answer(outcome)}: {cause}" if cause else answer(outcome)
+        found.append((f"{part.name}: {part.verdict}: {said}", part.verdict))
     return found
 
 

@@ -167,6 +167,7 @@ def lock(options: Options) -> None:
     from harness.supply.lock import write_lock
     from harness.supply.locking import pin_again
     from harness.supply.supplies import Supplies
+    from harness.supply.unbuilt import YamlCase
 
     project = options.project
     loaded, plan = load_plan(replace(options, arches=[ALL]))
@@ -175,6 +176,7 @@ def lock(options: Options) -> None:
         Supplies(project, loaded, cache=Cache()),
         loaded.kernels,
         chosen=plan.kernels,
+        packages=[case.written.packages for case in plan.cases if isinstance(case, YamlCase) and case.written.packages],
         keep_images=bool(options.kernels),
         say=lambda line: console.print(line, markup=False),
     )

@@ -32,7 +32,7 @@ def matrix(options: Options) -> int:
 
 
 @takes(
-    *("kernel", "arch", "results", "accel", "jobs", "locked", "cold", "matrix_file"),
+    *("kernel", "arch", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
     after="argv",
     help={
         "push": "A file or folder that goes along: FILE, or FILE:PLACE in the guest (repeatable).",

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
 
 from harness.config.base import Arch, KernelOption, KernelParameters, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
-from harness.config.reading.models import CheckedModel, Expects, Model, frozen_copy
+from harness.config.command import ONLY_WITH_COMMAND, CommandKeys, command_problems
+from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.steps import (
@@ -128,16 +129,20 @@ _FORMS: JsonDict = {
             "required": ["objects", "steps"],
             "not": {"anyOf": [{"required": [key]} for key in _SIMPLE]},
         },
+        {
+            "required": ["command"],
+            "not": {"anyOf": [{"required": [key]} for key in (*_SIMPLE, "objects", "steps", "events")]},
+        },
     ],
-    "dependentRequired": {"control": ["tracer"]},
+    "dependentRequired": {"control": ["tracer"], **{key: ["command"] for key in ONLY_WITH_COMMAND}},
 }
 
 
-class CaseFile(CheckedModel):
+class CaseFile(CommandKeys):
     """One case: programs, what makes them run, what must be seen, and where that is expected.
 
     Most cases name a target, tracers, a trigger and what must be seen; the order of the steps is then always the
-    same. A case whose point is another order spells out `objects` and `steps` instead.
+    same. A case whose point is another order spells out `objects` and `steps` instead. A case may also be a command.
     """
 
     model_config = ConfigDict(json_schema_extra=_FORMS)
@@ -226,7 +231,7 @@ class CaseFile(CheckedModel):
     @property
     def alone(self) -> bool:
         """Whether the case has a guest of its own."""
-        return self.isolated or bool(self.cmdline)
+        return self.isolated or bool(self.cmdline or self.command or self.memory or self.cpus)
 
     @property
     def files(self) -> dict[str, str]:
@@ -248,7 +253,13 @@ class CaseFile(CheckedModel):
 
 
 def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
-    """A case has either the simple form or steps."""
+    """A case has the simple form, or steps, or is a command."""
+    yield from command_problems(data)
+    if "command" in data:
+        for key in (*_SIMPLE, "objects", "steps", "events", "missing"):
+            if key in data:
+                yield (key,), 'not allowed beside "command": the command is all that the case does'
+        return
     if "steps" in data:
         for key in _SIMPLE:
             if key in data:
@@ -260,7 +271,7 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         yield ("objects",), 'allowed only with "steps"; otherwise give "target" and "tracer"'
     for key in ("target", "trigger", "observe"):
         if key not in data:
-            yield (), f'the key "{key}" is missing; give it, or "objects" and "steps" instead'
+            yield (), f'the key "{key}" is missing; give it, or "objects" and "steps" instead, or a "command"'
 
 
 class WrittenCase(CaseFile):

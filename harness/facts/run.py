@@ -28,7 +28,7 @@ class RunPlan:
     there are: one that has other objects on another architecture is there once for each; `cases_of` says by
     architecture which of them, as indexes in the order of the grid. `faults` are the cases that cannot be built, by
     architecture; `known_splats` are those of the matrix. `suite` names the suite that comes with bpfmatrix, if the
-    cases were its, and not the project's; `own` says that its cases were given on the command line (`check`).
+    cases were its, and not the project's; `own` says that its cases were given on the command line (`check`, `exec`).
     """
 
     id: str

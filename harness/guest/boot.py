@@ -18,7 +18,6 @@ from harness.supply.image import cpio
 from harness.supply.image.ramdisk import key_nodes, module_nodes, write_ramdisk
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.payload import direct_image
-from harness.supply.pushed import in_initramfs
 
 LISTENING = "Not backgrounding"
 """What dropbear -F -E writes to the console once it listens (src/svr-main.c, main_noinetd())."""
@@ -83,7 +82,7 @@ def boot_files(plan: GuestPlan, *, folder: Path, more: Sequence[cpio.Node]) -> P
             base=plan.base,
             nodes=[*common_nodes(plan), *more],
             archives=plan.archives,
-            files=[file for file in plan.files if in_initramfs(file.path)],
+            files=plan.files,
         )
         return direct_image(plan.kernel.image, folder)
     except ValueError as error:

@@ -16,7 +16,7 @@ from harness.scenario.case import Case
 from harness.scenario.jobs import job_of
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.modules import CaseModule
-from harness.supply.pushed import PushedFile, in_initramfs
+from harness.supply.pushed import PushedFile, divided
 
 IN_GUEST = PurePosixPath("/run/bpfmatrix")
 PARCELS = str(IN_GUEST / "in")
@@ -42,8 +42,8 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     places: dict[Path, PurePosixPath] = {}
     files: dict[PurePosixPath, bytes] = {}
     pushed = [file for case in cases if case.id in plan.pushed for file in plan.pushed[case.id].files]
-    if plan.files:  # they are in its initramfs, but for those that would be hidden there
-        pushed = [file for file in pushed if not in_initramfs(file.path)]
+    if plan.files:  # the guest was booted with them
+        pushed = list(divided(pushed)[1])
     jobs = []
     for case in cases:
         paths = {}

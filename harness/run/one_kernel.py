@@ -13,7 +13,7 @@ from harness.model.phases import Phase
 from harness.model.rows import Row
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
-from harness.supply.pushed import NOTHING
+from harness.supply.pushed import NOTHING, divided
 
 Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]
 """Runs one guest over some cases."""
@@ -67,7 +67,7 @@ def guest_of(plan: GuestPlan, first: Case) -> GuestPlan:
         cmdline=f"{plan.cmdline} {first.cmdline}".strip(),
         settings=settings,
         archives=pushed.archives,
-        files=() if pushed.in_parcel(serial=plan.serial) else pushed.files,
+        files=() if pushed.in_parcel(serial=plan.serial) else divided(pushed.files)[0],
     )
 
 

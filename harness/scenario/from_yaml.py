@@ -32,6 +32,7 @@ from harness.config.steps import (
 from harness.model.results import Stage
 from harness.scenario.case import OPEN, AgentStep, Case, Look
 from harness.scenario.expected import expectations_of, look_of
+from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -70,20 +71,39 @@ def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
 
     Of an object that has a file for each of several architectures the first is taken: see `WrittenCase.for_arch`.
     """
+    command = command_of(written)
+    steps = _steps(_Source(written=written, carriers=carriers, files=written.files)) if command is None else ()
     return Case(
         id=written.id,
         title=written.title,
         description=written.description,
-        isolated=written.isolated,
+        isolated=written.isolated or command is not None,
         cmdline=written.cmdline,
-        deadline=written.deadline,
+        deadline=written.deadline if command is None else command.deadline + AFTERWARDS_SECONDS,
         sysctls=dict(written.sysctls),
         kconfig=dict(written.kconfig),
         modules=written.modules,
         objects=written.files,
-        steps=tuple(_steps(_Source(written=written, carriers=carriers, files=written.files))),
+        steps=tuple(steps) if command is None else steps_of(command),
         expect=expectations_of(written),
         missing=written.missing,
+        memory=written.memory,
+        cpus=written.cpus,
+    )
+
+
+def command_of(written: WrittenCase) -> Command | None:
+    """Return the command that a written case is, None for a case of another form."""
+    if written.command is None:
+        return None
+    return Command(
+        argv=written.command,
+        env=dict(written.env),
+        cwd=written.cwd or WORK,
+        exit=written.expect_exit,
+        output=written.expect_output,
+        deadline=written.deadline or DEADLINE,
+        junit=written.junit or "",
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.config.matrix import Kernel
 from harness.errors import PackageGoneError
 from harness.model.architectures import ARCHITECTURES, host_architecture
 from harness.supply.debian.pin import ImagePin
+from harness.supply.image.packages import pin_key
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.supplies import Supplies
 
@@ -26,14 +27,15 @@ def pin_again(
     kernels: Sequence[Kernel],
     *,
     chosen: Sequence[Kernel],
+    packages: Iterable[Sequence[str]] = (),
     keep_images: bool,
     say: Callable[[str], None],
 ) -> Pinned:
     """Pin the newest whole build of each `chosen` kernel and return the new lock; `kernels` are all of the matrix.
 
     The pins of the others stay, and so does one whose source has no build any more. With `keep_images` the pins of the
-    guest images stay as well; one that is missing is made. `say` is given a line for each kernel. Raises what a
-    source's `pin` raises, but for PackageGoneError.
+    guest images and of the `packages` of cases, a list each, stay as well; one that is missing is made. `say` is given
+    a line for each kernel. Raises what a source's `pin` raises, but for PackageGoneError.
     """
     names = {kernel.name: kernel.source for kernel in kernels}
     pins = {name: entry for name, entry in supplies.lock.kernels.items() if names.get(name) == entry.source}
@@ -57,7 +59,21 @@ def pin_again(
         line = (f"{kernel.name}: {about.version}{change}", missing, found.notice)
         say("; ".join(text for text in line if text))
     images = _images(supplies, kernels, keep=keep_images)
-    return Pinned(lock=Lock(kernels=pins, images=images), unpinned=tuple(unpinned))
+    more = _packages(supplies, packages, images, keep=keep_images)
+    return Pinned(lock=Lock(kernels=pins, images=images, packages=more), unpinned=tuple(unpinned))
+
+
+def _packages(
+    supplies: Supplies, lists: Iterable[Sequence[str]], architectures: Iterable[str], *, keep: bool
+) -> dict[str, ImagePin]:
+    """Return the pins of lists of packages for some Debian architectures."""
+    before, found = supplies.lock.packages, dict[str, ImagePin]()
+    for names in sorted({tuple(sorted(set(names))) for names in lists}):
+        for architecture in sorted(architectures):
+            key = pin_key(names, architecture)
+            kept = before.get(key) if keep else None
+            found[key] = kept or supplies.image.pin_packages(names, architecture)
+    return found
 
 
 def _images(supplies: Supplies, kernels: Sequence[Kernel], *, keep: bool) -> dict[str, ImagePin]:

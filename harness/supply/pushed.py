@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ConfigError
@@ -20,6 +20,8 @@ MEMORY_FACTOR = 3
 what is unpacked may take half of the memory that is left beside the packed (init_rootfs() of the kernel: tmpfs)."""
 MOUNTED = ("/dev", "/proc", "/run", "/sys", "/tmp")
 """Where a guest mounts something over what is in its initramfs."""
+ASIDE = "/usr/share/bpfmatrix"
+"""Where files of the initramfs lie that would be hidden in their own place."""
 MOST_FILES = 100_000
 
 
@@ -156,6 +158,25 @@ def without_doubles(files: Iterable[PushedFile]) -> tuple[PushedFile, ...]:
     return tuple(found.values())
 
 
-def in_initramfs(path: str, *, hidden: Sequence[str] = MOUNTED) -> bool:
-    """Say whether a file of the initramfs is still seen at a path once the guest has mounted what it mounts."""
-    return not any(path == top or path.startswith(f"{top}/") for top in hidden)
+def divided(files: Iterable[PushedFile]) -> tuple[tuple[PushedFile, ...], tuple[PushedFile, ...]]:
+    """Return what of some files is in the initramfs, and what goes over SSH all the same.
+
+    Where the guest mounts something over its initramfs a file would be hidden: it lies aside, and a link to it goes
+    over SSH, as do folders and links there.
+    """
+    packed: list[PushedFile] = []
+    sent: list[PushedFile] = []
+    for number, file in enumerate(files):
+        if not hidden(file.path):
+            packed.append(file)
+        elif file.source is None:
+            sent.append(file)
+        else:
+            packed.append(replace(file, path=f"{ASIDE}/{number}/{PurePosixPath(file.path).name}"))
+            sent.append(PushedFile(path=file.path, mode=stat.S_IFLNK | 0o777, target=packed[-1].path))
+    return tuple(packed), tuple(sent)
+
+
+def hidden(path: str) -> bool:
+    """Say whether the guest mounts something over a path of its initramfs."""
+    return any(path == top or path.startswith(f"{top}/") for top in MOUNTED)

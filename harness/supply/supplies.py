@@ -159,7 +159,13 @@ class Supplies:
         def unpack(packages: Sequence[PackageFile], scratch: Path) -> Path:
             return userland.unpack(packages, mirrors=self.mirrors(), scratch=scratch, name="packages")
 
-        packages = Packages(cache=self.cache, apt=self.image.apt, pins=self.lock.packages, unpack=unpack)
+        packages = Packages(
+            cache=self.cache,
+            resolve=self.image.packages,
+            pins=self.lock.packages,
+            unpack=unpack,
+            note=self.note,
+        )
 
         def archive(names: Sequence[str], arch: Architecture) -> PackageArchive:
             return packages.archive(names, debian_arch=arch.debian, base=self.base(arch))

@@ -10,10 +10,12 @@ from typing import Protocol
 from harness.config.case import WrittenCase
 from harness.model.architectures import Architecture
 from harness.scenario.case import Case
-from harness.scenario.from_yaml import compile_case
+from harness.scenario.from_command import Command
+from harness.scenario.from_yaml import command_of, compile_case
 from harness.supply.dependencies import Sight
 from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
+from harness.supply.pushed import parse_push
 from harness.supply.wanted import Wanted
 
 
@@ -85,10 +87,23 @@ class YamlCase:
 
     def build(self, objects: ObjectBuilder, arch: Architecture, *, sight: Sight) -> BuiltCase:
         """Compile its sources, and look up in the objects the names that it gives."""
+        command = command_of(self.written)
+        if command is not None:
+            return BuiltCase(case=self.compiled(), files={}, wanted=wanted_of(self.written, command))
         own = self.written.for_arch(arch.name)
         built = objects.build(own, arch, sight=sight)
         case = resolve(own, {name: each.listing for name, each in built.items()})
         return BuiltCase(case=case, files={name: each.path for name, each in built.items()})
+
+
+def wanted_of(written: WrittenCase, command: Command) -> Wanted:
+    """Return what a written case's command needs in its guest."""
+    return Wanted(
+        command=command,
+        folder=written.folder,
+        files=tuple(parse_push(text, folder=written.folder) for text in written.brought),
+        packages=written.packages,
+    )
 
 
 def yaml_cases(written: Iterable[WrittenCase]) -> tuple[YamlCase, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import PackageGoneError
@@ -15,6 +15,7 @@ from harness.supply.debian.mirrors import Mirrors
 from harness.supply.debian.pin import ImagePin
 from harness.supply.debian.resolve import resolve_image
 from harness.supply.image.contents import Contents, read_contents
+from harness.supply.image.packages import resolve_packages
 from harness.supply.image.userland import UserlandParts, build_userland
 
 
@@ -58,14 +59,30 @@ class GuestImage:
             )
         return self.pin(debian_arch)
 
-    def apt(self, debian_arch: str) -> Apt:
-        """Return what resolves packages of the image's suites."""
+    def packages(self, names: Sequence[str], debian_arch: str) -> ImagePin:
+        """Resolve more packages, with all that they depend on, against the suites' indexes as they are now.
+
+        Raises ConfigError where there are none of these names, and PackageGoneError where the lock must name them.
+        """
+        if self._locked_only:
+            raise PackageGoneError(
+                f"matrix.lock has no entry for the packages {' '.join(names)} of {debian_arch}; "
+                f"run `{command('lock')}`, or leave out --locked"
+            )
+        return self.pin_packages(names, debian_arch)
+
+    def pin_packages(self, names: Sequence[str], debian_arch: str) -> ImagePin:
+        """Do what `packages` does, for the lock itself."""
+        with self._cache.lock(f"apt-image-{debian_arch}"):
+            return resolve_packages(self._apt(debian_arch), sorted(set(names)))
+
+    def _apt(self, debian_arch: str) -> Apt:
         return Apt(cache=self._cache, mirrors=self._mirrors(), suites=self.contents.suites, architecture=debian_arch)
 
     def pin(self, debian_arch: str) -> ImagePin:
         """Resolve the image's packages against the suites' indexes as they are now."""
         with self._cache.lock(f"apt-image-{debian_arch}"):
-            return resolve_image(self.apt(debian_arch), self.contents.packages)
+            return resolve_image(self._apt(debian_arch), self.contents.packages)
 
     def base(self, arch: Architecture) -> Path:
         """Return the shared userland's archive in the cache, built now where it is missing.

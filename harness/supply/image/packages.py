@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, PackageGoneError
 from harness.host.cache import Cache, Entry, digest, sha256_file, sha256_known
+from harness.host.called_as import command
 from harness.host.scratch import scratch_folder
 from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.pin import ImagePin
@@ -78,32 +79,47 @@ class PackageArchive:
 class Packages:
     """Makes archives of packages, each kept in the cache by what is in it.
 
-    `apt` makes what resolves them for a Debian architecture, `pins` are those of the lock, by `pin_key`; `unpack`
-    unpacks package files into a folder below another one.
+    `resolve` finds what packages are for a Debian architecture now, `pins` are those of the lock, by `pin_key`;
+    `unpack` unpacks package files into a folder below another one. `note` is given what the reports must say.
     """
 
     def __init__(
         self,
         *,
         cache: Cache,
-        apt: Callable[[str], Resolver],
+        resolve: Callable[[Sequence[str], str], ImagePin],
         pins: Mapping[str, ImagePin],
         unpack: Callable[[Sequence[PackageFile], Path], Path],
+        note: Callable[[str], None],
     ) -> None:
-        self._cache, self._apt, self._pins, self._unpack = cache, apt, pins, unpack
+        self._cache, self._resolve, self._pins, self._unpack, self._note = cache, resolve, pins, unpack, note
 
     def archive(self, names: Sequence[str], *, debian_arch: str, base: Path) -> PackageArchive:
         """Return the archive of some packages with their dependencies, made now where it is not in the cache.
 
         What the userland `base` has already is left out. Which versions they are the lock says, or else the suites did
-        when the archive was made. Raises ConfigError where there are no such packages, and what fetching raises.
+        when the archive was made. Where the mirror has lost what the lock names, those that it has now are taken, with
+        a note, unless that is forbidden. Raises ConfigError where there are no such packages, and what fetching raises.
         """
         wanted = tuple(sorted(set(names)))
         pin = self._pins.get(pin_key(wanted, debian_arch))
+        if pin is None:
+            return self._made(wanted, None, debian_arch=debian_arch, base=base)
+        try:
+            return self._made(wanted, pin, debian_arch=debian_arch, base=base)
+        except PackageGoneError:
+            made = self._made(wanted, None, debian_arch=debian_arch, base=base)
+        self._note(
+            f"packages {' '.join(wanted)} ({debian_arch}): the mirror no longer has what is pinned; what the suites "
+            f"have now was taken instead. Run `{command('lock')}` to pin it"
+        )
+        return made
+
+    def _made(self, wanted: tuple[str, ...], pin: ImagePin | None, *, debian_arch: str, base: Path) -> PackageArchive:
         known = digest(pin.packages) if pin is not None else ""
 
         def make(folder: Path) -> dict[str, Any]:
-            own = pin or resolve_packages(self._apt(debian_arch), wanted)
+            own = pin or self._resolve(wanted, debian_arch)
             there = {node.path for node in cpio.read(base.read_bytes())}
             with scratch_folder(parent=folder.parent) as scratch:
                 nodes = list(packed(self._unpack(own.packages, scratch), without=there))

@@ -109,6 +109,7 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         ),
         {},
     ),
+    (["exec", "--resume", "r/1", "--", "a"], (options(resume=Path("r/1")), Asked(argv=["a"])), {}),
     (["init"], (Path(),), {}),
     (["init", "--folder", "f"], (Path("f"),), {}),
     (["lock"], (options(),), {}),

@@ -15,7 +15,7 @@ from unit_samples import guest_plan, sample_case
 from harness.guest.parcel import job_parcel
 from harness.run.one_kernel import error_reason
 from harness.scenario.from_command import Command, case_of
-from harness.supply.pushed import Pushed, PushedFile
+from harness.supply.pushed import ASIDE, Pushed, PushedFile
 
 
 def test_an_object_that_vanishes_from_the_cache_is_named(tmp_path: Path) -> None:
@@ -100,4 +100,5 @@ def test_what_is_in_the_initramfs_is_not_pushed_but_for_what_would_be_hidden_the
     case = case_of(Command(argv=("true",)), id="it", title="it")
     plan = guest_plan(tmp_path, pushed={"it": Pushed(files=files)}, files=files, objects={"it": {}})
     line, _, _ = zlib.decompress(job_parcel(plan, [case], agent=False)).partition(b"\n")
-    assert json.loads(line)["files"] == [["/tmp/file", 4]]
+    head = json.loads(line)
+    assert (head["files"], head["links"]) == ([], [["/tmp/file", f"{ASIDE}/1/file"]])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unit_samples import package_file
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, PackageGoneError
 from harness.host.cache import Cache
 from harness.supply.debian.apt import PackageFile, Stanza
 from harness.supply.debian.pin import ImagePin
@@ -98,15 +98,25 @@ def test_the_folders_of_old_are_those_in_usr(path: str, place: str) -> None:
     assert merged(path) == place
 
 
-def packages(folder: Path, apt: PlayedApt, pins: Mapping[str, ImagePin] | None = None) -> tuple[Packages, list[str]]:
+def packages(
+    folder: Path, apt: PlayedApt, pins: Mapping[str, ImagePin] | None = None, *, notes: list[str] | None = None
+) -> tuple[Packages, list[str]]:
     unpacked: list[str] = []
 
     def unpack(files: Sequence[PackageFile], scratch: Path) -> Path:
+        if any(each.version == "gone" for each in files):
+            raise PackageGoneError("the mirror no longer has it")
         unpacked.extend(each.name for each in files)
         (scratch / "packages").mkdir()
         return tree(scratch / "packages")
 
-    return Packages(cache=Cache(folder / "cache"), apt=lambda _: apt, pins=pins or {}, unpack=unpack), unpacked
+    def resolve(names: Sequence[str], architecture: str) -> ImagePin:
+        assert architecture in ("amd64", "arm64")
+        return resolve_packages(apt, names)
+
+    notes = [] if notes is None else notes
+    cache = Cache(folder / "cache")
+    return Packages(cache=cache, resolve=resolve, pins=pins or {}, unpack=unpack, note=notes.append), unpacked
 
 
 def base(folder: Path) -> Path:
@@ -133,3 +143,11 @@ def test_what_the_lock_pins_nobody_is_asked_for(tmp_path: Path) -> None:
     assert (apt.asked, unpacked) == (0, ["bash"])
     made.archive(["bash"], debian_arch="arm64", base=base(tmp_path))
     assert apt.asked == 1
+
+
+def test_what_the_mirror_has_lost_is_replaced_and_the_reports_say_so(tmp_path: Path) -> None:
+    notes: list[str] = []
+    pin = ImagePin(suites=("trixie",), names=("bash",), packages=(package_file("bash", "gone"),))
+    made, _ = packages(tmp_path, PlayedApt(), {pin_key(["bash"], "amd64"): pin}, notes=notes)
+    assert made.archive(["bash"], debian_arch="amd64", base=base(tmp_path)).versions == ("bash 5.2.37-2+b10",)
+    assert [note.split(":")[0] for note in notes] == ["packages bash (amd64)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from unit_samples import package_file
 from harness.cli import commands
 from harness.config.matrix import DebianKernel
 from harness.errors import PackageGoneError
+from harness.model.architectures import host_architecture
 from harness.run.options import Options
 from harness.supply.debian.pin import DebianPin, ImagePin
 from harness.supply.image.guest_image import GuestImage
@@ -125,3 +127,36 @@ def test_a_kernel_that_comes_from_elsewhere_now_loses_its_pin(project: Path) -> 
     (project / "matrix.yaml").write_text(text.replace(entry, "{name: old, arch: x86_64, source: path, image: vmlinuz}"))
     assert lock(project, "new") == {"new": "6.1.192-3"}
     assert lock(project, "old") == {"new": "6.1.192-3"}, "there is nothing to pin of a file"
+
+
+def test_the_packages_of_cases_are_pinned_and_stay_where_one_kernel_alone_is(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = project / "bpf/b"
+    case.mkdir()
+    case.joinpath("case.yaml").write_text("title: t\ncommand: bash\npackages: [bash]\n", encoding="utf-8")
+    asked: list[tuple[list[str], str]] = []
+
+    def resolved(version: str) -> None:
+        def pin(_: GuestImage, names: Sequence[str], architecture: str) -> ImagePin:
+            asked.append((list(names), architecture))
+            return ImagePin(suites=("trixie",), names=tuple(names), packages=(package_file("bash", version),))
+
+        monkeypatch.setattr(GuestImage, "pin_packages", pin)
+
+    def pinned() -> dict[str, str]:
+        found = read_lock(project / "matrix.lock").packages
+        return {key: pin.packages[0].version for key, pin in found.items()}
+
+    file = Project(matrix_file=project / "matrix.yaml")
+    resolved("1")
+    commands.lock(Options(project=file))
+    host = host_architecture()
+    keys = {"amd64: bash", *([f"{host.debian}: bash"] if host else [])}
+    assert pinned() == dict.fromkeys(keys, "1")
+    resolved("2")
+    commands.lock(Options(project=file, kernels=["new"]))
+    assert pinned() == dict.fromkeys(keys, "1"), "as the images do"
+    commands.lock(Options(project=file))
+    assert pinned() == dict.fromkeys(keys, "2")
+    assert asked[0] == (["bash"], "amd64")

@@ -11,13 +11,15 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.supply.pushed import (
+    ASIDE,
     PARCEL_BYTES,
     SERIAL_PARCEL_BYTES,
     Push,
     Pushed,
     PushedFile,
+    divided,
     files_of,
-    in_initramfs,
+    hidden,
     parse_push,
     place_of,
     without_doubles,
@@ -101,9 +103,15 @@ def test_large_files_travel_in_the_initramfs_and_memory_follows(tmp_path: Path) 
 
 
 def test_what_a_guest_mounts_hides_what_is_below() -> None:
-    hidden = ("/tmp/x", "/run/a/b", "/dev", "/sys/x", "/proc/1")
-    assert [path for path in (*hidden, "/root/x", "/tmpx", "/usr/tmp/x") if in_initramfs(path)] == [
-        "/root/x",
-        "/tmpx",
-        "/usr/tmp/x",
-    ]
+    covered = ["/tmp/x", "/run/a/b", "/dev", "/sys/x", "/proc/1"]
+    assert [path for path in (*covered, "/root/x", "/tmpx", "/usr/tmp/x") if hidden(path)] == covered
+
+
+def test_what_would_be_hidden_in_the_initramfs_lies_aside_with_a_link_to_it(tmp_path: Path) -> None:
+    seen = PushedFile(path="/root/x", mode=stat.S_IFREG | 0o755, size=3, source=tmp_path / "x")
+    covered = replace(seen, path="/tmp/deep/x")
+    folder = PushedFile(path="/tmp/deep", mode=stat.S_IFDIR | 0o755)
+    link = PushedFile(path="/run/link", mode=stat.S_IFLNK | 0o777, target="x")
+    packed, sent = divided([seen, folder, covered, link])
+    assert packed == (seen, replace(covered, path=f"{ASIDE}/2/x"))
+    assert sent == (folder, PushedFile(path="/tmp/deep/x", mode=stat.S_IFLNK | 0o777, target=f"{ASIDE}/2/x"), link)

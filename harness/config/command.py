@@ -1,0 +1,99 @@
+"""The keys of a case that is a command: what is run, what it brings into its guest, and how it must end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
+
+from harness.config.base import Cpus, Line, MemoryMib
+from harness.config.reading.models import CheckedModel, Expects, problem
+from harness.config.reading.yaml_source import Loc
+from harness.config.steps import Regex
+
+_WORDS = 'a command with its arguments, such as "./my-test -v", or a list of such words'
+
+
+def _as_words(value: object) -> object:
+    """Return a command that is one text as its words, taken apart as a shell does; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise problem(f"cannot be taken apart into words: {error}") from error
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_words),
+    Field(min_length=1),
+    Expects(_WORDS),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}),
+]
+VariableName = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Expects("the name of a variable (letters, digits, _)")
+]
+VariableValue = Annotated[
+    str, BeforeValidator(_as_text), Expects("text or a number"), WithJsonSchema({"type": ["string", "number"]})
+]
+PackageName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$"), Expects('the name of a Debian package, such as "bpftool"')
+]
+GuestFolder = Annotated[str, Field(pattern=r"^/"), Expects("an absolute folder of the guest")]
+ExitCode = Annotated[int, Strict(), Field(ge=0, le=255)]
+
+
+class CommandKeys(CheckedModel):
+    """What a case says of its command, where it is one."""
+
+    command: Words | None = Field(
+        default=None,
+        description="The command with its arguments, which runs as root in a guest of its own; a text is taken apart "
+        "as a shell does, but nothing in it is replaced. A path is a file of this folder, if it has it.",
+    )
+    brought: tuple[Line, ...] = Field(
+        default=(),
+        alias="files",
+        description="Files and folders of this folder that go along: FILE, or FILE:PLACE in the guest.",
+    )
+    env: Mapping[VariableName, VariableValue] = Field(
+        default={},
+        description="Variables of the command, beside PATH, HOME and USER.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    packages: tuple[PackageName, ...] = Field(
+        default=(), description="Debian packages that the guest has, with all that they depend on."
+    )
+    cwd: GuestFolder | None = Field(
+        default=None, description="The folder of the guest in which the command starts; without it /root."
+    )
+    expect_exit: ExitCode = Field(default=0, description="The exit code that the command must end with.")
+    expect_output: Regex | None = Field(
+        default=None, description="A regular expression that some of the command's output must match (^ and $: a line)."
+    )
+    junit: Line | None = Field(
+        default=None, description="A pattern of the JUnit files that the command writes; their tests are sub-results."
+    )
+    memory: MemoryMib | None = Field(
+        default=None, description="Memory in MiB, if the case needs more than the kernel's guest has."
+    )
+    cpus: Cpus | None = Field(default=None, description="Processors of the case's guest.")
+
+
+ONLY_WITH_COMMAND = ("files", "env", "packages", "cwd", "expect-exit", "expect-output", "junit")
+"""The keys that say something of a command."""
+
+
+def command_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    """Yield what a command's keys need."""
+    if "command" not in data:
+        for key in ONLY_WITH_COMMAND:
+            if key in data:
+                yield (key,), 'needs the key "command": it says something of a command'

@@ -25,9 +25,12 @@ from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
 from harness.scenario.signatures import signature_problems
 from harness.supply.image.keys import RunKeys, make_keys
+from harness.supply.pushed import NOTHING
 from harness.supply.supplies import Built, Supplies
 from harness.supply.unbuilt import UnbuiltCase, yaml_cases
 
+NOTHING_BUILT: Mapping[str, Built] = {}
+"""Before the cases are built."""
 QEMU_OVERHEAD_MIB = 200
 """Memory of a QEMU process beyond its guest's (measured: 120-180 MiB under TCG)."""
 
@@ -119,7 +122,6 @@ def prepare(
     KernelFileError or MissingToolError.
     """
     started, limit = datetime.now(UTC), max_cache_bytes(os.environ)
-    jobs = options.jobs or auto_jobs(matrix, plan)
     forget_versions()
     arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in plan.kernels})]
     built: dict[str, Built] = {}
@@ -146,7 +148,7 @@ def prepare(
         observer=shows,
         built=built,
         started=started,
-        jobs=jobs,
+        jobs=options.jobs or auto_jobs(matrix, plan, built),
         max_cache_bytes=limit,
         earlier=earlier,
     )
@@ -164,11 +166,18 @@ def max_cache_bytes(environment: Mapping[str, str]) -> int:
     return int(gib * 2**30)
 
 
-def auto_jobs(matrix: Matrix, plan: Plan[UnbuiltCase]) -> int:
-    """Return how many guests run at once: as many as matrix.yaml says, or as cores and free memory allow."""
+def auto_jobs(matrix: Matrix, plan: Plan[UnbuiltCase], built: Mapping[str, Built] = NOTHING_BUILT) -> int:
+    """Return how many guests run at once: as many as matrix.yaml says, or as cores and free memory allow.
+
+    Once the cases are built, the guest that takes the most counts: one case may want more memory, or bring much.
+    """
     if isinstance(matrix.defaults.jobs, int):
         return matrix.defaults.jobs
     cores = len(os.sched_getaffinity(0))
     largest = max(kernel.settings(matrix.defaults).memory for kernel in plan.kernels)
+    cases = [(case, each.pushed.get(case.id, NOTHING)) for each in built.values() for case in each.cases.values()]
+    largest = max(
+        (max(largest, case.memory or 0) + pushed.memory(serial=False) for case, pushed in cases), default=largest
+    )
     fitting = available_memory_mib() // (largest + QEMU_OVERHEAD_MIB)
     return max(1, min(cores, fitting, len(plan.kernels)))

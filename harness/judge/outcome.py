@@ -82,6 +82,8 @@ def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -
         return replace(lost, console_tail=ending.console_tail, crash=ending.crash)
     step, name = steps[index], step_names(steps)[index]
     where = f", in the step {name}" if len(record.steps) <= index else f", after the step {name}"
+    if ending.kind == OutcomeKind.LOST and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
+        where += "; a program that was attached then may have stopped what the guest needs to answer"
     weighed = weigh(ending.earlier, allow)
     found: tuple[Difference, ...] = ()
     if ending.kind == OutcomeKind.CRASHED:
@@ -101,6 +103,11 @@ def _died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) -
         reset=ending.reset,
         console_tail=ending.console_tail,
     )
+
+
+def _attaching(steps: Sequence[AgentStep], index: int) -> bool:
+    """Say whether a program may have been attached in the step of an index."""
+    return any(step.op in {"attach", "attach-map"} for step in steps[: index + 1])
 
 
 def _last_begun(case: Case, record: CaseRecord, ending: Ending) -> int | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from harness.model.evidence import Refusal, row, when
 
 _TRACER, _PROBE = "tracing|ext|lsm", "trace_kprobe_(multi|session)"
-_LATER = "bpfmatrix cannot do that yet."
-
 ATTACHING: tuple[Refusal, ...] = (
     # --- attach
     row(
@@ -138,7 +136,8 @@ ATTACHING: tuple[Refusal, ...] = (
         "not-attachable-here",
         when("attach", "EOPNOTSUPP", silent=True, api="bpf_program__attach", type="struct_ops"),
         "libbpf bpf_program__attach(): no function that attaches it",
-        "Programs of struct_ops are attached with their map, all at once (bpf_map__attach_struct_ops()): " + _LATER,
+        "Programs of struct_ops are attached with their map, all at once (bpf_map__attach_struct_ops()), "
+        "as `bpfmatrix check` does.",
     ),
     row(
         "not-attachable-here",

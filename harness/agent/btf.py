@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 # include/uapi/linux/btf.h: BTF_KIND_...
 INT, ARRAY, STRUCT, UNION, ENUM, TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG = 1, 3, 4, 5, 6, 8, 9, 10, 11, 18
-VAR, DATASEC, ENUM64 = 14, 15, 19
+VAR, DATASEC, ENUM64, POINTER, FLOAT = 14, 15, 19, 2, 16
 ALIASES = (TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG)
 SIGNED, BOOL = 1, 4  # BTF_INT_SIGNED, BTF_INT_BOOL
 EXTERNS = (".kconfig", ".ksyms")
-KINDS = {2: "a pointer", 13: "a function", 16: "a floating point number", 7: "an unknown type"}
+KINDS = {POINTER: "a pointer", 13: "a function", FLOAT: "a floating point number", 7: "an unknown type"}
 
 
 class Misfit(Exception):
@@ -49,6 +49,15 @@ class Types:
         """Return a type by its number."""
         head = self._lib.pointer("btf__type_by_id", self._handle, number)
         return Type(number, head, self._text(U32.from_address(head).value))
+
+    def find(self, name: str, kind: int) -> int:
+        """Return the number of a type by its name and kind; negative where there is none."""
+        found: int = self._lib.found("btf__find_by_name_kind", self._handle, name.encode(), kind)
+        return found
+
+    def all(self) -> list[Type]:
+        """Return all types."""
+        return [self.type(number) for number in range(1, self._lib.found("btf__type_cnt", self._handle))]
 
     def _text(self, offset: int) -> str:
         found: bytes = self._lib.found("btf__name_by_offset", self._handle, offset) or b""
@@ -83,25 +92,29 @@ class Types:
         if kind.kind == ARRAY:
             of, _, count = kind.words(0, 3)
             return count * self.size(self.plain(of))
-        return kind.size
+        return 8 if kind.kind == POINTER else kind.size
 
     def members(self, kind: Type) -> dict[str, tuple[int, Type]]:
         """Return the members of a structure or union by name, with offset in bytes and type; bit-fields are left out.
 
         Those of a member without a name are its own.
         """
-        found: dict[str, tuple[int, Type]] = {}
+        return {name: (bit // 8, inner) for name, bit, bits, inner in self.fields(kind) if not bits and bit % 8 == 0}
+
+    def fields(self, kind: Type) -> list[tuple[str, int, int, Type]]:
+        """Return the members of a structure or union: name, offset in bits, size in bits of a bit-field (else 0), type.
+
+        Those of a member without a name are its own.
+        """
+        found: list[tuple[str, int, int, Type]] = []
         for index in range(kind.count):
             name_offset, of, place = kind.words(index, 3)
             bits, place = (place >> 24, place & 0xFFFFFF) if kind.flag else (0, place)
-            if bits or place % 8:
-                continue
             name, inner = self._text(name_offset), self.plain(of)
             if name:
-                found[name] = place // 8, inner
+                found.append((name, place, bits, inner))
             elif inner.kind in (STRUCT, UNION):
-                for each, (offset, of_member) in self.members(inner).items():
-                    found[each] = place // 8 + offset, of_member
+                found += [(each, place + bit, width, type_) for each, bit, width, type_ in self.fields(inner)]
         return found
 
     def values(self, kind: Type) -> dict[str, int]:

@@ -14,6 +14,7 @@ POINTER, INT, SIZE, TEXT, U32 = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t, 
 # x86_64, arm64, s390x, riscv64 and ppc64le, and is handed on to vsnprintf() untouched.
 PRINT_FN = ctypes.CFUNCTYPE(INT, INT, TEXT, POINTER)
 SAMPLE_FN = ctypes.CFUNCTYPE(None, POINTER, INT, POINTER, U32)
+RECORD_FN = ctypes.CFUNCTYPE(INT, POINTER, POINTER, SIZE)  # ring_buffer_sample_fn
 LOST_FN = ctypes.CFUNCTYPE(None, POINTER, INT, ctypes.c_uint64)
 PROTOTYPES = {
     "libbpf_set_print": (POINTER, [PRINT_FN]),
@@ -102,6 +103,12 @@ PROTOTYPES = {
     "perf_buffer__new": (POINTER, [INT, SIZE, SAMPLE_FN, LOST_FN, POINTER, POINTER]),
     "perf_buffer__poll": (INT, [POINTER, INT]),
     "perf_buffer__consume": (INT, [POINTER]),
+    "ring_buffer__new": (POINTER, [INT, RECORD_FN, POINTER, POINTER]),
+    "ring_buffer__consume": (INT, [POINTER]),
+    "libbpf_num_possible_cpus": (INT, []),
+    "bpf_map_get_next_key": (INT, [INT, POINTER, POINTER]),
+    "bpf_map__btf_key_type_id": (U32, [POINTER]),
+    "bpf_map__btf_value_type_id": (U32, [POINTER]),
 }
 
 

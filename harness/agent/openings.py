@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import os
 
 from harness.agent.btf import Misfit, Types
 from harness.agent.refusal import Refused
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 ARRAY, PROG_ARRAY = 2, 3
 """Members of enum bpf_map_type (include/uapi/linux/bpf.h)."""
 RODATA, PINS = "rodata", "pins"
+TRIGGER_PID = "$trigger-pid"
+"""Stands for the process id of the trigger: that of the case's process, which makes targets run."""
 
 
 def preparations(lib: Libbpf, step: Mapping[str, Any]) -> list[Callable[[BpfObject], object]]:
@@ -54,7 +57,7 @@ def set_variables(lib: Libbpf, values: Mapping[str, Any], item: BpfObject) -> No
         types = Types(lib, handle)
         try:
             section, offset, kind = types.locate(path)
-            pieces = types.encode(kind, value, path)
+            pieces = types.encode(kind, os.getpid() if value == TRIGGER_PID else value, path)
             _write(lib, item, section, [(offset + place, data) for place, data in pieces], path)
         except Misfit as error:
             raise Refused(errno.EINVAL, str(error), api=RODATA) from None

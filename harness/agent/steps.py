@@ -16,6 +16,7 @@ from harness.agent.case_state import CaseState
 from harness.agent.commands import collect, run_command
 from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
 from harness.agent.infos import function_btf_id, info_of, program_info
+from harness.agent.inspecting import Inspector
 from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_EXT, LinkInfo, ProgInfo, bpf
 from harness.agent.links import BpfLink, FdLink
 from harness.agent.measuring import measured
@@ -61,6 +62,7 @@ class Case:
         self.reporter, self._lib, self.case = reporter, lib, case
         self._state = CaseState(lib, case.get("sysctls", {}))
         self._readers: dict[str, EventReader] = {}
+        self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
         self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
 
@@ -252,6 +254,18 @@ class Case:
         """Start to read an events map."""
         events = self._state.objects[step["object"]].map(step["map"])
         self._readers[step["map"]] = EventReader(self._lib, self._lib.call("bpf_map__fd", events))
+
+    def do_listen_records(self, step: dict[str, Any]) -> None:
+        """Start to read the records of a ring buffer or perf event array that have a layout of their own."""
+        self._inspector.listen_records(step["object"], step["map"])
+
+    def do_listen_printk(self, _step: dict[str, Any]) -> None:
+        """Start to read what programs print."""
+        self._inspector.listen_printk()
+
+    def do_inspect(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Report records, printed lines, variables, maps and runs."""
+        return self._inspector.inspect(step["items"], seconds=step["seconds"])
 
     def do_trigger(self, step: dict[str, Any]) -> dict[str, Any]:
         """Make the target run; by the ends of a connection its events are known."""

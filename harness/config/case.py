@@ -11,10 +11,12 @@ from pydantic.config import JsonDict
 
 from harness.config.base import Arch, KernelOption, KernelParameters, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
 from harness.config.command import ONLY_WITH_COMMAND, CommandKeys, command_problems
+from harness.config.inspected import Value, VariablePath
 from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.steps import (
+    RODATA,
     FunctionReference,
     ObjectName,
     Observation,
@@ -77,6 +79,7 @@ class Target(Model):
 
     object: ObjectFiles = Field(description=_OBJECT)
     attach: tuple[Symbol, ...] = Field(default=(), description="Programs to attach, in this order.")
+    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
     tail_calls: tuple[TailCall, ...] = Field(
         default=(), description="Slots of program arrays to fill before the programs are attached."
     )
@@ -116,6 +119,7 @@ class Tracer(Model):
         description="Maps of the target object that the tracer uses under the same name. Those of the trace "
         "(bpf/include/trace.h) are shared without being named.",
     )
+    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
     attach: Annotated[tuple[TracerAttach, ...], Field(min_length=1)] = Field(
         description="The tracers, in the order in which they are attached."
     )

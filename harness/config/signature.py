@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict
 
 from harness.config.base import ErrnoName, Line, Symbol
+from harness.config.inspected import Value
 from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc
 from harness.config.steps import EventPattern
@@ -21,7 +22,7 @@ StepName = Annotated[
 ]
 SignalName = Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$"), Expects('the name of a signal, such as "SIGSEGV"')]
 _SIDES = ("client", "listener", "trace")
-_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused", "exit", "output")
+_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused", "exit", "output", "inspected")
 
 
 class DifferenceRule(CheckedModel):
@@ -62,6 +63,12 @@ class DifferenceRule(CheckedModel):
         default=None, description="false: nothing in the command's output matches the case's `expect-output`."
     )
 
+    inspected: Mapping[Line, Value] | None = Field(
+        default=None,
+        description='What is found instead beside events, by kind and name: "global hits", "map seen", "runs on_open", '
+        '"records rb" and "printk" (lists).',
+    )
+
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Something must differ."""
@@ -79,6 +86,8 @@ class DifferenceRule(CheckedModel):
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.RETVAL, seen=self.retval)
         for field, value in (self.fields or {}).items():
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.FIELD, of=field, seen=value)
+        for of, value in (self.inspected or {}).items():
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.INSPECTED, of=of, seen=value)
         if self.accepted:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.ACCEPTED)
         if self.exit is not None:

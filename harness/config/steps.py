@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from harness.config.base import ErrnoName, MapName, Symbol
+from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.model.results import KERNEL_STAGES, Origin, Stage
@@ -39,6 +40,10 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+RODATA = (
+    "Global variables and the values that they get before the load, by name or path, as the object's BTF types them; "
+    "`$trigger-pid` is the process id of the trigger."
+)
 ObjectName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9-]*$"), Expects('a lower-case name of an object, such as "target"')
 ]
@@ -166,8 +171,19 @@ class EventPattern(Model):
     )
 
 
+class TraceLook(HowMuch):
+    """The records of the trace, and how much of them must come."""
+
+    exactly: tuple[EventPattern, ...] | None = Field(default=None, description="All, in this order, and no others.")
+    at_least: tuple[EventPattern, ...] | None = Field(
+        default=None, description="These, in this order; others may come before, between and after them."
+    )
+    any_order: tuple[EventPattern, ...] | None = Field(default=None, description="All, in any order, and no others.")
+    none: tuple[EventPattern, ...] | None = Field(default=None, description="None of these.")
+
+
 class Observation(Model):
-    """The events that each side must show: all of them, in this order, and no others."""
+    """What must be seen: of lists of events and records all of them, in this order, and no others."""
 
     client: tuple[EventPattern, ...] | None = Field(
         default=None, description="Events of the connecting side; [] for none, left out: not looked at."
@@ -175,9 +191,39 @@ class Observation(Model):
     listener: tuple[EventPattern, ...] | None = Field(
         default=None, description="Events of the accepting side; [] for none, left out: not looked at."
     )
-    trace: tuple[EventPattern, ...] | None = Field(
+    trace: (
+        Annotated[
+            tuple[EventPattern, ...] | TraceLook,
+            Expects("a list of events, or a mapping with one of exactly, at-least, any-order, none"),
+        ]
+        | None
+    ) = Field(
         default=None, description="Records of the trace map (bpf/include/trace.h); [] for none, left out: not read."
     )
+    records: Mapping[Place, Records] = Field(
+        default={},
+        description="Records of ring buffers and perf event arrays, by map, with their members as the object's BTF "
+        "names them.",
+    )
+    globals: Mapping[VariablePath, Value] = Field(
+        default={}, description="Global variables, by name or path, and what they must be."
+    )
+    maps: Mapping[Place, MapContents] = Field(
+        default={}, description="Maps, and how many entries they must have, or which values by key."
+    )
+    printk: Printed | None = Field(
+        default=None, description="What bpf_printk() has written since the last look, as regular expressions."
+    )
+    runs: Mapping[Place, Runs] = Field(
+        default={}, description="Programs, and how often they must have run since they were loaded."
+    )
+
+    def traced(self) -> tuple[EventPattern, ...] | None:
+        """Return the patterns of the trace, None where it is not read."""
+        if isinstance(self.trace, TraceLook):
+            patterns: tuple[EventPattern, ...] = self.trace.compared()[1]
+            return patterns
+        return self.trace
 
     def sides(self) -> dict[str, tuple[EventPattern, ...]]:
         """Return the patterns of the sides of a connection that are looked at, by side."""
@@ -230,6 +276,7 @@ class LoadStep(_Refusable):
         "a map its own.",
     )
     only: tuple[Symbol, ...] | None = Field(default=None, description="Load only these of its programs.")
+    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
     unprivileged: Annotated[bool, Strict()] = Field(
         default=False, description="Load as a user without capabilities (all before the load is done by root)."
     )

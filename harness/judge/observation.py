@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from harness.judge.inspected import PREFIXES, come_as, fits
 from harness.model.results import Difference, DifferenceKind, Stage
 from harness.scenario.case import ExpectedEvent, Look
 
@@ -14,9 +15,6 @@ Event = Mapping[str, Any]
 Ends = Mapping[str, Sequence[Any]]
 UNKNOWN = "which the kernel does not say"
 """Stands for a field of a program's info that is missing; no event carries it."""
-
-PREFIXES = {"control": "with the tracers detached, ", "again": "with other programs in the slots, "}
-"""How a sentence about a look of the usual order begins, where that is not the first."""
 
 
 def side_of(event: Event, ends: Ends) -> str | None:
@@ -68,7 +66,20 @@ def describe(event: Event) -> str:
 
 def trace_differences(wanted: Look, events: Sequence[Event], *, step: str, stage: Stage) -> list[Difference]:
     """Return a difference where the trace is another than the one that must be seen."""
-    return _compare("trace", wanted.trace or (), events, step=step, stage=stage)
+    patterns = wanted.trace or ()
+    if wanted.how == "exactly":
+        return _compare("trace", patterns, events, step=step, stage=stage)
+    single = singles(patterns)
+    if come_as(wanted.how, single, events, lambda pattern, event: fits(pattern.keys(), event)):
+        return []
+    words = {"at-least": "at least ", "any-order": "in any order ", "none": "none of "}[wanted.how]
+    demand, came = _list([each.kind for each in single]), _list([str(event.get("kind")) for event in events])
+    text = f"{PREFIXES.get(step, '')}in the trace {words}{demand} must be seen, but {came} came"
+    return [Difference(step=step, stage=stage, kind=DifferenceKind.EVENTS, of="trace", seen=_shown(events), text=text)]
+
+
+def _shown(events: Sequence[Event]) -> tuple[dict[str, Any], ...]:
+    return tuple({key: event.get(key) for key in ("kind", "retval", "value")} for event in events)
 
 
 def field_of(reference: str, report: Mapping[str, Any]) -> int | str | None:
@@ -106,7 +117,7 @@ def _compare(
     if not wrong:
         return []
     prefix = PREFIXES.get(step, "")
-    seen = tuple({key: event.get(key) for key in ("kind", "retval", "value")} for event in events)
+    seen = _shown(events)
     text = "; ".join(prefix + sentence for sentence in wrong)
     return [Difference(step=step, stage=stage, kind=DifferenceKind.EVENTS, of=side, seen=seen, text=text)]
 

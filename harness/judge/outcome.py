@@ -11,6 +11,7 @@ from typing import Any
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import CaseRecord, Ending
 from harness.judge.command import command_differences, not_started, output_of, reason_of_works
+from harness.judge.inspected import inspected_differences
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
 from harness.judge.precondition import not_applicable, ours
@@ -22,7 +23,7 @@ from harness.scenario.case import COMMAND, AgentStep, Case, Look, step_names
 
 REFUSABLE = frozenset(
     {
-        *("open", "set-attach-target", "load", "load-raw", "enable-stats"),
+        *("open", "set-attach-target", "load", "load-raw", "enable-stats", "listen-printk"),
         *("attach", "attach-map", "tail-call", "trigger", "info"),
     }
 )
@@ -30,7 +31,7 @@ REFUSABLE = frozenset(
 
 What is left, reading back what the programs wrote, is the harness's own work: where that fails it is trouble.
 """
-OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen"})
+OF_THE_CASE = frozenset({"share-map", "set-attach-type", "listen", "listen-records"})
 """Steps that fail only where the case is wrong, in ways that its names do not show (supply/names.py): a map of another
 kind, an object that was loaded already."""
 
@@ -304,6 +305,9 @@ def _differences(step: AgentStep, name: str, report: dict[str, Any], record: Cas
         return list(_wrong_fields(step, name, report))
     if step.op == COMMAND:
         return list(command_differences(step, name, report, record))
+    if step.look is not None and step.look.inspected:
+        compared = inspected_differences(step.look.inspected, report, step=name, stage=step.stage)
+        return _lost(compared, record) if isinstance(compared, str) else compared
     if step.look is not None:
         return _seen(step, name, step.look, report, record)
     return []
@@ -347,11 +351,14 @@ def _seen(
     traced = step.op == "read-trace"
     # Records of the trace have no time stamp; an event of a connection always has one, even where it is undecodable.
     items = [item for item in record.events if item["phase"] == step.phase and ("time_ns" in item["event"]) != traced]
-    if report.get("lost") != 0 or len(items) != report.get("events"):
-        return _lost(f"events were lost on their way out of the guest ({step.phase})", record)
     events = [item["event"] for item in items if item["ours"]]
+    found = trace_differences(known(look, report), events, step=name, stage=step.stage) if traced else []
+    # Where some at least must come, and have, nothing depends on those that were lost after them.
+    whole = report.get("lost") == 0 or (traced and look.how == "at-least" and not found)
+    if not whole or len(items) != report.get("events"):
+        return _lost(f"events were lost on their way out of the guest ({step.phase})", record)
     if traced:
-        return trace_differences(known(look, report), events, step=name, stage=step.stage)
+        return found
     ends = _ends(record, step.phase)
     if ends is None:
         return _lost(f"the agent reported no connection for the phase {step.phase}", record)

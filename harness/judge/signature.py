@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.judge.inspected import fits
 from harness.model.results import Difference, DifferenceKind, Expectation, ExpectedDifference, Outcome, OutcomeKind
 
 
@@ -29,6 +30,8 @@ def matches(expected: ExpectedDifference, found: Difference) -> bool:
     """Return whether a difference that was found is the one that a signature names."""
     if (expected.step, expected.kind, expected.of) != (found.step, found.kind, found.of):
         return False
+    if expected.kind == DifferenceKind.INSPECTED:
+        return fits(expected.seen, found.seen)
     if expected.kind != DifferenceKind.EVENTS:
         return bool(expected.seen == found.seen)
     patterns = _events_of(expected)

@@ -120,6 +120,8 @@ class DifferenceKind(StrEnum):
 
     EVENTS = "events"
     """Other events came than those that must be seen."""
+    INSPECTED = "inspected"
+    """A record, variable, map, printed line or count of runs is not as it must be."""
     RUNS = "runs"
     """A program that must run was attached, and did not."""
     KILLED = "killed"

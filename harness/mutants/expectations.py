@@ -137,7 +137,8 @@ def look_mutants(look: Look) -> Iterator[tuple[str, Look]]:
         for what, changed in pattern_mutants(patterns):
             if _plain(changed) not in seen:
                 seen.add(_plain(changed))
-                yield f"{side}: {what}", replace(look, **{side: changed})
+                fields: dict[str, Any] = {side: changed}
+                yield f"{side}: {what}", replace(look, **fields)
 
 
 def pattern_mutants(patterns: tuple[ExpectedEvent, ...]) -> Iterator[tuple[str, tuple[ExpectedEvent, ...]]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.model.results import Expectation, Origin, Stage
 
-LOOKS = frozenset({"observe", "read-trace"})
+LOOKS = frozenset({"observe", "read-trace", "inspect"})
 """Steps that report what was emitted."""
 COMMAND = "command"
 """The step that runs a command."""
@@ -43,12 +43,32 @@ class ExpectedEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """One thing that is looked at beside events, and what must be found.
+
+    `kind` is `records` (of a ring buffer or perf event array), `printk`, `global`, `map` or `runs`; `name` is what the
+    case calls it. Of records and lines `how` is `exactly`, `at-least`, `any-order` or `none`, and `wanted` has a
+    pattern for each; of a map it is `count`, or `values` with pairs of key and value; else `wanted` has one value.
+    """
+
+    kind: str
+    name: str
+    how: str = "exactly"
+    wanted: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Look:
-    """What must be seen at one look: all of these events, in this order, and no others; None where nobody looks."""
+    """What must be seen at one look: all of these events, in this order, and no others; None where nobody looks.
+
+    `how` says of the trace where it is otherwise: `at-least`, `any-order` or `none`. `inspected` are other things.
+    """
 
     client: tuple[ExpectedEvent, ...] | None = None
     listener: tuple[ExpectedEvent, ...] | None = None
     trace: tuple[ExpectedEvent, ...] | None = None
+    how: str = "exactly"
+    inspected: tuple[Inspected, ...] = ()
 
     def sides(self) -> dict[str, tuple[ExpectedEvent, ...]]:
         """Return what must be seen on the sides of a connection that are looked at, by side."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.config.case import WrittenCase
 from harness.config.rules import Rule
-from harness.config.steps import EventPattern, Observation
+from harness.config.steps import EventPattern, Observation, TraceLook
 from harness.model.results import CAUSES, Expectation, OutcomeKind
 from harness.scenario.case import ExpectedEvent, Look
 
@@ -47,7 +47,11 @@ def expectation_of(rule: Rule) -> Expectation:
 
 def look_of(written: Observation) -> Look:
     """Return the value of an observation."""
-    return Look(client=_events(written.client), listener=_events(written.listener), trace=_events(written.trace))
+    trace = written.trace
+    how = trace.compared()[0] if isinstance(trace, TraceLook) else "exactly"
+    return Look(
+        client=_events(written.client), listener=_events(written.listener), trace=_events(written.traced()), how=how
+    )
 
 
 def _events(patterns: Sequence[EventPattern] | None) -> tuple[ExpectedEvent, ...] | None:

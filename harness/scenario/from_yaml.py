@@ -33,6 +33,7 @@ from harness.model.results import Stage
 from harness.scenario.case import OPEN, AgentStep, Case, Look
 from harness.scenario.expected import expectations_of, look_of
 from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
+from harness.scenario.inspected import Names, inspecting, listened, prepared
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -52,12 +53,14 @@ OWN = "own"
 class Carriers:
     """The objects whose maps carry the events and the trace (harness/supply/names.py finds them in built objects).
 
-    `trace_maps` has the maps of the trace, of each object that has one.
+    `trace_maps` has the maps of the trace, of each object that has one; `names` the names that each object has, as
+    `Names` takes them.
     """
 
     events_in: str = TARGET
     trace_in: str = TARGET
     trace_maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
 
     def shared_by(self, name: str, *, loaded: Collection[str]) -> tuple[str, ...]:
         """Return the maps that an object shares unasked: those of the trace, once the object that is read is loaded."""
@@ -115,20 +118,36 @@ class _Source:
     carriers: Carriers
     files: Mapping[str, str]
 
+    @property
+    def names(self) -> Names:
+        """Where bare names are looked for: in the object named target first."""
+        order = sorted(self.files, key=lambda name: name != TARGET)  # stable
+        return Names(objects=order, of=self.carriers.names)
+
+    def looks(self) -> list[Observation]:
+        """Return all that the case says must be seen."""
+        case = self.written
+        found = [case.observe, case.again.observe if case.again else None, case.control]
+        found += [step.expect for step in case.steps if isinstance(step, ObserveStep)]
+        return [look for look in found if look is not None]
+
 
 # --- the usual order -----------------------------------------------------------------------------------------
 
 
 def _steps(source: _Source) -> Iterator[AgentStep]:
-    return _spelled_out(source) if source.written.steps else _usual(source)
+    counted = any(isinstance(step, StatsStep) for step in source.written.steps)
+    yield from prepared(source.looks(), counted=counted)
+    yield from _spelled_out(source) if source.written.steps else _usual(source)
 
 
 def _usual(source: _Source) -> Iterator[AgentStep]:
     case = source.written
     target, tracer, trigger = case.target, case.tracer, case.trigger
     assert target is not None and trigger is not None  # the model has seen to it
+    rodata = {TARGET: target.rodata, TRACER: tracer.rodata if tracer is not None else {}}
     for name in source.files:
-        yield _open(source, name)
+        yield _open(source, name, rodata=rodata[name])
     yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
     yield from _listen(source, TARGET)
     if tracer is not None:
@@ -224,7 +243,7 @@ def numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
 def _load(source: _Source, step: LoadStep, *, loaded: Collection[str]) -> Iterator[AgentStep]:
     is_target = step.object.startswith(TARGET)
     stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
-    opened = _open(source, step.object)
+    opened = _open(source, step.object, rodata=step.rodata)
     only = {"only": list(step.only)} if step.only is not None else {}
     yield replace(opened, args={**opened.args, **only})
     trace_in = source.carriers.trace_in
@@ -316,9 +335,10 @@ def _split(reference: str | None) -> Sequence[str]:
 # --- single steps --------------------------------------------------------------------------------------------
 
 
-def _open(source: _Source, name: str) -> AgentStep:
+def _open(source: _Source, name: str, *, rodata: Mapping[str, Any] | None = None) -> AgentStep:
     # An object that the case does not have is found by supply/names.py, which knows the line.
-    return AgentStep(stage=Stage.OPEN, op=OPEN, what=name, args={"object": name, "path": source.files.get(name, "")})
+    args = {"object": name, "path": source.files.get(name, ""), **({"rodata": dict(rodata)} if rodata else {})}
+    return AgentStep(stage=Stage.OPEN, op=OPEN, what=name, args=args)
 
 
 def _listen(source: _Source, loaded: str) -> Iterator[AgentStep]:
@@ -327,6 +347,7 @@ def _listen(source: _Source, loaded: str) -> Iterator[AgentStep]:
     if events is not None and source.carriers.events_in == loaded:
         args = {"object": loaded, "map": events}
         yield AgentStep(stage=Stage.OPEN, op="listen", what=events, args=args)
+    yield from listened(source.looks(), source.names, loaded=loaded)
 
 
 def _share(name: str, map_name: str, *, from_object: str, from_map: str) -> AgentStep:
@@ -368,8 +389,16 @@ def _observe(source: _Source, written: Observation, *, phase: str, stage: Stage)
     if sides and events is not None:
         count = sum(event.times for patterns in sides.values() for event in patterns)
         args = {"map": events, "count": count, "seconds": OBSERVE_SECONDS}
-        yield AgentStep(stage=stage, op="observe", what=events, phase=phase, args=args, look=replace(look, trace=None))
+        yield AgentStep(
+            stage=stage,
+            op="observe",
+            what=events,
+            phase=phase,
+            args=args,
+            look=replace(look, trace=None, how="exactly"),
+        )
     if look.trace is not None:
         args = {"object": source.carriers.trace_in, **_programs(event.value for event in look.trace)}
-        traced = Look(trace=look.trace)
+        traced = Look(trace=look.trace, how=look.how)
         yield AgentStep(stage=stage, op="read-trace", what="trace", phase=phase, args=args, look=traced)
+    yield from inspecting(written, source.names, phase=phase, stage=stage, seconds=OBSERVE_SECONDS)

@@ -32,9 +32,10 @@ from harness.config.steps import (
     TriggerStep,
 )
 from harness.errors import ConfigError
-from harness.model.listing import STRUCT_OPS, Listing
+from harness.model.listing import PERF_EVENT_ARRAY, PROG_ARRAY, RINGBUF, STRUCT_OPS, Listing
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import OWN, TARGET, TRACER, Carriers, compile_case, numbered
+from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names, root
 
 Problem = tuple[Loc, str]
 
@@ -44,7 +45,6 @@ ELEMENTS = "elements"
 """The map that an iterator over a map's elements is attached to (agent/attachers.py, attach_map_iterator())."""
 SOCKETS = ("socket", "sk_reuseport")
 """Sections whose programs are attached to a socket, without a link (agent/attachers.py, ATTACHERS)."""
-PROG_ARRAY, PERF_EVENT_ARRAY = 3, 4
 # enum bpf_map_type of include/uapi/linux/bpf.h, in order from 1; for messages only.
 _MAP_TYPES = (
     *("HASH", "ARRAY", "PROG_ARRAY", "PERF_EVENT_ARRAY", "PERCPU_HASH", "PERCPU_ARRAY", "STACK_TRACE", "CGROUP_ARRAY"),
@@ -92,10 +92,13 @@ class _Look:
         self._missing = set(case.missing)
         self._met: set[str] = set()
         self._shared: set[tuple[str, str]] = set()
+        names = {name: {MAPS: of.maps, VARIABLES: of.variables, PROGRAMS: of.programs} for name, of in listings.items()}
+        self._names = Names(objects=sorted(listings, key=lambda name: name != TARGET), of=names)
         self.carriers = Carriers(
             events_in=self._holder((case.events,)) if case.events else TARGET,
             trace_in=self._holder(TRACE),
             trace_maps={name: TRACE for name, of in listings.items() if all(each in of.maps for each in TRACE)},
+            names=names,
         )
 
     def _holder(self, maps: Sequence[str]) -> str:
@@ -127,6 +130,8 @@ class _Look:
         assert target is not None and trigger is not None  # the model has seen to it
         self._state.opened |= self._listings.keys()
         self._shared |= {(TRACER, name) for name in self.carriers.shared_by(TRACER, loaded={TARGET})}
+        yield from self._rodata(("target",), TARGET, target.rodata)
+        yield from self._rodata(("tracer",), TRACER, tracer.rodata if tracer else {})
         for index, name in enumerate(tracer.shared_maps if tracer else ()):
             loc: Loc = ("tracer", "shared-maps", index)
             yield from self._map(loc, "tracer", name)
@@ -190,6 +195,7 @@ class _Look:
         self._state.opened.add(step.object)
         for index, name in enumerate(step.only or ()):
             yield from self._program((*loc, "only", index), step.object, name)
+        yield from self._rodata(loc, step.object, step.rodata)
         for name in step.attach_types:
             yield from self._program((*loc, "attach-types", name), step.object, name)
         for name, source in step.share.items():
@@ -281,9 +287,38 @@ class _Look:
                 )
         if look.trace is not None:
             yield from self._traced((*loc, "trace"))
-        for index, pattern in enumerate(look.trace or ()):
+        yield from self._inspected(loc, look)
+        for index, pattern in enumerate(look.traced() or ()):
             if isinstance(pattern.value, str):
                 yield from self._reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
+
+    def _inspected(self, loc: Loc, look: Observation) -> Iterator[Problem]:
+        for name in look.records:
+            place: Loc = (*loc, "records", name)
+            owner, of_map = self._names.placed(MAPS, name)
+            yield from self._map(place, owner, of_map, kind=(RINGBUF, PERF_EVENT_ARRAY))
+            if of_map == self._case.events:
+                yield place, f"{dotted(place)}: {name} is read as `events` already; remove one of the two"
+        for name in look.maps:
+            owner, of_map = self._names.placed(MAPS, name)
+            yield from self._map((*loc, "maps", name), owner, of_map)
+        for name in look.globals:
+            owner, path = self._names.placed(VARIABLES, name)
+            yield from self._variable((*loc, "globals", name), owner, path)
+        for name in look.runs:
+            owner, program = self._names.placed(PROGRAMS, name)
+            yield from self._program((*loc, "runs", name), owner, program)
+
+    def _variable(self, loc: Loc, owner: str, path: str) -> Iterator[Problem]:
+        unknown = list(self._known(loc, owner))
+        yield from unknown
+        variables = self._listing(owner).variables
+        if not unknown and root(path) not in variables:
+            yield from self._absent(loc, f"{owner}.{root(path)}", f"has no variable {quoted(root(path))}", variables)
+
+    def _rodata(self, loc: Loc, owner: str, rodata: Mapping[str, object]) -> Iterator[Problem]:
+        for path in rodata:
+            yield from self._variable((*loc, "rodata", path), owner, path)
 
     def _traced(self, loc: Loc) -> Iterator[Problem]:
         before, trace_in = dotted(loc), self.carriers.trace_in
@@ -345,7 +380,8 @@ class _Look:
             what = f"has no function {quoted(function)} in {program}"
             yield from self._absent(loc, f"{owner}.{program}:{function}", what, known)
 
-    def _map(self, loc: Loc, owner: str, name: str, *, kind: int | None = None) -> Iterator[Problem]:
+    def _map(self, loc: Loc, owner: str, name: str, *, kind: int | Sequence[int] | None = None) -> Iterator[Problem]:
+        kinds = (kind,) if isinstance(kind, int) else kind
         unknown = list(self._known(loc, owner)) if self._case.steps else []
         maps = self._listing(owner).maps
         yield from unknown
@@ -353,14 +389,11 @@ class _Look:
             return
         if name not in maps:
             yield from self._absent(loc, f"{owner}.{name}", f"has no map {quoted(name)}", maps)
-        elif kind is not None and maps[name] not in (None, kind):
-            yield (
-                loc,
-                (
-                    f"{dotted(loc)}: the map {quoted(name)} of {self._case.files[owner]} is a "
-                    f"{_type_name(maps[name] or 0)}, and a {_type_name(kind)} is needed here"
-                ),
-            )
+        elif kinds and maps[name] not in (None, *kinds):
+            needed, found = " or a ".join(map(_type_name, kinds)), maps[name] or 0
+            what = f"is a {_type_name(found)}, and a {needed} is needed here"
+            hint = f"; look at its records by observe.records: {{{name}: ...}}" if found == RINGBUF else ""
+            yield loc, f"{dotted(loc)}: the map {quoted(name)} of {self._case.files[owner]} {what}{hint}"
 
     def _absent(
         self, loc: Loc, reference: str, what: str, known: Mapping[str, object] | Sequence[str], *, alike: bool = True

@@ -282,3 +282,41 @@ def test_a_map_that_is_kept_must_be_there(tmp_path: Path) -> None:
     load = {"do": "load", "object": "tracer", "share": {"tracy": "own"}}
     (line,) = complaints_of(tmp_path, steps(load, first=1))
     assert 'steps[1].share.tracy: tracer.bpf.c has no map "tracy"; did you mean "trace"?' in line
+
+
+INSPECTED = Listing(
+    programs={"main": "xdp"},
+    maps={"rb": 27, "seen": 1, "events": 4, **TRACE},
+    variables={"hits": ".bss", "pid": ".rodata"},
+)
+
+
+@pytest.mark.parametrize(
+    ("observe", "message"),
+    [
+        ({"records": {"rbb": 1}}, 'observe.records.rbb: p.bpf.c has no map "rbb"; did you mean "rb"?'),
+        ({"records": {"seen": 1}}, 'the map "seen" of p.bpf.c is a BPF_MAP_TYPE_HASH, and a BPF_MAP_TYPE_RINGBUF or a BPF_MAP_TYPE_PERF_EVENT_ARRAY is needed'),
+        ({"records": {"events": 1}}, "observe.records.events: events is read as `events` already; remove one of the two"),
+        ({"maps": {"sen": 1}}, 'observe.maps.sen: p.bpf.c has no map "sen"; did you mean "seen"?'),
+        ({"globals": {"hit.a": 1}}, 'p.bpf.c has no variable "hit"; did you mean "hits"?'),
+        ({"runs": {"mian": 1}}, 'observe.runs.mian: p.bpf.c has no program "mian"; did you mean "main"?'),
+    ],
+)  # fmt: skip
+def test_what_is_looked_at_must_be_there(tmp_path: Path, observe: dict[str, Any], message: str) -> None:
+    assert message in mistaken_look(tmp_path, observe=observe)
+
+
+def test_a_variable_that_gets_a_value_must_be_there(tmp_path: Path) -> None:
+    target = {"object": "p.bpf.c", "attach": ["main"], "rodata": {"my_pid": 1}}
+    assert 'target.rodata.my_pid: p.bpf.c has no variable "my_pid"' in mistaken_look(tmp_path, target=target)
+
+
+def mistaken_look(folder: Path, **changes: Any) -> str:
+    keys = {"title": "t", "target": {"object": "p.bpf.c", "attach": ["main"]}, "events": "events", "observe": {}}
+    trigger = {"kind": "call", "name": "nanosleep"}
+    (folder / "case").mkdir()
+    (folder / "case/p.bpf.c").touch()
+    (folder / "case/case.yaml").write_text(yaml.safe_dump({**keys, "trigger": trigger, **changes}))
+    with pytest.raises(ConfigError) as caught:
+        resolve(load_case(folder / "case"), {"p.bpf.c": INSPECTED})
+    return str(caught.value)

@@ -55,7 +55,7 @@ command_line.adopt()
 
 @task
 def schema(_context: Context) -> None:
-    """Write the JSON Schemas of matrix.yaml, case.yaml and expectations.yaml to docs/."""
+    """Write the JSON Schemas and the page of the scenarios' API to docs/."""
     from harness.cli import commands
 
     commands.schema(ROOT / "docs")

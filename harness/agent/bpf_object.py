@@ -22,6 +22,7 @@ class BpfObject:
         self._lib, self._path, self._only = lib, path, only
         self._prepared: list[Callable[[BpfObject], object]] = []
         self._logs: LoadLogs | None = None
+        self.loaded = False
         self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
         self.programs = lib.programs(self.handle)
         for name, program in self.programs.items():
@@ -43,6 +44,10 @@ class BpfObject:
         With `stats` each program keeps what the verifier says of its work (`load_log`). Where such a load is refused,
         or its small log is too small, that says nothing: the object is loaded again as it would be without.
         """
+        self._load(stats=stats)
+        self.loaded = True
+
+    def _load(self, *, stats: bool) -> None:
         if stats:
             logs = LoadLogs(self._lib, self.programs.values())
             try:

@@ -8,6 +8,7 @@ import select
 import sys
 
 from harness.agent.files import read_text
+from harness.agent.scenario_run import Scenario
 from harness.agent.signals import SIGKILL, signal_name
 from harness.agent.steps import Case
 
@@ -26,7 +27,7 @@ def run_child(reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> dict[str
     if pid == 0:
         status = 70
         try:
-            Case(reporter, lib, case).run()
+            _made(reporter, lib, case).run()
             status = 0
         except BaseException as error:  # whatever it is, the parent must learn of it
             reporter.send("agent-error", case=case["id"], detail=f"{type(error).__name__}: {error}"[:2000])
@@ -43,6 +44,11 @@ def run_child(reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> dict[str
         "signal": signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
         "timed_out": timed_out,
     }
+
+
+def _made(reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> Case:
+    """Return what runs a case."""
+    return Scenario(reporter, lib, case) if "scenario" in case else Case(reporter, lib, case)
 
 
 def end_processes() -> None:

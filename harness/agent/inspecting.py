@@ -10,6 +10,7 @@ import sys
 import time
 
 from harness.agent.btf import Misfit, Types
+from harness.agent.buffers import RecordReader
 from harness.agent.decoding import (
     NOTE,
     RAW,
@@ -20,9 +21,7 @@ from harness.agent.decoding import (
     only_structure,
     raw,
 )
-from harness.agent.events import PERF_PAGES
 from harness.agent.infos import program_info
-from harness.agent.libbpf_abi import LOST_FN, RECORD_FN, SAMPLE_FN
 from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -32,52 +31,14 @@ if TYPE_CHECKING:
 
     from harness.agent.btf import Type
     from harness.agent.case_state import CaseState
-    from harness.agent.libbpf import Libbpf
 
-RECORD_LIMIT = 4096
 SHOWN_LIMIT = 1000
 """So many records, lines or entries of a map are reported; the others are counted."""
-PERF_EVENT_ARRAY = 4
 ARRAYS, PER_CPU = (2, 6), (5, 6, 10, 21)
 """Members of enum bpf_map_type: those whose keys are 0 to max_entries - 1, and those with a value per processor."""
 TRACE_PIPE = "/sys/kernel/tracing/trace_pipe"
 PRINTED = (": bpf_trace_printk: ", ": 0: ", ": 0x00000001: ")
 """What is before the text of bpf_trace_printk() (kernel/trace/trace_output.c), up to 5.8 an address or a number."""
-
-
-class RecordReader:
-    """Reads the records of a ring buffer or perf event array as they are."""
-
-    def __init__(self, lib: Libbpf, handle: int) -> None:
-        self._lib, self.lost = lib, 0
-        self._records: list[bytes] = []
-        fd = lib.call("bpf_map__fd", handle)
-        self.padded = lib.found("bpf_map__type", handle) == PERF_EVENT_ARRAY
-        if self.padded:
-            self._calls = SAMPLE_FN(self._sample), LOST_FN(self._lose)
-            self._buffer = lib.pointer("perf_buffer__new", fd, PERF_PAGES, *self._calls, None, None)
-        else:
-            self._call = RECORD_FN(self._record)
-            self._buffer = lib.pointer("ring_buffer__new", fd, self._call, None, None)
-
-    def _sample(self, _context: int | None, _cpu: int, data: int, size: int) -> None:
-        self._record(None, data, size)
-
-    def _record(self, _context: int | None, data: int, size: int) -> int:
-        if len(self._records) >= RECORD_LIMIT:
-            self.lost += 1
-            return -errno.EAGAIN  # of a ring buffer the rest stays there: a busy one has no end
-        self._records.append(ctypes.string_at(data, size))
-        return 0
-
-    def _lose(self, _context: int | None, _cpu: int, count: int) -> None:
-        self.lost += count
-
-    def read(self) -> list[bytes]:
-        """Return the records that have come since the last time."""
-        self._lib.found("perf_buffer__consume" if self.padded else "ring_buffer__consume", self._buffer)
-        found, self._records = self._records, []
-        return found
 
 
 class PrintReader:

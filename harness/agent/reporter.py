@@ -52,12 +52,15 @@ class Reporter:
         """Note which step is under way; -1 for none."""
         STEP_PLACE.pack_into(self._shared, HELD_HEAD.size, index)
 
-    def mark(self, case: str, index: int) -> None:
-        """Write to the console which step of which case begins; a console that takes nothing does not matter."""
+    def mark(self, case: str, index: int, announced: str = "") -> None:
+        """Write to the console which step of which case begins; a console that takes nothing does not matter.
+
+        `announced` says what the step is, where the host does not know it: its stage, what it does, and to what.
+        """
         self.at(index)
         if self._console >= 0:
             with contextlib.suppress(OSError):
-                os.write(self._console, f"{STEP_MARK}{case} {index}\n".encode())
+                os.write(self._console, f"{STEP_MARK}{case} {index} {announced}".rstrip().encode() + b"\n")
 
     def hold(self, kind: str, **fields: Any) -> None:
         """Keep one line back, to be written with a later one; at once where they are many, or wait for long."""

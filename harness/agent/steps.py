@@ -69,34 +69,38 @@ class Case:
     def run(self) -> None:
         """Execute the steps in order, until one fails that was not to; report each."""
         for index, step in enumerate(self.case["steps"]):
-            self._lib.messages.clear()
-            self._lib.debug.clear()
-            self.reporter.mark(self.case["id"], index)
-            start = time.monotonic()
-            report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
-            if "phase" in step:
-                report["phase"] = step["phase"]
-            try:
-                # What a step with "skip" has there is reported as found, and nothing is done (harness/mutants/).
-                found = step["skip"] if "skip" in step else getattr(self, "do_" + step["op"].replace("-", "_"))(step)
-                report.update({"ok": True, **(found or {})})
-            except Refused as refusal:
-                report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
-                report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
-                report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
-                report["asked"] = self._asked(step, refusal)
-                if refusal.module:
-                    report["precondition"] = missing_module(refusal.module, refusal.number)
-            except OSError as error:
-                report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
-                report.update(detail=f"{type(error).__name__}: {error}")
-            report["seconds"] = round(time.monotonic() - start, 6)
-            self.reporter.hold("step", case=self.case["id"], **report)
-            if self.case.get("alone"):
-                self.reporter.try_flush()  # it may well kill the guest, and what it showed until then is its answer
-            self.reporter.at(-1)
-            if not report["ok"] and not step.get("go_on"):
+            if not self.execute(index, step)["ok"] and not step.get("go_on"):
                 return
+
+    def execute(self, index: int, step: dict[str, Any]) -> dict[str, Any]:
+        """Execute one step, report it, and return the report."""
+        self._lib.messages.clear()
+        self._lib.debug.clear()
+        self.reporter.mark(self.case["id"], index, step.get("announced", ""))
+        start = time.monotonic()
+        report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
+        if "phase" in step:
+            report["phase"] = step["phase"]
+        try:
+            # What a step with "skip" has there is reported as found, and nothing is done (harness/mutants/).
+            found = step["skip"] if "skip" in step else getattr(self, "do_" + step["op"].replace("-", "_"))(step)
+            report.update({"ok": True, **(found or {})})
+        except Refused as refusal:
+            report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
+            report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
+            report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
+            report["asked"] = self._asked(step, refusal)
+            if refusal.module:
+                report["precondition"] = missing_module(refusal.module, refusal.number)
+        except OSError as error:
+            report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
+            report.update(detail=f"{type(error).__name__}: {error}")
+        report["seconds"] = round(time.monotonic() - start, 6)
+        self.reporter.hold("step", case=self.case["id"], **report)
+        if self.case.get("alone"):
+            self.reporter.try_flush()  # it may well kill the guest, and what it showed until then is its answer
+        self.reporter.at(-1)
+        return report
 
     def _asked(self, step: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         """Return what a refused step asked for, and what this kernel knows of it."""

@@ -258,12 +258,16 @@ def clean(*, results: Path | None) -> None:
 
 
 def schema(folder: Path) -> None:
-    """Write the JSON Schemas."""
+    """Write the JSON Schemas, and the page of what a scenario.py works with."""
+    from harness.cli.api_page import API_PAGE, API_SOURCES, page_of
     from harness.config.schema import write_schemas
     from harness.reports.document import REPORT_SCHEMA_FILE, report_schema
 
     write_schemas(folder)
     (folder / REPORT_SCHEMA_FILE).write_text(report_schema(), encoding="utf-8")
+    (folder / API_PAGE).write_text(
+        page_of(*(path.read_text(encoding="utf-8") for path in API_SOURCES)), encoding="utf-8"
+    )
 
 
 def grid(path: Path, *, report: Path) -> None:

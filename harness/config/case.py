@@ -15,6 +15,7 @@ from harness.config.inspected import Value, VariablePath
 from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
+from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
 from harness.config.steps import (
     RODATA,
     FunctionReference,
@@ -126,6 +127,8 @@ class Tracer(Model):
 
 
 _SIMPLE = ("target", "tracer", "trigger", "observe", "again", "control")
+NOT_BESIDE_SCENARIO = (*_SIMPLE, "events", "steps", "missing", "command")
+"""What a case.yaml beside a scenario.py does not have."""
 _FORMS: JsonDict = {
     "oneOf": [
         {"required": ["target", "trigger", "observe"], "not": {"anyOf": [{"required": ["steps"]}]}},
@@ -137,6 +140,7 @@ _FORMS: JsonDict = {
             "required": ["command"],
             "not": {"anyOf": [{"required": [key]} for key in (*_SIMPLE, "objects", "steps", "events")]},
         },
+        {"not": {"anyOf": [{"required": [key]} for key in NOT_BESIDE_SCENARIO]}},
     ],
     "dependentRequired": {"control": ["tracer"], **{key: ["command"] for key in ONLY_WITH_COMMAND}},
 }
@@ -146,7 +150,8 @@ class CaseFile(CommandKeys):
     """One case: programs, what makes them run, what must be seen, and where that is expected.
 
     Most cases name a target, tracers, a trigger and what must be seen; the order of the steps is then always the
-    same. A case whose point is another order spells out `objects` and `steps` instead. A case may also be a command.
+    same. A case whose point is another order spells out `objects` and `steps` instead. A case may also be a command;
+    one whose folder has a scenario.py says none of this here.
     """
 
     model_config = ConfigDict(json_schema_extra=_FORMS)
@@ -172,8 +177,9 @@ class CaseFile(CommandKeys):
     control: Observation | None = Field(default=None, description="What must be seen after the tracers are detached.")
     objects: Mapping[ObjectName, ObjectFiles] = Field(
         default={},
-        description="With `steps`: the objects by name. The events and the trace are read from the maps of the one "
-        "named `target`, or, where that has none, from those of the first that has.",
+        description="With `steps`, or beside a scenario.py: the objects by name. With `steps`, the events and the "
+        "trace are read from the maps of the one named `target`, or, where that has none, from those of the first "
+        "that has.",
     )
     steps: tuple[Step, ...] = Field(
         default=(), description="The steps in their order, where the usual one will not do."
@@ -278,9 +284,22 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
             yield (), f'the key "{key}" is missing; give it, or "objects" and "steps" instead, or a "command"'
 
 
+class CaseBesideScenario(CaseFile):
+    """The case.yaml of a case that is a scenario.py: all but what is done, and what must be seen."""
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """What is done, the scenario says alone."""
+        yield from command_problems(data)
+        for key in NOT_BESIDE_SCENARIO:
+            if key in data:
+                yield (key,), f"not allowed beside {SCENARIO_FILE}: what is done and must be seen is said there"
+
+
 class WrittenCase(CaseFile):
     """A case as its folder has it. `id` is the folder's name, `folder` its absolute path.
 
+    Of a case that is a `scenario`, `objects` are those that its case.yaml names, or else all of its folder.
     The rules of the lists that it uses are in their places in `expect`. harness/scenario/from_yaml.py makes of it the
     case that is run and judged.
     """
@@ -288,6 +307,7 @@ class WrittenCase(CaseFile):
     id: str
     folder: Path
     expect: tuple[Rule, ...] = ()
+    scenario: WrittenScenario | None = None
 
     def __hash__(self) -> int:
         return hash((self.id, self.folder))

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from harness.config.case import CASE_FILE, SHARED_FOLDER, CaseFile, WrittenCase
+from harness.config.case import CASE_FILE, SHARED_FOLDER, CaseBesideScenario, CaseFile, WrittenCase
 from harness.config.reading.explain import did_you_mean, problems_text, read
 from harness.config.reading.models import frozen_copy
 from harness.config.reading.yaml_source import Loc, dotted
 from harness.config.rules import RELEASES, SharedRules, expand, load_shared
+from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario, read_scenario
 from harness.errors import ConfigError
 from harness.host.paths import shown
 
@@ -37,7 +38,11 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
             f'{shown(path)}: the folder\'s name is the id of the case, and "{folder.name}" cannot be one; '
             "use lower-case letters, digits and -, with a letter or digit first"
         )
-    case, positions = read(path, CaseFile, spelled=RELEASES)
+    scenario = read_scenario(folder)
+    if scenario is not None and not path.exists():
+        return _scenario_alone(folder, scenario)
+    model = CaseFile if scenario is None else CaseBesideScenario
+    case, positions = read(path, model, spelled=RELEASES)
     named: dict[Loc, str | Mapping[str, str]] = {("objects", name): file for name, file in case.objects.items()}
     if case.target:
         named["target", "object"] = case.target.object
@@ -55,7 +60,27 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
     rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
     if missing or wrong:
         raise ConfigError(problems_text([*missing, *wrong], path=path, positions=positions))
-    return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules)
+    own = {"objects": _objects_in(folder)} if scenario is not None and not case.objects else {}
+    return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules, scenario=scenario, **own)
+
+
+def _scenario_alone(folder: Path, scenario: WrittenScenario) -> WrittenCase:
+    """Return the case of a folder that has a scenario.py and no case.yaml; raise ConfigError where it has no title."""
+    if not scenario.title:
+        raise ConfigError(
+            f"{shown(folder / SCENARIO_FILE)}:1: where there is no {CASE_FILE}, the first line of its docstring is the "
+            'title of the case; begin the file with """What it tries."""'
+        )
+    case = CaseFile.model_construct(title=scenario.title, description=scenario.description)
+    objects = _objects_in(folder)
+    return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, scenario=scenario, objects=objects)
+
+
+def _objects_in(folder: Path) -> dict[str, str]:
+    """Return the objects of a folder: name -> file. A name is the file's first part, or all of it where two have it."""
+    files = _files_in(folder)
+    stems = [file.split(".")[0] for file in files]
+    return {stem if stems.count(stem) == 1 else file: file for stem, file in zip(stems, files, strict=True)}
 
 
 def _files_in(folder: Path) -> list[str]:
@@ -149,6 +174,6 @@ def _case_folders(start: Path, pattern: str) -> list[Path]:
 
 
 def _is_case(folder: Path) -> bool:
-    if (folder / CASE_FILE).exists():
+    if (folder / CASE_FILE).exists() or (folder / SCENARIO_FILE).exists():
         return True
     return folder.name != SHARED_FOLDER and any(folder.glob(SOURCE_GLOB))

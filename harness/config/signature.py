@@ -49,6 +49,9 @@ class DifferenceRule(CheckedModel):
     accepted: Literal[True] | None = Field(
         default=None, description="The kernel accepts what the case says it must refuse."
     )
+    holds: Literal[False] | None = Field(
+        default=None, description="false: the expectation of a scenario.py, the step `expect REASON`, does not hold."
+    )
     refused: ErrnoName | None = Field(
         default=None,
         description="The errno with which the kernel refuses what the case says it must accept (the case "
@@ -72,8 +75,8 @@ class DifferenceRule(CheckedModel):
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Something must differ."""
-        if not any(key in data for key in _SEEN):
-            yield (), f"says of no difference what is seen instead; give one of {', '.join(_SEEN)}"
+        if not any(key in data for key in (*_SEEN, "holds")):
+            yield (), f"says of no difference what is seen instead; give one of {', '.join(_SEEN)} or holds"
 
     def expected(self) -> Iterator[ExpectedDifference]:
         """Yield what this says as the judge compares it."""
@@ -94,6 +97,8 @@ class DifferenceRule(CheckedModel):
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.EXIT, seen=self.exit)
         if self.output is False:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.OUTPUT)
+        if self.holds is False:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.EXPECTATION)
         if self.refused is not None:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.REFUSED, seen=self.refused)
 

@@ -11,7 +11,7 @@ from harness.facts.kernel_log import crash_excerpt, fatal_line, find_splats
 from harness.model.results import OutcomeKind
 
 TAIL_LINES = 30
-STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)$")
+STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)(?: (?P<announced>[a-z-]+ [a-z-]+(?: .*)?))?$")
 """What the agent writes to the console before each step (harness/agent/reporter.py, mark())."""
 
 
@@ -19,7 +19,8 @@ STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)$")
 class Ending:
     """Why a case has no completion marker: the kernel died (`crashed`), or no answer came (`lost`).
 
-    `step` is the step that had begun last, as the console says it: the case's id, and the step's index from 0. `crash`
+    `step` is the step that had begun last, as the console says it: the case's id, and the step's index from 0; of a
+    scenario's step `announced` says its stage, what it does, and to what. `crash`
     is the kernel's first complaint since that step began, with its trace; `earlier` are the complaints in the steps of
     the same case before it; `reset` is QEMU's reason where the machine was reset without a complaint.
     """
@@ -28,6 +29,7 @@ class Ending:
     reason: str
     console_tail: tuple[str, ...] = ()
     step: tuple[str, int] | None = None
+    announced: str = ""
     crash: str = ""
     earlier: tuple[str, ...] = ()
     reset: str = ""
@@ -45,6 +47,7 @@ class KernelLog:
 class CaseRecord:
     """The agent's lines about one case.
 
+    `announced` are the steps of a scenario as each began, whether it has ended or not.
     `output` has the lines with what its commands wrote, `files` the text of those files of theirs that were brought, by
     path. `parts` are the records of its sub-results (the programs of an object, the test cases of a command) by name.
     `late_log` are the kernel's messages that came after `end`, before the next case began or the agent was done, and
@@ -54,6 +57,7 @@ class CaseRecord:
     """
 
     steps: tuple[dict[str, Any], ...] = ()
+    announced: tuple[dict[str, Any], ...] = ()
     events: tuple[dict[str, Any], ...] = ()
     output: tuple[dict[str, Any], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +79,7 @@ def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bo
     """
     kind, reason, reset = OutcomeKind.LOST, what, ""
     lines = console.splitlines()
-    step, before, during = _divided(lines)
+    step, announced, before, during = _divided(lines)
     fatal = fatal_line(during)
     if fatal is not None:
         kind, reason = OutcomeKind.CRASHED, f"the kernel died: {fatal}"
@@ -90,6 +94,7 @@ def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bo
         reason=reason,
         console_tail=console_tail(lines),
         step=step,
+        announced=announced,
         crash=crash_excerpt(during) if fatal is not None else "",
         earlier=find_splats(before),
         reset=reset,
@@ -101,15 +106,16 @@ def console_tail(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple([line for line in lines if not STEP_MARK.match(line)][-TAIL_LINES:])
 
 
-def _divided(lines: Sequence[str]) -> tuple[tuple[str, int] | None, list[str], list[str]]:
-    """Return the step that had begun last, the console's lines of its case before it, and those since it began.
+def _divided(lines: Sequence[str]) -> tuple[tuple[str, int] | None, str, list[str], list[str]]:
+    """Return the step that had begun last, what was announced of it, the console's lines of its case before it, and
+    those since it began.
 
     Without any step the last are all lines.
     """
     marks = [(number, mark) for number, line in enumerate(lines) if (mark := STEP_MARK.match(line))]
     if not marks:
-        return None, [], list(lines)
+        return None, "", [], list(lines)
     last, mark = marks[-1]
     first = next(number for number, each in marks if each["case"] == mark["case"])
     before = [line for line in lines[first:last] if not STEP_MARK.match(line)]
-    return (mark["case"], int(mark["index"])), before, list(lines[last + 1 :])
+    return (mark["case"], int(mark["index"])), mark["announced"] or "", before, list(lines[last + 1 :])

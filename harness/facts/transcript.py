@@ -67,6 +67,19 @@ class _Step(_Case):
     lost: int | None = None
 
 
+class _Announced(_Case):
+    """A step of a scenario that begins; those of any other case the host knows."""
+
+    index: int
+    stage: Annotated[Stage, Field(strict=False)]
+    op: str
+    what: str
+    line: int
+    must_refuse: list[str] | None = None
+    message: str | None = None
+    origin: list[str] | None = None
+
+
 class _Event(_Case):
     phase: str
     ours: bool
@@ -139,6 +152,7 @@ _LINES: dict[str, type[_Line]] = {
     "hello": _Hello,
     "case": _Begin,
     "step": _Step,
+    "announced": _Announced,
     "event": _Event,
     "output": _Output,
     "file": _File,
@@ -161,7 +175,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
 
 
 def _nothing() -> dict[str, Any]:
-    return {"steps": [], "events": [], "output": [], "files": {}, "errors": [], "end": None}
+    return {"steps": [], "announced": [], "events": [], "output": [], "files": {}, "errors": [], "end": None}
 
 
 class Transcript:
@@ -232,6 +246,7 @@ class Transcript:
         later = self._after(case)
         return CaseRecord(
             steps=tuple(parts["steps"]),
+            announced=tuple(parts["announced"]),
             events=tuple(parts["events"]),
             output=tuple(parts["output"]),
             files={path: "".join(pieces) for path, pieces in parts["files"].items()},
@@ -263,6 +278,8 @@ class Transcript:
             raise AgentError(f"the agent wrote a line of type {kind} outside of a case")
         if kind == "step":
             parts["steps"].append(record)
+        elif kind == "announced":
+            parts["announced"].append(record)
         elif kind == "event":
             parts["events"].append(record)
         elif kind == "output":

@@ -15,16 +15,18 @@ from harness.judge.inspected import inspected_differences
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.observation import differences, field_of, known, side_of, trace_differences
 from harness.judge.precondition import not_applicable, ours
+from harness.judge.scenario import as_reported, broken, did_nothing, missed, reason_of_scenario, unfinished
 from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.refusals import explained
 from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
-from harness.scenario.case import COMMAND, AgentStep, Case, Look, step_names
+from harness.scenario.case import COMMAND, EXPECT, SCENARIO_END, AgentStep, Case, Look, step_names
 
 REFUSABLE = frozenset(
     {
         *("open", "set-attach-target", "load", "load-raw", "enable-stats", "listen-printk"),
         *("attach", "attach-map", "tail-call", "trigger", "info"),
+        *("write-map", "delete-map"),
     }
 )
 """Steps whose failure is a refusal: by the kernel, or by libbpf on its behalf, of what the case asks for.
@@ -51,7 +53,7 @@ def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALL
     `allow` holds the known splats of the cell's kernel; any other splat makes the outcome `misbehaves`. Splats do not
     hide what the steps showed: both are in the outcome, and so is what the case's command wrote.
     """
-    outcome = _outcome_of(case, record, allow=allow)
+    outcome = _outcome_of(*as_reported(case, record), allow=allow)
     return replace(outcome, output=output_of(record)) if record.output else outcome
 
 
@@ -180,6 +182,9 @@ def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
         return f"the agent's process for this case was killed by {end['signal']}"
     if not end.get("complete"):
         return "; ".join(record.errors) or "the agent's process for this case failed"
+    cut = unfinished(case, record.steps)
+    if cut:
+        return cut
     lost = end.get("kernel_log_lost", 0) + record.late_lost
     if lost:
         return f"the kernel's log has holes: {lost} of its messages are missing, and any of them may be a complaint"
@@ -244,6 +249,11 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
     for step, name, report in zip_longest(steps, step_names(steps), record.steps):
         if step is None or report is None or _identity(step) != _reported_identity(report):
             return _lost("the agent reported other steps than the case has", record)
+        if step.op == EXPECT and not report.get("ok"):
+            found.append(missed(case, step, name, report))
+            continue
+        if step.op == SCENARIO_END and not report.get("ok"):
+            return _broken(record, step, name, broken(case, report), found)
         if not report.get("ok") and not step.refused:
             return _failed(record, step, name, report, found)
         wrong = _differences(step, name, report, record)
@@ -253,7 +263,20 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
     if found:
         reason = "; ".join(each.text for each in found)
         return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=found[0].stage, found=found)
-    return _judged(record, OutcomeKind.WORKS, reason_of_works(steps))
+    idle = did_nothing(case)
+    if idle:
+        return replace(_lost(idle, record), wrong_input=True)
+    reason = reason_of_scenario(steps) if case.scenario else reason_of_works(steps)
+    return _judged(record, OutcomeKind.WORKS, reason)
+
+
+def _broken(record: CaseRecord, step: AgentStep, name: str, text: str, found: list[Difference]) -> Outcome:
+    """Return the outcome of a scenario that an exception has ended: the user's, unless the kernel misbehaved before."""
+    if not found:
+        return replace(_lost(text, record, stage=step.stage), wrong_input=True)
+    own = _difference(step, name, DifferenceKind.SCENARIO, text)
+    reason = "; ".join(each.text for each in [*found, own])
+    return _judged(record, OutcomeKind.MISBEHAVES, reason, stage=found[0].stage, found=[*found, own])
 
 
 def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, Any], found: list[Difference]) -> Outcome:

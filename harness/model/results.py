@@ -148,6 +148,10 @@ class DifferenceKind(StrEnum):
     """A command's output is not as it must be."""
     TESTS = "tests"
     """A command ended as it must, but what it wrote about its test cases is not all good."""
+    EXPECTATION = "expectation"
+    """An expectation of a scenario does not hold."""
+    SCENARIO = "scenario"
+    """A scenario ended with an exception, after an expectation that does not hold."""
     LEFT = "left"
     """Something of the case was still there after its end."""
 

@@ -14,10 +14,11 @@ from harness.config.case import CASE_FILE, SHARED_FOLDER
 from harness.config.case_folders import find_folders
 from harness.config.matrix import load_matrix
 from harness.config.rules import SHARED_FILE
+from harness.config.scenario_file import SCENARIO_FILE
 from harness.errors import ConfigError
 from harness.supply.project import Project
 
-ENDINGS = {"case": (CASE_FILE, ".c", ".h", ".o"), "include": (".h",)}
+ENDINGS = {"case": (CASE_FILE, SCENARIO_FILE, ".c", ".h", ".o"), "include": (".h",)}
 """How the names of files end that a case, with its sub-folders, and the shared headers are made of. What editors leave
 beside is none."""
 

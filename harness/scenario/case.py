@@ -19,6 +19,10 @@ COMMAND = "command"
 """The step that runs a command."""
 COLLECT = "collect"
 """The step that brings files that a command has written."""
+SCENARIO_END = "scenario"
+"""The last step of a scenario: that its function came to its end, or why it did not."""
+EXPECT = "expect"
+"""An expectation of a scenario."""
 OPEN = "open"
 """The step that has the path of an object."""
 
@@ -116,6 +120,14 @@ class AgentStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Script:
+    """A scenario.py: its text, and what messages call it (`bpf/my-case/scenario.py`)."""
+
+    file: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One of several things that a case tries, each by itself: a program of an object, all of them together.
 
@@ -140,6 +152,8 @@ class Case:
     come to. `uncounted` is that of a part; with `require_run` a program that was attached and did not run is a
     difference.
 
+    A case with a `scenario` has no steps before it has run: those are what its scenario announces in the guest.
+
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
     set and `modules` loaded before the first step, and `attachers` as far as a kernel has them; `kconfig` says what the
     kernel's configuration must say, one of several values each. `expect` has the rules: the first that covers a kernel
@@ -158,6 +172,7 @@ class Case:
     kconfig: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     objects: Mapping[str, str] = field(default_factory=dict)
+    scenario: Script | None = None
     steps: tuple[AgentStep, ...] = ()
     expect: tuple[Expectation, ...] = ()
     missing: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ from harness.config.steps import (
     WaitStep,
 )
 from harness.model.results import Stage
-from harness.scenario.case import OPEN, AgentStep, Case, Look
+from harness.scenario.case import OPEN, AgentStep, Case, Look, Script
 from harness.scenario.expected import expectations_of, look_of
 from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
 from harness.scenario.inspected import Names, inspecting, listened, prepared
@@ -75,7 +75,8 @@ def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
     Of an object that has a file for each of several architectures the first is taken: see `WrittenCase.for_arch`.
     """
     command = command_of(written)
-    steps = _steps(_Source(written=written, carriers=carriers, files=written.files)) if command is None else ()
+    declared = command is None and written.scenario is None
+    steps = _steps(_Source(written=written, carriers=carriers, files=written.files)) if declared else ()
     return Case(
         id=written.id,
         title=written.title,
@@ -88,6 +89,7 @@ def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
         modules=written.modules,
         objects=written.files,
         steps=tuple(steps) if command is None else steps_of(command),
+        scenario=_script(written),
         expect=expectations_of(written),
         missing=written.missing,
         memory=written.memory,
@@ -108,6 +110,11 @@ def command_of(written: WrittenCase) -> Command | None:
         deadline=written.deadline or DEADLINE,
         junit=written.junit or "",
     )
+
+
+def _script(written: WrittenCase) -> Script | None:
+    found = written.scenario
+    return Script(file=found.file, source=found.source) if found else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,16 @@ def job_of(
                 *({"name": name, **known[name], "optional": True} for name in case.attachers if name in known),
             ],
             "steps": [step.job(paths) for step in case.steps],
+            **_scenario(case, paths),
         }
         for case, paths in cases
     ]
     return {"cases": jobs}
+
+
+def _scenario(case: Case, paths: Mapping[str, PurePosixPath]) -> dict[str, Any]:
+    """Return what the agent gets of a scenario: its text, what messages call it, and the objects that it can open."""
+    if case.scenario is None:
+        return {}
+    objects = {name: {"file": file, "path": str(paths[file])} for name, file in case.objects.items()}
+    return {"scenario": {"file": case.scenario.file, "source": case.scenario.source, "objects": objects}}

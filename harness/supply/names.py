@@ -61,6 +61,8 @@ def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
     `listings` maps the file name of each object to what it has. Raises ConfigError, with one line per mistake, where a
     name is in no object or a step needs what is not there.
     """
+    if case.scenario is not None:
+        return compile_case(case)  # the names in a scenario are looked up where it gives them
     look = _Look(case, {name: listings[file] for name, file in case.files.items()})
     problems = [*look.problems(), *look.undeclared()]
     if problems:

@@ -96,3 +96,11 @@ def test_a_console_that_takes_nothing_does_no_harm(pipe: Pipe) -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         Reporter(pipe.writing, console=full.fileno()).mark("xdp", 1)
     Reporter(pipe.writing).mark("xdp", 1)
+
+
+def test_of_a_step_that_the_host_does_not_know_the_mark_says_what_it_is(pipe: Pipe, tmp_path: Path) -> None:
+    with (tmp_path / "console").open("wb") as console:
+        Reporter(pipe.writing, console=console.fileno()).mark("mine", 4, "observe wait 5 s")
+    found = STEP_MARK.fullmatch((tmp_path / "console").read_text().rstrip("\n"))
+    assert found is not None
+    assert found["announced"] == "observe wait 5 s"

@@ -95,6 +95,7 @@ def test_every_key_is_described_and_written_as_users_write_it(kind: str) -> None
 ONLY_THE_LOADER = {
     "case-message",
     "case-missing-files",
+    "case-objects-without-steps",
     "case-observe-without-events",
     "case-trigger-address",
     "case-use-unfit",

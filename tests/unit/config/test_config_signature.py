@@ -41,6 +41,7 @@ def difference(kind: Kind, **keys: Any) -> ExpectedDifference:
             [difference(Kind.FIELD, of="type", seen=2), difference(Kind.FIELD, of="id", seen=0)],
         ),
         ({"accepted": True}, [difference(Kind.ACCEPTED)]),
+        ({"holds": False}, [difference(Kind.EXPECTATION)]),
         ({"refused": "EBUSY"}, [difference(Kind.REFUSED, seen="EBUSY")]),
         (
             {"listener": [{"kind": "kprobe"}], "retval": 1},

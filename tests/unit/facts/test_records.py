@@ -75,8 +75,21 @@ def test_the_step_that_began_last_is_known_from_the_console(end: str) -> None:
     assert "[    1.5] some words" in ending.console_tail
 
 
+def test_of_a_scenarios_step_the_console_says_what_it_is() -> None:
+    line = "bpfmatrix: step mine 4 attach-tracer attach fexit #2"
+    ending = ending_of(what="w", console=f"{line}\n", qemu_reason=None, qemu_gone=False)
+    assert (ending.step, ending.announced) == (("mine", 4), "attach-tracer attach fexit #2")
+
+
 @pytest.mark.parametrize(
-    "line", ["", "bpfmatrix: step xdp", "bpfmatrix: step xdp 1[ 1.0] x", "x bpfmatrix: step xdp 1"]
+    "line",
+    [
+        "",
+        "bpfmatrix: step xdp",
+        "bpfmatrix: step xdp 1[ 1.0] x",
+        "bpfmatrix: step xdp 1 [ 1.0] x",
+        "x bpfmatrix: step xdp 1",
+    ],
 )
 def test_what_is_no_mark_of_a_step_tells_no_step(line: str) -> None:
     assert ending_of(what="w", console=f"{line}\n", qemu_reason=None, qemu_gone=False).step is None

@@ -13,7 +13,7 @@ from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import DifferenceKind, Expectation, ExpectedDifference, OutcomeKind
-from harness.scenario.case import Case, step_names
+from harness.scenario.case import Case, Script, step_names
 from harness.scenario.from_yaml import compile_case
 
 ADAPTER = TypeAdapter(Case)
@@ -38,6 +38,7 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
     optional = {field.name for field in dataclasses.fields(Case)} - {
         "deadline",
         "kconfig",
+        "scenario",
         "parts",
         "uncounted",
         "attachers",
@@ -91,3 +92,9 @@ def test_step_names_are_unique_but_for_looks() -> None:
     steps = [name for name in spelled if not name.startswith("look")]
     assert len(steps) == len(set(steps))
     assert {"trigger run #3", "info fexit #4"} <= set(steps)
+
+
+def test_a_scenario_goes_through_json_and_back() -> None:
+    case = Case(id="mine", title="t", scenario=Script(file="bpf/mine/scenario.py", source="def scenario(guest): ...\n"))
+    adapter = TypeAdapter(Case)
+    assert adapter.validate_json(adapter.dump_json(case)) == case

@@ -75,7 +75,10 @@ def test_editors_and_the_linter_agree_on_the_length_of_a_line() -> None:
     assert int(parser["*"]["max_line_length"]) == PROJECT["tool"]["ruff"]["line-length"]
 
 
-PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

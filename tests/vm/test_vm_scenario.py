@@ -14,7 +14,7 @@ from projects import INPUTS, TemporaryProject
 
 from harness.facts.journal import read_journal
 from harness.model.results import CellResult, DifferenceKind, Origin, OutcomeKind, Stage, Verdict
-from harness.run.again import judge_again
+from harness.run.again import judge_again, with_current_rules
 from harness.run.matrix import run_matrix
 from harness.run.options import Options
 from harness.supply.project import Project
@@ -318,3 +318,16 @@ def test_records_are_events_of_the_report(cells: dict[tuple[str, str], CellResul
     assert {key: first[key] for key in ("kind", "length", "mood", "who")} == {
         **{"kind": "packets", "length": 64, "mood": "CALM", "who": "target"}
     }
+
+
+def test_a_run_of_it_is_judged_again_and_gone_on_with(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project", kernels=("6.12-x86_64",))
+    write(project.folder, "tracers", TRIED["tracers"])
+    options = Options(project=Project(matrix_file=project.matrix_file), results=tmp_path / "results")
+    first = run_matrix(options)
+    recorded = with_current_rules(read_journal(first.folder), options.project)
+    assert judge_again(recorded).cells == first.report.cells
+    assert not [notice for notice in judge_again(recorded).run.notices if "have changed" in notice]
+    (first.folder / "6.12-x86_64/facts.json").unlink()
+    again = run_matrix(replace(options, resume=first.folder))
+    assert [(cell.case, cell.verdict) for cell in again.report.cells] == [("tracers", V.PASS)]

@@ -40,24 +40,26 @@ def attach_kprobe_multi(case: CaseState, program: int) -> Link:
     return BpfLink(case.lib, case.lib.pointer("bpf_program__attach", program))
 
 
-def attach_to_function(case: CaseState, program: int, kind: str, function: str) -> Link:
-    """Attach to one function of the kernel by its name."""
-    symbols = (TEXT * 1)(function.encode())
-    made = _multi_options(kind, ctypes.addressof(symbols))
+def attach_to_function(case: CaseState, program: int, kind: str, *functions: str) -> Link:
+    """Attach to one function of the kernel by its name, or to several."""
+    symbols = (TEXT * len(functions))(*(function.encode() for function in functions))
+    made = _multi_options(kind, ctypes.addressof(symbols), len(functions))
     link = case.lib.pointer("bpf_program__attach_kprobe_multi_opts", program, None, ctypes.byref(made))
     return BpfLink(case.lib, link)
 
 
-def _multi_options(kind: str, symbols: int | None = None) -> Any:
+def _multi_options(kind: str, symbols: int | None = None, count: int = 0) -> Any:
     """Return struct bpf_kprobe_multi_opts: syms, addrs, cookies, cnt, retprobe, session."""
     return options(
-        *((POINTER, symbols), (POINTER, None), (POINTER, None), (SIZE, int(symbols is not None))),
+        *((POINTER, symbols), (POINTER, None), (POINTER, None), (SIZE, count)),
         *((BOOL, kind == "kretprobe.multi"), (BOOL, kind == "kprobe.session")),
     )
 
 
-def to_functions(case: CaseState, program: int, kind: str, to: str) -> Link:
-    """Attach to a function of the kernel, or to all that a pattern matches."""
+def to_functions(case: CaseState, program: int, kind: str, to: str | list[str]) -> Link:
+    """Attach to a function of the kernel, to all that a pattern matches, or to all of a list."""
+    if isinstance(to, list):
+        return attach_to_function(case, program, kind, *to)
     if not any(character in to for character in "*?"):
         return attach_to_function(case, program, kind, to)
     made = _multi_options(kind)
@@ -68,9 +70,12 @@ def to_functions(case: CaseState, program: int, kind: str, to: str) -> Link:
 
 
 def to_kprobe(case: CaseState, program: int, kind: str, to: str) -> Link:
-    """Attach to a function of the kernel."""
-    link = case.lib.pointer("bpf_program__attach_kprobe", program, kind == "kretprobe", to.encode())
-    return BpfLink(case.lib, link)
+    """Attach to a function of the kernel, perhaps at an offset in it (`function+0x10`)."""
+    function, offset = _offset(to)
+    # struct bpf_kprobe_opts: bpf_cookie, offset, retprobe, attach_mode
+    made = options((U64, 0), (SIZE, offset), (BOOL, kind == "kretprobe"), (INT, 0))
+    call = program, function.encode(), ctypes.byref(made)
+    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_kprobe_opts", *call))
 
 
 def to_system_call(case: CaseState, program: int, kind: str, to: str) -> Link:
@@ -80,8 +85,9 @@ def to_system_call(case: CaseState, program: int, kind: str, to: str) -> Link:
 
 
 def to_user_function(case: CaseState, program: int, kind: str, to: str) -> Link:
-    """Attach to a function of a binary, given as `binary:function`, for all processes."""
+    """Attach to a function of a binary, given as `binary:function` or `binary:function+0x4`, for all processes."""
     binary, function = _parted(to, ":", "a binary and a function, as /usr/bin/true:main")
+    function, offset = _offset(function)
     name = ctypes.create_string_buffer(function.encode())
     # struct bpf_uprobe_opts: ref_ctr_offset, bpf_cookie, retprobe, func_name, attach_mode
     made = options(
@@ -90,7 +96,7 @@ def to_user_function(case: CaseState, program: int, kind: str, to: str) -> Link:
     return BpfLink(
         case.lib,
         case.lib.pointer(
-            "bpf_program__attach_uprobe_opts", program, ANY_PROCESS, binary.encode(), 0, ctypes.byref(made)
+            "bpf_program__attach_uprobe_opts", program, ANY_PROCESS, binary.encode(), offset, ctypes.byref(made)
         ),
     )
 
@@ -132,6 +138,15 @@ def to_raw_tracepoint(case: CaseState, program: int, _kind: str, to: str) -> Lin
     return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_raw_tracepoint", program, to.encode()))
 
 
+def _offset(to: str) -> tuple[str, int]:
+    """Return function and offset of `function+0x10`; Refused where the offset is no number."""
+    function, plus, offset = to.partition("+")
+    try:
+        return function, int(offset, 0) if plus else 0
+    except ValueError:
+        raise Refused(errno.EINVAL, f"behind the + must be a number of bytes, not {offset}", api=TO) from None
+
+
 def _parted(to: str, mark: str, form: str) -> tuple[str, str]:
     before, _, behind = to.partition(mark)
     if not before or not behind:
@@ -139,7 +154,7 @@ def _parted(to: str, mark: str, form: str) -> tuple[str, str]:
     return before, behind
 
 
-TARGETS: dict[str, Callable[[CaseState, int, str, str], Link]] = {
+TARGETS: dict[str, Callable[[CaseState, int, str, Any], Link]] = {
     **dict.fromkeys(("kprobe", "kretprobe"), to_kprobe),
     **dict.fromkeys(("ksyscall", "kretsyscall"), to_system_call),
     **dict.fromkeys(("kprobe.multi", "kretprobe.multi", "kprobe.session"), to_functions),
@@ -154,7 +169,7 @@ TARGETS: dict[str, Callable[[CaseState, int, str, str], Link]] = {
 """How a program is attached to what is chosen at run time, by the part of its section up to a slash."""
 
 
-def attach_to(case: CaseState, program: int, to: str) -> Link:
+def attach_to(case: CaseState, program: int, to: str | list[str]) -> Link:
     """Attach a program to what a step names instead of its section; Refused where such programs cannot choose."""
     kind = case.lib.section(program).partition("/")[0]
     if kind not in TARGETS:

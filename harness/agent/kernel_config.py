@@ -73,3 +73,9 @@ def configured_otherwise(wanted: Mapping[str, Sequence[str | int]]) -> dict[str,
         more = {} if unset else {"found": found}
         return unmet("kconfig", name, value=value, error=error, missing=unset, **more)
     return None
+
+
+def values_of(names: Sequence[str]) -> dict[str, str]:
+    """Return the values of options of the kernel's configuration, `n` where one is not set; none without any."""
+    options = kernel_config()
+    return {name: options.get(name, "n") for name in names} if options else {}

@@ -68,7 +68,7 @@ PROTOTYPES = {
     "bpf_program__attach_perf_event": (POINTER, [POINTER, INT]),
     "bpf_program__attach_iter": (POINTER, [POINTER, POINTER]),
     "bpf_program__attach_kprobe_multi_opts": (POINTER, [POINTER, TEXT, POINTER]),
-    "bpf_program__attach_kprobe": (POINTER, [POINTER, ctypes.c_bool, TEXT]),
+    "bpf_program__attach_kprobe_opts": (POINTER, [POINTER, TEXT, POINTER]),
     "bpf_program__attach_ksyscall": (POINTER, [POINTER, TEXT, POINTER]),
     "bpf_program__attach_uprobe_opts": (POINTER, [POINTER, INT, TEXT, SIZE, POINTER]),
     "bpf_program__attach_uprobe_multi": (POINTER, [POINTER, INT, TEXT, TEXT, POINTER]),

@@ -8,7 +8,7 @@ import time
 
 from harness.agent.child import end_processes, run_child
 from harness.agent.environment import clear_warn_once, environment
-from harness.agent.kernel_config import configured_otherwise
+from harness.agent.kernel_config import configured_otherwise, values_of
 from harness.agent.leftovers import Surroundings
 from harness.agent.modules import load_modules, loaded_modules
 from harness.agent.reporter import Reporter
@@ -37,7 +37,8 @@ def run_case(
     start = time.monotonic()
     clear_warn_once()
     reporter.at(-1)
-    reporter.send("case", case=case["id"], **log.read())  # with the end of the case before
+    config = {"config": values_of(case["options"])} if "options" in case else {}
+    reporter.send("case", case=case["id"], **config, **log.read())  # with the end of the case before
     changed: dict[str, str] = {}
     before.prepare()
     try:

@@ -64,10 +64,22 @@ class Case:
         self._readers: dict[str, EventReader] = {}
         self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
+        self._registered: set[str] = set()
         self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def run(self) -> None:
-        """Execute the steps in order, until one fails that was not to; report each."""
+        """Execute the steps in order, until one fails that was not to; report each.
+
+        What struct_ops maps have registered outlives the process that did it, where they have no link of the kernel's.
+        """
+        try:
+            self._run()
+        finally:
+            for name in self._registered & self._state.links.keys():
+                with contextlib.suppress(Refused):
+                    self._state.links.pop(name).close()
+
+    def _run(self) -> None:
         for index, step in enumerate(self.case["steps"]):
             if not self.execute(index, step)["ok"] and not step.get("go_on"):
                 return
@@ -216,7 +228,9 @@ class Case:
     def do_attach_map(self, step: dict[str, Any]) -> None:
         """Attach a struct_ops map, all its programs at once; the link is known by `link`, else by the map's name."""
         link = self._lib.pointer("bpf_map__attach_struct_ops", self._state.objects[step["object"]].map(step["map"]))
-        self._state.links[step.get("link", step["map"])] = BpfLink(self._lib, link)
+        name = step.get("link", step["map"])
+        self._state.links[name] = BpfLink(self._lib, link)
+        self._registered.add(name)
 
     def do_measure(self, step: dict[str, Any]) -> dict[str, Any]:
         """Report what is measured of a loaded program."""

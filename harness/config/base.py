@@ -69,6 +69,16 @@ Sysctl = Annotated[
     Field(pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@-]+)+$"),
     Expects('the name of a sysctl, such as "net.core.bpf_jit_enable"'),
 ]
+OptionWithValue = Annotated[
+    str,
+    Field(pattern=r"^CONFIG_[A-Za-z0-9_]+=[^=]+$"),
+    Expects(
+        'an option of the kernel\'s configuration and its value, such as "CONFIG_BPF_LSM=y"; n where it is not set'
+    ),
+]
+KernelGlob = Annotated[
+    str, Field(pattern=r"^[^\s]+$"), Expects('the name of a kernel of the matrix or a pattern, such as "6.1-*"')
+]
 KernelOption = Annotated[
     str,
     Field(pattern=r"^CONFIG_[A-Za-z0-9_]+$"),

@@ -17,7 +17,9 @@ from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
 from harness.config.steps import (
+    ATTACH_TO,
     RODATA,
+    AttachPlace,
     FunctionReference,
     ObjectName,
     Observation,
@@ -79,7 +81,11 @@ class Target(Model):
     """The BPF object whose programs are traced or replaced."""
 
     object: ObjectFiles = Field(description=_OBJECT)
-    attach: tuple[Symbol, ...] = Field(default=(), description="Programs to attach, in this order.")
+    attach: tuple[Symbol, ...] = Field(
+        default=(),
+        description="Programs to attach, in this order; or variables in a section .struct_ops, for all their programs.",
+    )
+    attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
     rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
     tail_calls: tuple[TailCall, ...] = Field(
         default=(), description="Slots of program arrays to fill before the programs are attached."

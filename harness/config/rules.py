@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from harness.config.base import Arch, ErrnoName, KernelOption, ModuleName, Sysctl, Text
+from harness.config.base import Arch, ErrnoName, KernelGlob, KernelOption, ModuleName, OptionWithValue, Sysctl, Text
 from harness.config.reading.explain import did_you_mean, read
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc, quoted
@@ -69,6 +69,7 @@ ReleasesOfCommit = Annotated[
 ]
 """The first release of each series that has a commit; that of mainline is one of them."""
 RefusalClass = Annotated[str, OneOf(NAMES)]
+_TEXTS: JsonDict = {"type": "array", "minItems": 1, "items": {"type": "string"}}
 _ERRNO_PATTERN = {"type": "string", "pattern": "^E[A-Z0-9_]+$"}
 ErrnoNames = Annotated[
     tuple[ErrnoName, ...],
@@ -91,7 +92,7 @@ ListName = Annotated[
 ]
 
 ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
-_WHICH_KERNELS = ("arch", "version", "since", "fixed")
+_WHICH_KERNELS = ("kernel", "config", "arch", "version", "since", "fixed")
 KEYS_OF: Mapping[OutcomeKind, tuple[str, ...]] = {
     OutcomeKind.WORKS: (),
     OutcomeKind.REFUSED: ("stage", "errno", "origin", "refusal", "message", "differences"),
@@ -134,6 +135,33 @@ def _conditions() -> JsonDict:
 class _RuleKeys(Model):
     """What a rule says, and what a case can override for the rules of a list."""
 
+    kernel: (
+        Annotated[
+            tuple[KernelGlob, ...],
+            BeforeValidator(as_list),
+            Field(min_length=1),
+            Expects("the name of a kernel or a pattern, or a list of them"),
+            WithJsonSchema({"anyOf": [{"type": "string"}, _TEXTS]}),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Kernels that the rule covers, by their names in the matrix or patterns of them, such as `6.1-*`.",
+    )
+    config: (
+        Annotated[
+            tuple[OptionWithValue, ...],
+            BeforeValidator(as_list),
+            Field(min_length=1),
+            Expects('an option with its value, such as "CONFIG_BPF_LSM=y", or a list of them'),
+            WithJsonSchema({"anyOf": [{"type": "string"}, _TEXTS]}),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="What the configuration of the kernels that the rule covers says: options with their values, such "
+        "as `CONFIG_BPF_LSM=y` (`n`: not set), all of them. No rule with this covers a kernel without a configuration.",
+    )
     arch: Annotated[tuple[Arch, ...], Field(min_length=1)] | None = Field(
         default=None, description="Architectures that the rule covers; without it all of them."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
-from harness.config.base import ErrnoName, MapName, Symbol
+from harness.config.base import ErrnoName, Line, MapName, Symbol
 from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem, unexpected
 from harness.config.reading.yaml_source import Loc
@@ -43,6 +43,15 @@ def as_list(value: object) -> object:
 RODATA = (
     "Global variables and the values that they get before the load, by name or path, as the object's BTF types them; "
     "`$trigger-pid` is the process id of the trigger."
+)
+AttachPlace = Annotated[
+    Line | Annotated[tuple[Symbol, ...], Field(min_length=1)],
+    Expects('what would be behind the slash of the section, such as "tcp_connect", or a list of functions'),
+]
+ATTACH_TO = (
+    "Where programs are attached whose section leaves that to the loader: program -> what would be behind the "
+    "section's slash (a function, a pattern of functions, category/name of a tracepoint, binary:function, each "
+    "perhaps with +offset), or a list of functions for kprobe.multi."
 )
 ObjectName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9-]*$"), Expects('a lower-case name of an object, such as "target"')
@@ -277,6 +286,7 @@ class LoadStep(_Refusable):
     )
     only: tuple[Symbol, ...] | None = Field(default=None, description="Load only these of its programs.")
     rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
+    attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
     unprivileged: Annotated[bool, Strict()] = Field(
         default=False, description="Load as a user without capabilities (all before the load is done by root)."
     )
@@ -309,7 +319,12 @@ class AttachStep(_Refusable):
     """Attach a program."""
 
     do: Literal["attach"] = Field(description="Attach a program.")
-    program: Reference = Field(description="The program, as object.program.")
+    program: Reference = Field(
+        description="The program, as object.program; or a variable in a section .struct_ops, for all its programs."
+    )
+    to: AttachPlace | None = Field(
+        default=None, description="Where it is attached, in place of what its section or `attach-to` of the load says."
+    )
     api: Literal["auto", "link-create", "raw-tracepoint-open"] = Field(
         default="auto", description="auto: as libbpf attaches a program of this section; else this command of bpf(2)."
     )

@@ -53,6 +53,8 @@ class CaseRecord:
     `late_log` are the kernel's messages that came after `end`, before the next case began or the agent was done, and
     `late_lost` is how many of those are missing.
 
+    `config` has the options that the case's rules ask for, with their values in the kernel's configuration.
+
     `end` is its `case-end` line, or None where that never came.
     """
 
@@ -66,6 +68,7 @@ class CaseRecord:
     ending: Ending | None = None
     late_log: tuple[str, ...] = ()
     late_lost: int = 0
+    config: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, CaseRecord] = field(default_factory=dict)
 
 

@@ -255,6 +255,7 @@ class Transcript:
             ending=ending,
             late_log=tuple(later.get("kernel_log", ())),
             late_lost=later.get("kernel_log_lost", 0),
+            config=parts.get("begin", {}).get("config", {}),
         )
 
     def boot_log(self) -> KernelLog:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import ConfigError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts
 from harness.facts.records import CaseRecord
-from harness.judge.expectation import choose
+from harness.judge.expectation import NO_CONFIG, choose
 from harness.judge.junit import with_test_cases
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
 from harness.judge.outcome import outcome_of
@@ -66,7 +66,8 @@ def cell_of(
     row: str, case: Case, record: CaseRecord, *, arch: str, version: str, allow: AllowList = NOTHING_ALLOWED
 ) -> CellResult:
     """Judge what is known of one case on the row of this name. `allow` holds the known splats of its kernel."""
-    return _cell(row, case, outcome_of(case, record, allow=allow), expected(case, arch=arch, version=version))
+    expectation = expected(case, arch=arch, version=version, name=row.partition("+")[0], config=record.config)
+    return _cell(row, case, outcome_of(case, record, allow=allow), expectation)
 
 
 def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> KernelResult:
@@ -100,10 +101,12 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
     )
 
 
-def expected(case: Case, *, arch: str, version: str) -> Expectation:
+def expected(
+    case: Case, *, arch: str, version: str, name: str = "", config: Mapping[str, str] = NO_CONFIG
+) -> Expectation:
     """Return what a case says should happen on a kernel, where its version can be read; else that it works."""
     try:
-        return choose(case.expect, arch=arch, version=version)
+        return choose(case.expect, arch=arch, version=version, name=name, config=config)
     except ConfigError:  # a kernel of the user's own may call itself anything, or nothing where it never spoke
         return _unknown_version(case, arch=arch)
 
@@ -111,7 +114,8 @@ def expected(case: Case, *, arch: str, version: str) -> Expectation:
 def _expectation(case: Case, facts: KernelFacts, *, version: str) -> Expectation:
     if facts.failure is not None:
         return _unknown_version(case, arch=facts.arch)
-    return expected(case, arch=facts.arch, version=version)
+    record = facts.records.get(case.id, CaseRecord())
+    return expected(case, arch=facts.arch, version=version, name=facts.row.kernel, config=record.config)
 
 
 def _unknown_version(case: Case, *, arch: str) -> Expectation:

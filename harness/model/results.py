@@ -246,7 +246,8 @@ class Outcome:
 class Expectation:
     """What a case says should happen on some kernels: one rule, or, once it is chosen, what holds for one kernel.
 
-    `arch`, `version`, `since` and `fixed` say which kernels it covers, empty where it does not limit them.
+    `kernel` (patterns of names), `config` (options as `NAME=VALUE`), `arch`, `version`, `since` and `fixed` say which
+    kernels it covers, empty where they do not limit them.
     `stage`, `errno`, `refusal` and `message` say how a refusal looks. The signature of a known bug is `stage`, `step`
     (of a crash: the step in which the kernel dies), `splats` (patterns, each of which some splat must match, and which
     together cover all of them), `differences` (all, and no others), `panic` (patterns of which one must match the
@@ -263,6 +264,8 @@ class Expectation:
     refusal: str = ""
     message: str | None = None
     known_bug: bool = False
+    kernel: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
     arch: tuple[str, ...] = ()
     version: str = ""
     since: tuple[str, ...] = ()

@@ -298,7 +298,7 @@ def assignments(cases: Sequence[WrittenCase], kernels: Sequence[Kernel], version
 
 def _expected(rules: Sequence[Expectation], kernel: Kernel, version: str) -> OutcomeKind:
     try:
-        return choose(rules, arch=kernel.arch, version=version).outcome
+        return choose(rules, arch=kernel.arch, version=version, name=kernel.name).outcome
     except ConfigError:  # a kernel of the user's own, whose version nobody knows before it runs
         return OutcomeKind.WORKS
 

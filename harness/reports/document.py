@@ -130,7 +130,7 @@ JOINED_LATER: Mapping[type, frozenset[str]] = {
     Expectation: frozenset(
         {
             *("origin", "arch", "version", "since", "fixed", "step", "splats", "differences", "panic", "reset"),
-            *("cause", "cause_name"),
+            *("cause", "cause_name", "kernel", "config"),
         }
     ),
     Difference: frozenset(),

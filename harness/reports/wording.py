@@ -55,7 +55,7 @@ def expected(expectation: Expectation) -> str:
 
 def covered(expectation: Expectation) -> str:
     """Return which kernels the rule of `expectation` covers, as one line; empty where it covers all."""
-    parts = []
+    parts = [_listed(each) for each in (expectation.kernel, expectation.config) if each]
     if expectation.arch:
         parts.append(_listed(expectation.arch))
     if expectation.version:

@@ -31,6 +31,8 @@ def expectation_of(rule: Rule) -> Expectation:
         refusal=rule.refusal or "",
         message=rule.message,
         known_bug=rule.kind in KNOWN_BUGS,
+        kernel=rule.kernel or (),
+        config=rule.config or (),
         arch=rule.arch or (),
         version=rule.version or "",
         since=rule.since or (),

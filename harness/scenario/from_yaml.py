@@ -30,10 +30,12 @@ from harness.config.steps import (
     WaitStep,
 )
 from harness.model.results import Stage
+from harness.scenario.attaching import attachers_of
 from harness.scenario.case import OPEN, AgentStep, Case, Look, Script
 from harness.scenario.expected import expectations_of, look_of
 from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
 from harness.scenario.inspected import Names, inspecting, listened, prepared
+from harness.scenario.sections import section_of
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -45,6 +47,8 @@ ATTACH_TYPES = {"fsession": 58}
 """Members of enum bpf_attach_type (include/uapi/linux/bpf.h) that are younger than libbpf's section names."""
 
 
+Place = str | tuple[str, ...]
+"""Where a loader attaches a program: one function or other place, or several functions."""
 OWN = "own"
 """What `share` says of a map that an object keeps to itself."""
 
@@ -54,13 +58,15 @@ class Carriers:
     """The objects whose maps carry the events and the trace (harness/supply/names.py finds them in built objects).
 
     `trace_maps` has the maps of the trace, of each object that has one; `names` the names that each object has, as
-    `Names` takes them.
+    `Names` takes them, `sections` the section of each program, and `maps_of_programs` the struct_ops variables.
     """
 
     events_in: str = TARGET
     trace_in: str = TARGET
     trace_maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    maps_of_programs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def shared_by(self, name: str, *, loaded: Collection[str]) -> tuple[str, ...]:
         """Return the maps that an object shares unasked: those of the trace, once the object that is read is loaded."""
@@ -76,7 +82,8 @@ def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
     """
     command = command_of(written)
     declared = command is None and written.scenario is None
-    steps = _steps(_Source(written=written, carriers=carriers, files=written.files)) if declared else ()
+    source = _Source(written=written, carriers=carriers, files=written.files)
+    steps = tuple(_steps(source)) if declared else steps_of(command) if command is not None else ()
     return Case(
         id=written.id,
         title=written.title,
@@ -88,13 +95,20 @@ def compile_case(written: WrittenCase, carriers: Carriers = Carriers()) -> Case:
         kconfig=dict(written.kconfig),
         modules=written.modules,
         objects=written.files,
-        steps=tuple(steps) if command is None else steps_of(command),
+        attachers=tuple(name for name in _attachers(source, steps) if name not in written.modules),
+        steps=steps,
         scenario=_script(written),
         expect=expectations_of(written),
         missing=written.missing,
         memory=written.memory,
         cpus=written.cpus,
     )
+
+
+def _attachers(source: _Source, steps: Sequence[AgentStep]) -> tuple[str, ...]:
+    """Return the modules by which the agent attaches what the steps attach."""
+    attached = [(step.args["object"], step.args["program"]) for step in steps if step.op == "attach"]
+    return attachers_of(source.carriers.sections.get(owner, {}).get(program, "") for owner, program in attached)
 
 
 def command_of(written: WrittenCase) -> Command | None:
@@ -131,6 +145,11 @@ class _Source:
         order = sorted(self.files, key=lambda name: name != TARGET)  # stable
         return Names(objects=order, of=self.carriers.names)
 
+    def before_load(self, name: str, program: str) -> bool:
+        """Whether a program's target is chosen before it is loaded."""
+        section = self.carriers.sections.get(name, {}).get(program)
+        return section is not None and section_of(section).before_load
+
     def looks(self) -> list[Observation]:
         """Return all that the case says must be seen."""
         case = self.written
@@ -155,6 +174,7 @@ def _usual(source: _Source) -> Iterator[AgentStep]:
     rodata = {TARGET: target.rodata, TRACER: tracer.rodata if tracer is not None else {}}
     for name in source.files:
         yield _open(source, name, rodata=rodata[name])
+    yield from _chosen_before(source, TARGET, target.attach_to, stage=Stage.LOAD_TARGET)
     yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
     yield from _listen(source, TARGET)
     if tracer is not None:
@@ -170,7 +190,7 @@ def _usual(source: _Source) -> Iterator[AgentStep]:
     for slot in target.tail_calls:
         yield _tail_call(slot.map, slot.index, TARGET, slot.program)
     for program in target.attach:
-        yield _attach(Stage.ATTACH_TARGET, TARGET, program)
+        yield _attached(source, Stage.ATTACH_TARGET, TARGET, program, to=target.attach_to.get(program))
     yield from _trigger_and_look(source, trigger, case.observe, phase="observe", stage=Stage.OBSERVE)
     if case.again is not None:
         for slot in case.again.tail_calls:
@@ -215,8 +235,12 @@ def _steps_of(source: _Source, step: Step, *, phase: str, loaded: Collection[str
         yield _load_raw(step)
     elif isinstance(step, AttachStep):
         owner, program = step.program.split(".")
+        chosen = [
+            each.attach_to for each in source.written.steps if isinstance(each, LoadStep) and each.object == owner
+        ]
         for name in numbered(program, step.times, first=step.first):
-            yield _attach_as(step, owner, name)
+            to = step.to or next((each[name] for each in chosen if name in each), None)
+            yield _attach_as(source, step, owner, name, to=to)
     elif isinstance(step, DetachStep):
         yield replace(_detach(step.link), **_refusal(step))
     elif isinstance(step, TailCallStep):
@@ -272,6 +296,7 @@ def _load(source: _Source, step: LoadStep, *, loaded: Collection[str]) -> Iterat
             made = _set_target(step.object, each, target=_function(reference))
             # Where the load is to be refused, so may be the choice of its target: libbpf looks for the function.
             yield replace(made, stage=stage)
+    yield from _chosen_before(source, step.object, step.attach_to, stage=stage)
     yield AgentStep(
         stage=stage,
         op="load",
@@ -299,9 +324,9 @@ def _load_raw(step: LoadRawStep) -> AgentStep:
     )
 
 
-def _attach_as(step: AttachStep, owner: str, program: str) -> AgentStep:
+def _attach_as(source: _Source, step: AttachStep, owner: str, program: str, *, to: Place | None) -> AgentStep:
     stage = Stage.ATTACH_TARGET if owner.startswith(TARGET) else Stage.ATTACH_TRACER
-    made = _attach(stage, owner, program)
+    made = _attached(source, stage, owner, program, to=to)
     more: dict[str, Any] = {"link": step.link or program}
     if step.api != "auto":
         more["api"] = step.api
@@ -373,6 +398,24 @@ def _set_target(name: str, program: str, *, target: tuple[str, str, str]) -> Age
 
 def _attach(stage: Stage, name: str, program: str) -> AgentStep:
     return AgentStep(stage=stage, op="attach", what=program, args={"object": name, "program": program})
+
+
+def _attached(source: _Source, stage: Stage, name: str, program: str, *, to: Place | None) -> AgentStep:
+    """Return the step that attaches a program to where a loader would, or all programs of a struct_ops variable."""
+    if source.carriers.maps_of_programs.get(name, {}).get(program):
+        return AgentStep(stage=stage, op="attach-map", what=program, args={"object": name, "map": program})
+    made = _attach(stage, name, program)
+    if to is None or source.before_load(name, program):
+        return made
+    return replace(made, args={**made.args, "to": to if isinstance(to, str) else list(to)})
+
+
+def _chosen_before(source: _Source, name: str, chosen: Mapping[str, Place], *, stage: Stage) -> Iterator[AgentStep]:
+    """Yield the choices that must be made before the load, as the kernel checks them then."""
+    for program, to in chosen.items():
+        if source.before_load(name, program):
+            args = {"object": name, "program": program, "function": to}
+            yield AgentStep(stage=stage, op="set-attach-target", what=program, args=args)
 
 
 def _detach(link: str) -> AgentStep:

@@ -36,6 +36,7 @@ def job_of(
             "deadline": case.deadline or deadline,
             "alone": case.alone,
             "kconfig": {name: list(values) for name, values in case.kconfig.items()},
+            **({"options": options} if (options := options_of(case)) else {}),
             "sysctls": dict(case.sysctls),
             "modules": [
                 *({"name": name, **known.get(name, NO_MODULE)} for name in case.modules),
@@ -55,3 +56,8 @@ def _scenario(case: Case, paths: Mapping[str, PurePosixPath]) -> dict[str, Any]:
         return {}
     objects = {name: {"file": file, "path": str(paths[file])} for name, file in case.objects.items()}
     return {"scenario": {"file": case.scenario.file, "source": case.scenario.source, "objects": objects}}
+
+
+def options_of(case: Case) -> list[str]:
+    """Return the options of the kernel's configuration that a case's rules ask for."""
+    return sorted({option.partition("=")[0] for rule in case.expect for option in rule.config})

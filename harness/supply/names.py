@@ -36,9 +36,12 @@ from harness.model.listing import PERF_EVENT_ARRAY, PROG_ARRAY, RINGBUF, STRUCT_
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import OWN, TARGET, TRACER, Carriers, compile_case, numbered
 from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names, root
+from harness.scenario.sections import section_of
 
 Problem = tuple[Loc, str]
 
+SEVERAL = ("kprobe.multi", "kretprobe.multi", "kprobe.session")
+"""Sections whose programs can be attached to several functions at once."""
 TRACE = ("trace", "trace_cursor")
 """The maps of bpf/include/trace.h."""
 ELEMENTS = "elements"
@@ -101,6 +104,8 @@ class _Look:
             trace_in=self._holder(TRACE),
             trace_maps={name: TRACE for name, of in listings.items() if all(each in of.maps for each in TRACE)},
             names=names,
+            sections={name: of.programs for name, of in listings.items()},
+            maps_of_programs={name: of.struct_ops for name, of in listings.items()},
         )
 
     def _holder(self, maps: Sequence[str]) -> str:
@@ -149,8 +154,9 @@ class _Look:
             yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
             yield from self._program((*loc, "program"), TARGET, slot.program)
         attached = [("tracer", one.program) for one in (tracer.attach if tracer else ())]
+        yield from self._attach_to(("target",), TARGET, target.attach_to)
         for index, name in enumerate(target.attach):
-            yield from self._program(("target", "attach", index), TARGET, name)
+            yield from self._attachable(("target", "attach", index), TARGET, name)
             attached.append((TARGET, name))
         for owner, name in attached:
             yield from self._attached(("target", "attach"), owner, name, link=name)
@@ -198,6 +204,7 @@ class _Look:
         for index, name in enumerate(step.only or ()):
             yield from self._program((*loc, "only", index), step.object, name)
         yield from self._rodata(loc, step.object, step.rodata)
+        yield from self._attach_to(loc, step.object, step.attach_to)
         for name in step.attach_types:
             yield from self._program((*loc, "attach-types", name), step.object, name)
         for name, source in step.share.items():
@@ -219,7 +226,9 @@ class _Look:
     def _attach(self, loc: Loc, step: AttachStep) -> Iterator[Problem]:
         owner, program = step.program.split(".")
         for name in numbered(program, step.times, first=step.first):
-            yield from self._program((*loc, "program"), owner, name)
+            yield from self._attachable((*loc, "program"), owner, name)
+            if step.to is not None:
+                yield from self._chosen((*loc, "to"), owner, name, step.to, loaded=True)
             if step.refused is None:
                 yield from self._attached((*loc, "program"), owner, name, link=step.link or name)
         if step.target is not None:
@@ -246,6 +255,34 @@ class _Look:
                     yield place, f"{dotted(place)}: a text names a program, as object.program; {quoted(value)} does not"
 
     # --- what steps have in common ---
+
+    def _attachable(self, loc: Loc, owner: str, name: str) -> Iterator[Problem]:
+        """Yield what keeps a program, or a struct_ops variable, from being attached."""
+        if name not in self._listing(owner).struct_ops or owner not in self._state.opened:
+            yield from self._program(loc, owner, name)
+
+    def _attach_to(self, loc: Loc, owner: str, chosen: Mapping[str, str | Sequence[str]]) -> Iterator[Problem]:
+        for name, to in chosen.items():
+            place: Loc = (*loc, "attach-to", name)
+            yield from self._program(place, owner, name)
+            yield from self._chosen(place, owner, name, to)
+
+    def _chosen(
+        self, loc: Loc, owner: str, name: str, to: str | Sequence[str], *, loaded: bool = False
+    ) -> Iterator[Problem]:
+        """Yield why a loader cannot attach a program there."""
+        section = self._listing(owner).programs.get(name, "").removeprefix("?")
+        kind = section.partition("/")[0]
+        if name in self._listing(owner).struct_ops:
+            yield loc, f"{dotted(loc)}: a struct_ops variable is attached as a whole, and to nothing that is chosen"
+        if not section:
+            return
+        if section_of(section).needs == "":
+            yield loc, f'{dotted(loc)}: where a program of SEC("{section}") goes cannot be chosen'
+        elif loaded and section_of(section).before_load:
+            yield loc, f"{dotted(loc)}: the target of {name} is chosen before its load: give `attach-to` there"
+        elif not isinstance(to, str) and kind not in SEVERAL:
+            yield loc, f"{dotted(loc)}: only programs of {', '.join(SEVERAL)} can be attached to several functions"
 
     def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
         section = self._listing(owner).programs.get(program, "").removeprefix("?")
@@ -370,7 +407,7 @@ class _Look:
             return
         kind = maps[name]
         which = "a map" if kind is None else f"a {_type_name(kind)}"
-        later = "; bpfmatrix cannot attach maps of struct_ops yet" if kind == STRUCT_OPS else ""
+        later = "; only `attach` takes one, for all its programs" if kind == STRUCT_OPS else ""
         what = f"has no program {quoted(name)}: that is {which}{later}"
         yield from self._absent(loc, f"{owner}.{name}", what, programs, alike=False)
 

@@ -81,25 +81,6 @@ def test_records_of_another_layout_are_shown(tmp_path: Path) -> None:
     assert "20 bytes" in cell["reason"]
 
 
-def test_a_map_of_struct_ops_is_called_one_and_no_kernel_refused_it(tmp_path: Path) -> None:
-    """It was "built without what the attachment needs". Where a case declares it, libbpf answers, and no kernel."""
-    project = TemporaryProject(tmp_path / "project", kernels=["6.12-x86_64"])
-    folder = project.folder / "bpf/13b-struct-ops-map"
-    shutil.copytree(INPUTS / folder.name, folder)
-    done = run("matrix", "--matrix-file", project.matrix_file)
-    assert done.code == 2
-    assert 'prog.bpf.c has no program "mine": that is a BPF_MAP_TYPE_STRUCT_OPS' in done.output
-    assert not (project.folder / "results/latest/report.json").exists()
-
-    case = (folder / "case.yaml").read_text()
-    refused = "stage: attach-target, errno: ENOENT, reason: no such program, source: none"
-    (folder / "case.yaml").write_text(f"{case}missing: [target.mine]\nexpect:\n  - {{outcome: refused, {refused}}}\n")
-    done = run("matrix", "--matrix-file", project.matrix_file)
-    (cell,) = cells(project).values()
-    assert (cell["verdict"], cell["outcome"], cell["origin"], done.code) == ("fail", "refused", "libbpf", 1)
-    assert "by libbpf alone, as on any kernel, expected by the kernel" in cell["verdict_reason"]
-
-
 def test_a_map_that_does_not_fit_into_the_guest_does_with_the_memory_that_the_advice_names(tmp_path: Path) -> None:
     found = {}
     for memory in (192, 384):

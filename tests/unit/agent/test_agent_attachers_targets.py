@@ -43,13 +43,15 @@ class Asked(Libbpf):
 @pytest.mark.parametrize(
     ("section", "to", "asked"),
     [
-        ("kprobe", "f", ["kprobe", False, b"f"]),
-        ("kretprobe/g", "f", ["kprobe", True, b"f"]),
+        ("kprobe", "f", ["kprobe_opts", b"f", [0, 0, False, 0]]),
+        ("kprobe", "f+0x10", ["kprobe_opts", b"f", [0, 16, False, 0]]),
+        ("kretprobe/g", "f", ["kprobe_opts", b"f", [0, 0, True, 0]]),
         ("ksyscall", "rename", ["ksyscall", b"rename", [0, False]]),
         ("kretsyscall", "rename", ["ksyscall", b"rename", [0, True]]),
         ("kprobe.multi", "f*", ["kprobe_multi_opts", b"f*", [None, None, None, 0, False, False]]),
         ("kretprobe.multi", "f?", ["kprobe_multi_opts", b"f?", [None, None, None, 0, True, False]]),
         ("uprobe", "/b:f", ["uprobe_opts", -1, b"/b", 0, [0, 0, False, b"f", 0]]),
+        ("uprobe", "/b:f+4", ["uprobe_opts", -1, b"/b", 4, [0, 0, False, b"f", 0]]),
         ("uretprobe.s", "/b:f", ["uprobe_opts", -1, b"/b", 0, [0, 0, True, b"f", 0]]),
         ("uprobe.multi", "/b:f*", ["uprobe_multi", -1, b"/b", b"f*", [None, None, None, None, 0, False, False]]),
         ("uprobe.session", "/b:f*", ["uprobe_multi", -1, b"/b", b"f*", [None, None, None, None, 0, False, True]]),

@@ -12,6 +12,7 @@ import pytest
 from agent_pipe import Pipe
 from agent_samples import Clean, Played, Quiet
 
+from harness.agent import kernel_config as kernel_config_module
 from harness.agent.kernel_config import configured_otherwise, kernel_config
 from harness.agent.reporter import Reporter
 from harness.agent.serve import run_case
@@ -105,3 +106,13 @@ def test_a_case_on_another_configuration_neither_loads_a_module_nor_runs(
 def test_a_case_that_needs_nothing_of_the_configuration_does_not_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.agent.kernel_config.kernel_config", lambda: pytest.fail("it was read"))
     assert configured_otherwise({}) is None
+
+
+def test_options_that_rules_ask_for_have_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_config_module, "kernel_config", lambda: {"CONFIG_HZ": "250"})
+    assert kernel_config_module.values_of(["CONFIG_HZ", "CONFIG_BPF_LSM"]) == {
+        "CONFIG_HZ": "250",
+        "CONFIG_BPF_LSM": "n",
+    }
+    monkeypatch.setattr(kernel_config_module, "kernel_config", dict)
+    assert kernel_config_module.values_of(["CONFIG_HZ"]) == {}

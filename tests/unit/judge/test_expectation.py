@@ -89,3 +89,25 @@ def test_what_is_missing_reaches_the_expectation(cause: str, name: str) -> None:
 def test_a_version_that_is_none_is_told_even_without_rules() -> None:
     with pytest.raises(ConfigError, match="not a kernel version"):
         choose((), arch="x86_64", version="unknown")
+
+
+@pytest.mark.parametrize(
+    ("keys", "covered"),
+    [
+        ({"kernel": ("6.1-x86_64",)}, True),
+        ({"kernel": ("5.*", "6.1-*")}, True),
+        ({"kernel": ("6.12-*",)}, False),
+        ({"config": ("CONFIG_BPF_LSM=y",)}, True),
+        ({"config": ("CONFIG_BPF_LSM=n",)}, False),
+        ({"config": ("CONFIG_BPF_LSM=y", "CONFIG_HZ=1000")}, False),
+        ({"config": ("CONFIG_OTHER=n",)}, False),
+        ({"config": ("CONFIG_BPF_LSM=y",), "kernel": ("6.12-*",)}, False),
+    ],
+)
+def test_a_rule_covers_kernels_by_name_and_configuration(keys: dict[str, tuple[str, ...]], covered: bool) -> None:
+    rule = Expectation(
+        outcome=OutcomeKind.REFUSED, reason="r", kernel=keys.get("kernel", ()), config=keys.get("config", ())
+    )
+    config = {"CONFIG_BPF_LSM": "y", "CONFIG_HZ": "250"}
+    found = choose([rule], arch="x86_64", version="6.1.1", name="6.1-x86_64", config=config)
+    assert (found is rule) == covered

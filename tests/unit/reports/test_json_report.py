@@ -110,6 +110,8 @@ PROMISED: dict[str, set[str]] = {
         "stage",
         "errno",
         "origin",
+        "kernel",
+        "config",
         "refusal",
         "message",
         "known_bug",
@@ -310,7 +312,7 @@ def promised() -> Iterator[tuple[str, str]]:
             yield kind, key
 
 
-_COVERS = ("arch", "version", "since", "fixed")
+_COVERS = ("kernel", "config", "arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
 _MARK = ("mark", "mark_reason", "measured", "output")

@@ -49,3 +49,11 @@ def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() ->
 def test_an_object_without_a_path_is_a_mistake_of_the_harness() -> None:
     with pytest.raises(KeyError):
         job_of([(sample_case(), {})], deadline=1)
+
+
+def test_the_options_that_rules_ask_for_are_in_the_job() -> None:
+    rules = [{"outcome": "works", "reason": "r", "config": ["CONFIG_HZ=250", "CONFIG_BPF_LSM=y"]}]
+    (case,) = job_of([(sample_case(expect=rules), PATHS)], deadline=1)["cases"]
+    assert case["options"] == ["CONFIG_BPF_LSM", "CONFIG_HZ"]
+    (case,) = job_of([(sample_case(expect=[]), PATHS)], deadline=1)["cases"]
+    assert "options" not in case

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -320,3 +321,44 @@ def mistaken_look(folder: Path, **changes: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         resolve(load_case(folder / "case"), {"p.bpf.c": INSPECTED})
     return str(caught.value)
+
+
+LOADERS = Listing(
+    programs={"bare": "kprobe", "many": "kprobe.multi", "traced": "fentry", "packet": "xdp", "of_ops": "struct_ops/a"},
+    maps={"ops": 26},
+    struct_ops={"ops": ["of_ops"]},
+)
+
+
+def loaders(folder: Path, *steps: dict[str, Any], **load: Any) -> Case:
+    first = {"do": "load", "object": "target", **load}
+    (folder / "case").mkdir()
+    (folder / "case/p.bpf.c").touch()
+    keys = {"title": "t", "objects": {"target": "p.bpf.c"}, "steps": [first, *steps]}
+    (folder / "case/case.yaml").write_text(yaml.safe_dump(keys))
+    return resolve(load_case(folder / "case"), {"p.bpf.c": LOADERS})
+
+
+def test_targets_are_chosen_before_the_load_or_as_it_is_attached(tmp_path: Path) -> None:
+    chosen = {"bare": "tcp_connect+4", "many": ["a", "b"], "traced": "tcp_connect"}
+    attached = [{"do": "attach", "program": f"target.{name}"} for name in (*chosen, "ops")]
+    again = {"do": "attach", "program": "target.bare", "to": "other", "link": "second"}
+    steps = loaders(tmp_path, *attached, again, **{"attach-to": chosen}).steps
+    assert [step.op for step in steps] == ["open", "set-attach-target", "load", *["attach"] * 3, "attach-map", "attach"]
+    assert steps[1].args == {"object": "target", "program": "traced", "function": "tcp_connect"}
+    assert [step.args.get("to") for step in steps[3:]] == ["tcp_connect+4", ["a", "b"], None, None, "other"]
+    assert steps[6].args == {"object": "target", "map": "ops", "link": "ops"}
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "message"),
+    [
+        ("packet", "lo", 'where a program of SEC("xdp") goes cannot be chosen'),
+        ("bare", ["a", "b"], "can be attached to several functions"),
+        ("traced", "other", "the target of traced is chosen before its load: give `attach-to` there"),
+        ("ops", "other", "a struct_ops variable is attached as a whole"),
+    ],
+)
+def test_where_a_program_cannot_be_attached(tmp_path: Path, name: str, to: str | list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        loaders(tmp_path, {"do": "attach", "program": f"target.{name}", "to": to})

@@ -13,6 +13,7 @@ docs/agent-protocol.md describes what it reads and writes. Standard library only
 
 from __future__ import annotations
 
+import _thread
 import codecs
 import collections
 import contextlib

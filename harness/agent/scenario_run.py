@@ -8,19 +8,21 @@ import errno
 import os
 import sys
 import time
+from _thread import get_ident  # `threading` takes a guest longer to import
 
 from harness.agent.btf import Misfit, Types
 from harness.agent.buffers import RecordReader
 from harness.agent.decoding import Undecodable, decode, named_type
 from harness.agent.map_access import MapAccess
 from harness.agent.openings import set_variables
+from harness.agent.refusal import KERNEL_ERRNO
 from harness.agent.scenario_api import Guest
 from harness.agent.scenario_base import Mistake, StepRefused
 from harness.agent.steps import Case
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
     from typing import Any
 
@@ -31,7 +33,7 @@ END = "scenario"
 """The last step: that the function came to its end, or why it did not."""
 PUBLIC = "bpfmatrix"
 """The module that a scenario imports the API from."""
-MOST_EVENTS, MOST_SEEN = 256, 300
+MOST_EVENTS, MOST_SEEN, MOST_PRINTED = 256, 300, 64 * 1024
 PAUSE_SECONDS = 0.005
 """Between two looks for records that are still to come."""
 
@@ -48,14 +50,16 @@ class Scenario(Case):
         self._given: Any = None
         self._places: dict[str, str] = {}
         self._records: dict[tuple[str, str], RecordReader] = {}
+        self._process, self._thread = os.getpid(), get_ident()
         uname = os.uname()
         self.release, self.machine = uname.release, uname.machine
 
     def run(self) -> None:
         """Run the scenario, and report how it ended: as a step of its own, the last."""
         sys.modules[PUBLIC] = sys.modules[Guest.__module__]
-        process = os.getpid()
         end: dict[str, Any] = {"ok": True}
+        printed = Printed(self._print)
+        sys.stdout, sys.stderr = printed, printed
         try:
             code = compile(self.case["scenario"]["source"], self._file, "exec", dont_inherit=True)
             names: dict[str, Any] = {"__name__": "scenario", "__file__": self._file}
@@ -63,8 +67,9 @@ class Scenario(Case):
             names["scenario"](Guest(self))
         except BaseException as error:  # whatever it is, it is the scenario's
             end = self._broken(error)
-        if os.getpid() != process:
+        if not self._own():
             os._exit(0)  # a process that the scenario has forked came here, and has nothing to report
+        printed.end()
         self._must = {}
         self._announce(self._stage, END, "", line=end.get("line", 0))
         self.reporter.hold(
@@ -106,6 +111,8 @@ class Scenario(Case):
 
     def step(self, stage: str, op: str, what: str = "", **args: Any) -> dict[str, Any]:
         """Announce, execute and report one step; return its report. Raises StepRefused where it failed."""
+        if not self._own():
+            raise Mistake("only the scenario's own process and thread may use the guest, none that it has started")
         index, self._stage = self._count, stage
         announced = f"{stage} {op} {what}".encode("ascii", "replace").decode()[:120]
         self._announce(stage, op, what, line=self._line_now())
@@ -128,6 +135,14 @@ class Scenario(Case):
         self.reporter.hold("announced", case=self.case["id"], **place, **self._must)
         if self.case.get("alone"):
             self.reporter.try_flush()
+
+    def _own(self) -> bool:
+        """Say whether this is the scenario's own process and thread: no other may report anything."""
+        return (os.getpid(), get_ident()) == (self._process, self._thread)
+
+    def _print(self, text: str, cut: int) -> None:
+        if self._own():
+            self.reporter.hold("output", case=self.case["id"], text=text, cut=cut)
 
     def named(self, file: str) -> tuple[str, str]:
         """Return the name of an object that is opened now, and its path in the guest; raise Mistake."""
@@ -160,8 +175,9 @@ class Scenario(Case):
     @contextlib.contextmanager
     def refusing(self, errnos: tuple[str, ...], **more: Any) -> Iterator[None]:
         """Let the steps of a block be those that must be refused."""
-        unknown = next((name for name in errnos if not isinstance(getattr(errno, name, None), int)), None)
-        if not errnos or (unknown and unknown not in ("ENOTSUPP",)):
+        known = {*errno.errorcode.values(), *KERNEL_ERRNO.values()}
+        unknown = next((name for name in errnos if name not in known), None)
+        if not errnos or unknown:
             raise Mistake(f"must_refuse() takes the names of errnos, such as EINVAL; not {unknown or 'none'}")
         self._must = {"must_refuse": list(errnos), **more}
         try:
@@ -196,7 +212,9 @@ class Scenario(Case):
         for value in self._seen[:MOST_EVENTS]:
             event = {"kind": step["map"], **plain(value if isinstance(value, dict) else {"data": value})}
             self.reporter.hold("event", case=self.case["id"], phase=step["map"], ours=True, event=event)
-        return {"events": len(found), "lost": reader.lost}
+        # What a ring buffer has no room for, it keeps until the next read.
+        lost, reader.lost = reader.lost if reader.padded else 0, 0
+        return {"events": len(found), "lost": lost}
 
     def _decoded(self, owner: str, record: str, data: bytes) -> Any:
         if not record:
@@ -264,6 +282,44 @@ class Scenario(Case):
     def _access(self, step: dict[str, Any]) -> MapAccess:
         handle = self._state.objects[step["object"]].map(step["map"])
         return MapAccess(self._lib, handle, step["map"], self._types(step["object"]))
+
+
+class Printed:
+    """What a scenario prints, line by line; of much the beginning is kept, and how much was left out is said."""
+
+    encoding = "utf-8"
+
+    def __init__(self, send: Callable[[str, int], None]) -> None:
+        self._send, self._line, self._room, self._cut = send, "", MOST_PRINTED, 0
+
+    def write(self, text: str) -> int:
+        """Take a text; what ends with a line's end goes out."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._out(f"{line}\n")
+        return len(text)
+
+    def _out(self, text: str) -> None:
+        if len(text) <= self._room:
+            self._room -= len(text)
+            self._send(text, 0)
+        else:
+            self._room, self._cut = 0, self._cut + len(text)
+
+    def flush(self) -> None:
+        """Do nothing: a line goes out when it ends."""
+
+    def isatty(self) -> bool:
+        """Say that this is no terminal."""
+        return False
+
+    def end(self) -> None:
+        """Let the last line go out, and say how much was left out."""
+        if self._line:
+            self._out(self._line)
+            self._line = ""
+        if self._cut:
+            self._send("", self._cut)
 
 
 def plain(value: Any) -> Any:

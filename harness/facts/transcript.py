@@ -87,7 +87,7 @@ class _Event(_Case):
 
 
 class _Output(_Case):
-    """Some of a command's output; `cut` bytes before it are left out."""
+    """Some of what a command or a scenario has written; `cut` bytes before it are left out."""
 
     text: str
     cut: Annotated[int, Field(ge=0)] = 0

@@ -74,11 +74,14 @@ def broken(case: Case, report: Mapping[str, Any]) -> str:
 
 
 def unfinished(case: Case, reports: Sequence[Mapping[str, Any]]) -> str:
-    """Say why a scenario whose process ended by itself gave no answer, "" where it gave one."""
+    """Say why a scenario gave no complete answer, "" where it did: its process ended by itself, records were lost."""
     if case.scenario is None:
         return ""
     if not reports or reports[-1]["op"] != SCENARIO_END:
         return f"{case.scenario.file} ended its process by itself, before its function was over"
+    lost = next((each for each in reports if each["op"] == "read-records" and each.get("lost")), None)
+    if lost is not None:
+        return f"{lost['lost']} records of {lost['what']} were lost: they came faster than they were read"
     return ""
 
 

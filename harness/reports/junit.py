@@ -165,7 +165,7 @@ def _evidence(outcome: Outcome, expectation: Expectation | None) -> str:
     if outcome.log.strip():
         blocks.append(f"{wording.log_label(outcome)}:\n{outcome.log}")
     if outcome.output.strip():
-        blocks.append(f"the command's output:\n{outcome.output}")
+        blocks.append(f"its output:\n{outcome.output}")
     blocks += [f"the kernel's log:\n{splat}" for splat in outcome.splats]
     if outcome.crash:
         blocks.append(f"the kernel's death:\n{outcome.crash}")

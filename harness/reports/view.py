@@ -246,7 +246,7 @@ def _facts(judged: CellResult | PartResult) -> Iterator[tuple[str, str]]:
 def _evidence(outcome: Outcome, *, limit: int) -> tuple[Evidence, ...]:
     evidence = [
         (wording.log_label(outcome).capitalize(), outcome.log),
-        ("The command's output", outcome.output),
+        ("Its output", outcome.output),
         *(("The kernel's log", splat) for splat in outcome.splats),
         ("The kernel's death", outcome.crash),
         ("The console's last lines", text.bound("\n".join(outcome.console_tail), limit=limit)),

@@ -182,6 +182,7 @@ TRIED = {
         verdict=V.FAIL,
         reason="expected it ran; bpf/broken-behind-what-it-missed/scenario.py:",
         lines="""
+            print("what it prints is kept")
             guest.expect(target.globals["runs"], "it ran")
             [][0]
         """,
@@ -311,6 +312,10 @@ def test_a_refusal_has_its_origin_and_class(cells: dict[tuple[str, str], CellRes
     outcome = cells["refused", "6.12-x86_64"].outcome
     assert (outcome.errno_name, outcome.origin) == ("ENOENT", Origin.LIBBPF)
     assert outcome.refusal
+
+
+def test_what_it_prints_is_its_output(cells: dict[tuple[str, str], CellResult]) -> None:
+    assert cells["broken-behind-what-it-missed", "6.12-x86_64"].outcome.output == "what it prints is kept\n"
 
 
 def test_records_are_events_of_the_report(cells: dict[tuple[str, str], CellResult]) -> None:

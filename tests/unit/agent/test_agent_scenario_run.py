@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scenario_objects import FILE, case_of, compiled, ran, record_of
 
-from harness.agent.scenario_run import plain
+from harness.agent.scenario_run import MOST_PRINTED, Printed, plain
 from harness.judge.outcome import outcome_of
 from harness.model.results import OutcomeKind, Stage
 
@@ -142,6 +142,52 @@ def test_a_process_that_it_has_forked_reports_nothing(target: Path) -> None:
     )
     lines = ran(source, target)
     assert [line["op"] for line in lines if line["type"] == "step"] == ["open", "expect", "scenario"]
+
+
+def test_neither_a_forked_process_nor_a_thread_makes_steps(target: Path) -> None:
+    source = (
+        "import os, threading\n"
+        + OPENED
+        + """
+    found = []
+    def other():
+        try:
+            guest.wait(0)
+        except Exception as error:
+            found.append(str(error))
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    if os.fork() == 0:
+        guest.wait(0)
+    guest.expect_equal(os.wait()[1], 0, "the process ends")
+    guest.expect("none that it has started" in found[0], "the thread is told why")
+"""
+    )
+    lines = ran(source, target)
+    assert outcome_of(case_of(source), record_of(lines)).kind == OutcomeKind.WORKS
+    assert [line["op"] for line in lines if line["type"] == "step"] == ["open", "expect", "expect", "scenario"]
+
+
+def test_what_it_prints_is_the_output_of_its_cell(target: Path) -> None:
+    source = "import sys\n" + OPENED + "    print('one', 2)\n    print('three', end='', file=sys.stderr)\n"
+    lines = ran(source, target)
+    assert [line["text"] for line in lines if line["type"] == "output"] == ["one 2\n", "three"]
+
+
+def test_of_much_that_is_printed_the_beginning_is_kept() -> None:
+    sent: list[tuple[str, int]] = []
+    printed = Printed(lambda text, cut: sent.append((text, cut)))
+    assert printed.write("x" * (MOST_PRINTED - 1) + "\n" + "more\nand more") == MOST_PRINTED + 13
+    printed.end()
+    assert sent == [("x" * (MOST_PRINTED - 1) + "\n", 0), ("", 13)]
+    assert not printed.isatty()
+
+
+@pytest.mark.parametrize("name", ["ENOTSUPP", "EOPNOTSUPP", "ERESTARTSYS", "EAGAIN"])
+def test_the_errnos_of_the_kernel_are_known(name: str, target: Path) -> None:
+    source = OPENED + f"    with guest.must_refuse('{name}'):\n        pass\n"
+    assert outcome_of(case_of(source), record_of(ran(source, target))).kind == OutcomeKind.WORKS
 
 
 def test_a_value_is_reported_as_json_can_have_it() -> None:

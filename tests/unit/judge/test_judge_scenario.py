@@ -152,6 +152,12 @@ def test_without_its_last_step_it_gave_no_answer() -> None:
     assert unfinished(Case(id="a", title="t"), []) == ""
 
 
+def test_where_records_were_lost_nobody_knows_what_came() -> None:
+    found = judged(LOAD, ("observe", "read-records", "events", {"events": 5, "lost": 2}), MISSED)
+    assert (found.kind, found.wrong_input) == (K.LOST, False)
+    assert "2 records of events were lost" in found.reason
+
+
 def test_a_step_that_was_announced_and_not_reported_is_where_the_deadline_passed() -> None:
     lines = lines_of(LOAD, HELD)[:-3]
     record = record_of(lines)

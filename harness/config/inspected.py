@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, WithJsonSchema
 
 from harness.config.reading.models import CheckedModel, Expects, Model, problem, unexpected
 from harness.config.reading.yaml_source import Loc
@@ -138,12 +138,25 @@ class MapEntry(Model):
     value: Value = Field(description="What its value must be.")
 
 
+def form_of(value: Any) -> str:
+    """Return in which form something is given: `list`, `number` or `mapping`; a value that is none is a list."""
+    if isinstance(value, Mapping | HowMuch):
+        return "mapping"
+    return "number" if _is_number(value) else "list"
+
+
 Records = Annotated[
-    tuple[RecordPattern, ...] | Count | RecordsLook,
+    Annotated[tuple[RecordPattern, ...], Tag("list")]
+    | Annotated[Count, Tag("number")]
+    | Annotated[RecordsLook, Tag("mapping")],
+    Discriminator(form_of),
     Expects("a list of records, how many, or a mapping with one of exactly, at-least, any-order, none"),
 ]
 Printed = Annotated[
-    tuple[PrintedPattern, ...] | Count | PrintedLook,
+    Annotated[tuple[PrintedPattern, ...], Tag("list")]
+    | Annotated[Count, Tag("number")]
+    | Annotated[PrintedLook, Tag("mapping")],
+    Discriminator(form_of),
     Expects(
         "a list of regular expressions, how many lines, or a mapping with one of exactly, at-least, any-order, none"
     ),

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
 
 from harness.config.base import ErrnoName, Line, MapName, Symbol
-from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath
+from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath, form_of
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.model.results import KERNEL_STAGES, Origin, Stage
@@ -191,6 +191,10 @@ class TraceLook(HowMuch):
     none: tuple[EventPattern, ...] | None = Field(default=None, description="None of these.")
 
 
+def _form_of_trace(value: Any) -> str:
+    return "mapping" if form_of(value) == "mapping" else "list"
+
+
 class Observation(Model):
     """What must be seen: of lists of events and records all of them, in this order, and no others."""
 
@@ -202,7 +206,8 @@ class Observation(Model):
     )
     trace: (
         Annotated[
-            tuple[EventPattern, ...] | TraceLook,
+            Annotated[tuple[EventPattern, ...], Tag("list")] | Annotated[TraceLook, Tag("mapping")],
+            Discriminator(_form_of_trace),
             Expects("a list of events, or a mapping with one of exactly, at-least, any-order, none"),
         ]
         | None

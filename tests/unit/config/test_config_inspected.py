@@ -54,3 +54,18 @@ def test_the_trace_of_an_observation_is_its_patterns() -> None:
         patterns = Observation.model_validate({"trace": trace}).traced()
         assert patterns is not None
         assert [pattern.kind for pattern in patterns] == ["target"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"records": {"rb": [{"a": None}]}}, ("records", "rb", "list", 0, "a")),
+        ({"records": {"rb": {"exactly": [], "of-trigger": 1}}}, ("records", "rb", "mapping", "of-trigger")),
+        ({"printk": [1]}, ("printk", "list", 0)),
+        ({"trace": {"none": [{"kind": "A B"}]}}, ("trace", "mapping", "none", 0, "kind")),
+    ],
+)
+def test_a_mistake_is_named_where_it_is(keys: dict[str, Any], place: tuple[str | int, ...]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Observation.model_validate(keys)
+    assert [error["loc"] for error in caught.value.errors()] == [place]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.facts.records import CaseRecord, Ending
+from harness.facts.records import CaseRecord
 from harness.judge.outcome import outcome_of
 from harness.judge.runs import with_runs
 from harness.judge.verdict import judge
@@ -148,20 +148,3 @@ def test_a_module_that_bpfmatrix_attaches_by_is_no_precondition_of_the_case() ->
     assert judge(found, Expectation(outcome=OutcomeKind.WORKS, reason="r")) == (Verdict.NOT_APPLICABLE, found.reason)
     theirs = replace(found, ours=False)
     assert judge(theirs, Expectation(outcome=OutcomeKind.WORKS, reason="r"))[0] == Verdict.FAIL
-
-
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_guest_that_falls_silent_with_a_program_attached_names_that_as_a_possible_cause(
-    index: int,
-) -> None:
-    case = Case(id="o/p", title="t", steps=STEPS)
-    ending = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", index))
-    found = outcome_of(case, CaseRecord(ending=ending))
-    assert found.kind == OutcomeKind.LOST
-    assert "a program that was attached then may have stopped" in found.reason
-
-
-def test_a_guest_that_falls_silent_before_anything_is_attached_names_no_program() -> None:
-    case = Case(id="o/p", title="t", steps=(AgentStep(stage=Stage.OPEN, op="open", what="o"), *STEPS))
-    ending = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", 0))
-    assert "a program" not in outcome_of(case, CaseRecord(ending=ending)).reason

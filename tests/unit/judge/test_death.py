@@ -1,0 +1,91 @@
+"""The outcome of a case whose guest died or fell silent."""
+
+from __future__ import annotations
+
+import pytest
+from outcome_samples import WORKS, K
+from unit_samples import CASE_ID, golden_lines, record_of, sample_case
+
+from harness.facts.records import CaseRecord, Ending
+from harness.judge.outcome import outcome_of
+from harness.judge.verdict import judge
+from harness.model.results import DifferenceKind, Expectation, OutcomeKind, Stage, Verdict
+from harness.scenario.case import AgentStep, Case
+
+STEPS = (
+    AgentStep(stage=Stage.ATTACH_TARGET, op="attach", what="p"),
+    AgentStep(stage=Stage.TRIGGER, op="workload"),
+)
+
+
+@pytest.mark.parametrize("kind", [K.CRASHED, K.LOST])
+def test_an_ending_is_the_outcome_whatever_the_lines_say(kind: OutcomeKind) -> None:
+    whole = record_of(golden_lines())
+    last = len(whole.steps) - 1
+    ending = Ending(kind=kind, reason="the kernel died: Oops", console_tail=("Oops",), step=(CASE_ID, last))
+    record = CaseRecord(steps=whole.steps, events=whole.events, end=whole.end, ending=ending)
+    found = outcome_of(sample_case(), record)
+    assert (found.kind, found.console_tail) == (kind, ("Oops",))
+    assert found.reason == "the kernel died: Oops, after the step detach k_icsk_complete_hashdance"
+    assert found.stage == Stage.DETACH
+    assert judge(found, WORKS)[0] == {K.CRASHED: Verdict.FAIL, K.LOST: Verdict.ERROR}[kind]
+
+
+@pytest.mark.parametrize(
+    ("reported", "step", "stage", "reason"),
+    [
+        (3, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
+        (5, (CASE_ID, 5), Stage.LOAD_TRACER, ", in the step set-attach-target fentry_tcp_connect"),
+        (6, (CASE_ID, 5), Stage.LOAD_TRACER, ", after the step set-attach-target fentry_tcp_connect"),
+        (0, (CASE_ID, 0), Stage.OPEN, ", in the step open target"),
+    ],
+)
+def test_an_ending_is_in_the_step_that_had_begun_but_was_not_reported(
+    reported: int, step: tuple[str, int] | None, stage: Stage, reason: str
+) -> None:
+    ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", step=step)
+    found = outcome_of(sample_case(), CaseRecord(steps=record_of(golden_lines()).steps[:reported], ending=ending))
+    assert (found.kind, found.stage) == (K.CRASHED, stage)
+    assert found.reason == f"the kernel died: Oops{reason}"
+    assert found.differences == (), "a step that only had to succeed did, or the next would not have begun"
+
+
+def test_what_a_look_showed_and_was_lost_with_the_guest_is_missing() -> None:
+    steps = record_of(golden_lines()).steps
+    last = len(steps) - 1
+    record = CaseRecord(steps=steps[:10], ending=Ending(kind=K.CRASHED, reason="Oops", step=(CASE_ID, last)))
+    found = outcome_of(sample_case(), record)
+    assert [(each.kind, each.step) for each in found.differences] == [
+        (DifferenceKind.MISSING_STEPS, "observe"),
+        (DifferenceKind.MISSING_STEPS, "control"),
+    ]
+
+
+@pytest.mark.parametrize("step", [("another", 5), (CASE_ID, 999), None])
+def test_a_death_before_the_first_step_of_the_case_says_nothing_of_it(step: tuple[str, int] | None) -> None:
+    """Such as a truncated kernel image, too little memory, a panic at init: `error`, whatever the case expects."""
+    ending = Ending(kind=K.CRASHED, reason="the kernel died: Oops", crash="Oops", console_tail=("Oops",), step=step)
+    found = outcome_of(sample_case(), CaseRecord(ending=ending))
+    assert (found.kind, found.reason) == (K.LOST, "the kernel died: Oops, before the case's first step")
+    assert (found.crash, found.console_tail) == ("Oops", ("Oops",))
+    dies = Expectation(
+        outcome=K.CRASHED, reason="r", known_bug=True, stage=Stage.OPEN, step="open target", panic=("Oops",)
+    )
+    assert judge(found, dies)[0] == Verdict.ERROR
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_guest_that_falls_silent_with_a_program_attached_names_that_as_a_possible_cause(
+    index: int,
+) -> None:
+    case = Case(id="o/p", title="t", steps=STEPS)
+    ending = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", index))
+    found = outcome_of(case, CaseRecord(ending=ending))
+    assert found.kind == OutcomeKind.LOST
+    assert "a program that was attached then may have stopped" in found.reason
+
+
+def test_a_guest_that_falls_silent_before_anything_is_attached_names_no_program() -> None:
+    case = Case(id="o/p", title="t", steps=(AgentStep(stage=Stage.OPEN, op="open", what="o"), *STEPS))
+    ending = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", 0))
+    assert "a program" not in outcome_of(case, CaseRecord(ending=ending)).reason

@@ -3,7 +3,7 @@
 Its lengths are tried in a loop, which no YAML can say.
 """
 
-from bpfmatrix import Guest
+from harness.guest_api import Guest
 
 LENGTHS = (60, 100, 100, 1000)
 

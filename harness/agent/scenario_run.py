@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 END = "scenario"
 """The last step: that the function came to its end, or why it did not."""
-PUBLIC = "bpfmatrix"
+PUBLIC = "harness.guest_api"
 """The module that a scenario imports the API from."""
 MOST_EVENTS, MOST_SEEN, MOST_PRINTED = 256, 300, 64 * 1024
 PAUSE_SECONDS = 0.005

@@ -14,7 +14,7 @@ API_SOURCES = tuple(
 _HEAD = """# What a scenario.py works with
 
 Made by `invoke schema` from the docstrings of `harness/agent/scenario_api.py`; [scenario.md](scenario.md) says how to
-write one. `from bpfmatrix import Guest` gives editors and type checkers these types; a scenario runs without it, too.
+write one. `from harness.guest_api import Guest` gives editors and type checkers these types.
 """
 
 

@@ -44,10 +44,17 @@ class Listing:
     license: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the listing as values of JSON."""
-        return asdict(self)
+        """Return the listing as values of JSON, mappings as pairs: their order is the object's."""
+        return {
+            name: list(value.items()) if isinstance(value, Mapping) else value for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Listing:
         """Return the listing that `to_json` wrote; raise KeyError or TypeError where it is none."""
-        return cls(**{name: value[name] for name in cls.__dataclass_fields__})
+        made = cls()
+        found: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            kept = value[name]
+            found[name] = dict(kept) if isinstance(getattr(made, name), Mapping) else kept
+        return cls(**found)

@@ -24,7 +24,7 @@ from harness.model.listing import Listing
 from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
 from harness.supply.listing import read_listing
 
-FORMAT = 3
+FORMAT = 4
 NO_VMLINUX = "'vmlinux.h' file not found"
 """What clang says where a source misses one."""
 NO_BTF = ".nobtf.bpf.c"

@@ -27,7 +27,7 @@ FLOORS = (
 )
 """The rooms from the ground up (docs/architecture.md). A room uses what is on the floors below, and itself."""
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-IN_GUEST = {"guest_agent", "guest_service", "agent"}
+IN_GUEST = {"guest_agent", "guest_api", "guest_service", "agent"}
 """What runs in guests: it has nothing of the harness."""
 
 

@@ -186,7 +186,6 @@ ROWS = (
     Row(NEWEST, "refused-kprobe-multi", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent", origin=READ),
     Row(NEWEST, "31-target-at-run-time", Stage.ATTACH_TARGET, "EOPNOTSUPP", "no-attach-target", origin=ALONE),
     Row(NEWEST, "31c-fentry-bare", Stage.LOAD_TARGET, "EINVAL", "no-attach-target", origin=ALONE),
-    Row(NEWEST, "11-tc-attach", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent"),
     Row(NEWEST, "13-struct-ops-link", Stage.ATTACH_TARGET, "EOPNOTSUPP", "not-attachable-here", origin=ALONE),
     Row(NEWEST, "legacy-maps", Stage.OPEN, "EOPNOTSUPP", UNCLASSIFIED, origin=ALONE),
     Row(NEWEST, "empty-slot", Stage.ATTACH_TARGET, "ENOENT", UNCLASSIFIED),
@@ -196,6 +195,10 @@ ROWS = (
     Row(NEWEST, "wrong-look", Stage.OBSERVE, None, kind=OutcomeKind.MISBEHAVES, origin=None),
     Row(NEWEST, "wrong-control", Stage.DETACH, None, kind=OutcomeKind.MISBEHAVES, origin=None),
 )
+
+
+OF_OPENING = {"name-absent", "map-left-out", "variable-mismatch"}
+"""Classes that no case reaches, since its names are looked up in its objects before: see test_vm_openings.py."""
 
 
 def run_kernel(kernel: str, folder: Path) -> Report:
@@ -246,7 +249,7 @@ def test_each_kernel_took_one_guest(reports: dict[str, Report]) -> None:
 
 
 def test_every_class_is_reached() -> None:
-    assert {row.name for row in ROWS if row.name} == {*NAMES, UNCLASSIFIED}
+    assert {row.name for row in ROWS if row.name} == {*NAMES, UNCLASSIFIED} - OF_OPENING
 
 
 def test_every_origin_is_reached() -> None:

@@ -111,7 +111,7 @@ TRIED = {
         outcome=K.WORKS,
         verdict=V.PASS,
         lines="""
-            from bpfmatrix import StepRefused
+            from harness.guest_api import StepRefused
             tracer = guest.open("tracer.bpf.c")
             try:
                 tracer.attach_to("before", target, "target", "no_such_function")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from unit_samples import ROOT
 
-import bpfmatrix
+from harness import guest_api
 from harness.agent import scenario_api
 
 GOOD = """
-from bpfmatrix import Guest, StepRefused
+from harness.guest_api import Guest, StepRefused
 
 def scenario(guest: Guest) -> None:
     target = guest.open("target.bpf.c", rodata={"wanted": 7})
@@ -33,7 +33,7 @@ def scenario(guest: Guest) -> None:
         print(key, value, target.globals["seen"])
 """
 WRONG = """
-from bpfmatrix import Guest
+from harness.guest_api import Guest
 
 def scenario(guest: Guest) -> None:
     target = guest.opn("target.bpf.c")
@@ -43,8 +43,8 @@ def scenario(guest: Guest) -> None:
 
 
 def test_the_public_name_has_all_of_it() -> None:
-    assert sorted(bpfmatrix.__all__) == sorted(scenario_api.__all__)
-    assert all(getattr(bpfmatrix, name) is getattr(scenario_api, name) for name in bpfmatrix.__all__)
+    assert sorted(guest_api.__all__) == sorted(scenario_api.__all__)
+    assert all(getattr(guest_api, name) is getattr(scenario_api, name) for name in guest_api.__all__)
 
 
 def checked(source: str, folder: Path) -> list[str]:

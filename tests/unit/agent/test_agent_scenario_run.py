@@ -94,7 +94,7 @@ def test_what_the_module_does_before_the_function_is_the_scenarios_too(target: P
 
 
 def test_the_api_is_imported_by_its_public_name(target: Path) -> None:
-    source = "from bpfmatrix import Guest, StepRefused\n" + OPENED.replace("guest)", "guest: Guest) -> None")
+    source = "from harness.guest_api import Guest, StepRefused\n" + OPENED.replace("guest)", "guest: Guest) -> None")
     assert outcome_of(case_of(source), record_of(ran(source, target))).kind == OutcomeKind.WORKS
 
 
@@ -125,7 +125,7 @@ def test_a_call_that_must_be_refused_is(errnos: str, kind: OutcomeKind, reason: 
 
 def test_what_is_caught_is_the_scenarios_own_affair(target: Path) -> None:
     source = (
-        "from bpfmatrix import StepRefused\n"
+        "from harness.guest_api import StepRefused\n"
         + OPENED
         + "    try:\n        guest.open('target', maps=['no_map'])\n    except StepRefused as refused:\n"
         + "        guest.expect_equal((refused.errno, refused.what), ('ENOENT', 'open target-2'), 'it says what')\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from pathlib import Path
@@ -205,3 +206,11 @@ def test_what_is_no_object_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.o").write_text("no object")
     with pytest.raises(ObjectFileError, match="is damaged"):
         read_listing(tmp_path / "text.o", stem="x")
+
+
+def test_a_listing_that_was_kept_has_its_names_in_the_order_of_the_object() -> None:
+    found = Listing(programs={"z": "xdp", "a": "tc"}, maps={"y": 1, "b": None}, uses={"z": ("y", "b"), "a": ()})
+    kept = json.loads(json.dumps(found.to_json(), sort_keys=True))  # as the cache writes it
+    again = Listing.from_json(kept)
+    assert [list(each) for each in (again.programs, again.maps, again.uses)] == [["z", "a"], ["y", "b"], ["z", "a"]]
+    assert list(again.uses["z"]) == ["y", "b"]

@@ -28,7 +28,7 @@ DROPPED = (
 )
 """What of a package no command needs, or what is the guest's own. Its `sh` is busybox, which the harness relies on."""
 MERGED = ("bin", "sbin", "lib", "lib64")
-"""Folders that are links to those of the same name in /usr (https://wiki.debian.org/UsrMerge)."""
+"""Folders that are links to those of the same name in /usr (Debian's merged /usr)."""
 _INSTALLED = re.compile(r"^Inst (?P<name>\S+) (?:\[\S+\] )?\((?P<version>\S+) ", re.MULTILINE)
 
 

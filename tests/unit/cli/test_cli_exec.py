@@ -29,7 +29,7 @@ def test_a_command_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         deadline="1.5",
         memory=512,
         junit="*.xml",
-        cwd="/work/",
+        cwd="/srv/",
     )
     case = case_of(asked, folder=tmp_path)
     assert (case.id, case.title, case.memory, case.cpus) == ("my-test", "./build/My_Test -v 'a b'", 512, None)
@@ -38,7 +38,7 @@ def test_a_command_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert case.wanted.command == Command(
         argv=("./build/My_Test", "-v", "a b"),
         env={"A": "1=2", "INHERITED": "here", "EMPTY": ""},
-        cwd="/work",
+        cwd="/srv",
         deadline=1.5,
         junit="*.xml",
     )

@@ -43,18 +43,18 @@ def test_a_file_and_its_place(tmp_path: Path, text: str, file: str, to: str) -> 
 @pytest.mark.parametrize(
     ("file", "to", "place"),
     [
-        ("data/x", "", "/work/data/x"),
-        ("./data/../x", "", "/work/x"),
-        ("../x", "", "/work/x"),
+        ("data/x", "", "/srv/data/x"),
+        ("./data/../x", "", "/srv/x"),
+        ("../x", "", "/srv/x"),
         ("/etc/./x", "", "/etc/x"),
-        ("x", "y", "/work/y"),
+        ("x", "y", "/srv/y"),
         ("x", "/etc/", "/etc/x"),
-        ("x", "y/", "/work/y/x"),
-        ("~/x", "", "/work/x"),
+        ("x", "y/", "/srv/y/x"),
+        ("~/x", "", "/srv/x"),
     ],
 )
 def test_where_a_file_goes(tmp_path: Path, file: str, to: str, place: str) -> None:
-    assert place_of(Push(file=file, folder=tmp_path, to=to), cwd="/work") == place
+    assert place_of(Push(file=file, folder=tmp_path, to=to), cwd="/srv") == place
 
 
 def test_a_folder_goes_with_all_that_is_in_it(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def lint(*, root: Path) -> int:
 def pytest_arguments(*, vm: bool, nightly: bool, only: str, cores: int) -> list[str]:
     """Return the arguments of pytest: a process for each core, but a few tests are over before the processes are there.
 
-    A module's tests with guests share what is dear, such as a run of the matrix: they stay in one process. Such modules
+    A module's tests with guests share what is expensive, such as a run of the matrix, and stay in one process. These
     come first, one after the other (tests/conftest.py).
     """
     spread = ["--dist", "loadfile", "--no-loadscope-reorder"] if vm else ["--dist", "worksteal"]

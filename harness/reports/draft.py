@@ -36,7 +36,7 @@ def draft(report: Report) -> str:
     """Return the text of `expect` for each object of a run whose programs were refused unexpectedly.
 
     A refusal becomes a rule with its stage, errno and class, for the kernels that it was seen on. What misbehaved, died
-    or has no answer becomes a remark: it is nobody's expectation.
+    or has no answer becomes a remark: no one has an expectation of it.
     """
     blocks = [_of_case(report, case) for case, _ in report.cases]
     found = [block for block in blocks if block]

@@ -43,6 +43,7 @@ PARTS = {
     ),
     "switched": (opened("globals", autoload={"optional": True, "values": False}), LOAD, measure("optional")),
     "misfit": (opened("globals", rodata={"tiny": 256}),),
+    "misnamed": (opened("globals", sizes={"nambers": 5}),),
 }
 
 
@@ -76,3 +77,8 @@ def test_a_value_that_does_not_fit_is_no_kernels_refusal(parts: dict[str, PartRe
     outcome = parts["misfit"].outcome
     assert (outcome.kind, outcome.origin, outcome.refusal) == (OutcomeKind.REFUSED, Origin.LIBBPF, "variable-mismatch")
     assert "256 does not fit tiny, of 8 bits without sign" in outcome.reason
+
+
+def test_a_map_that_the_object_does_not_have_is_no_kernels_refusal(parts: dict[str, PartResult]) -> None:
+    outcome = parts["misnamed"].outcome
+    assert (outcome.kind, outcome.origin, outcome.refusal) == (OutcomeKind.REFUSED, Origin.LIBBPF, "name-absent")

@@ -16,16 +16,8 @@ from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
-from harness.config.steps import (
-    ATTACH_TO,
-    RODATA,
-    AttachPlace,
-    FunctionReference,
-    ObjectName,
-    Observation,
-    Step,
-    Trigger,
-)
+from harness.config.steps import ATTACH_TO, RODATA, AttachPlace, FunctionReference, ObjectName, Observation, Step
+from harness.config.triggers import Trigger
 from harness.errors import ObjectFileError
 
 CASE_FILE = "case.yaml"

@@ -7,38 +7,32 @@ link that is not there, events without a connection. What is missing on purpose 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from harness.config.case import CASE_FILE, WrittenCase
-from harness.config.reading.explain import did_you_mean, problems_text
+from harness.config.reading.explain import problems_text
 from harness.config.reading.yaml_source import Loc, dotted, load, quoted
 from harness.config.steps import (
     AttachStep,
-    CallTrigger,
     DetachStep,
     InfoStep,
     LoadRawStep,
     LoadStep,
     Observation,
     ObserveStep,
-    ReadLinkTrigger,
-    RunTrigger,
     Step,
     TailCallStep,
-    TcpConnectTrigger,
-    Trigger,
     TriggerStep,
 )
+from harness.config.triggers import CallTrigger, ReadLinkTrigger, RunTrigger, TcpConnectTrigger, Trigger
 from harness.errors import ConfigError
-from harness.model.listing import PERF_EVENT_ARRAY, PROG_ARRAY, RINGBUF, STRUCT_OPS, Listing
+from harness.model.listing import PERF_EVENT_ARRAY, PROG_ARRAY, RINGBUF, Listing
+from harness.scenario.carriers import OWN, TARGET, TRACER, Carriers, numbered
 from harness.scenario.case import Case
-from harness.scenario.from_yaml import OWN, TARGET, TRACER, Carriers, compile_case, numbered
-from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names, root
+from harness.scenario.from_yaml import compile_case
+from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names
 from harness.scenario.sections import section_of
-
-Problem = tuple[Loc, str]
+from harness.supply.lookups import Lookups, Problem
 
 SEVERAL = ("kprobe.multi", "kretprobe.multi", "kprobe.session")
 """Sections whose programs can be attached to several functions at once."""
@@ -48,14 +42,6 @@ ELEMENTS = "elements"
 """The map that an iterator over a map's elements is attached to (agent/attachers.py, attach_map_iterator())."""
 SOCKETS = ("socket", "sk_reuseport")
 """Sections whose programs are attached to a socket, without a link (agent/attachers.py, ATTACHERS)."""
-# enum bpf_map_type of include/uapi/linux/bpf.h, in order from 1; for messages only.
-_MAP_TYPES = (
-    *("HASH", "ARRAY", "PROG_ARRAY", "PERF_EVENT_ARRAY", "PERCPU_HASH", "PERCPU_ARRAY", "STACK_TRACE", "CGROUP_ARRAY"),
-    *("LRU_HASH", "LRU_PERCPU_HASH", "LPM_TRIE", "ARRAY_OF_MAPS", "HASH_OF_MAPS", "DEVMAP", "SOCKMAP", "CPUMAP"),
-    *("XSKMAP", "SOCKHASH", "CGROUP_STORAGE", "REUSEPORT_SOCKARRAY", "PERCPU_CGROUP_STORAGE", "QUEUE", "STACK"),
-    *("SK_STORAGE", "DEVMAP_HASH", "STRUCT_OPS", "RINGBUF", "INODE_STORAGE", "TASK_STORAGE", "BLOOM_FILTER"),
-    *("USER_RINGBUF", "CGRP_STORAGE", "ARENA", "INSN_ARRAY"),
-)
 
 
 def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
@@ -74,28 +60,13 @@ def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
     return compile_case(case, look.carriers)
 
 
-@dataclass
-class _State:
-    """What the steps so far have made."""
-
-    opened: set[str] = field(default_factory=set)
-    loaded: set[str] = field(default_factory=set)
-    """Those of the opened objects that no step says are refused."""
-    links: dict[str, str] = field(default_factory=dict)
-    """The links that are there, by name, with the section of the program that each is of."""
-    sockets: bool = False
-    connection: bool = False
-    """Whether the last trigger since the last look made a connection."""
-
-
 class _Look:
     """One look through a case, step by step."""
 
     def __init__(self, case: WrittenCase, listings: Mapping[str, Listing]) -> None:
         self._case, self._listings = case, listings
-        self._state = _State()
-        self._missing = set(case.missing)
-        self._met: set[str] = set()
+        self._find = Lookups(case, listings)
+        self._made = self._find.state
         self._shared: set[tuple[str, str]] = set()
         names = {name: {MAPS: of.maps, VARIABLES: of.variables, PROGRAMS: of.programs} for name, of in listings.items()}
         self._names = Names(objects=sorted(listings, key=lambda name: name != TARGET), of=names)
@@ -121,38 +92,35 @@ class _Look:
         else:
             yield from self._simple()
         if self._case.events is not None:
-            yield from self._map(("events",), self.carriers.events_in, self._case.events, kind=PERF_EVENT_ARRAY)
+            yield from self._find.no_map(("events",), self.carriers.events_in, self._case.events, kind=PERF_EVENT_ARRAY)
 
     def undeclared(self) -> Iterator[Problem]:
         """Yield what `missing` declares, though it is there, or no step names it."""
-        for index, name in enumerate(self._case.missing):
-            if name not in self._met:
-                loc = ("missing", index)
-                yield loc, f"{dotted(loc)}: {quoted(name)} is declared as missing, but no step misses it; remove it"
+        return self._find.undeclared()
 
     # --- the two forms of a case ---
 
     def _simple(self) -> Iterator[Problem]:
         target, tracer, trigger = self._case.target, self._case.tracer, self._case.trigger
         assert target is not None and trigger is not None  # the model has seen to it
-        self._state.opened |= self._listings.keys()
+        self._made.opened |= self._listings.keys()
         self._shared |= {(TRACER, name) for name in self.carriers.shared_by(TRACER, loaded={TARGET})}
         yield from self._rodata(("target",), TARGET, target.rodata)
         yield from self._rodata(("tracer",), TRACER, tracer.rodata if tracer else {})
         for index, name in enumerate(tracer.shared_maps if tracer else ()):
             loc: Loc = ("tracer", "shared-maps", index)
-            yield from self._map(loc, "tracer", name)
-            yield from self._map(loc, TARGET, name)
+            yield from self._find.no_map(loc, "tracer", name)
+            yield from self._find.no_map(loc, TARGET, name)
             self._shared.add(("tracer", name))
         for index, one in enumerate(tracer.attach if tracer else ()):
             loc = ("tracer", "attach", index)
-            yield from self._program((*loc, "program"), "tracer", one.program)
+            yield from self._find.no_program((*loc, "program"), "tracer", one.program)
             where = "target" if one.function is None else "function"
-            yield from self._function((*loc, where), TARGET, one.target, one.function)
+            yield from self._find.no_function((*loc, where), TARGET, one.target, one.function)
         for index, slot in enumerate(target.tail_calls):
             loc = ("target", "tail-calls", index)
-            yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
-            yield from self._program((*loc, "program"), TARGET, slot.program)
+            yield from self._find.no_map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
+            yield from self._find.no_program((*loc, "program"), TARGET, slot.program)
         attached = [("tracer", one.program) for one in (tracer.attach if tracer else ())]
         yield from self._attach_to(("target",), TARGET, target.attach_to)
         for index, name in enumerate(target.attach):
@@ -166,8 +134,8 @@ class _Look:
         if self._case.again is not None:
             for index, slot in enumerate(self._case.again.tail_calls):
                 loc = ("again", "tail-calls", index)
-                yield from self._map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
-                yield from self._program((*loc, "program"), TARGET, slot.program)
+                yield from self._find.no_map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
+                yield from self._find.no_program((*loc, "program"), TARGET, slot.program)
             yield from self._observation(("again", "observe"), self._case.again.observe)
         if self._case.control is not None:
             yield from self._observation(("control",), self._case.control)
@@ -176,52 +144,50 @@ class _Look:
         if isinstance(step, LoadStep):
             yield from self._load(loc, step)
         elif isinstance(step, LoadRawStep):
-            yield from self._object((*loc, "object"), step.object)
-            self._state.opened.add(step.object)
-            yield from self._program((*loc, "program"), step.object, step.program)
-            yield from self._reference((*loc, "target"), step.target)
+            yield from self._find.no_object((*loc, "object"), step.object)
+            self._made.opened.add(step.object)
+            yield from self._find.no_program((*loc, "program"), step.object, step.program)
+            yield from self._find.no_reference((*loc, "target"), step.target)
         elif isinstance(step, AttachStep):
             yield from self._attach(loc, step)
         elif isinstance(step, DetachStep):
-            if self._state.links.pop(step.link, None) is None:
-                yield self._no_link((*loc, "link"), step.link)
+            if self._made.links.pop(step.link, None) is None:
+                yield self._find.no_link((*loc, "link"), step.link)
         elif isinstance(step, TailCallStep):
             owner, name = step.map.split(".")
-            yield from self._map((*loc, "map"), owner, name, kind=PROG_ARRAY)
+            yield from self._find.no_map((*loc, "map"), owner, name, kind=PROG_ARRAY)
             if step.program is not None:
-                yield from self._reference((*loc, "program"), step.program)
+                yield from self._find.no_reference((*loc, "program"), step.program)
         elif isinstance(step, TriggerStep):
             yield from self._trigger((*loc, "trigger"), step.trigger)
         elif isinstance(step, ObserveStep):
             yield from self._observation((*loc, "expect"), step.expect)
-            self._state.connection = False
+            self._made.connection = False
         elif isinstance(step, InfoStep):
             yield from self._info(loc, step)
 
     def _load(self, loc: Loc, step: LoadStep) -> Iterator[Problem]:
-        yield from self._object((*loc, "object"), step.object)
-        self._state.opened.add(step.object)
+        yield from self._find.no_object((*loc, "object"), step.object)
+        self._made.opened.add(step.object)
         for index, name in enumerate(step.only or ()):
-            yield from self._program((*loc, "only", index), step.object, name)
+            yield from self._find.no_program((*loc, "only", index), step.object, name)
         yield from self._rodata(loc, step.object, step.rodata)
         yield from self._attach_to(loc, step.object, step.attach_to)
         for name in step.attach_types:
-            yield from self._program((*loc, "attach-types", name), step.object, name)
+            yield from self._find.no_program((*loc, "attach-types", name), step.object, name)
         for name, source in step.share.items():
-            yield from self._map((*loc, "share", name), step.object, name)
+            yield from self._find.no_map((*loc, "share", name), step.object, name)
             if source != OWN:
                 owner, _, other = source.partition(".")
-                yield from self._map((*loc, "share", name), owner, other)
+                yield from self._find.no_map((*loc, "share", name), owner, other)
             self._shared.add((step.object, name))
-        self._shared |= {
-            (step.object, name) for name in self.carriers.shared_by(step.object, loaded=self._state.loaded)
-        }
+        self._shared |= {(step.object, name) for name in self.carriers.shared_by(step.object, loaded=self._made.loaded)}
         if step.refused is None:
-            self._state.loaded.add(step.object)
+            self._made.loaded.add(step.object)
         for name, reference in step.tracing.items():
             for one in numbered(name, step.times):
-                yield from self._program((*loc, "tracing", name), step.object, one)
-            yield from self._reference((*loc, "tracing", name), reference)
+                yield from self._find.no_program((*loc, "tracing", name), step.object, one)
+            yield from self._find.no_reference((*loc, "tracing", name), reference)
 
     def _attach(self, loc: Loc, step: AttachStep) -> Iterator[Problem]:
         owner, program = step.program.split(".")
@@ -232,25 +198,25 @@ class _Look:
             if step.refused is None:
                 yield from self._attached((*loc, "program"), owner, name, link=step.link or name)
         if step.target is not None:
-            yield from self._reference((*loc, "target"), step.target)
+            yield from self._find.no_reference((*loc, "target"), step.target)
 
     def _info(self, loc: Loc, step: InfoStep) -> Iterator[Problem]:
-        if step.link is not None and step.link not in self._state.links:
-            yield self._no_link((*loc, "link"), step.link)
-        elif step.link is not None and self._state.links[step.link].startswith(SOCKETS):
+        if step.link is not None and step.link not in self._made.links:
+            yield self._find.no_link((*loc, "link"), step.link)
+        elif step.link is not None and self._made.links[step.link].startswith(SOCKETS):
             place = (*loc, "link")
             yield (
                 place,
                 f"{dotted(place)}: {step.link} is attached to a socket; the kernel has no link for it",
             )
         if step.program is not None:
-            yield from self._reference((*loc, "program"), step.program)
+            yield from self._find.no_reference((*loc, "program"), step.program)
         for name, value in step.expect.items():
             if isinstance(value, str) and not value.startswith("="):  # which is meant as it is
                 place = (*loc, "expect", name)
                 program, _, _ = value.partition(":")  # behind a colon is a field of its info
                 if program.count(".") == 1:
-                    yield from self._reference(place, program)
+                    yield from self._find.no_reference(place, program)
                 else:
                     yield place, f"{dotted(place)}: a text names a program, as object.program; {quoted(value)} does not"
 
@@ -258,22 +224,22 @@ class _Look:
 
     def _attachable(self, loc: Loc, owner: str, name: str) -> Iterator[Problem]:
         """Yield what keeps a program, or a struct_ops variable, from being attached."""
-        if name not in self._listing(owner).struct_ops or owner not in self._state.opened:
-            yield from self._program(loc, owner, name)
+        if name not in self._find.listing(owner).struct_ops or owner not in self._made.opened:
+            yield from self._find.no_program(loc, owner, name)
 
     def _attach_to(self, loc: Loc, owner: str, chosen: Mapping[str, str | Sequence[str]]) -> Iterator[Problem]:
         for name, to in chosen.items():
             place: Loc = (*loc, "attach-to", name)
-            yield from self._program(place, owner, name)
+            yield from self._find.no_program(place, owner, name)
             yield from self._chosen(place, owner, name, to)
 
     def _chosen(
         self, loc: Loc, owner: str, name: str, to: str | Sequence[str], *, loaded: bool = False
     ) -> Iterator[Problem]:
         """Yield why a loader cannot attach a program there."""
-        section = self._listing(owner).programs.get(name, "").removeprefix("?")
+        section = self._find.listing(owner).programs.get(name, "").removeprefix("?")
         kind = section.partition("/")[0]
-        if name in self._listing(owner).struct_ops:
+        if name in self._find.listing(owner).struct_ops:
             yield loc, f"{dotted(loc)}: a struct_ops variable is attached as a whole, and to nothing that is chosen"
         if not section:
             return
@@ -285,21 +251,21 @@ class _Look:
             yield loc, f"{dotted(loc)}: only programs of {', '.join(SEVERAL)} can be attached to several functions"
 
     def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
-        section = self._listing(owner).programs.get(program, "").removeprefix("?")
-        self._state.links[link] = section
-        self._state.sockets |= section.startswith(SOCKETS)
+        section = self._find.listing(owner).programs.get(program, "").removeprefix("?")
+        self._made.links[link] = section
+        self._made.sockets |= section.startswith(SOCKETS)
         if section.startswith("iter/bpf_map_elem"):
-            yield from self._map(loc, owner, ELEMENTS)
+            yield from self._find.no_map(loc, owner, ELEMENTS)
 
     def _trigger(self, loc: Loc, trigger: Trigger) -> Iterator[Problem]:
-        self._state.connection = isinstance(trigger, TcpConnectTrigger)
+        self._made.connection = isinstance(trigger, TcpConnectTrigger)
         if isinstance(trigger, RunTrigger | ReadLinkTrigger):
             place = (*loc, "program")
-            yield from self._reference(place, trigger.program)
+            yield from self._find.no_reference(place, trigger.program)
             name = trigger.program.split(".")[-1]
-            if isinstance(trigger, ReadLinkTrigger) and name not in self._state.links:
+            if isinstance(trigger, ReadLinkTrigger) and name not in self._made.links:
                 yield place, f"{dotted(place)}: {name} is not attached here, so there is no iterator to read"
-        elif isinstance(trigger, CallTrigger) and trigger.name == "socket-send" and not self._state.sockets:
+        elif isinstance(trigger, CallTrigger) and trigger.name == "socket-send" and not self._made.sockets:
             yield (*loc, "name"), f'{dotted((*loc, "name"))}: no program is attached to a socket here (SEC("socket"))'
 
     def _observation(self, loc: Loc, look: Observation) -> Iterator[Problem]:
@@ -310,7 +276,7 @@ class _Look:
                     place,
                     f'{dotted(place)}: needs the key "events": the name of the map that the events come through',
                 )
-            elif not self._state.connection:
+            elif not self._made.connection:
                 yield (
                     place,
                     (
@@ -319,7 +285,7 @@ class _Look:
                         "or make one"
                     ),
                 )
-            elif self.carriers.events_in not in self._state.opened:
+            elif self.carriers.events_in not in self._made.opened:
                 yield (
                     place,
                     f"{dotted(place)}: the object {self.carriers.events_in}, which has the events, is not loaded here",
@@ -329,46 +295,39 @@ class _Look:
         yield from self._inspected(loc, look)
         for index, pattern in enumerate(look.traced() or ()):
             if isinstance(pattern.value, str):
-                yield from self._reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
+                yield from self._find.no_reference((*loc, "trace", index, "value"), pattern.value.partition(":")[0])
 
     def _inspected(self, loc: Loc, look: Observation) -> Iterator[Problem]:
         for name in look.records:
             place: Loc = (*loc, "records", name)
             owner, of_map = self._names.placed(MAPS, name)
-            yield from self._map(place, owner, of_map, kind=(RINGBUF, PERF_EVENT_ARRAY))
+            yield from self._find.no_map(place, owner, of_map, kind=(RINGBUF, PERF_EVENT_ARRAY))
             if of_map == self._case.events:
                 yield place, f"{dotted(place)}: {name} is read as `events` already; remove one of the two"
         for name in look.maps:
             owner, of_map = self._names.placed(MAPS, name)
-            yield from self._map((*loc, "maps", name), owner, of_map)
+            yield from self._find.no_map((*loc, "maps", name), owner, of_map)
         for name in look.globals:
             owner, path = self._names.placed(VARIABLES, name)
-            yield from self._variable((*loc, "globals", name), owner, path)
+            yield from self._find.no_variable((*loc, "globals", name), owner, path)
         for name in look.runs:
             owner, program = self._names.placed(PROGRAMS, name)
-            yield from self._program((*loc, "runs", name), owner, program)
-
-    def _variable(self, loc: Loc, owner: str, path: str) -> Iterator[Problem]:
-        unknown = list(self._known(loc, owner))
-        yield from unknown
-        variables = self._listing(owner).variables
-        if not unknown and root(path) not in variables:
-            yield from self._absent(loc, f"{owner}.{root(path)}", f"has no variable {quoted(root(path))}", variables)
+            yield from self._find.no_program((*loc, "runs", name), owner, program)
 
     def _rodata(self, loc: Loc, owner: str, rodata: Mapping[str, object]) -> Iterator[Problem]:
         for path in rodata:
-            yield from self._variable((*loc, "rodata", path), owner, path)
+            yield from self._find.no_variable((*loc, "rodata", path), owner, path)
 
     def _traced(self, loc: Loc) -> Iterator[Problem]:
         before, trace_in = dotted(loc), self.carriers.trace_in
-        if trace_in not in self._state.opened:
+        if trace_in not in self._made.opened:
             yield loc, f"{before}: the object {trace_in}, which has the trace, is not loaded here"
             return
         if trace_in not in self.carriers.trace_maps:
             yield loc, f'{before}: no object of the case has a trace; include "trace.h" in one and write to it'
             return
-        for name in sorted(self._state.opened - {trace_in}):
-            own = [each for each in TRACE if each in self._listing(name).maps and (name, each) not in self._shared]
+        for name in sorted(self._made.opened - {trace_in}):
+            own = [each for each in TRACE if each in self._find.listing(name).maps and (name, each) not in self._shared]
             if own:
                 yield (
                     loc,
@@ -378,85 +337,3 @@ class _Look:
                         f"so by itself where {name} is loaded after it"
                     ),
                 )
-
-    def _object(self, loc: Loc, name: str) -> Iterator[Problem]:
-        if name not in self._listings:
-            yield loc, f"{dotted(loc)}: the case has no object {quoted(name)}{did_you_mean(name, self._listings)}"
-
-    def _reference(self, loc: Loc, reference: str) -> Iterator[Problem]:
-        place, _, function = reference.partition(":")
-        owner, program = place.split(".")
-        yield from self._function(loc, owner, program, function or None)
-
-    def _known(self, loc: Loc, owner: str) -> Iterator[Problem]:
-        """Yield what keeps names of an object from being looked up."""
-        if owner not in self._listings:
-            yield from self._object(loc, owner)
-        elif owner not in self._state.opened:
-            yield loc, f"{dotted(loc)}: the object {quoted(owner)} is not loaded at this point"
-
-    def _program(self, loc: Loc, owner: str, name: str) -> Iterator[Problem]:
-        programs = self._listing(owner).programs
-        unknown = list(self._known(loc, owner))
-        yield from unknown
-        if unknown or name in programs:
-            return
-        maps = self._listing(owner).maps
-        if name not in maps:
-            yield from self._absent(loc, f"{owner}.{name}", f"has no program {quoted(name)}", programs)
-            return
-        kind = maps[name]
-        which = "a map" if kind is None else f"a {_type_name(kind)}"
-        later = "; only `attach` takes one, for all its programs" if kind == STRUCT_OPS else ""
-        what = f"has no program {quoted(name)}: that is {which}{later}"
-        yield from self._absent(loc, f"{owner}.{name}", what, programs, alike=False)
-
-    def _function(self, loc: Loc, owner: str, program: str, function: str | None) -> Iterator[Problem]:
-        found = list(self._program(loc, owner, program))
-        yield from found
-        known = self._listing(owner).functions.get(program)
-        if not found and function is not None and known is not None and function not in known:
-            what = f"has no function {quoted(function)} in {program}"
-            yield from self._absent(loc, f"{owner}.{program}:{function}", what, known)
-
-    def _map(self, loc: Loc, owner: str, name: str, *, kind: int | Sequence[int] | None = None) -> Iterator[Problem]:
-        kinds = (kind,) if isinstance(kind, int) else kind
-        unknown = list(self._known(loc, owner)) if self._case.steps else []
-        maps = self._listing(owner).maps
-        yield from unknown
-        if unknown:
-            return
-        if name not in maps:
-            yield from self._absent(loc, f"{owner}.{name}", f"has no map {quoted(name)}", maps)
-        elif kinds and maps[name] not in (None, *kinds):
-            needed, found = " or a ".join(map(_type_name, kinds)), maps[name] or 0
-            what = f"is a {_type_name(found)}, and a {needed} is needed here"
-            hint = f"; look at its records by observe.records: {{{name}: ...}}" if found == RINGBUF else ""
-            yield loc, f"{dotted(loc)}: the map {quoted(name)} of {self._case.files[owner]} {what}{hint}"
-
-    def _absent(
-        self, loc: Loc, reference: str, what: str, known: Mapping[str, object] | Sequence[str], *, alike: bool = True
-    ) -> Iterator[Problem]:
-        """Yield that a name is in no object, unless the case declares that; `alike`: with names that are like it."""
-        if reference in self._missing:
-            self._met.add(reference)
-            return
-        owner, *_, name = re.split("[.:]", reference)
-        there = ", ".join(known) or "none"
-        hint = did_you_mean(name, known) if alike else ""
-        yield loc, f"{dotted(loc)}: {self._case.files[owner]} {what}{hint} (there are: {there})"
-
-    def _no_link(self, loc: Loc, name: str) -> Problem:
-        links = self._state.links
-        there = ", ".join(links) or "none"
-        return (
-            loc,
-            f"{dotted(loc)}: there is no link {quoted(name)} here{did_you_mean(name, links)} (there are: {there})",
-        )
-
-    def _listing(self, owner: str) -> Listing:
-        return self._listings.get(owner, Listing())
-
-
-def _type_name(number: int) -> str:
-    return f"BPF_MAP_TYPE_{_MAP_TYPES[number - 1]}" if 0 < number <= len(_MAP_TYPES) else f"map of type {number}"

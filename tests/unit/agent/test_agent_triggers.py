@@ -12,7 +12,7 @@ from agent_samples import Played
 
 from harness.agent.case_state import CaseState
 from harness.agent.triggers import CALLS, rewrite_sysctl, trigger_tcp_connect
-from harness.config.steps import CallTrigger
+from harness.config.triggers import CallTrigger
 
 
 def addresses() -> list[str]:

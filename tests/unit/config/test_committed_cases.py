@@ -11,7 +11,7 @@ from harness.config.case import SHARED_FOLDER
 from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.config.steps import LoadStep
-from harness.scenario.from_yaml import OWN
+from harness.scenario.carriers import OWN
 from harness.supply.names import TRACE
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,8 @@ from config_samples import CASE, write_case
 from harness.config.base import ERRNO_NAMES
 from harness.config.case_folders import load_case
 from harness.config.rules import ExpectedOutcome
-from harness.config.steps import EventPattern, TcpConnectTrigger
+from harness.config.steps import EventPattern
+from harness.config.triggers import TcpConnectTrigger
 from harness.errors import ConfigError
 from harness.model.results import OutcomeKind, Stage
 

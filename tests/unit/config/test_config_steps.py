@@ -7,22 +7,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from harness.config.steps import Address, AttachStep, EventPattern, Observation, Regex, Step, TriggerStep, as_list
+from harness.config.steps import AttachStep, EventPattern, Observation, Regex, Step, TriggerStep, as_list
 from harness.model.results import Origin
 
 STEP: TypeAdapter[Any] = TypeAdapter(Step)
 ATTACH = {"do": "attach", "program": "tracer.fexit"}
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "192.0.2.7"])
-def test_an_address_is_one_of_either_kind(address: str) -> None:
-    assert TypeAdapter(Address).validate_python(address) == address
-
-
-@pytest.mark.parametrize("address", ["localhost", "127.0.0.1:80", "127.1", "", "::1/64"])
-def test_a_name_or_half_an_address_is_none(address: str) -> None:
-    with pytest.raises(ValidationError, match="expected an IP address"):
-        TypeAdapter(Address).validate_python(address)
 
 
 @pytest.mark.parametrize("pattern", ["(", "*", "a{2,1}", "(?P<a>x)(?P<a>y)"])

@@ -17,9 +17,11 @@ from unit_samples import (
 
 from harness.config.case import WrittenCase
 from harness.model.results import Stage
+from harness.scenario.carriers import Carriers
 from harness.scenario.case import AgentStep
-from harness.scenario.from_yaml import ATTACH_TYPES, OBSERVE_SECONDS, Carriers, compile_case
+from harness.scenario.from_yaml import ATTACH_TYPES, compile_case
 from harness.scenario.jobs import job_of
+from harness.scenario.single_steps import OBSERVE_SECONDS
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
 

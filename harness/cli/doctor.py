@@ -14,11 +14,13 @@ from harness.config.matrix import Matrix, load_matrix
 from harness.errors import BpfmatrixError
 from harness.host import package_data
 from harness.host.cache import Cache
+from harness.host.called_as import command
 from harness.host.packages import install_command, or_run
 from harness.host.process import find_tool, run
 from harness.host.resources import available_memory_mib
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import qemu_version, remembered
+from harness.run.options import MATRIX_FILE
 from harness.supply.debian.apt import KEYRING, KEYRING_PACKAGE
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
@@ -66,12 +68,19 @@ def examine(matrix_file: Path) -> list[Finding]:
         findings.append(Finding(subject="matrix", text=text))
         findings.append(_mirror(matrix_file, matrix, cache=cache))
     else:
-        findings.append(matrix)
+        missing = matrix_file == MATRIX_FILE and not matrix_file.exists()
+        findings.append(_no_matrix() if missing else matrix)
         if not matrix_file.exists():  # what the host itself offers can be said all the same
             default = package_data.matrix_file()
             findings.append(_mirror(default, load_matrix(default), cache=cache))
     findings += [_cache(cache), _memory()]
     return findings
+
+
+def _no_matrix() -> Finding:
+    """A folder without a project, where programs of one's own can be tried all the same."""
+    text = f"no {MATRIX_FILE} here: check and exec take the kernels that come with bpfmatrix"
+    return Finding(subject="matrix", text=text, good=False, advice=f"for cases of your own: {command('init')}")
 
 
 def _host(host: Architecture | None) -> Finding:

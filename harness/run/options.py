@@ -44,13 +44,17 @@ class Options:
         check_accelerator(self.accel)
 
 
+MATRIX_FILE = Path("matrix.yaml")
+"""Where a matrix is, unless the command line names another."""
+
+
 def on_default_kernels(options: Options) -> Options:
     """Return the options on the kernels that come with bpfmatrix, where the folder has no matrix file of its own.
 
     The results go to the current folder then. A matrix file that was named on the command line must be there.
     """
     project = options.project
-    if project.matrix_file != Path("matrix.yaml") or project.matrix_file.exists():
+    if project.matrix_file != MATRIX_FILE or project.matrix_file.exists():
         return options
     packaged = replace(project, matrix_file=package_data.matrix_file())
     return replace(options, project=packaged, results=options.results or Path("results"))

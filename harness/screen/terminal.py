@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.judge.parts import summary_of
 from harness.model.results import UNEXPECTED, CellResult, Report, Verdict
 
 STYLES: dict[Verdict, str] = {
@@ -81,7 +82,8 @@ class Progress:
             self._console.print(line, markup=False)
         for cell in cells:
             if cell.verdict in UNEXPECTED or cell.verdict == Verdict.ERROR:
-                self.note(f"{kernel} x {cell.case}: {cell.verdict}: {cell.verdict_reason}", style="red")
+                why = summary_of(cell.parts) if cell.parts else cell.verdict_reason
+                self.note(f"{kernel} x {cell.case}: {cell.verdict}: {why}", style="red")
 
     def output(self, kernel: str, text: str) -> None:
         """Take what a command has written; the reports have it."""

@@ -177,6 +177,16 @@ def test_without_a_matrix_it_says_how_to_write_one_and_what_the_host_offers(proj
     assert findings["mirror"][0].text == "file:///srv/debian (from $BPFMATRIX_DEBIAN_MIRROR)"
 
 
+def test_a_folder_without_a_project_lacks_nothing_that_check_and_exec_need(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.unlink()
+    monkeypatch.chdir(project.parent)
+    (finding,) = found(Path("matrix.yaml"))["matrix"]
+    assert not finding.fatal and "check and exec" in finding.text
+    assert finding.advice == "for cases of your own: ./run init"
+
+
 def test_a_malformed_lock_is_a_finding_and_no_error(project: Path) -> None:
     (project.parent / "matrix.lock").write_text("unknown: 1\n")
     (finding,) = found(project)["mirror"]

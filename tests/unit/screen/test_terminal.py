@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from harness.model.results import (
     KernelResult,
     Outcome,
     OutcomeKind,
+    PartResult,
     Report,
     RunInfo,
+    Stage,
     Verdict,
 )
 from harness.screen.terminal import STYLES, WIDE, Progress, print_grid, printable, summary, verdict_text
@@ -89,6 +92,20 @@ def test_what_is_wrong_is_said_at_once_and_in_full(verdict: Verdict) -> None:
     reason = "a long reason " * 20
     Progress(["6.1"], console=shown).done("6.1", [cell(verdict, reason=reason)], seconds=1, release="r")
     assert f"6.1 x a: {verdict}: {reason.strip()}" in out.getvalue()
+
+
+def test_of_parts_it_is_said_how_many_work_and_which_do_not() -> None:
+    shown, out = console()
+    refused = Outcome(kind=OutcomeKind.REFUSED, stage=Stage.LOAD_TARGET, reason="long")
+    parts = [
+        PartResult(
+            name="a", outcome=Outcome(kind=OutcomeKind.WORKS, reason=""), verdict=Verdict.PASS, verdict_reason=""
+        ),
+        PartResult(name="b", outcome=refused, verdict=Verdict.FAIL, verdict_reason="expected to work"),
+    ]
+    whole = replace(cell(Verdict.FAIL, reason="as long as that of its worst part"), parts=tuple(parts))
+    Progress(["6.1"], console=shown).done("6.1", [whole], seconds=1, release="r")
+    assert out.getvalue().splitlines()[1] == "6.1 x a: fail: 1 of 2 work; refused at load-target: b"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE])

@@ -116,6 +116,10 @@ class QemuProcess:
         self._process.wait()
 
 
+END_SECONDS = 10.0
+"""How long a QEMU may take to end whose monitor has ended: on a busy host it frees its memory slowly."""
+
+
 @contextlib.contextmanager
 def running(
     make_spec: Callable[[int], GuestSpec],
@@ -158,7 +162,7 @@ def running(
             try:
                 monitor.connect(ours)
             except QemuError as error:
-                qemu.wait(1)
+                qemu.wait(END_SECONDS)
                 death = qemu.death()
                 reason = death.describe() if death else str(error)
                 raise QemuError(f"QEMU did not start: {reason}\n  command: {' '.join(argv)}") from error

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 
+from harness.agent.libbpf_abi import TEXT, U32, options
 from harness.agent.load_logs import BPF_LOG_STATS, LoadLogs
 from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from harness.agent.libbpf import Libbpf
+
+
+def open_options(btf: str) -> Any:
+    """Return struct bpf_object_open_opts (libbpf.h) for a file with types of a kernel, None where there is none."""
+    if not btf:
+        return None
+    # object_name, relaxed_maps, pin_root_path, 32 bits that mean nothing any more, kconfig, btf_custom_path
+    before = ((TEXT, None), (ctypes.c_bool, False), (TEXT, None), (U32, 0), (TEXT, None))
+    return ctypes.byref(options(*before, (TEXT, os.fsencode(btf))))
 
 
 class BpfObject:
     """An opened object file and its programs."""
 
-    def __init__(self, lib: Libbpf, path: str, only: list[str] | None = None) -> None:
-        self._lib, self._path, self._only = lib, path, only
+    def __init__(self, lib: Libbpf, path: str, only: list[str] | None = None, *, btf: str = "") -> None:
+        """Open a file; `only` names the programs that are loaded, `btf` a file with types of a kernel for CO-RE."""
+        self._lib, self._path, self._only, self._btf = lib, path, only, btf
         self._prepared: list[Callable[[BpfObject], object]] = []
         self._logs: LoadLogs | None = None
         self.loaded = False
-        self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), None)
+        self.handle = lib.pointer("bpf_object__open_file", os.fsencode(path), open_options(btf))
         self.programs = lib.programs(self.handle)
         for name, program in self.programs.items():
             if only is not None:  # one that is named is loaded even where its section says `?`
@@ -88,7 +101,7 @@ class BpfObject:
 
     def _again(self) -> BpfObject:
         """Return another object of the same file, prepared in the same way: one is loaded but once."""
-        again = BpfObject(self._lib, self._path, self._only)
+        again = BpfObject(self._lib, self._path, self._only, btf=self._btf)
         for act in self._prepared:
             act(again)
         return again

@@ -139,7 +139,9 @@ class Case:
 
     def do_open(self, step: dict[str, Any]) -> None:
         """Open an object file, and prepare it as the step says (harness/agent/openings.py)."""
-        item = self._state.objects[step["object"]] = BpfObject(self._lib, step["path"], step.get("only"))
+        item = self._state.objects[step["object"]] = BpfObject(
+            self._lib, step["path"], step.get("only"), btf=self.case.get("btf") or ""
+        )
         for act in preparations(self._lib, step):
             item.prepare(act)
 

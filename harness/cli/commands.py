@@ -45,6 +45,7 @@ def check(
     objects: Sequence[Path],
     programs: Sequence[str] = (),
     rodata: Sequence[str] = (),
+    btf: Path | None = None,
     run: bool = True,
     require_run: bool = False,
     config: Path | None = None,
@@ -62,7 +63,7 @@ def check(
     from harness.screen.terminal import make_console
     from harness.supply.own.said import Given
 
-    given = Given(programs=programs, rodata=rodata, run=run, require_run=require_run, file=config)
+    given = Given(programs=programs, rodata=rodata, btf=btf, run=run, require_run=require_run, file=config)
     finished = run_matrix(with_objects(options, objects, given))
     print_parts(finished.report, console=make_console())
     _show(finished.report, finished.folder)

@@ -11,6 +11,16 @@ from pydantic.config import JsonDict
 
 from harness.config.base import Arch, KernelOption, KernelParameters, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
 from harness.config.command import ONLY_WITH_COMMAND, CommandKeys, command_problems
+from harness.config.compiler import (
+    BTF,
+    CFLAGS,
+    CompilerFlags,
+    KernelTypes,
+    compiler_problems,
+    first_of,
+    flags_for,
+    placed,
+)
 from harness.config.inspected import Value, VariablePath
 from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
@@ -179,6 +189,10 @@ class CaseFile(CommandKeys):
         "trace are read from the maps of the one named `target`, or, where that has none, from those of the first "
         "that has.",
     )
+    cflags: CompilerFlags = Field(
+        default=(), description=f"{CFLAGS} A list is for all sources of the case; a mapping gives each object its own."
+    )
+    btf: KernelTypes | None = Field(default=None, description=BTF)
     steps: tuple[Step, ...] = Field(
         default=(), description="The steps in their order, where the usual one will not do."
     )
@@ -218,6 +232,7 @@ class CaseFile(CommandKeys):
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Which parts need which."""
         yield from _form_problems(data)
+        yield from compiler_problems(data)
         if "control" in data and "tracer" not in data:
             yield ("control",), "allowed only with a tracer: it says what is seen once the tracers are detached"
         again = data.get("again")
@@ -289,6 +304,7 @@ class CaseBesideScenario(CaseFile):
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         """What is done, the scenario says alone."""
         yield from command_problems(data)
+        yield from compiler_problems(data)
         for key in NOT_BESIDE_SCENARIO:
             if key in data:
                 yield (key,), f"not allowed beside {SCENARIO_FILE}: what is done and must be seen is said there"
@@ -314,21 +330,31 @@ class WrittenCase(CaseFile):
         """Return where a file lies that the case names: in its own folder, or in the one that cases share."""
         return (self.folder.parent if file.startswith(f"{SHARED_FOLDER}/") else self.folder) / file
 
+    @property
+    def btf_file(self) -> str:
+        """The file with the types of the kernel, "" for those of the kernel that runs; of several the first."""
+        return first_of(self.btf)
+
+    def flags_of(self, file: str) -> tuple[str, ...]:
+        """Return the flags of clang that the case gives for one of its sources."""
+        return placed(flags_for(file, self.cflags, self.files), self.folder)
+
     def for_arch(self, arch: str) -> WrittenCase:
-        """Return the case with the object files of an architecture; raise ObjectFileError where it has none for it."""
+        """Return the case with the files of an architecture; raise ObjectFileError where it has none for it."""
         named = self._named()
+        btf = None if self.btf is None else self._file_for(arch, "btf", self.btf, what="file")
         if all(isinstance(file, str) for file in named.values()):
-            return self
-        files: dict[str, str] = {}
-        for name, file in named.items():
-            if isinstance(file, str):
-                files[name] = file
-            elif arch in file:
-                files[name] = file[arch]
-            else:
-                there = ", ".join(file)
-                raise ObjectFileError(f"{self.folder / CASE_FILE}: {name} has no object for {arch} (it has: {there})")
+            return self if btf == self.btf else frozen_copy(WrittenCase, self, btf=btf)
+        files = {name: self._file_for(arch, name, file, what="object") for name, file in named.items()}
         target = self.target and frozen_copy(Target, self.target, object=files["target"])
         tracer = self.tracer and frozen_copy(Tracer, self.tracer, object=files["tracer"])
         objects = {name: files[name] for name in self.objects}
-        return frozen_copy(WrittenCase, self, target=target, tracer=tracer, objects=objects)
+        return frozen_copy(WrittenCase, self, target=target, tracer=tracer, objects=objects, btf=btf)
+
+    def _file_for(self, arch: str, name: str, file: str | Mapping[str, str], *, what: str) -> str:
+        if isinstance(file, str):
+            return file
+        if arch not in file:
+            there = ", ".join(file)
+            raise ObjectFileError(f"{self.folder / CASE_FILE}: {name} has no {what} for {arch} (it has: {there})")
+        return file[arch]

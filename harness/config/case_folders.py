@@ -57,11 +57,24 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
         for loc, name in objects.items()
         if name not in there
     ]
+    for loc, name in _btf_files(case).items():
+        place = folder.parent if name.startswith(f"{SHARED_FOLDER}/") else folder
+        if not (place / name).is_file():
+            missing.append((loc, f"{dotted(loc)}: there is no file {name} in {_searched(name, folder)}"))
     rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
     if missing or wrong:
         raise ConfigError(problems_text([*missing, *wrong], path=path, positions=positions))
     own = {"objects": _objects_in(folder)} if scenario is not None and not case.objects else {}
     return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules, scenario=scenario, **own)
+
+
+def _btf_files(case: CaseFile) -> dict[Loc, str]:
+    """Return the files with types of kernels that a case names, by their places."""
+    if case.btf is None:
+        return {}
+    return (
+        {("btf",): case.btf} if isinstance(case.btf, str) else {("btf", arch): each for arch, each in case.btf.items()}
+    )
 
 
 def _scenario_alone(folder: Path, scenario: WrittenScenario) -> WrittenCase:

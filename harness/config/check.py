@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 
 from harness.config.base import (
+    Arch,
     Cpus,
     KernelOption,
     KernelParameters,
@@ -21,6 +22,7 @@ from harness.config.base import (
     Sysctl,
 )
 from harness.config.case import OptionValues, SysctlValue, TailCall
+from harness.config.compiler import BTF, CFLAGS, Flags, flag_problems
 from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc, Positions
@@ -128,8 +130,9 @@ class CheckFile(CheckedModel):
     require_run: Annotated[bool, Strict()] = Field(
         default=False, description="Whether a program that was attached and did not run is a failure."
     )
-    cflags: tuple[Line, ...] = Field(
-        default=(), description="More flags for clang, where a source is checked; they come last."
+    cflags: Flags = Field(default=(), description=CFLAGS)
+    btf: Line | Annotated[Mapping[Arch, Line], Field(min_length=1)] | None = Field(
+        default=None, description=f"{BTF} Relative ones start here."
     )
     include: tuple[Line, ...] = Field(
         default=(), description="Folders of headers, where a source is checked; relative ones start here."
@@ -140,7 +143,8 @@ class CheckFile(CheckedModel):
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
-        """A program that must run is made to run."""
+        """A program that must run is made to run; and some flags of clang bpfmatrix cannot do with."""
+        yield from flag_problems(("cflags",), data.get("cflags"))
         if data.get("run") is False and data.get("require-run") is True:
             yield ("require-run",), 'not allowed beside "run: false": nothing would make a program run'
 

@@ -37,6 +37,8 @@ def guest_mutants(case: Case, record: CaseRecord, cell: CellResult, objects: Map
     for sysctl in case.sysctls:
         kept = {name: value for name, value in case.sysctls.items() if name != sysctl}
         yield Mutant(case=case, kind=Kind.STEPS, name=f"sysctl {sysctl}: not set", settings={"sysctls": kept})
+    if case.btf:
+        yield Mutant(case=case, kind=Kind.STEPS, name="btf: the kernel's own types", settings={"btf": ""})
     if case.cmdline:
         yield Mutant(case=case, kind=Kind.STEPS, name=f"command line without {case.cmdline}", cmdline="")
     if not any(step.op == "trigger" for step in steps[: reached + (cell.outcome.kind == OutcomeKind.CRASHED)]):

@@ -18,7 +18,7 @@ from harness.config.scenario_file import SCENARIO_FILE
 from harness.errors import ConfigError
 from harness.supply.project import Project
 
-ENDINGS = {"case": (CASE_FILE, SCENARIO_FILE, ".c", ".h", ".o"), "include": (".h",)}
+ENDINGS = {"case": (CASE_FILE, SCENARIO_FILE, ".c", ".h", ".o", ".btf"), "include": (".h",)}
 """How the names of files end that a case, with its sub-folders, and the shared headers are made of. What editors leave
 beside is none."""
 

@@ -27,7 +27,10 @@ def inputs_of(plan: GuestPlan, cases: Sequence[Case], *, qemu_version: str) -> d
     }
     modules = {name: [sha256_known(path) for path in module.files] for name, module in plan.kernel.case_modules.items()}
     brought = {case.id: _brought(plan.pushed[case.id]) for case in cases if case.id in plan.pushed}
-    named = [(case, {file: PurePosixPath(file) for file in case.objects.values()}) for case in cases]
+    named = [
+        (case, {file: PurePosixPath(file) for file in (*case.objects.values(), *([case.btf] if case.btf else []))})
+        for case in cases
+    ]
     jobs = job_of(named, deadline=settings.deadlines.case)
     return {
         "kernel": digest(plan.kernel.release, sha256_known(plan.kernel.image), modules),

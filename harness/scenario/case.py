@@ -159,7 +159,8 @@ class Case:
     kernel's configuration must say, one of several values each. `expect` has the rules: the first that covers a kernel
     counts, and where none does, the case should work. `missing` names what the case gives though its objects do not
     have it, on purpose. `memory` (MiB, at least) and `cpus` are those of its guest, where it needs more than the
-    kernel's.
+    kernel's. `btf` is the file, by the name that it has among those of the case, whose types of a kernel its objects
+    are opened with, "" for those of the kernel that runs.
     """
 
     id: str
@@ -182,6 +183,7 @@ class Case:
     require_run: bool = False
     memory: int | None = None
     cpus: int | None = None
+    btf: str = ""
 
     @property
     def alone(self) -> bool:

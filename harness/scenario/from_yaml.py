@@ -84,6 +84,7 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
         missing=written.missing,
         memory=written.memory,
         cpus=written.cpus,
+        btf=written.btf_file,
     )
 
 

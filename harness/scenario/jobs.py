@@ -24,7 +24,7 @@ def job_of(
 ) -> dict[str, Any]:
     """Return the job of some cases, ready for JSON; `deadline` (seconds) holds where a case has none of its own.
 
-    Beside each case stand the paths in the guest of its objects, by file name.
+    Beside each case stand the paths in the guest of its objects and of its file with types of a kernel, by file name.
     `modules` says of those that cases name which `files` of the guest they are, in the order of loading, or that they
     are `built_in`; a module that is missing there the kernel does not have. What only the agent needs is
     `optional`.
@@ -36,6 +36,7 @@ def job_of(
             "deadline": case.deadline or deadline,
             "alone": case.alone,
             "kconfig": {name: list(values) for name, values in case.kconfig.items()},
+            **({"btf": str(paths[case.btf])} if case.btf else {}),
             **({"options": options} if (options := options_of(case)) else {}),
             "sysctls": dict(case.sysctls),
             "modules": [

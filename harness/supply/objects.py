@@ -80,8 +80,10 @@ class ObjectBuilder:
         ObjectFileError for a prebuilt file that is no BPF object of the architecture's byte order.
         """
         sight = sight or Sight()
-        names = dict.fromkeys(case.files.values())
-        return {name: self.object_of(case.path_of(name), arch, sight=sight) for name in names}
+        return {
+            name: self.object_of(case.path_of(name), arch, sight=sight, flags=case.flags_of(name))
+            for name in dict.fromkeys(case.files.values())
+        }
 
     def object_of(
         self, source: Path, arch: Architecture, *, sight: Sight | None = None, flags: Sequence[str] = ()

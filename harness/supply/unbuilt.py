@@ -13,6 +13,7 @@ from harness.scenario.case import Case
 from harness.scenario.from_command import Command
 from harness.scenario.from_yaml import command_of, compile_case
 from harness.supply.dependencies import Sight
+from harness.supply.kernel_btf import checked_btf
 from harness.supply.names import resolve
 from harness.supply.objects import ObjectBuilder
 from harness.supply.pushed import parse_push
@@ -93,7 +94,10 @@ class YamlCase:
         own = self.written.for_arch(arch.name)
         built = objects.build(own, arch, sight=sight)
         case = resolve(own, {name: each.listing for name, each in built.items()})
-        return BuiltCase(case=case, files={name: each.path for name, each in built.items()})
+        files = {name: each.path for name, each in built.items()}
+        if own.btf_file:
+            files[own.btf_file] = checked_btf(own.path_of(own.btf_file), arch)
+        return BuiltCase(case=case, files=files)
 
 
 def wanted_of(written: WrittenCase, command: Command) -> Wanted:

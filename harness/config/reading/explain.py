@@ -185,8 +185,11 @@ class _Place:
     parent: type[BaseModel] | None
 
 
-def _find(loc: Loc, model: type[BaseModel], data: Any) -> _Place:
-    """Walk `model` and `data` along pydantic's `loc`, and leave out what is not the user's."""
+def _find(loc: Loc, model: type[BaseModel], data: Any, *, ours: bool = False) -> _Place:
+    """Walk `model` and `data` along pydantic's `loc`, and leave out what is not the user's.
+
+    `ours` says that a rule of ours has named the place (`CheckedModel.problems`), and no member of a union is in it.
+    """
     here: Loc = ()
     kind = _Type.of(model)
     parent: type[BaseModel] | None = None
@@ -209,7 +212,9 @@ def _find(loc: Loc, model: type[BaseModel], data: Any) -> _Place:
                 return _Place((*here, item), _Type.of(key), parent)
             kind = _Type.of(value)
         elif kind.annotation is not object:  # a member of a union: the union as a whole is what was expected
-            break
+            if not ours or _item(data, item) is None:
+                break
+            kind = _Type.of(object)
         here = (*here, item)
         data = _item(data, item)
     return _Place(here, kind, parent)
@@ -238,7 +243,7 @@ def _problems(
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
             continue  # pydantic does not count items that are wrong themselves, and those are reported anyway
-        place = _find(tuple(details["loc"]), model, data)
+        place = _find(tuple(details["loc"]), model, data, ours=details["type"] == "problem")
         loc, text = _message(details, place, positions=positions)
         line = f"{dotted(loc)}: {text}" if loc else text
         if details["type"] == "problem":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.compiler import placed
 from harness.errors import UsageError
 from harness.host.paths import shown
 from harness.model.architectures import ARCHITECTURES
@@ -71,7 +72,7 @@ def name_of(file: str) -> str:
 def _flags(said: Said) -> tuple[str, ...]:
     start = said.file.parent if said.file is not None else Path()
     folders = [f"-I{(start / folder).absolute()}" for folder in said.check.include]
-    return (NOT_STRICT, *folders, *said.check.cflags)
+    return (NOT_STRICT, *folders, *placed(said.check.cflags, start.absolute()))
 
 
 def _plain_id(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.check import CheckFile
@@ -16,9 +16,13 @@ from harness.scenario.case import Case
 from harness.scenario.from_check import options_of, wrong_names
 from harness.scenario.from_object import case_of_object, programs_on
 from harness.supply.dependencies import Sight
+from harness.supply.kernel_btf import checked_btf
 from harness.supply.objects import BuiltObject, ObjectBuilder
 from harness.supply.own.arch_names import parts_of
 from harness.supply.unbuilt import BuiltCase
+
+KERNEL_BTF = "kernel.btf"
+"""What the file with types of a kernel is called beside the object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,10 @@ class ObjectCase:
         if not programs_on(listing, options):
             raise ObjectFileError(_nothing_to_try(self.title, listing))
         case = case_of_object(self.id, file=self.id, listing=listing, options=options, title=self.title)
-        return BuiltCase(case=case, files={self.id: built.path})
+        btf = self._btf(arch)
+        if btf is None:
+            return BuiltCase(case=case, files={self.id: built.path})
+        return BuiltCase(case=replace(case, btf=KERNEL_BTF), files={self.id: built.path, KERNEL_BTF: btf})
 
     def _built(self, objects: ObjectBuilder, arch: Architecture, sight: Sight) -> BuiltObject:
         if self.data:
@@ -104,6 +111,19 @@ class ObjectCase:
         if file.name.endswith(".c"):
             return objects.own_source(file, arch, sight=sight, flags=self.flags)
         return objects.object_of(file, arch)
+
+    def _btf(self, arch: Architecture) -> Path | None:
+        """Return the file with types of a kernel that check.yaml or an option names; raise ObjectFileError."""
+        named = self.said.check.btf
+        if named is None:
+            return None
+        file = named if isinstance(named, str) else named.get(arch.name)
+        if file is None:
+            raise ObjectFileError(
+                self.said.explained(("btf",), f"btf: has no file for {arch.name} (it has: {', '.join(named)})")
+            )
+        start = self.said.file.parent if self.said.file is not None and ("btf",) not in self.said.options else Path()
+        return checked_btf(start / file, arch)
 
     def _file_for(self, arch: Architecture) -> Path:
         """Return the file that is for an architecture; one whose name says so comes before one that is for several."""

@@ -31,6 +31,7 @@ class Given:
     run: bool = True
     require_run: bool = False
     file: Path | None = None
+    btf: Path | None = None
 
     def written(self) -> tuple[dict[str, Any], dict[Loc, str]]:
         """Return the options as check.yaml would have them, and how each was given, by its place.
@@ -52,6 +53,9 @@ class Given:
                 raise UsageError(f'--rodata takes VARIABLE=VALUE, such as wanted_pid=1; got "{text}"')
             data.setdefault("rodata", {})[name.strip()] = read
             places["rodata", name.strip()] = f"--rodata {text}"
+        if self.btf is not None:
+            data["btf"] = str(self.btf)
+            places["btf",] = f"--btf {self.btf}"
         if not self.run:
             data["run"] = False
         if self.require_run:

@@ -36,6 +36,12 @@ def test_what_the_configuration_must_say_goes_along_as_lists() -> None:
     }
 
 
+def test_types_of_another_kernel_are_a_file_of_the_guest() -> None:
+    assert "btf" not in job_of([(sample_case(), PATHS)], deadline=1)["cases"][0]
+    paths = {**PATHS, "old.btf": PurePosixPath("/run/old")}
+    assert job_of([(sample_case(btf="old.btf"), paths)], deadline=1)["cases"][0]["btf"] == "/run/old"
+
+
 def test_a_job_says_which_files_are_a_modules_and_which_module_there_is_not() -> None:
     modules = {"veth": {"files": ["/m/veth.ko"], "built_in": False}, "tls": {"files": [], "built_in": True}}
     job = job_of([(sample_case(modules=["veth", "tls", "vehth"]), PATHS)], deadline=1, modules=modules)

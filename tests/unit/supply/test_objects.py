@@ -82,6 +82,24 @@ def test_an_object_is_built_once(project: Project) -> None:
     assert project.entries() == 1
 
 
+def test_flags_of_a_case_are_part_of_what_an_object_was_made_of(project: Project) -> None:
+    plain = project.build()
+    project.source.write_text(SOURCE.replace("return VALUE", "return VALUE + MORE"))
+
+    def with_flags(*flags: str) -> Path:
+        case = written_case(
+            folder=project.case_folder, target={"object": "target.bpf.c"}, tracer=None, control=None, cflags=flags
+        )
+        return project.builder.build(case, X86)["target.bpf.c"].path
+
+    found = [with_flags("-DMORE=5"), with_flags("-DMORE=6"), with_flags("-DMORE=5")]
+    assert [value_of(path) for path in found] == [6, 7, 6]
+    assert found[0] == found[2] != found[1]
+    assert value_of(plain) == 1
+    with pytest.raises(CompileError):
+        project.build()
+
+
 def reads(project: Project, include: str) -> None:
     """Let the source read VALUE from another file than the shared header."""
     project.source.write_text(SOURCE.replace('#include "shared.h"', include))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from own_samples import SOURCE, built, cases, file_for, parts, put
+from own_samples import SOURCE, builder_in, built, cases, file_for, parts, put
+from unit_samples import X86
 
 from harness.errors import (
     BuildError,
@@ -14,6 +15,7 @@ from harness.errors import (
     ObjectFileError,
 )
 from harness.model.architectures import ARCHITECTURES
+from harness.supply.dependencies import Sight
 
 
 def test_objects_of_several_architectures_are_one_case(tmp_path: Path) -> None:
@@ -49,6 +51,20 @@ def test_flags_and_headers_of_a_source(tmp_path: Path) -> None:
         built(cases(tmp_path / "one.bpf.c")[0], tmp_path)
     (tmp_path / "check.yaml").write_text("include: [headers]\ncflags: [-DON]\n")
     assert parts(built(cases(tmp_path / "one.bpf.c")[0], tmp_path)) == ["pass_all"]
+
+
+def test_types_of_another_kernel_go_along(tmp_path: Path) -> None:
+    (path,) = put(tmp_path, "little", "my.bpf.o")
+    assert built(cases(path)[0], tmp_path).btf == ""
+    (tmp_path / "check.yaml").write_text("btf: my.bpf.o\n")
+    made = cases(path)[0].build(builder_in(tmp_path), X86, sight=Sight())
+    assert made.files[made.case.btf] == path
+    given = cases(path, btf=path.relative_to(tmp_path))[0]
+    with pytest.raises(ObjectFileError, match=r"my.bpf.o cannot be read: No such file"):
+        built(given, tmp_path)  # an option's file is looked for where the command is run, not beside check.yaml
+    (tmp_path / "check.yaml").write_text("rodata: {wanted: 1}\nbtf: {arm64: my.bpf.o}\n")
+    with pytest.raises(ObjectFileError, match=r"check.yaml:2: btf: has no file for x86_64 \(it has: arm64\)"):
+        built(cases(path)[0], tmp_path)
 
 
 def test_names_that_are_not_there_are_said_with_their_place(tmp_path: Path) -> None:

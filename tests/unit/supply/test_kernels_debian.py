@@ -12,13 +12,13 @@ from source_worlds import BOOT, KERNEL, MODULES, TREE, DebianWorld, find_by_name
 from unit_samples import RELEASE, X86, x86_image
 
 from harness.errors import CacheError, FetchError, MirrorError, PackageGoneError
-from harness.supply.kernels import debian
+from harness.supply.kernels import cached
 from harness.supply.kernels.modules import CaseModule
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DebianWorld:
-    monkeypatch.setattr(debian, "find_modules", find_by_name)
+    monkeypatch.setattr(cached, "find_modules", find_by_name)
     return DebianWorld(tmp_path)
 
 
@@ -51,7 +51,7 @@ def test_modules_of_cases_are_an_entry_of_their_own(world: DebianWorld, monkeypa
         asked.append((names, config))
         return {"virtio_pci": CaseModule((root / "lib/modules" / release / "kernel/virtio_pci.ko",))}
 
-    monkeypatch.setattr(debian, "find_for_cases", find)
+    monkeypatch.setattr(cached, "find_for_cases", find)
     package = world.archive.add(f"linux-image-{RELEASE}", "6.1.176-1", {**BOOT, **TREE})
     plain = world.source().obtain(KERNEL, world.pinned(package), modules=["virtio_net"])
     assert plain.case_modules == {}

@@ -12,7 +12,7 @@ from unit_samples import RELEASE, ROOT, X86, x86_image
 
 from harness.config.matrix import Kernel
 from harness.errors import EXIT_OK, BpfmatrixError
-from harness.supply.kernels import debian, path
+from harness.supply.kernels import cached, path
 from harness.supply.kernels.registry import PIN_TYPES, SOURCES
 from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 
@@ -21,7 +21,7 @@ WORLDS: dict[str, Callable[[Path], SourceWorld]] = {"debian": DebianWorld, "path
 
 @pytest.fixture(params=SOURCES)
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceWorld:
-    for module in (debian, path):
+    for module in (cached, path):
         monkeypatch.setattr(module, "find_modules", find_by_name)
     return WORLDS[request.param](tmp_path)
 

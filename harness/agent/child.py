@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import sys
 
 from harness.agent.files import read_text
 from harness.agent.scenario_run import Scenario
 from harness.agent.signals import SIGKILL, signal_name
 from harness.agent.steps import Case
+from harness.agent.waiting import Watch
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def run_child(reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> dict[str
             reporter.send("agent-error", case=case["id"], detail=f"{type(error).__name__}: {error}"[:2000])
         finally:
             os._exit(status)
-    watch = os.pidfd_open(pid)
-    timed_out = not select.select([watch], [], [], case["deadline"])[0]
+    watch = Watch(pid)
+    timed_out = not watch.ends_within(case["deadline"])
     if timed_out:
         os.kill(pid, SIGKILL)
     status = os.waitpid(pid, 0)[1]
-    os.close(watch)
+    watch.close()
     return {
         "complete": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
         "signal": signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,

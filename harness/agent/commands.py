@@ -9,6 +9,7 @@ import time
 
 from harness.agent.refusal import errno_name
 from harness.agent.signals import SIGKILL, signal_name
+from harness.agent.waiting import LOOK_SECONDS, Watch
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -176,28 +177,31 @@ def _spawn(program: str, argv: list[str], environment: dict[str, str], writing: 
 
 def _attend(pid: int, reading: int, output: Output, *, end: float) -> bool:
     """Pass the output on until the process ends; kill its group at the time `end`, and return whether that was so."""
-    watch = os.pidfd_open(pid)
+    watch = Watch(pid)
+    looks = LOOK_SECONDS if watch.fd is None else None
     poll = select.poll()
-    for fd in (watch, reading):
-        poll.register(fd, select.POLLIN)
+    poll.register(reading, select.POLLIN)
+    if watch.fd is not None:
+        poll.register(watch.fd, select.POLLIN)
     try:
         while True:
             left = end - time.monotonic()
             if left <= 0:
                 os.killpg(pid, SIGKILL)
                 return True
-            waits = output.left()
-            ready = {fd for fd, _ in poll.poll(1000 * (left if waits is None else min(left, waits)))}
+            waits = [each for each in (left, output.left(), looks) if each is not None]
+            ended = watch.fd is None and watch.has_ended()
+            ready = {fd for fd, _ in poll.poll(0 if ended else 1000 * min(waits))}
             if reading in ready:
                 data = os.read(reading, CHUNK)
                 output.take(data)
                 if not data:
                     poll.unregister(reading)
-            if watch in ready:
+            if ended or watch.fd in ready:
                 return False
             output.pace()
     finally:
-        os.close(watch)
+        watch.close()
 
 
 def _drain(reading: int, output: Output) -> None:

@@ -18,6 +18,7 @@ import time
 from harness.agent.files import read_text
 from harness.agent.kernel_abi import BPF_SYSCALL
 from harness.agent.triggers import call_touch_memory, rewrite_sysctl
+from harness.agent.waiting import Watch
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ def wait_for(pid: int) -> None:
 
     A child that ends with an errno has failed with that.
     """
-    watch = os.pidfd_open(pid)
+    watch = Watch(pid)
     try:
-        ended = bool(select.select([watch], [], [], PATIENCE * 4)[0])
+        ended = watch.ends_within(PATIENCE * 4)
         if not ended:
             with contextlib.suppress(OSError):
                 os.kill(pid, SIGKILL)
     finally:
-        os.close(watch)
+        watch.close()
     status = os.waitpid(pid, 0)[1]
     if not ended:
         raise fail(errno.ETIMEDOUT, "a process does not end")

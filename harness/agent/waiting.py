@@ -1,0 +1,48 @@
+"""Waiting for the end of a process that this one has started."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+
+LOOK_SECONDS = 0.005
+"""How often a kernel is asked that has no pidfd_open(2)."""
+
+
+class Watch:
+    """Looks whether a child process has ended; its status is left to be waited for.
+
+    `fd` becomes readable at its end (pidfd_open(2), Linux 5.3); it is None on an older kernel, which must be asked.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.fd: int | None = None
+        try:
+            self.fd = os.pidfd_open(pid)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+
+    def has_ended(self) -> bool:
+        """Say whether the process has ended by now."""
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end for so many seconds, and say whether it came."""
+        if self.fd is not None:
+            return bool(select.select([self.fd], [], [], seconds)[0])
+        end = time.monotonic() + seconds
+        while not self.has_ended():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None

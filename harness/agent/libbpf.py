@@ -21,6 +21,16 @@ DEBUG_LINES, DEBUG_BYTES = 12, 200
 MALLOC = {-3: 32 * 1024 * 1024, -1: 1024 * 1024 * 1024}
 
 
+def without_types(message: str) -> str:
+    """Return a message of libbpf with no more of the kernel's log of a BTF than its last line, which has the fault.
+
+    That log names each type before (libbpf's btf.c, btf_load_into_kernel()).
+    """
+    before, begin, rest = message.partition("-- BEGIN BTF LOAD LOG ---")
+    lines = [line for line in rest.partition("-- END BTF LOAD LOG --")[0].splitlines() if line.strip()]
+    return f"{before.rstrip()} {lines[-1]}" if begin and lines else before.rstrip() if begin else message
+
+
 class Libbpf:
     """libbpf.so.1 with declared types. Failures raise Refused with the errno that libbpf gives."""
 
@@ -132,6 +142,7 @@ class Libbpf:
         asked: dict[str, Any] = {"map_type": self._named("map", kind)}
         for name in ("key_size", "value_size", "max_entries", "map_flags"):
             asked[name] = self.found(f"bpf_map__{name}", handle)
+        asked["bytes"] = asked["max_entries"] * (asked["key_size"] + asked["value_size"])
         if refusal.number == errno.EINVAL:
             asked["map_type_known"] = self._known("map", kind)
         return asked
@@ -159,5 +170,5 @@ class Libbpf:
 
     def _said(self) -> str:
         # The verifier's log is shown in full elsewhere; here only what libbpf itself has to say.
-        own = [line for line in self.messages if "BEGIN PROG LOAD LOG" not in line]
+        own = [without_types(line) for line in self.messages if "BEGIN PROG LOAD LOG" not in line]
         return "; ".join(own)[-2000:]

@@ -63,6 +63,9 @@ MapName = Annotated[
     str, Field(pattern=r"^[A-Za-z_.][A-Za-z0-9_.]*$"), Expects("the name of a map (letters, digits, _ and .)")
 ]
 KernelParameters = Annotated[str, Field(pattern=r"^[ -~]*$"), Expects("kernel parameters in one line of plain ASCII")]
+Entries = Annotated[int, Strict(), Field(ge=1, le=0xFFFFFFFF)]
+"""How many entries a map has."""
+PinPath = Annotated[str, Field(pattern=r"^/sys/fs/bpf/.+$"), Expects("a path below /sys/fs/bpf")]
 ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$"), Expects("the name of a kernel module, without .ko")]
 Sysctl = Annotated[
     str,

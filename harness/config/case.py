@@ -21,13 +21,13 @@ from harness.config.compiler import (
     flags_for,
     placed,
 )
-from harness.config.inspected import Value, VariablePath
 from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
-from harness.config.steps import ATTACH_TO, RODATA, AttachPlace, FunctionReference, ObjectName, Observation, Step
+from harness.config.steps import FunctionReference, ObjectName, Observation, Opened, Step
 from harness.config.triggers import Trigger
+from harness.config.wishes import OF_CASE
 from harness.errors import ObjectFileError
 
 CASE_FILE = "case.yaml"
@@ -79,7 +79,7 @@ class TailCall(Model):
     program: Symbol = Field(description="The program that goes into the slot.")
 
 
-class Target(Model):
+class Target(Opened):
     """The BPF object whose programs are traced or replaced."""
 
     object: ObjectFiles = Field(description=_OBJECT)
@@ -87,8 +87,6 @@ class Target(Model):
         default=(),
         description="Programs to attach, in this order; or variables in a section .struct_ops, for all their programs.",
     )
-    attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
-    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
     tail_calls: tuple[TailCall, ...] = Field(
         default=(), description="Slots of program arrays to fill before the programs are attached."
     )
@@ -107,7 +105,11 @@ class TracerAttach(Model):
     """One tracer: which program it is, and what it is attached to."""
 
     program: Symbol = Field(description="The program in the tracer object.")
-    target: Symbol = Field(description="The program of the target object that it is attached to.")
+    target: Symbol | None = Field(
+        default=None,
+        description="The program of the target object that it is attached to; without it, where its section or "
+        "`attach-to` says.",
+    )
     function: Symbol | None = Field(
         default=None,
         description="The function (by its BTF name) inside the target; without it the target's own name.",
@@ -116,10 +118,15 @@ class TracerAttach(Model):
     @property
     def function_name(self) -> str:
         """The BTF function to attach to: `function`, or the target program's own name."""
-        return self.function or self.target
+        return self.function or self.target or ""
 
 
-class Tracer(Model):
+def _as_tracer(value: object) -> object:
+    """Return a tracer that is given by its name alone as what it is short for, anything else as it is."""
+    return {"program": value} if isinstance(value, str) else value
+
+
+class Tracer(Opened):
     """The BPF object with the fentry, fexit, freplace, ... programs."""
 
     object: ObjectFiles = Field(description=_OBJECT)
@@ -128,8 +135,7 @@ class Tracer(Model):
         description="Maps of the target object that the tracer uses under the same name. Those of the trace "
         "(bpf/include/trace.h) are shared without being named.",
     )
-    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
-    attach: Annotated[tuple[TracerAttach, ...], Field(min_length=1)] = Field(
+    attach: Annotated[tuple[Annotated[TracerAttach, BeforeValidator(_as_tracer)], ...], Field(min_length=1)] = Field(
         description="The tracers, in the order in which they are attached."
     )
 
@@ -163,6 +169,7 @@ class CaseFile(CommandKeys):
     """
 
     model_config = ConfigDict(json_schema_extra=_FORMS)
+    wishes = OF_CASE
 
     title: Line = Field(description="The case in one line, as the reports show it.")
     description: str = Field(default="", description="What the case is about, in as many lines as it needs.")

@@ -11,12 +11,14 @@ from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 from harness.config.base import (
     Arch,
     Cpus,
+    Entries,
     KernelOption,
     KernelParameters,
     Line,
     MapName,
     MemoryMib,
     ModuleName,
+    PinPath,
     Seconds,
     Symbol,
     Sysctl,
@@ -27,7 +29,8 @@ from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc, Positions
 from harness.config.rules import RELEASES, Rule
-from harness.config.steps import as_list
+from harness.config.steps import AUTOLOAD, MAP_SIZES, PINS, as_list
+from harness.config.wishes import OF_CHECK
 
 CHECK_FILE = "check.yaml"
 """Beside an object: it holds for all objects of its folder. NAME.check.yaml holds for the object NAME alone."""
@@ -49,8 +52,6 @@ ProgramPatterns = Annotated[
     Expects("the name of a program, or a list of names or patterns"),
     WithJsonSchema({"anyOf": [_PATTERN, {"type": "array", "minItems": 1, "items": _PATTERN}]}),
 ]
-Entries = Annotated[int, Strict(), Field(ge=1, le=0xFFFFFFFF)]
-PinPath = Annotated[str, Field(pattern=r"^/sys/fs/bpf/.+$"), Expects("a path below /sys/fs/bpf")]
 PartNames = Annotated[
     tuple[Annotated[str, Field(pattern=PART)], ...],
     BeforeValidator(as_list),
@@ -81,14 +82,14 @@ class CheckRule(Rule):
 class CheckFile(CheckedModel):
     """What is said beside objects that `bpfmatrix check` tries: as a loader would, and what is expected of kernels."""
 
+    wishes = OF_CHECK
+
     programs: ProgramPatterns | None = Field(
         default=None,
         description="Try only these programs, by name or pattern. Without it all that are on: not those whose section "
         "begins with `?`.",
     )
-    autoload: Mapping[Symbol, Annotated[bool, Strict()]] = Field(
-        default={}, description="Programs that a loader turns on or off: program -> true or false."
-    )
+    autoload: Mapping[Symbol, Annotated[bool, Strict()]] = Field(default={}, description=AUTOLOAD)
     attach_to: Mapping[Symbol, Line] = Field(
         default={},
         description="Targets that a loader chooses at run time: program -> function, tracepoint, hook, ... as it would "
@@ -101,10 +102,8 @@ class CheckFile(CheckedModel):
         default={},
         description="Values of global variables, set before the load: variable -> value, typed by the object's BTF.",
     )
-    map_sizes: Mapping[MapName, Entries] = Field(
-        default={}, description="Maps that get another number of entries: map -> entries."
-    )
-    pins: Mapping[MapName, PinPath] = Field(default={}, description="Where maps are pinned: map -> path.")
+    map_sizes: Mapping[MapName, Entries] = Field(default={}, description=MAP_SIZES)
+    pins: Mapping[MapName, PinPath] = Field(default={}, description=PINS)
     modules: tuple[ModuleName, ...] = Field(
         default=(), description="Kernel modules that are loaded before, and removed after it."
     )

@@ -25,6 +25,7 @@ from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, p
 from harness.config.reading.yaml_source import Loc, quoted
 from harness.config.signature import DifferenceRule, StepName
 from harness.config.steps import KernelStage, Origins, Regex, as_list
+from harness.config.wishes import OF_RULE
 from harness.errors import ConfigError
 from harness.host.paths import shown
 from harness.model.refusals import NAMES
@@ -134,6 +135,8 @@ def _conditions() -> JsonDict:
 
 class _RuleKeys(Model):
     """What a rule says, and what a case can override for the rules of a list."""
+
+    wishes = OF_RULE
 
     kernel: (
         Annotated[

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
 
-from harness.config.base import ErrnoName, Line, MapName, Symbol
+from harness.config.base import Entries, ErrnoName, Line, MapName, PinPath, Symbol
 from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath, form_of
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc
 from harness.config.triggers import Reference, Trigger
+from harness.config.wishes import OF_EVENT, OF_LOOK, OF_OBJECT
 from harness.model.results import KERNEL_STAGES, Origin, Stage
 
 _ANY_INT = Annotated[int, Strict()]
@@ -44,6 +45,9 @@ ATTACH_TO = (
     "section's slash (a function, a pattern of functions, category/name of a tracepoint, binary:function, each "
     "perhaps with +offset), or a list of functions for kprobe.multi."
 )
+AUTOLOAD = "Programs that a loader turns on or off: program -> true or false."
+MAP_SIZES = "Maps that get another number of entries: map -> entries."
+PINS = "Where maps are pinned: map -> path."
 ObjectName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9-]*$"), Expects('a lower-case name of an object, such as "target"')
 ]
@@ -83,6 +87,8 @@ EventKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]*$"), Expects('a low
 class EventPattern(Model):
     """One event that must be seen."""
 
+    wishes = OF_EVENT
+
     kind: EventKind = Field(description="The event's kind: fentry, kprobe, fexit, ...")
     retval: _ANY_INT | None = Field(
         default=None, description="The return value that the event must carry; without it any."
@@ -114,6 +120,8 @@ def _form_of_trace(value: Any) -> str:
 
 class Observation(Model):
     """What must be seen: of lists of events and records all of them, in this order, and no others."""
+
+    wishes = OF_LOOK
 
     client: tuple[EventPattern, ...] | None = Field(
         default=None, description="Events of the connecting side; [] for none, left out: not looked at."
@@ -165,6 +173,18 @@ class Observation(Model):
 # --- steps ---------------------------------------------------------------------------------------------------
 
 
+class Opened(Model):
+    """How an object is opened, before it is loaded: what its loader would say of it."""
+
+    wishes = OF_OBJECT
+
+    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
+    attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
+    autoload: Mapping[Symbol, Annotated[bool, Strict()]] = Field(default={}, description=AUTOLOAD)
+    map_sizes: Mapping[MapName, Entries] = Field(default={}, description=MAP_SIZES)
+    pins: Mapping[MapName, PinPath] = Field(default={}, description=PINS)
+
+
 class _Refusable(CheckedModel):
     model_config = ConfigDict(json_schema_extra={"dependentRequired": {"message": ["refused"], "origin": ["refused"]}})
 
@@ -192,7 +212,7 @@ class _Refusable(CheckedModel):
             yield ("origin",), 'needs the key "refused": it says who must refuse the step'
 
 
-class LoadStep(_Refusable):
+class LoadStep(_Refusable, Opened):
     """Open and load an object."""
 
     do: Literal["load"] = Field(description="Open and load an object.")
@@ -207,8 +227,6 @@ class LoadStep(_Refusable):
         "a map its own.",
     )
     only: tuple[Symbol, ...] | None = Field(default=None, description="Load only these of its programs.")
-    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
-    attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
     unprivileged: Annotated[bool, Strict()] = Field(
         default=False, description="Load as a user without capabilities (all before the load is done by root)."
     )

@@ -100,6 +100,27 @@ LOADING: tuple[Refusal, ...] = (
         "matrix.yaml), lower max_entries, or let a hash take its memory as it fills (BPF_F_NO_PREALLOC).",
     ),
     row(
+        "map-too-large",
+        when(_LOAD, "E2BIG", r"map '.*': failed to create", max_entries=r"\d{8,}"),
+        "kernel/bpf/hashtab.c htab_map_alloc()",
+        "The map has more entries than a kernel gives one of its type, however much memory there is. Lower max_entries "
+        "(in a case or in check.yaml: `map-sizes: {MAP: ENTRIES}`).",
+    ),
+    row(
+        "map-too-large",
+        when(_LOAD, "E2BIG", r"map '.*': failed to create", bytes=r"4[3-9]\d{8}|[5-9]\d{9}|\d{11,}"),
+        "kernel/bpf/syscall.c bpf_map_charge_init(), before 5.11",
+        "This kernel gives no map 4 GiB or more, however much memory there is. Lower max_entries (in a case or in "
+        "check.yaml: `map-sizes: {MAP: ENTRIES}`).",
+    ),
+    row(
+        "map-too-large",
+        when(_LOAD, "E2BIG", r"map '.*': failed to create", value_size=r"4[2-9]\d{5}|[5-9]\d{6}|\d{8,}"),
+        "kernel/bpf/arraymap.c array_map_alloc_check(), hashtab.c htab_map_alloc_check()",
+        "A value of the map is larger than this kernel takes for its type (about 4 MiB in a hash). Make it smaller, "
+        "and give the map more entries.",
+    ),
+    row(
         "section-unknown",
         when("load", "EINVAL", r"missing BPF prog type, check ELF section name"),
         "libbpf bpf_object_load_prog()",

@@ -51,6 +51,16 @@ def numbered(name: str, times: int | None, *, first: int = 1) -> list[str]:
     return [name] if times is None else [f"{name}_{number}" for number in range(first, first + times)]
 
 
+def variable_of(programs: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """Return the struct_ops variable of an object that `name` is, or that has a program of that name; None if none.
+
+    `programs` are those of each variable.
+    """
+    if programs.get(name):
+        return name
+    return next((variable for variable, own in programs.items() if name in own), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """What the steps are made of."""

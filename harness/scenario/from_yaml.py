@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.config.case import WrittenCase
+from harness.config.case import Tracer, WrittenCase
 from harness.config.steps import (
     AttachStep,
     DetachStep,
@@ -37,7 +37,6 @@ from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Co
 from harness.scenario.inspected import prepared
 from harness.scenario.single_steps import (
     attached,
-    attaching,
     chosen_before,
     detaching,
     function_of,
@@ -127,22 +126,14 @@ def _usual(source: Source) -> Iterator[AgentStep]:
     case = source.written
     target, tracer, trigger = case.target, case.tracer, case.trigger
     assert target is not None and trigger is not None  # the model has seen to it
-    rodata = {TARGET: target.rodata, TRACER: tracer.rodata if tracer is not None else {}}
-    for name in source.files:
-        yield opening(source, name, rodata=rodata[name])
+    yield opening(source, TARGET, said=target)
+    if tracer is not None:
+        yield opening(source, TRACER, said=tracer)
     yield from chosen_before(source, TARGET, target.attach_to, stage=Stage.LOAD_TARGET)
     yield AgentStep(stage=Stage.LOAD_TARGET, op="load", what=TARGET, args={"object": TARGET})
     yield from listening(source, TARGET)
     if tracer is not None:
-        unasked = source.carriers.shared_by(TRACER, loaded={TARGET})
-        for name in [*(each for each in unasked if each not in tracer.shared_maps), *tracer.shared_maps]:
-            yield sharing(TRACER, name, from_object=TARGET, from_map=name)
-        for one in tracer.attach:
-            yield target_set(TRACER, one.program, target=(TARGET, one.target, one.function_name))
-        yield AgentStep(stage=Stage.LOAD_TRACER, op="load", what=TRACER, args={"object": TRACER})
-        yield from listening(source, TRACER)
-        for one in tracer.attach:
-            yield attaching(Stage.ATTACH_TRACER, TRACER, one.program)
+        yield from _tracers(source, tracer)
     for slot in target.tail_calls:
         yield tail_call(slot.map, slot.index, TARGET, slot.program)
     for program in target.attach:
@@ -158,6 +149,22 @@ def _usual(source: Source) -> Iterator[AgentStep]:
         yield from _trigger_and_look(source, trigger, case.control, phase="control", stage=Stage.DETACH)
     for program in target.attach:
         yield detaching(program)
+
+
+def _tracers(source: Source, tracer: Tracer) -> Iterator[AgentStep]:
+    """Yield the steps that load and attach the tracers of a loaded target."""
+    unasked = source.carriers.shared_by(TRACER, loaded={TARGET})
+    for name in [*(each for each in unasked if each not in tracer.shared_maps), *tracer.shared_maps]:
+        yield sharing(TRACER, name, from_object=TARGET, from_map=name)
+    for one in tracer.attach:
+        if one.target is not None:
+            yield target_set(TRACER, one.program, target=(TARGET, one.target, one.function_name))
+    yield from chosen_before(source, TRACER, tracer.attach_to, stage=Stage.LOAD_TRACER)
+    yield AgentStep(stage=Stage.LOAD_TRACER, op="load", what=TRACER, args={"object": TRACER})
+    yield from listening(source, TRACER)
+    for one in tracer.attach:
+        to = tracer.attach_to.get(one.program)
+        yield attached(source, Stage.ATTACH_TRACER, TRACER, one.program, to=to)
 
 
 def _trigger_and_look(
@@ -225,7 +232,7 @@ def _steps_of(source: Source, step: Step, *, phase: str, loaded: Collection[str]
 def _load(source: Source, step: LoadStep, *, loaded: Collection[str]) -> Iterator[AgentStep]:
     is_target = step.object.startswith(TARGET)
     stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
-    opened = opening(source, step.object, rodata=step.rodata)
+    opened = opening(source, step.object, said=step)
     only = {"only": list(step.only)} if step.only is not None else {}
     yield replace(opened, args={**opened.args, **only})
     trace_in = source.carriers.trace_in

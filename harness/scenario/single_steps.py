@@ -6,10 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.config.steps import AttachStep, DetachStep, LoadRawStep, LoadStep, Observation, TailCallStep, TriggerStep
+from harness.config.steps import (
+    AttachStep,
+    DetachStep,
+    LoadRawStep,
+    LoadStep,
+    Observation,
+    Opened,
+    TailCallStep,
+    TriggerStep,
+)
 from harness.config.triggers import RunTrigger, Trigger
 from harness.model.results import Stage
-from harness.scenario.carriers import TARGET, Place, Source
+from harness.scenario.carriers import TARGET, Place, Source, variable_of
 from harness.scenario.case import OPEN, AgentStep, Look
 from harness.scenario.expected import look_of
 from harness.scenario.inspected import inspecting, listened
@@ -36,10 +45,13 @@ def load_raw(step: LoadRawStep) -> AgentStep:
     )
 
 
-def opening(source: Source, name: str, *, rodata: Mapping[str, Any] | None = None) -> AgentStep:
-    """Return the step that opens an object, with the values that its read-only variables get."""
+def opening(source: Source, name: str, *, said: Opened | None = None) -> AgentStep:
+    """Return the step that opens an object, with what its loader would say of variables, maps and programs."""
     # An object that the case does not have is found by supply/names.py, which knows the line.
-    args = {"object": name, "path": source.files.get(name, ""), **({"rodata": dict(rodata)} if rodata else {})}
+    args: dict[str, Any] = {"object": name, "path": source.files.get(name, "")}
+    if said is not None:
+        asked = {"rodata": said.rodata, "sizes": said.map_sizes, "autoload": said.autoload, "pins": said.pins}
+        args |= {key: dict(value) for key, value in asked.items() if value}
     return AgentStep(stage=Stage.OPEN, op=OPEN, what=name, args=args)
 
 
@@ -75,8 +87,10 @@ def attaching(stage: Stage, name: str, program: str) -> AgentStep:
 
 def attached(source: Source, stage: Stage, name: str, program: str, *, to: Place | None) -> AgentStep:
     """Return the step that attaches a program to where a loader would, or all programs of a struct_ops variable."""
-    if source.carriers.maps_of_programs.get(name, {}).get(program):
-        return AgentStep(stage=stage, op="attach-map", what=program, args={"object": name, "map": program})
+    variable = variable_of(source.carriers.maps_of_programs.get(name, {}), program)
+    if variable is not None:
+        args = {"object": name, "map": variable, **({"link": program} if variable != program else {})}
+        return AgentStep(stage=stage, op="attach-map", what=program, args=args)
     made = attaching(stage, name, program)
     if to is None or source.before_load(name, program):
         return made

@@ -34,6 +34,8 @@ class Made:
     """Those of the opened objects that no step says are refused."""
     links: dict[str, str] = field(default_factory=dict)
     """The links that are there, by name, with the section of the program that each is of."""
+    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The struct_ops variables that are attached, by link: object and variable."""
     sockets: bool = False
     connection: bool = False
     """Whether the last trigger since the last look made a connection."""

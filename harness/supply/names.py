@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.config.case import CASE_FILE, WrittenCase
+from harness.config.case import CASE_FILE, TracerAttach, WrittenCase
 from harness.config.reading.explain import problems_text
 from harness.config.reading.yaml_source import Loc, dotted, load, quoted
 from harness.config.steps import (
@@ -20,6 +20,7 @@ from harness.config.steps import (
     LoadStep,
     Observation,
     ObserveStep,
+    Opened,
     Step,
     TailCallStep,
     TriggerStep,
@@ -27,11 +28,11 @@ from harness.config.steps import (
 from harness.config.triggers import CallTrigger, ReadLinkTrigger, RunTrigger, TcpConnectTrigger, Trigger
 from harness.errors import ConfigError
 from harness.model.listing import PERF_EVENT_ARRAY, PROG_ARRAY, RINGBUF, Listing
-from harness.scenario.carriers import OWN, TARGET, TRACER, Carriers, numbered
+from harness.scenario.carriers import OWN, TARGET, TRACER, Carriers, numbered, variable_of
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
 from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names
-from harness.scenario.sections import section_of
+from harness.scenario.sections import section_of, target_of
 from harness.supply.lookups import Lookups, Problem
 
 SEVERAL = ("kprobe.multi", "kretprobe.multi", "kprobe.session")
@@ -105,8 +106,9 @@ class _Look:
         assert target is not None and trigger is not None  # the model has seen to it
         self._made.opened |= self._listings.keys()
         self._shared |= {(TRACER, name) for name in self.carriers.shared_by(TRACER, loaded={TARGET})}
-        yield from self._rodata(("target",), TARGET, target.rodata)
-        yield from self._rodata(("tracer",), TRACER, tracer.rodata if tracer else {})
+        yield from self._opened(("target",), TARGET, target)
+        if tracer is not None:
+            yield from self._opened(("tracer",), TRACER, tracer)
         for index, name in enumerate(tracer.shared_maps if tracer else ()):
             loc: Loc = ("tracer", "shared-maps", index)
             yield from self._find.no_map(loc, "tracer", name)
@@ -116,18 +118,19 @@ class _Look:
             loc = ("tracer", "attach", index)
             yield from self._find.no_program((*loc, "program"), "tracer", one.program)
             where = "target" if one.function is None else "function"
-            yield from self._find.no_function((*loc, where), TARGET, one.target, one.function)
+            if one.target is None:
+                yield from self._without_target(loc, one, tracer.attach_to if tracer else {})
+            else:
+                yield from self._find.no_function((*loc, where), TARGET, one.target, one.function)
         for index, slot in enumerate(target.tail_calls):
             loc = ("target", "tail-calls", index)
             yield from self._find.no_map((*loc, "map"), TARGET, slot.map, kind=PROG_ARRAY)
             yield from self._find.no_program((*loc, "program"), TARGET, slot.program)
-        attached = [("tracer", one.program) for one in (tracer.attach if tracer else ())]
-        yield from self._attach_to(("target",), TARGET, target.attach_to)
+        for index, one in enumerate(tracer.attach if tracer else ()):
+            yield from self._attached(("tracer", "attach", index), TRACER, one.program, link=one.program)
         for index, name in enumerate(target.attach):
             yield from self._attachable(("target", "attach", index), TARGET, name)
-            attached.append((TARGET, name))
-        for owner, name in attached:
-            yield from self._attached(("target", "attach"), owner, name, link=name)
+            yield from self._attached(("target", "attach", index), TARGET, name, link=name)
         yield from self._trigger(("trigger",), trigger)
         if self._case.observe is not None:
             yield from self._observation(("observe",), self._case.observe)
@@ -151,6 +154,7 @@ class _Look:
         elif isinstance(step, AttachStep):
             yield from self._attach(loc, step)
         elif isinstance(step, DetachStep):
+            self._made.variables.pop(step.link, None)
             if self._made.links.pop(step.link, None) is None:
                 yield self._find.no_link((*loc, "link"), step.link)
         elif isinstance(step, TailCallStep):
@@ -171,8 +175,7 @@ class _Look:
         self._made.opened.add(step.object)
         for index, name in enumerate(step.only or ()):
             yield from self._find.no_program((*loc, "only", index), step.object, name)
-        yield from self._rodata(loc, step.object, step.rodata)
-        yield from self._attach_to(loc, step.object, step.attach_to)
+        yield from self._opened(loc, step.object, step)
         for name in step.attach_types:
             yield from self._find.no_program((*loc, "attach-types", name), step.object, name)
         for name, source in step.share.items():
@@ -227,6 +230,30 @@ class _Look:
         if name not in self._find.listing(owner).struct_ops or owner not in self._made.opened:
             yield from self._find.no_program(loc, owner, name)
 
+    def _opened(self, loc: Loc, owner: str, said: Opened) -> Iterator[Problem]:
+        """Yield what a loader would say of an object that the object does not have."""
+        for path in said.rodata:
+            yield from self._find.no_variable((*loc, "rodata", path), owner, path)
+        for name in said.autoload:
+            yield from self._find.no_program((*loc, "autoload", name), owner, name)
+        for key, names in (("map-sizes", said.map_sizes), ("pins", said.pins)):
+            for name in names:
+                yield from self._find.no_map((*loc, key, name), owner, name)
+        yield from self._attach_to(loc, owner, said.attach_to)
+
+    def _without_target(self, loc: Loc, one: TracerAttach, chosen: Mapping[str, object]) -> Iterator[Problem]:
+        """Yield why a tracer needs a target, where neither its section nor the case says where it goes."""
+        section = self._find.listing(TRACER).programs.get(one.program, "")
+        function = target_of(section)
+        if one.function is not None:
+            yield (*loc, "function"), f'{dotted((*loc, "function"))}: needs the key "target": the program that has it'
+        elif not section_of(section).before_load or one.program in chosen:
+            return
+        elif not function or function in self._find.listing(TARGET).programs:
+            place: Loc = (*loc, "program")
+            hint = f": `target: {function}`" if function else ", a program of the target object"
+            yield place, f'{dotted(place)}: {one.program} (SEC("{section}")) needs the key "target"{hint}'
+
     def _attach_to(self, loc: Loc, owner: str, chosen: Mapping[str, str | Sequence[str]]) -> Iterator[Problem]:
         for name, to in chosen.items():
             place: Loc = (*loc, "attach-to", name)
@@ -253,6 +280,15 @@ class _Look:
     def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
         section = self._find.listing(owner).programs.get(program, "").removeprefix("?")
         self._made.links[link] = section
+        variable = variable_of(self._find.listing(owner).struct_ops, program)
+        if variable is not None:
+            first = next((each for each, of in self._made.variables.items() if of == (owner, variable)), None)
+            if first is not None:
+                yield (
+                    loc,
+                    f"{dotted(loc)}: all programs of {variable} are attached at once, and {first} has attached them",
+                )
+            self._made.variables[link] = owner, variable
         self._made.sockets |= section.startswith(SOCKETS)
         if section.startswith("iter/bpf_map_elem"):
             yield from self._find.no_map(loc, owner, ELEMENTS)
@@ -313,10 +349,6 @@ class _Look:
         for name in look.runs:
             owner, program = self._names.placed(PROGRAMS, name)
             yield from self._find.no_program((*loc, "runs", name), owner, program)
-
-    def _rodata(self, loc: Loc, owner: str, rodata: Mapping[str, object]) -> Iterator[Problem]:
-        for path in rodata:
-            yield from self._find.no_variable((*loc, "rodata", path), owner, path)
 
     def _traced(self, loc: Loc) -> Iterator[Problem]:
         before, trace_in = dotted(loc), self.carriers.trace_in

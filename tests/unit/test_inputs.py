@@ -138,10 +138,10 @@ def test_a_warning_is_told_in_the_compilers_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "texts"),
     [
-        ("refused-10-globals", ('steps[3].expect.map: unknown key; did you mean "maps"?',)),
+        ("refused-10-globals", ("steps[3].expect.map: unknown key; write what global variables must be",)),
         ("refused-17-exec", ('trigger.kind: expected "tcp-connect"',)),
         ("refused-17b-openat", ("trigger.name: expected ", 'got "openat"')),
-        ("refused-wishes", ("target.autoattach: unknown key", "observe.ringbuf: unknown key")),
+        ("refused-wishes", ("target.autoattach: unknown key; write", "observe.ringbuf: unknown key; write")),
     ],
 )
 def test_what_a_case_cannot_say_yet_is_wrong_configuration(name: str, texts: tuple[str, ...]) -> None:

@@ -176,6 +176,8 @@ ROWS = (
     Row(NEWEST, "refused-section", Stage.LOAD_TARGET, "EINVAL", "section-unknown", origin=ALONE),
     Row(NEWEST, "refused-too-large", Stage.LOAD_TARGET, "E2BIG", "program-too-large"),
     Row(OLDEST, "refused-too-deep", Stage.LOAD_TARGET, "E2BIG", "program-too-large"),
+    Row(NEWEST, "refused-map-too-large", Stage.LOAD_TARGET, "E2BIG", "map-too-large"),
+    Row(OLDEST, "refused-map-too-large", Stage.LOAD_TARGET, "E2BIG", "map-too-large"),
     Row(NEWEST, "19-large-map", Stage.LOAD_TARGET, "ENOMEM", "out-of-memory"),
     Row(OLD_ARM64, "19b-larger-map", Stage.LOAD_TARGET, "ENOMEM", "out-of-memory"),
     Row(OLD_ARM64, "07-no-such-tracepoint", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent", origin=READ),
@@ -186,7 +188,7 @@ ROWS = (
     Row(NEWEST, "refused-kprobe-multi", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent", origin=READ),
     Row(NEWEST, "31-target-at-run-time", Stage.ATTACH_TARGET, "EOPNOTSUPP", "no-attach-target", origin=ALONE),
     Row(NEWEST, "31c-fentry-bare", Stage.LOAD_TARGET, "EINVAL", "no-attach-target", origin=ALONE),
-    Row(NEWEST, "13-struct-ops-link", Stage.ATTACH_TARGET, "EOPNOTSUPP", "not-attachable-here", origin=ALONE),
+    Row(NEWEST, "refused-not-attachable", Stage.ATTACH_TARGET, "EOPNOTSUPP", "not-attachable-here", origin=ALONE),
     Row(NEWEST, "legacy-maps", Stage.OPEN, "EOPNOTSUPP", UNCLASSIFIED, origin=ALONE),
     Row(NEWEST, "empty-slot", Stage.ATTACH_TARGET, "ENOENT", UNCLASSIFIED),
     # The other stages do not refuse: there the cell is lost, or misbehaves.

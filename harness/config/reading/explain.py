@@ -258,6 +258,9 @@ def _message(details: Any, place: _Place, *, positions: Positions) -> tuple[Loc,
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     loc, expected = place.loc, place.kind
     if kind == "extra_forbidden":
+        instead = getattr(place.parent, "wishes", {}).get(str(loc[-1]))
+        if instead is not None:
+            return loc, f"unknown key; {instead}"
         known = [info.alias or name for name, info in place.parent.model_fields.items()] if place.parent else []
         return loc, f"unknown key{did_you_mean(str(loc[-1]), known)} (known: {', '.join(known)})"
     if kind == "missing":

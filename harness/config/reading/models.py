@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -84,6 +84,8 @@ class Model(BaseModel):
         regex_engine="rust-regex",
         defer_build=True,  # few of them are validated by themselves, and a file that is read needs but its own
     )
+    wishes: ClassVar[Mapping[str, str]] = {}
+    """Keys that are tried and not known, with what to write instead: what follows "unknown key; " in the message."""
 
 
 class CheckedModel(Model):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unit_samples import ROOT, X86
 
+from harness.agent.libbpf import without_types
 from harness.agent.libbpf_abi import PROTOTYPES
 from harness.config.case_folders import load_case
 from harness.host.cache import Cache
@@ -26,6 +27,13 @@ def test_every_function_of_libbpf_that_is_called_has_its_types_declared() -> Non
     for name, (result, arguments) in PROTOTYPES.items():
         assert result is not None, name
         assert isinstance(arguments, list) and None not in arguments, name
+
+
+def test_of_the_kernels_log_of_a_btf_the_last_line_is_kept() -> None:
+    log = "libbpf: Error loading .BTF: -22\n-- BEGIN BTF LOAD LOG ---\n[1] INT int\n[6] ARRAY (anon) overflows\n\n"
+    assert without_types(f"{log}-- END BTF LOAD LOG --") == "libbpf: Error loading .BTF: -22 [6] ARRAY (anon) overflows"
+    assert without_types("libbpf: E\n-- BEGIN BTF LOAD LOG ---\n\n-- END BTF LOAD LOG --") == "libbpf: E"
+    assert without_types("libbpf: map 'm': failed\n") == "libbpf: map 'm': failed\n"
 
 
 LIBBPF = """
@@ -77,7 +85,14 @@ def test_objects_are_opened_with_the_hosts_libbpf(tmp_path: Path) -> None:
     assert found["no program"] == ["ENOENT", "the object has no program none"]
     assert found["no map"][0] == "ENOENT"
     assert found["asked of a program"] == {"section": "kprobe/tcp_connect", "type": "kprobe", "attach_type": ""}
-    of_map = {"map_type": "perf_event_array", "key_size": 4, "value_size": 4, "max_entries": 0, "map_flags": 0}
+    of_map = {
+        "map_type": "perf_event_array",
+        "key_size": 4,
+        "value_size": 4,
+        "max_entries": 0,
+        "map_flags": 0,
+        "bytes": 0,
+    }
     assert found["asked of a map"] == of_map
     assert found["a number"] == "9999"
     assert found["debug"] is True

@@ -50,6 +50,7 @@ def test_the_golden_rows_are_of_many_kernels_and_classes() -> None:
     assert {row["origin"] for row in ROWS} >= {Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL, Origin.LIBBPF}
 
 
+MAP_FAILED = "libbpf: map 'm': failed to create: Argument list too long(-7)"
 # What no run has shown; the text is that of the kernel's source.
 UNSEEN = [
     (step("open", detail="256 does not fit tiny, of 8 bits without sign", api="rodata"), "variable-mismatch"),
@@ -82,6 +83,13 @@ UNSEEN = [
     (step(errno="E2BIG", log="The sequence of 8193 jumps is too complex."), "program-too-large"),
     (step(log="0: (db) r1 = atomic64_fetch_add\nunknown opcode db"), "instruction-unknown"),
     (step("attach", "EOPNOTSUPP", detail="libbpf: prog 'f': failed to attach: no", type="ext"), "not-supported"),
+    *(
+        (
+            step(errno="E2BIG", detail=MAP_FAILED, max_entries=entries, bytes=entries * (4 + size), value_size=size),
+            "map-too-large",
+        )
+        for entries, size in ((1 << 28, 8), (4096, 4_000_000), (2, 5_000_000))
+    ),
 ]
 
 
@@ -111,6 +119,8 @@ def test_every_row_is_reached() -> None:
         step("attach", "ENODEV", detail="libbpf: prog 'f': failed to attach to xdp: no"),
         step("tail-call", "ENOENT", detail="No such file or directory", api="bpf_map_delete_elem"),
         step(errno="ENOTSUPP"),
+        # What is not large may have an attribute that this kernel does not know.
+        step(errno="E2BIG", detail="libbpf: map 'm': failed to create", max_entries=9, bytes=99, value_size=8),
         # An errno alone says nothing: before, these were "attach-api" and "unknown-type".
         step("attach", detail="libbpf: prog 'f': failed to attach: Invalid argument", type="tracing", attached=0),
         step("attach", detail="libbpf: prog 'f': failed to attach to xdp: Invalid argument", type="xdp", attached=1),

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 from unit_samples import sample_case, written_case
 
-from harness.scenario.carriers import TARGET, TRACER, UNSEEN, Carriers, Source, numbered
+from harness.scenario.carriers import TARGET, TRACER, UNSEEN, Carriers, Source, numbered, variable_of
 
 TRACE = ("trace", "trace_cursor")
 BOTH = Carriers(trace_in=TARGET, trace_maps={TARGET: TRACE, TRACER: TRACE})
+
+
+def test_a_program_belongs_to_the_variable_that_names_it() -> None:
+    programs = {"ops": ("init", "release"), "empty": ()}
+    assert [variable_of(programs, name) for name in ("ops", "release", "empty", "other")] == ["ops", "ops", None, None]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from unit_samples import written_case
 
-from harness.config.steps import LoadRawStep
+from harness.config.steps import LoadRawStep, Opened
 from harness.config.triggers import RunTrigger
 from harness.model.results import Stage
 from harness.scenario.carriers import TARGET, Carriers, Source
@@ -20,7 +20,11 @@ def source(**carriers: Any) -> Source:
 
 def test_read_only_variables_are_told_only_where_there_are_some() -> None:
     assert opening(source(), TARGET).args == {"object": TARGET, "path": "target.bpf.c"}
-    assert opening(source(), TARGET, rodata={"level": 3}).args["rodata"] == {"level": 3}
+    said = Opened.model_validate({"rodata": {"level": 3}, "map-sizes": {"m": 2}, "autoload": {"p": False}})
+    asked = {"rodata": {"level": 3}, "sizes": {"m": 2}, "autoload": {"p": False}}
+    assert opening(source(), TARGET, said=said).args == {"object": TARGET, "path": "target.bpf.c", **asked}
+    pinned = Opened.model_validate({"pins": {"m": "/sys/fs/bpf/m"}})
+    assert opening(source(), TARGET, said=pinned).args["pins"] == {"m": "/sys/fs/bpf/m"}
     assert opening(source(), "other").args["path"] == "", "which names.py reports with its line"
 
 
@@ -42,6 +46,8 @@ def test_a_struct_ops_variable_is_attached_as_a_whole() -> None:
     of_variable = source(maps_of_programs={TARGET: {"ops": ["init", "release"]}})
     step = attached(of_variable, Stage.ATTACH_TARGET, TARGET, "ops", to=None)
     assert (step.op, step.args) == ("attach-map", {"object": TARGET, "map": "ops"})
+    step = attached(of_variable, Stage.ATTACH_TARGET, TARGET, "release", to=None)
+    assert (step.op, step.args) == ("attach-map", {"object": TARGET, "map": "ops", "link": "release"})
 
 
 def test_an_emptied_slot_is_called_by_its_place() -> None:

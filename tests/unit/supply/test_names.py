@@ -33,7 +33,15 @@ TARGET = Listing(
     maps={"events": 4, "progs": 3, "rb": 27, "unknown": None, **TRACE},
 )
 TRACER = Listing(
-    programs={"fentry": "fentry", "fexit_1": "fexit", "fexit_2": "fexit", "elements": "iter/bpf_map_elem"},
+    programs={
+        "fentry": "fentry",
+        "fexit_1": "fexit",
+        "fexit_2": "fexit",
+        "elements": "iter/bpf_map_elem",
+        "of_main": "fentry/main",
+        "of_kernel": "fentry/vfs_write",
+        "plain": "kprobe",
+    },
     functions={"fentry": ["fentry"]},
     maps={"events": 4, **TRACE},
 )
@@ -110,6 +118,16 @@ def test_a_case_whose_names_are_all_there_is_as_it_was(tmp_path: Path) -> None:
         assert case == compile_case(case_of(tmp_path, data))
 
 
+def test_tracers_may_go_where_their_section_or_the_case_says(tmp_path: Path) -> None:
+    tracer = {**SIMPLE["tracer"], "attach": ["fentry", "of_kernel", "plain"]}
+    tracer["attach-to"] = {"fentry": "vfs_read", "plain": "tcp_connect"}
+    found = resolved(tmp_path, {**SIMPLE, "tracer": tracer})
+    chosen = [step.args for step in found.steps if step.op == "set-attach-target"]
+    assert chosen == [{"object": "tracer", "program": "fentry", "function": "vfs_read"}]
+    attached = {step.what: step.args.get("to") for step in found.steps if step.op == "attach"}
+    assert attached == {"fentry": None, "of_kernel": None, "plain": "tcp_connect", "k_connect": None}
+
+
 def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_program(tmp_path: Path) -> None:
     fields = {"attach_btf_id": "target.main:function_btf_id", "name": "=main", "id": "target.main"}
     seen = [{"kind": "fentry", "value": "target.main:jited_address"}]
@@ -130,6 +148,13 @@ def test_a_field_of_a_programs_info_is_no_function_and_a_text_as_it_is_no_progra
         ("tracer/attach/0/target", "man", 'tracer.attach[0].function: target.bpf.c has no program "man"; did you mean "main"?'),
         ("tracer/attach/0/function", "helper", 'has no function "helper" in main (there are: main, stub)'),
         ("tracer/shared-maps/0", "progs", 'tracer.shared-maps[0]: tracer.bpf.c has no map "progs"'),
+        ("target/autoload", {"mian": True}, 'target.autoload.mian: target.bpf.c has no program "mian"; did you mean "main"?'),
+        ("target/map-sizes", {"prog": 2}, 'target.map-sizes.prog: target.bpf.c has no map "prog"; did you mean "progs"?'),
+        ("tracer/pins", {"ebents": "/sys/fs/bpf/e"}, 'tracer.pins.ebents: tracer.bpf.c has no map "ebents"'),
+        ("tracer/attach-to", {"fexit": "vfs_read"}, 'tracer.attach-to.fexit: tracer.bpf.c has no program "fexit"'),
+        ("tracer/attach/0", {"program": "fentry"}, 'tracer.attach[0].program: fentry (SEC("fentry")) needs the key "target", a program of the target object'),
+        ("tracer/attach/0", "of_main", 'tracer.attach[0].program: of_main (SEC("fentry/main")) needs the key "target": `target: main`'),
+        ("tracer/attach/0", {"program": "plain", "function": "f"}, 'tracer.attach[0].function: needs the key "target"'),
         ("events", "event", 'events: target.bpf.c has no map "event"; did you mean "events"?'),
         ("events", "rb", 'events: the map "rb" of target.bpf.c is a BPF_MAP_TYPE_RINGBUF, and a BPF_MAP_TYPE_PERF_EVENT_ARRAY'),
         ("trigger", {"kind": "run", "program": "target.mian"}, 'trigger.program: target.bpf.c has no program "mian"'),
@@ -330,9 +355,21 @@ LOADERS = Listing(
 )
 
 
+def test_the_programs_of_a_struct_ops_variable_are_attached_at_once(tmp_path: Path) -> None:
+    steps = loaders(tmp_path, {"do": "attach", "program": "target.of_ops"}).steps
+    assert steps[2].args == {"object": "target", "map": "ops", "link": "of_ops"}
+    attach, detach = {"do": "attach", "program": "target.ops"}, {"do": "detach", "link": "of_ops"}
+    with pytest.raises(
+        ConfigError, match=r"steps\[2\].program: all programs of ops are attached at once, and of_ops has"
+    ):
+        loaders(tmp_path / "twice", {"do": "attach", "program": "target.of_ops"}, attach)
+    loaders(tmp_path / "again", {"do": "attach", "program": "target.of_ops"}, detach, attach)
+    loaders(tmp_path / "busy", {"do": "attach", "program": "target.of_ops"}, {**attach, "refused": "EBUSY"})
+
+
 def loaders(folder: Path, *steps: dict[str, Any], **load: Any) -> Case:
     first = {"do": "load", "object": "target", **load}
-    (folder / "case").mkdir()
+    (folder / "case").mkdir(parents=True)
     (folder / "case/p.bpf.c").touch()
     keys = {"title": "t", "objects": {"target": "p.bpf.c"}, "steps": [first, *steps]}
     (folder / "case/case.yaml").write_text(yaml.safe_dump(keys))

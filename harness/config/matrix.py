@@ -151,10 +151,12 @@ class PathKernel(_KernelBase):
 
     source: Literal["path"] = Field(description="The kernel is a file of this machine.")
     image: FilePath = Field(
-        description="The vmlinuz, bzImage or vmlinux; a relative path starts at the matrix file, ~ is your home."
+        description="The vmlinuz, bzImage, Image (plain, gzip or EFI zboot) or vmlinux; a relative path starts at the "
+        "matrix file, ~ is your home."
     )
     modules: FilePath | None = Field(
-        default=None, description="The folder with the kernel's modules (as lib/modules/RELEASE)."
+        default=None,
+        description="The folder with the kernel's modules, or their modules.builtin alone (as lib/modules/RELEASE).",
     )
     release: Release | None = Field(
         default=None, description="What `uname -r` must print in the guest; without it any release will do."

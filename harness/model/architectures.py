@@ -22,6 +22,7 @@ class Architecture:
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
     `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well.
+    `console_options` are those of the kernel's configuration that its console needs built in.
     `elf_machine` is e_machine of its programs (include/uapi/linux/elf-em.h).
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
     folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
@@ -38,6 +39,7 @@ class Architecture:
     kvm_hosts: tuple[str, ...]
     console: str
     console_args: tuple[str, ...]
+    console_options: tuple[str, ...]
     spare_serial: str | None
     serial_args: tuple[str, ...]
     network_device: str
@@ -80,6 +82,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             kvm_hosts=("x86_64",),
             console="ttyS0",
             console_args=_SERIAL,
+            console_options=("SERIAL_8250", "SERIAL_8250_CONSOLE"),
             spare_serial="ttyS1",
             serial_args=("-device", "isa-serial,chardev={chardev}"),
             network_device="virtio-net-pci,romfile=",
@@ -114,6 +117,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             kvm_hosts=("aarch64",),
             console="ttyAMA0",
             console_args=_SERIAL,
+            console_options=("SERIAL_AMBA_PL011", "SERIAL_AMBA_PL011_CONSOLE"),
             spare_serial=None,
             serial_args=(),
             network_device="virtio-net-pci,romfile=",
@@ -144,6 +148,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             kvm_hosts=("riscv64",),
             console="ttyS0",
             console_args=_SERIAL,
+            console_options=("SERIAL_8250", "SERIAL_8250_CONSOLE"),
             spare_serial=None,
             serial_args=(),
             network_device="virtio-net-pci,romfile=",
@@ -178,6 +183,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             kvm_hosts=("s390x",),
             console="ttysclp0",
             console_args=("-device", "sclpconsole,chardev={chardev}"),
+            console_options=("SCLP_CONSOLE",),
             spare_serial=None,
             serial_args=(),
             network_device="virtio-net-ccw",
@@ -206,6 +212,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             kvm_hosts=("ppc64le",),
             console="hvc0",
             console_args=_SERIAL,
+            console_options=("HVC_CONSOLE",),
             spare_serial=None,
             serial_args=(),
             network_device="virtio-net-pci,romfile=",

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from harness.config.matrix import Kernel
-from harness.errors import PackageGoneError
+from harness.errors import KernelFileError, PackageGoneError
 from harness.host.called_as import command
 from harness.supply.kernels.files import KernelFiles
+from harness.supply.kernels.needs import why_no_guest
 from harness.supply.kernels.source import KernelSource
 
 
@@ -19,6 +20,15 @@ class Obtain(Protocol):
         """Return the files of a build."""
 
 
+def checked(files: KernelFiles) -> KernelFiles:
+    """Return the files of a kernel of which a guest can be made, as far as can be seen; else raise KernelFileError."""
+    config = files.config.read_text(errors="replace") if files.config is not None else None
+    why = why_no_guest(files.arch, config=config, has_network=files.has_network)
+    if why:
+        raise KernelFileError(f"kernel {files.name}: no guest can be made of {files.release or files.image}: {why}")
+    return files
+
+
 def obtain_chosen(
     source: KernelSource[Any, Any], kernel: Kernel, pin: Any, *, obtain: Obtain, locked_only: bool
 ) -> KernelFiles:
@@ -26,8 +36,14 @@ def obtain_chosen(
 
     `pin` is the kernel's entry of the lock, None where it has none that answers its request. A build whose files are
     gone is replaced by the newest. `locked_only` forbids any but the pinned build: then both are PackageGoneError.
-    Raises what `obtain` and the source's `pin` raise.
+    Raises what `obtain` and the source's `pin` raise, and KernelFileError where no guest can be made of the kernel.
     """
+    return checked(_chosen(source, kernel, pin, obtain=obtain, locked_only=locked_only))
+
+
+def _chosen(
+    source: KernelSource[Any, Any], kernel: Kernel, pin: Any, *, obtain: Obtain, locked_only: bool
+) -> KernelFiles:
     about = source.describe(kernel, pin)
     if not about.pinnable:
         return obtain(None)

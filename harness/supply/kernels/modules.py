@@ -6,7 +6,7 @@ import gzip
 import lzma
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -96,20 +96,33 @@ def find_each(root: Path, *, release: str, names: Iterable[str]) -> dict[str, Ca
     return found
 
 
-def find_for_cases(root: Path, *, release: str, names: Iterable[str], config: str | None) -> dict[str, CaseModule]:
+def find_for_cases(
+    root: Path, *, release: str, names: Iterable[str], config: str | None, listed: Collection[str] = ()
+) -> dict[str, CaseModule]:
     """Find what cases name, in a kernel that may have come without its modules.
 
-    `config` is the text of its configuration. Without a list of what is built in (modules.builtin), an option of the
-    module's own name that is set says that it is: CONFIG_VETH=y for veth. Raises FetchError where depmod fails.
+    `config` is the text of its configuration, `listed` what is built in by a modules.builtin that lies elsewhere.
+    Without such a list, an option of the module's own name that is set says that it is built in: CONFIG_VETH=y for
+    veth. Raises FetchError where depmod fails.
     """
     names = list(names)
     folder = root / "lib/modules" / release
     there = (folder / "kernel").is_dir() or (folder / "modules.builtin").is_file()
     found = find_each(root, release=release, names=names) if there else dict.fromkeys(names, CaseModule())
     for name, module in found.items():
-        if not module.files and not module.built_in and built_in(name.upper().replace("-", "_"), config):
+        known = name.replace("-", "_") in listed or built_in(name.upper().replace("-", "_"), config)
+        if not module.files and not module.built_in and known:
             found[name] = CaseModule(built_in=True)
     return found
+
+
+def listed_as_built_in(folder: Path) -> frozenset[str]:
+    """Return the names of the modules that the modules.builtin in a folder lists, with `_` for `-`; none without it."""
+    try:
+        text = (folder / "modules.builtin").read_text(errors="replace")
+    except OSError:
+        return frozenset()
+    return frozenset(Path(line.strip()).stem.replace("-", "_") for line in text.splitlines() if line.strip())
 
 
 def built_in(option: str, config: str | None) -> bool:

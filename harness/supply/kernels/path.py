@@ -13,19 +13,23 @@ from harness.errors import KernelFileError
 from harness.host.cache import Cache, digest
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import PackageInfo
+from harness.supply.kernels.choosing import checked
 from harness.supply.kernels.files import KernelFiles, looks_like_kernel, release_of_image
+from harness.supply.kernels.inside import look_inside
 from harness.supply.kernels.modules import (
     CaseModule,
-    built_in,
     find_for_cases,
     find_modules,
     keep_for_cases,
     keep_in_order,
     kept_for_cases,
+    listed_as_built_in,
 )
+from harness.supply.kernels.needs import can_have_network, remarks
+from harness.supply.kernels.payload import NoPayloadError, is_wrapped
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
-FORMAT = 2
+FORMAT, INSIDE_FORMAT = 2, 1
 
 
 class PathSource:
@@ -37,8 +41,8 @@ class PathSource:
         self._cache = context.cache
 
     def check(self, kernel: PathKernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:
-        """Look at all that the entry names, by obtaining it."""
-        self.obtain(kernel, None, modules=modules, case_modules=case_modules)
+        """Look at all that the entry names, by obtaining it, and whether a guest can be made of it."""
+        checked(self.obtain(kernel, None, modules=modules, case_modules=case_modules))
 
     def builds(self, kernel: PathKernel) -> Sequence[None]:  # noqa: ARG002  (KernelSource)
         """Return the one build there is: the file as it is."""
@@ -67,14 +71,14 @@ class PathSource:
         """
         arch = ARCHITECTURES[kernel.arch]
         image = kernel.image
-        data, release = _image(kernel)
-        config = find_config(image, release=release, modules=kernel.modules)
+        data, release, config = self._seen(kernel)
         text = config.read_text(errors="replace") if config else None
+        listed = built_in_beside(image, modules=kernel.modules)
         if kernel.modules is None:
             kept: tuple[Path, ...] = ()
             absent = tuple(modules)
             for_cases: Mapping[str, CaseModule] = find_for_cases(
-                image.parent, release="", names=case_modules, config=text
+                image.parent, release="", names=case_modules, config=text, listed=listed
             )
         else:
             kept, absent, for_cases = _modules(
@@ -94,20 +98,46 @@ class PathSource:
             config=config,
             modules=kept,
             absent=absent,
-            # Without modules we cannot know whether the network card's driver is built in; a serial port always is.
-            has_network="virtio_net" not in absent or built_in("VIRTIO_NET", text),
+            # Without modules and all lists we cannot know whether the driver is built in; a serial port always is.
+            has_network=can_have_network(absent, config=text, listed=listed),
             package=PackageInfo(
                 source="path", name=image.name, version=release, sha256=hashlib.sha256(data).hexdigest()
             ),
             case_modules=for_cases,
+            notice=f"{kernel.name}: {about}" if (about := remarks(text)) else "",
         )
+
+    def _seen(self, kernel: PathKernel) -> tuple[bytes, str, Path | None]:
+        """Return the bytes of the image, its release ("" where nobody says it), and its configuration if that is there.
+
+        Only where one of these does not lie open is the image unpacked, and what is found in it kept.
+        """
+        data = _image(kernel)
+        release = kernel.release or release_of_image(data) or ""
+        config = find_config(kernel.image, release=release, modules=kernel.modules)
+        if config is not None and release and not is_wrapped(data):
+            return data, release, config
+
+        def make(folder: Path) -> dict[str, Any]:
+            found = look_inside(data, ARCHITECTURES[kernel.arch])
+            if found.config is not None:
+                (folder / "config").write_text(found.config)
+            return {"release": found.release}
+
+        key = digest(INSIDE_FORMAT, hashlib.sha256(data).hexdigest(), kernel.arch)
+        try:
+            entry = self._cache.entry("path-inside", key, make)
+        except NoPayloadError as error:
+            raise KernelFileError(f"kernel {kernel.name}: {kernel.image} cannot be booted: {error}") from error
+        release = release or entry.meta["release"]
+        config = find_config(kernel.image, release=release, modules=kernel.modules) or entry.path / "config"
+        return data, release, config if config.is_file() else None
 
     def unpack(self, kernel: PathKernel, pin: None, folder: Path) -> None:  # noqa: ARG002
         """Copy image, configuration and modules to where a distribution has them."""
-        data, release = _image(kernel)
+        data, release, config = self._seen(kernel)
         (folder / "boot").mkdir()
         (folder / f"boot/vmlinuz-{release}").write_bytes(data)
-        config = find_config(kernel.image, release=release, modules=kernel.modules)
         if config is not None:
             shutil.copyfile(config, folder / f"boot/config-{release}")
         if kernel.modules is not None:
@@ -118,8 +148,8 @@ class PathSource:
         return Description(what=str(kernel.image), pinnable=False)
 
 
-def _image(kernel: PathKernel) -> tuple[bytes, str]:
-    """Return the bytes of the image, and its release, "" where that is not known; raise KernelFileError."""
+def _image(kernel: PathKernel) -> bytes:
+    """Return the bytes of the image; raise KernelFileError."""
     arch, image = ARCHITECTURES[kernel.arch], kernel.image
     try:
         data = image.read_bytes()
@@ -130,7 +160,7 @@ def _image(kernel: PathKernel) -> tuple[bytes, str]:
             f"kernel {kernel.name}: {image} is not a kernel for {arch.name} ({_beginning(data)}). "
             f"Name a kernel image (bzImage, Image, vmlinuz or vmlinux) in matrix.yaml"
         )
-    return data, kernel.release or release_of_image(data) or ""
+    return data
 
 
 def find_config(image: Path, *, release: str, modules: Path | None) -> Path | None:
@@ -145,6 +175,16 @@ def find_config(image: Path, *, release: str, modules: Path | None) -> Path | No
     return next((path for path in places if path.is_file()), None)
 
 
+def built_in_beside(image: Path, *, modules: Path | None) -> frozenset[str]:
+    """Return the modules that are built into a kernel of the user's own, as a modules.builtin lists them.
+
+    It lies in the folder of the modules, beside the image, or at the root of the sources in which the image was built.
+    """
+    places = [] if modules is None else [modules]
+    places += [image.parent, *(folder for folder in image.parents if (folder / "Kconfig").is_file())]
+    return next((found for place in places if (found := listed_as_built_in(place))), frozenset())
+
+
 def _modules(
     kernel: PathKernel,
     folder: Path,
@@ -155,7 +195,7 @@ def _modules(
     case_modules: Sequence[str],
     config: str | None,
 ) -> tuple[tuple[Path, ...], tuple[str, ...], Mapping[str, CaseModule]]:
-    if not (folder / "kernel").is_dir():
+    if not (folder / "kernel").is_dir() and not (folder / "modules.builtin").is_file():
         raise KernelFileError(
             f"kernel {kernel.name}: {folder} holds no modules; name the folder lib/modules/RELEASE that "
             f"`make modules_install` fills"

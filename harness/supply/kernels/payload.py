@@ -1,7 +1,8 @@
-"""The uncompressed kernel inside an x86 bzImage, which QEMU can start without firmware and decompressor (PVH).
+"""The uncompressed kernel inside an image: an x86 bzImage, an EFI zboot image, or a file that gzip packed.
 
-The code is the one that was shipped: only who unpacks it differs. A guest's processor under emulation takes
-seconds for what the host does in a tenth of one.
+QEMU can start the first without firmware and decompressor (PVH). The second it cannot start at all before 8.0, and for
+riscv64 no other than the plain one. The code is the one that was shipped: only who unpacks it differs. A guest's
+processor under emulation takes seconds for what the host does in a tenth of one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lz4.block
 import zstandard
 
 _LZ4_LEGACY = b"\x02\x21\x4c\x18"
 _LZ4_BLOCK = 8 << 20
+_ZBOOT = b"zimg"
 MEMORY = 1 << 30
 """What unpacking may take; the largest dictionary of a kernel is 128 MiB (scripts/xz_wrap.sh)."""
 DAMAGED = (
@@ -31,24 +34,56 @@ _PT_NOTE = 4
 
 
 class NoPayloadError(ValueError):
-    """The image is no bzImage, is damaged, or is packed in a way that is not known here."""
+    """The image is of no kind that is packed, is damaged, or is packed in a way that is not known here."""
 
 
 def direct_image(image: Path, folder: Path) -> Path:
-    """Return what QEMU should start: `vmlinux` in `folder`, unpacked from a bzImage that has a PVH entry, else `image`.
+    """Return what QEMU should start: `vmlinux` in `folder`, unpacked from `image`, or `image` itself.
 
-    Whatever is no such bzImage is started as it is; QEMU and the kernel know best what to do with it.
-    Raises OSError where `folder` cannot be written.
+    A bzImage is unpacked where its kernel has a PVH entry. Whatever is not packed in a way that is known here is
+    started as it is; QEMU and the kernel know best what to do with it. Raises OSError where `folder` cannot be written.
     """
+    data = image.read_bytes()
     try:
-        kernel = payload(image.read_bytes())
+        kernel = unpacked(data)
     except NoPayloadError:
         return image
-    if not has_pvh_entry(kernel):
+    if _is_bzimage(data) and not has_pvh_entry(kernel):
         return image
     target = folder / "vmlinux"
     target.write_bytes(kernel)
     return target
+
+
+def is_wrapped(data: bytes) -> bool:
+    """Say whether an image is of a kind that shows nothing of the kernel in it before it is unpacked."""
+    return data[4:8] == _ZBOOT or data.startswith(b"\x1f\x8b")
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return the kernel inside a packed image; raise NoPayloadError, also where `data` is no packed image."""
+    if data[4:8] == _ZBOOT:
+        return _zboot(data)
+    if data.startswith(b"\x1f\x8b"):
+        with contextlib.suppress(*DAMAGED):
+            return _whole(zlib.decompressobj(31), data)
+        raise NoPayloadError("what gzip packed cannot be unpacked to its end")
+    return payload(data)
+
+
+def contents(image: bytes) -> Iterator[bytes]:
+    """Yield an image, and what is packed in it.
+
+    Where it is of no kind that `unpacked` knows, these are whatever begins like packed data and can be unpacked:
+    architectures differ in where it lies, and in who packed it.
+    """
+    yield image
+    try:
+        kernel = unpacked(image)
+    except NoPayloadError:
+        yield from () if image.startswith(b"\x7fELF") else _anything_packed(image)
+    else:
+        yield kernel
 
 
 def payload(data: bytes) -> bytes:
@@ -57,7 +92,7 @@ def payload(data: bytes) -> bytes:
     Where it lies is in the image's header (Documentation/arch/x86/boot.rst: setup_sects at 0x1f1,
     payload_offset at 0x248, payload_length at 0x24c, since protocol 2.08).
     """
-    if data[0x202:0x206] != b"HdrS" or int.from_bytes(data[0x206:0x208], "little") < 0x208:
+    if not _is_bzimage(data):
         raise NoPayloadError("no bzImage of boot protocol 2.08 or later")
     start = ((data[0x1F1] or 4) + 1) * 512 + int.from_bytes(data[0x248:0x24C], "little")
     packed = data[start : start + int.from_bytes(data[0x24C:0x250], "little")]
@@ -70,6 +105,30 @@ def payload(data: bytes) -> bytes:
         if kernel.startswith(b"\x7fELF") and len(kernel) == int.from_bytes(packed[-4:], "little"):
             return kernel
     raise NoPayloadError("the payload cannot be unpacked to a whole ELF file")
+
+
+def _is_bzimage(data: bytes) -> bool:
+    return data[0x202:0x206] == b"HdrS" and int.from_bytes(data[0x206:0x208], "little") >= 0x208
+
+
+def _zboot(data: bytes) -> bytes:
+    """Return the kernel inside an EFI zboot image, of arm64 or riscv64.
+
+    Its header says where what was packed lies, and how long that is (drivers/firmware/efi/libstub/zboot-header.S: at 8
+    and at 12). The unpacked size follows it, but gzip's own is the end of what gzip packed (scripts/Makefile.lib,
+    size_append; Makefile.zboot, zboot-size-len).
+    """
+    start, length = (int.from_bytes(data[at : at + 4], "little") for at in (8, 12))
+    packed = data[start : start + length]
+    with_size = packed if packed.startswith(b"\x1f\x8b") else data[start : start + length + 4]
+    unpack = next((how for magic, how in _PACKERS.items() if packed.startswith(magic)), None)
+    if unpack is None:
+        raise NoPayloadError(f"the payload is packed in an unknown way ({packed[:6].hex()})")
+    with contextlib.suppress(*DAMAGED):
+        kernel = unpack(with_size)
+        if len(kernel) == int.from_bytes(with_size[-4:], "little"):
+            return kernel
+    raise NoPayloadError("the payload cannot be unpacked to its end")
 
 
 def has_pvh_entry(elf: bytes) -> bool:
@@ -105,6 +164,29 @@ def _lz4(packed: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _whole(unpacker: Any, packed: bytes) -> bytes:
+    """Return all that comes out; raise EOFError where what was packed ends early."""
+    found = bytes(unpacker.decompress(packed))
+    if not unpacker.eof:
+        raise EOFError
+    return found
+
+
+def _anything_packed(image: bytes) -> Iterator[bytes]:
+    for magic, unpack in _SELF_ENDING.items():
+        start = image.find(magic)
+        while start >= 0:
+            with contextlib.suppress(*DAMAGED):
+                yield unpack(image[start:])
+            start = image.find(magic, start + 1)
+
+
+_SELF_ENDING: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b\x08": lambda packed: zlib.decompressobj(31).decompress(packed),
+    b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
+    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=MEMORY).decompress(packed),
+}
+"""What unpacks to the end of what was packed, whatever comes behind it, by its first bytes."""
 _PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
     _LZ4_LEGACY: _lz4,

@@ -5,21 +5,15 @@ With CO-RE (bpftool's header says preserve_access_index) the kernel that it is m
 
 from __future__ import annotations
 
-import contextlib
-import lzma
 import struct
-import zlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import zstandard
 
 from harness.errors import ObjectFileError
 from harness.host.cache import Cache, digest, sha256_known
 from harness.host.process import find_tool, run
 from harness.supply.kernels.files import KernelFiles
-from harness.supply.kernels.payload import DAMAGED, MEMORY, NoPayloadError, payload
+from harness.supply.kernels.payload import contents
 
 HEADER = "vmlinux.h"
 _MAGIC = {"little": b"\x9f\xeb\x01\0\x18\0\0\0", "big": b"\xeb\x9f\x01\0\0\0\0\x18"}
@@ -53,7 +47,7 @@ def header_folder(files: KernelFiles, *, cache: Cache) -> Path:
 
 def find_btf(image: bytes, *, order: str) -> bytes | None:
     """Return the BTF in a kernel's image, whatever that is packed in; None where there is none."""
-    for data in _unpacked(image):
+    for data in contents(image):
         start = data.find(_MAGIC[order])
         while start >= 0:
             length = _length(data, start, order)
@@ -71,24 +65,3 @@ def _length(data: bytes, start: int, order: str) -> int | None:
     whole = 24 + of_texts + texts
     fits = of_types == 0 and of_texts == types and types >= _LEAST and start + whole <= len(data)
     return whole if fits and data[start + 24 + of_texts] == 0 else None
-
-
-def _unpacked(image: bytes) -> Iterator[bytes]:
-    """Yield an image, and whatever is packed in it: architectures differ in where it lies, and in who packed it."""
-    yield image
-    with contextlib.suppress(NoPayloadError):
-        yield payload(image)
-    for magic, unpack in _PACKERS.items():
-        start = image.find(magic)
-        while start >= 0:
-            with contextlib.suppress(*DAMAGED):
-                yield unpack(image[start:])
-            start = image.find(magic, start + 1)
-
-
-_PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b\x08": lambda packed: zlib.decompressobj(31).decompress(packed),
-    b"\x28\xb5\x2f\xfd": lambda packed: bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed)),
-    b"\xfd7zXZ\0": lambda packed: lzma.LZMADecompressor(memlimit=MEMORY).decompress(packed),
-}
-"""What unpacks to the end of what was packed, whatever comes behind it, by its first bytes."""

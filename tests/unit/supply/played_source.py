@@ -44,6 +44,7 @@ class PlayedSource:
     checked: list[str] = field(default_factory=list)
     in_cache: bool = True
     notice: str = ""
+    config: Path | None = None
 
     def check(self, kernel: Kernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:
         self.checked += [kernel.name, *case_modules]
@@ -69,7 +70,8 @@ class PlayedSource:
         entry = self.folder / f"build-{pin}"
         entry.mkdir(exist_ok=True)
         (entry / "vmlinuz").touch()
-        return kernel_files(entry, notice=self.notice, entry=entry if self.in_cache else None, release=f"build {pin}")
+        cached = entry if self.in_cache else None
+        return kernel_files(entry, notice=self.notice, entry=cached, release=f"build {pin}", config=self.config)
 
     def unpack(self, kernel: Kernel, pin: int, folder: Path) -> None:
         raise NotImplementedError

@@ -8,7 +8,7 @@ import pytest
 from played_source import KERNEL, OWN, PlayedSource, supplies_of
 
 from harness.config.matrix import DebianKernel
-from harness.errors import MirrorError, PackageGoneError
+from harness.errors import KernelFileError, MirrorError, PackageGoneError
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.supplies import Supplies
 
@@ -95,3 +95,14 @@ def test_what_cannot_be_pinned_is_taken_as_it_is_under_locked_too(source: Played
     source.in_cache = False
     files = supplies_of(source, tmp_path, locked_only=True).kernel(OWN, cases=())
     assert (files.release, files.notice) == ("build None", "")
+
+
+def test_a_kernel_of_which_no_guest_can_be_made_is_refused_whatever_its_source(
+    supplies: Supplies, source: PlayedSource, tmp_path: Path
+) -> None:
+    source.config = tmp_path / "config"
+    source.config.write_text("# CONFIG_BLK_DEV_INITRD is not set\n")
+    with pytest.raises(
+        KernelFileError, match=r"kernel 6\.1-x86_64: no guest can be made of build 1: it takes no initr"
+    ):
+        supplies.kernel(KERNEL, cases=())

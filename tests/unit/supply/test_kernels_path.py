@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kernel_images import BANNER, PACKERS, arm64_image, bz_image, ikconfig, zboot_image
 from source_worlds import no_mirrors
 from unit_samples import RELEASE, X86, x86_image
 
@@ -29,13 +31,13 @@ def no_depmod(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(path_source, "find_modules", find)
 
 
-def obtain(folder: Path, *, arch: str = "x86_64", **keys: Any) -> KernelFiles:
+def obtain(folder: Path, *, arch: str = "x86_64", case_modules: Sequence[str] = (), **keys: Any) -> KernelFiles:
     """The files of a kernel `bzImage` in `folder`; `keys` are more keys of its entry in the matrix."""
     entry = {"name": "mine", "arch": arch, "source": "path", "image": folder / "bzImage", **keys}
     kernel = PathKernel.model_validate(entry)
     cache = Cache(folder / "cache")
     source = PathSource(SourceContext(cache=cache, mirrors=no_mirrors))
-    return source.obtain(kernel, None, modules=["virtio_net"])
+    return source.obtain(kernel, None, modules=["virtio_net"], case_modules=case_modules)
 
 
 def module_tree(folder: Path, release: str = RELEASE, *names: str) -> Path:
@@ -167,3 +169,83 @@ def test_a_check_finds_what_obtaining_would(tmp_path: Path) -> None:
     kernel.image.write_bytes(x86_image())
     with pytest.raises(KernelFileError, match="make modules_install"):
         source.check(kernel, modules=(), case_modules=())
+
+
+# --- what does not lie open -------------------------------------------------------------------------------------------
+
+ELF = b"\x7fELF\x02\x01" + bytes(200)
+
+
+def test_what_is_built_in_is_known_from_the_configuration_inside_the_kernel(tmp_path: Path) -> None:
+    inside = ELF + BANNER + ikconfig("CONFIG_VIRTIO_NET=y\nCONFIG_VETH=y\n")
+    (tmp_path / "bzImage").write_bytes(bz_image(PACKERS["xz"](inside)))
+    files = obtain(tmp_path, case_modules=["veth", "sch_ingress"])
+    assert files.has_network
+    assert files.config is not None
+    assert files.config.read_text() == "CONFIG_VIRTIO_NET=y\nCONFIG_VETH=y\n"
+    assert (files.case_modules["veth"].built_in, files.case_modules["sch_ingress"].built_in) == (True, False)
+    (tmp_path / "config").write_text("CONFIG_VIRTIO_NET=m\n")
+    assert not obtain(tmp_path).has_network, "what lies beside the image counts more"
+
+
+@pytest.mark.parametrize("place", ["beside", "with the modules", "at the root of the sources"])
+def test_what_is_built_in_is_known_from_its_list(place: str, tmp_path: Path) -> None:
+    folder = tmp_path / "arch/x86/boot"
+    folder.mkdir(parents=True)
+    (folder / "bzImage").write_bytes(x86_image())
+    (tmp_path / "Kconfig").touch()
+    modules = tmp_path / "modules" / RELEASE
+    modules.mkdir(parents=True)
+    where = {"beside": folder, "with the modules": modules, "at the root of the sources": tmp_path}[place]
+    assert not obtain(folder).has_network
+    (where / "modules.builtin").write_text("kernel/drivers/net/virtio_net.ko\nkernel/net/sched/sch_ingress.ko\n")
+    more = {"modules": modules} if place == "with the modules" else {"case_modules": ["sch-ingress"]}
+    files = obtain(folder, **more)
+    assert (files.modules, files.absent, files.has_network) == ((), ("virtio_net",), True)
+    assert [module.built_in for module in files.case_modules.values()] == [True] * len(files.case_modules)
+
+
+@pytest.mark.parametrize("packer", ["gzip", "zstd"])
+def test_a_packed_image_of_arm64_says_its_release_and_configuration(packer: str, tmp_path: Path) -> None:
+    kernel = arm64_image(inside=ikconfig("CONFIG_VIRTIO_NET=y\n"))
+    for image in (zboot_image(PACKERS[packer](kernel), kind=packer), PACKERS["gzip"](kernel)):
+        (tmp_path / "bzImage").write_bytes(image)
+        files = obtain(tmp_path, arch="arm64")
+        assert (files.release, files.has_network) == ("6.6.30-own", True)
+        assert files.image == tmp_path / "bzImage"
+
+
+@pytest.mark.parametrize(
+    ("image", "complaint"),
+    [
+        (PACKERS["gzip"](b"a letter"), "what is packed in it is no kernel for arm64"),
+        (PACKERS["gzip"](x86_image()), "what is packed in it is no kernel for arm64"),
+        (PACKERS["gzip"](arm64_image())[:-20], "cannot be unpacked to its end"),
+        (zboot_image(PACKERS["gzip"](arm64_image()))[:560], "cannot be unpacked to its end"),
+        (zboot_image(b"\x89LZO" + bytes(100), kind="lzo"), "packed in an unknown way"),
+    ],
+)
+def test_a_packed_image_that_holds_no_kernel_is_refused_before_it_is_booted(
+    image: bytes, complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bzImage").write_bytes(image)
+    with pytest.raises(KernelFileError, match=f"kernel mine: .*bzImage cannot be booted: .*{complaint}"):
+        obtain(tmp_path, arch="arm64")
+    assert not list((tmp_path / "cache/path-inside").glob("[!.]*"))
+
+
+def test_what_a_guest_cannot_be_made_of_is_refused_before_it_is_booted(tmp_path: Path) -> None:
+    source = PathSource(SourceContext(cache=Cache(tmp_path / "cache"), mirrors=no_mirrors))
+    kernel = PathKernel(name="mine", arch="x86_64", source="path", image=tmp_path / "bzImage")
+    kernel.image.write_bytes(x86_image())
+    source.check(kernel, modules=["virtio_net"], case_modules=())
+    (tmp_path / "config").write_text("# CONFIG_BLK_DEV_INITRD is not set\n")
+    with pytest.raises(KernelFileError, match=f"kernel mine: no guest can be made of {RELEASE}: it takes no initramfs"):
+        source.check(kernel, modules=["virtio_net"], case_modules=())
+
+
+def test_what_a_guest_can_be_made_without_is_a_notice(tmp_path: Path) -> None:
+    (tmp_path / "bzImage").write_bytes(x86_image())
+    (tmp_path / "config").write_text("# CONFIG_DEBUG_INFO_BTF is not set\n")
+    assert obtain(tmp_path).notice == "mine: it has no BTF: what needs BTF is refused"
+    assert obtain(tmp_path).package.notice == ""

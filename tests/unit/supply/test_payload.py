@@ -1,25 +1,21 @@
 from __future__ import annotations
 
-import bz2
 import contextlib
 import gzip
-import lzma
 import random
 import struct
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import lz4.block
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_images import LZ4_BLOCK, PACKERS, arm64_image, bz_image, riscv_image, zboot_image
 from unit_samples import x86_image
 
-from harness.supply.kernels.payload import NoPayloadError, direct_image, has_pvh_entry, payload
+from harness.supply.kernels.payload import NoPayloadError, contents, direct_image, has_pvh_entry, payload, unpacked
 
 PVH = (b"Xen\0", 18, bytes(8))
-LZ4_BLOCK = 8 << 20
 
 
 def note(owner: bytes, kind: int, desc: bytes) -> bytes:
@@ -45,42 +41,7 @@ CODE = random.Random(1).randbytes(3000) + bytes(5000)
 KERNEL = elf((b"GNU\0", 3, b"id"), PVH, code=CODE)
 
 
-def sized(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """What the kernel's build adds behind the packed data: the unpacked size (scripts/Makefile.lib, size_append)."""
-    return lambda data: pack(data) + len(data).to_bytes(4, "little")
-
-
-def lz4_legacy(data: bytes) -> bytes:
-    blocks = [lz4.block.compress(data[at : at + LZ4_BLOCK], store_size=False) for at in range(0, len(data), LZ4_BLOCK)]
-    return b"\x02\x21\x4c\x18" + b"".join(len(block).to_bytes(4, "little") + block for block in blocks)
-
-
-def zstd_stream(data: bytes) -> bytes:
-    """As `zstd` writes it from a pipe: the frame does not say how large it is."""
-    packer = zstandard.ZstdCompressor().compressobj()
-    return packer.compress(data) + packer.flush()
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,  # it ends with the size already
-    "xz": sized(lambda data: lzma.compress(data, check=lzma.CHECK_CRC32)),
-    "lzma": sized(lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE)),
-    "bzip2": sized(bz2.compress),
-    "zstd": sized(zstd_stream),
-    "lz4": sized(lz4_legacy),
-}
-
-
 each = pytest.mark.parametrize("packer", PACKERS)
-
-
-def bz_image(packed: bytes, *, sectors: int = 3, protocol: int = 0x20F, offset: int = 0x40) -> bytes:
-    """A bzImage whose payload is `packed`."""
-    image = bytearray(x86_image(size=((sectors or 4) + 1) * 512 + offset))
-    image[0x1F1] = sectors
-    image[0x206:0x208] = protocol.to_bytes(2, "little")
-    image[0x248:0x250] = struct.pack("<II", offset, len(packed))
-    return bytes(image) + packed + b"what follows the payload"
 
 
 @each
@@ -151,6 +112,45 @@ def test_any_data_behind_a_packers_magic_is_told_in_one_way(packer: str, kept: i
         payload(bz_image(PACKERS[packer](KERNEL)[:kept] + data))
 
 
+# --- images of other kinds --------------------------------------------------------------------------------------------
+
+
+@each
+@pytest.mark.parametrize("kernel", [arm64_image(inside=CODE), riscv_image(inside=CODE)], ids=["arm64", "riscv64"])
+def test_a_zboot_image_is_unpacked(packer: str, kernel: bytes) -> None:
+    image = zboot_image(PACKERS[packer](kernel), kind=packer)
+    assert unpacked(image) == kernel
+    assert list(contents(image)) == [image, kernel]
+
+
+@each
+@given(data=st.data())
+def test_a_zboot_image_that_is_cut_off_is_never_a_kernel(packer: str, data: st.DataObject) -> None:
+    whole = zboot_image(PACKERS[packer](arm64_image()), kind=packer)
+    cut = data.draw(st.integers(8, len(whole) - len(b"what follows the payload") - 1))
+    with pytest.raises(NoPayloadError):
+        unpacked(whole[:cut])
+
+
+def test_what_gzip_packed_is_unpacked_whatever_comes_behind_it() -> None:
+    packed = gzip.compress(arm64_image(inside=CODE))
+    assert unpacked(packed) == unpacked(packed + b"signature") == arm64_image(inside=CODE)
+    for cut in (2, 10, len(packed) // 2, len(packed) - 1):
+        with pytest.raises(NoPayloadError, match="cannot be unpacked to its end"):
+            unpacked(packed[:cut])
+
+
+def test_a_zboot_image_that_is_packed_in_an_unknown_way_is_named() -> None:
+    with pytest.raises(NoPayloadError, match="unknown way \\(894c5a4f000d\\)"):
+        unpacked(zboot_image(b"\x89LZO\0\r\n\x1a\n" + bytes(100), kind="lzo"))
+
+
+def test_what_is_in_an_image_of_an_unknown_kind_is_whatever_can_be_unpacked() -> None:
+    image = b"no kernel \x1f\x8b\x08 of any kind" + gzip.compress(b"one") + PACKERS["zstd"](b"two")
+    assert list(contents(image)) == [image, b"one", b"two"]
+    assert list(contents(KERNEL + image)) == [KERNEL + image], "an ELF file lies open"
+
+
 # --- the entry of PVH -------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +198,14 @@ def test_a_kernel_with_the_entry_is_started_unpacked(tmp_path: Path) -> None:
     found = started(tmp_path, bz_image(PACKERS["xz"](KERNEL)))
     assert found == tmp_path / "guest/vmlinux"
     assert found.read_bytes() == KERNEL
+
+
+@pytest.mark.parametrize("kernel", [arm64_image(inside=CODE), riscv_image(inside=CODE)], ids=["arm64", "riscv64"])
+@pytest.mark.parametrize("pack", [gzip.compress, lambda kernel: zboot_image(PACKERS["zstd"](kernel), kind="zstd")])
+def test_what_hides_its_kernel_is_started_unpacked(kernel: bytes, pack: Any, tmp_path: Path) -> None:
+    found = started(tmp_path, pack(kernel))
+    assert found == tmp_path / "guest/vmlinux"
+    assert found.read_bytes() == kernel
 
 
 @pytest.mark.parametrize("data", [b"an Image of arm64", bz_image(gzip.compress(elf(code=CODE))), bz_image(b"?")])

@@ -23,6 +23,7 @@ def environment(lib: Libbpf) -> dict[str, Any]:
     return {
         "release": name.release,
         "version": name.version,
+        "version_signature": read_text("/proc/version_signature"),
         "machine": name.machine,
         "btf": os.path.exists("/sys/kernel/btf/vmlinux"),
         "bpf_jit_enable": read_text("/proc/sys/net/core/bpf_jit_enable"),

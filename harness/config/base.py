@@ -10,6 +10,7 @@ from pydantic import Field, Strict
 
 from harness.config.reading.models import Expects, OneOf
 from harness.model.architectures import ARCHITECTURES
+from harness.model.distributions import DISTRIBUTIONS
 
 ARCHITECTURE_NAMES = tuple(ARCHITECTURES)
 
@@ -44,7 +45,15 @@ ERRNO_NAMES = tuple(sorted((_HOST_ERRNO_NAMES | _KERNEL_ERRNO_NAMES) - OTHER_ERR
 
 # Patterns are read by Rust's regex crate and by JSON Schema alike.
 
+OTHER_DISTRIBUTION_NAMES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("rhel", "centos", "almalinux", "alma", "rocky", "rockylinux", "oracle"), ("rhel-like",)),
+    **dict.fromkeys(("amzn", "al2", "al2023", "amazonlinux", "amazon-linux"), ("amazon",)),
+    **dict.fromkeys(("opensuse", "sles", "sle", "leap", "tumbleweed"), ("suse",)),
+}
+"""What the same distributions are called elsewhere; for did-you-mean only."""
+
 Arch = Annotated[str, OneOf(ARCHITECTURE_NAMES, OTHER_ARCHITECTURE_NAMES)]
+DistributionName = Annotated[str, OneOf(tuple(DISTRIBUTIONS), OTHER_DISTRIBUTION_NAMES)]
 ErrnoName = Annotated[
     str,
     Field(pattern=r"^E[A-Z0-9_]+$"),

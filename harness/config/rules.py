@@ -19,7 +19,17 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from harness.config.base import Arch, ErrnoName, KernelGlob, KernelOption, ModuleName, OptionWithValue, Sysctl, Text
+from harness.config.base import (
+    Arch,
+    DistributionName,
+    ErrnoName,
+    KernelGlob,
+    KernelOption,
+    ModuleName,
+    OptionWithValue,
+    Sysctl,
+    Text,
+)
 from harness.config.reading.explain import did_you_mean, read
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc, quoted
@@ -28,6 +38,7 @@ from harness.config.steps import KernelStage, Origins, Regex, as_list
 from harness.config.wishes import OF_RULE
 from harness.errors import ConfigError
 from harness.host.paths import shown
+from harness.model.distributions import DISTRIBUTIONS
 from harness.model.refusals import NAMES
 from harness.model.results import KERNEL_STAGES, OutcomeKind
 from harness.model.versions import parse_first_releases, parse_ranges
@@ -93,7 +104,7 @@ ListName = Annotated[
 ]
 
 ExpectedOutcome = Literal["works", "refused", "misbehaves", "crashed", "not-applicable"]
-_WHICH_KERNELS = ("kernel", "config", "arch", "version", "since", "fixed")
+_WHICH_KERNELS = ("kernel", "config", "distribution", "arch", "version", "since", "fixed")
 KEYS_OF: Mapping[OutcomeKind, tuple[str, ...]] = {
     OutcomeKind.WORKS: (),
     OutcomeKind.REFUSED: ("stage", "errno", "origin", "refusal", "message", "differences"),
@@ -164,6 +175,27 @@ class _RuleKeys(Model):
         default=None,
         description="What the configuration of the kernels that the rule covers says: options with their values, such "
         "as `CONFIG_BPF_LSM=y` (`n`: not set), all of them. No rule with this covers a kernel without a configuration.",
+    )
+    distribution: (
+        Annotated[
+            tuple[DistributionName, ...],
+            BeforeValidator(as_list),
+            Field(min_length=1),
+            Expects("the name of a distribution, or a list of them"),
+            WithJsonSchema(
+                {
+                    "anyOf": [
+                        {"enum": list(DISTRIBUTIONS)},
+                        {"type": "array", "minItems": 1, "items": {"enum": list(DISTRIBUTIONS)}},
+                    ]
+                }
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Whose kernels the rule covers; without it anybody's. No rule by version covers those of rhel-like "
+        "and suse, whose numbers do not say what they have.",
     )
     arch: Annotated[tuple[Arch, ...], Field(min_length=1)] | None = Field(
         default=None, description="Architectures that the rule covers; without it all of them."

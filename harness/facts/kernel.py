@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from harness.errors import BuildError, CompileError
 from harness.facts.records import CaseRecord, KernelLog
 from harness.facts.session import SessionFacts
+from harness.model.distributions import distribution_of, number_of
 from harness.model.results import OutcomeKind, PackageInfo, Start
 from harness.model.rows import Row
 
@@ -72,19 +72,26 @@ class KernelFacts:
     run: str = ""
 
     @property
+    def distribution(self) -> str:
+        """Whose kernel it is (harness/model/distributions.py): the source says so, else the kernel; "" where nobody."""
+        return distribution_of(self.package.distribution, self.environment)
+
+    @property
     def version(self) -> str:
-        """The kernel's version: what a Debian kernel says in `uname -v`, else its release; that of its files at least.
+        """The version that rules compare with, "" where the distribution's kernels have none that would do.
 
-        Debian's release names the ABI ("6.1.0-50-cloud-amd64"), its version string the real version
-        ("... Debian 6.1.176-1 (2026-...)").
+        Of a guest that has said nothing it is that of the kernel's files. Debian's release names the ABI
+        ("6.1.0-50-cloud-amd64"), its version string the real version ("... Debian 6.1.176-1 (2026-...)").
         """
-        return version_of(self.environment, self.package.version or self.release)
+        return version_of(self.environment, self.package.version or self.release, known=self.package.distribution)
 
 
-def version_of(environment: Mapping[str, object], fallback: str) -> str:
-    """Return the version of the kernel that a guest said it runs, `fallback` where it said nothing."""
-    match = re.search(r"\bDebian (\d\S+)", str(environment.get("version", "")))
-    return match.group(1) if match else str(environment.get("release") or fallback)
+def version_of(environment: Mapping[str, object], fallback: str, *, known: str = "") -> str:
+    """Return the version of the kernel that a guest said it runs, `fallback` where it said nothing.
+
+    `known` is the distribution that the kernel's source names. "" where its kernels have no version to compare with.
+    """
+    return number_of(distribution_of(known, environment), environment, fallback=fallback)
 
 
 def with_session(facts: KernelFacts, session: SessionFacts, *, counts: bool = True) -> KernelFacts:

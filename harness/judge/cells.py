@@ -63,10 +63,18 @@ def _cell_with_parts(facts: KernelFacts, case: Case, *, version: str, allow: All
 
 
 def cell_of(
-    row: str, case: Case, record: CaseRecord, *, arch: str, version: str, allow: AllowList = NOTHING_ALLOWED
+    row: str,
+    case: Case,
+    record: CaseRecord,
+    *,
+    arch: str,
+    version: str,
+    distribution: str = "",
+    allow: AllowList = NOTHING_ALLOWED,
 ) -> CellResult:
     """Judge what is known of one case on the row of this name. `allow` holds the known splats of its kernel."""
-    expectation = expected(case, arch=arch, version=version, name=row.partition("+")[0], config=record.config)
+    name = row.partition("+")[0]
+    expectation = expected(case, arch=arch, version=version, name=name, config=record.config, distribution=distribution)
     return _cell(row, case, outcome_of(case, record, allow=allow), expectation)
 
 
@@ -76,7 +84,12 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
     own = allow.concerning(arch=facts.arch, version=version)
     if facts.failure is not None:
         return KernelResult(
-            name=row.name, userland=row.userland, compiler=row.compiler, arch=facts.arch, package=facts.package
+            name=row.name,
+            userland=row.userland,
+            compiler=row.compiler,
+            arch=facts.arch,
+            distribution=facts.distribution,
+            package=facts.package,
         )
     seconds = {**facts.seconds, Phase.TOTAL: math.fsum(facts.seconds.values())}
     return KernelResult(
@@ -86,6 +99,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
         arch=facts.arch,
         release=str(facts.environment.get("release", facts.release)),
         version=version,
+        distribution=facts.distribution,
         accel=facts.accel,
         transport=facts.transport,
         qemu_version=facts.qemu_version,
@@ -102,11 +116,17 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
 
 
 def expected(
-    case: Case, *, arch: str, version: str, name: str = "", config: Mapping[str, str] = NO_CONFIG
+    case: Case,
+    *,
+    arch: str,
+    version: str,
+    name: str = "",
+    config: Mapping[str, str] = NO_CONFIG,
+    distribution: str = "",
 ) -> Expectation:
     """Return what a case says should happen on a kernel, where its version can be read; else that it works."""
     try:
-        return choose(case.expect, arch=arch, version=version, name=name, config=config)
+        return choose(case.expect, arch=arch, version=version, name=name, config=config, distribution=distribution)
     except ConfigError:  # a kernel of the user's own may call itself anything, or nothing where it never spoke
         return _unknown_version(case, arch=arch)
 
@@ -115,7 +135,14 @@ def _expectation(case: Case, facts: KernelFacts, *, version: str) -> Expectation
     if facts.failure is not None:
         return _unknown_version(case, arch=facts.arch)
     record = facts.records.get(case.id, CaseRecord())
-    return expected(case, arch=facts.arch, version=version, name=facts.row.kernel, config=record.config)
+    return expected(
+        case,
+        arch=facts.arch,
+        version=version,
+        name=facts.row.kernel,
+        config=record.config,
+        distribution=facts.distribution,
+    )
 
 
 def _unknown_version(case: Case, *, arch: str) -> Expectation:

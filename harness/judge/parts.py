@@ -12,6 +12,7 @@ WORST_FIRST = (
     Verdict.FAIL,
     Verdict.XPASS,
     Verdict.NOT_RUN,
+    Verdict.ANSWERED,
     Verdict.KNOWN_BUG,
     Verdict.XFAIL,
     Verdict.PASS,
@@ -20,7 +21,7 @@ WORST_FIRST = (
 """Which verdict a cell has of those of its parts: `not-applicable` only where all of them are."""
 MOST_NAMED = 5
 """How many parts a sentence names."""
-EXPECTED = (Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE)
+EXPECTED = (Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE, Verdict.ANSWERED)
 
 
 def cell_of_parts(parts: Sequence[PartResult]) -> tuple[Outcome, Verdict, str]:
@@ -28,7 +29,7 @@ def cell_of_parts(parts: Sequence[PartResult]) -> tuple[Outcome, Verdict, str]:
 
     The outcome is that of the worst part, with a reason that counts them: how many work, and which others do not.
     """
-    worst = min(parts, key=lambda part: WORST_FIRST.index(part.verdict))
+    worst = min(parts, key=lambda part: (WORST_FIRST.index(part.verdict), part.outcome.kind == OutcomeKind.WORKS))
     reason = summary_of(parts)
     outcome = worst.outcome
     if outcome.kind == OutcomeKind.WORKS:

@@ -22,11 +22,9 @@ def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     A case is not-applicable only where its expectation says so, and for the cause that it names: a mistyped sysctl must
     not look like a kernel that has no such thing. What bpfmatrix itself needs, and not the case, no rule must expect.
     """
-    verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
-    if verdict is not None:
-        return verdict, outcome.reason
-    if outcome.ours:
-        return Verdict.NOT_APPLICABLE, outcome.reason
+    found = _without_expectation(outcome, expected)
+    if found is not None:
+        return found
     if outcome.kind == OutcomeKind.NOT_APPLICABLE:
         if expected.outcome == OutcomeKind.NOT_APPLICABLE:
             wrong = precondition_differences(outcome, expected)
@@ -51,6 +49,18 @@ def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
     if wrong:
         return Verdict.FAIL, f"refused, as expected, but not in the expected way: {'; '.join(wrong)}"
     return Verdict.XFAIL, expected.reason
+
+
+def _without_expectation(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str] | None:
+    """Return the verdict of a cell that nothing is compared with: without an answer, or without an expectation."""
+    verdict = _WITHOUT_EXPECTATION.get(outcome.kind)
+    if verdict is not None:
+        return verdict, outcome.reason
+    if outcome.ours:
+        return Verdict.NOT_APPLICABLE, outcome.reason
+    if expected.unruled:
+        return Verdict.ANSWERED, f"{expected.reason}: {outcome.kind}, {outcome.reason}"
+    return None
 
 
 def precondition_differences(outcome: Outcome, expected: Expectation) -> list[str]:

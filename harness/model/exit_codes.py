@@ -26,6 +26,7 @@ _OF_VERDICTS = {
     Verdict.XFAIL: EXIT_OK,
     Verdict.KNOWN_BUG: EXIT_OK,
     Verdict.NOT_APPLICABLE: EXIT_OK,
+    Verdict.ANSWERED: EXIT_OK,
     Verdict.FAIL: EXIT_UNEXPECTED,
     Verdict.XPASS: EXIT_UNEXPECTED,
     Verdict.ERROR: EXIT_HARNESS,

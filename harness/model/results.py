@@ -84,6 +84,8 @@ class Verdict(StrEnum):
     KNOWN_BUG = "known-bug"
     FAIL = "fail"
     XPASS = "xpass"
+    ANSWERED = "answered"
+    """The kernel has an answer, and no rule of the case covers it: nothing was expected, neither good nor bad."""
     ERROR = "error"
     NOT_RUN = "not-run"
     NOT_APPLICABLE = "not-applicable"
@@ -246,8 +248,9 @@ class Outcome:
 class Expectation:
     """What a case says should happen on some kernels: one rule, or, once it is chosen, what holds for one kernel.
 
-    `kernel` (patterns of names), `config` (options as `NAME=VALUE`), `arch`, `version`, `since` and `fixed` say which
-    kernels it covers, empty where they do not limit them.
+    `kernel` (patterns of names), `config` (options as `NAME=VALUE`), `distribution`, `arch`, `version`, `since` and
+    `fixed` say which kernels it covers, empty where they do not limit them. `unruled` is no rule's: no rule covers the
+    kernel, and nothing is expected of it.
     `stage`, `errno`, `refusal` and `message` say how a refusal looks. The signature of a known bug is `stage`, `step`
     (of a crash: the step in which the kernel dies), `splats` (patterns, each of which some splat must match, and which
     together cover all of them), `differences` (all, and no others), `panic` (patterns of which one must match the
@@ -266,6 +269,7 @@ class Expectation:
     known_bug: bool = False
     kernel: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
+    distribution: tuple[str, ...] = ()
     arch: tuple[str, ...] = ()
     version: str = ""
     since: tuple[str, ...] = ()
@@ -277,6 +281,7 @@ class Expectation:
     reset: bool = False
     cause: str = ""
     cause_name: str = ""
+    unruled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +331,8 @@ class Start(StrEnum):
 class PackageInfo:
     """Where a kernel came from: a Debian package of a suite, or a path of the user's own.
 
-    `sha256` is that of the kernel image package (debian) or of the kernel file (path).
+    `sha256` is that of the kernel image package (debian) or of the kernel file (path). `distribution` is whose kernel
+    the source says it is (distributions.py), "" where it does not know.
     """
 
     source: str
@@ -335,6 +341,7 @@ class PackageInfo:
     sha256: str
     suite: str = ""
     notice: str = ""
+    distribution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,6 +349,8 @@ class KernelResult:
     """One row of the grid: what ran, how, and how long each phase took.
 
     `name` is the row's (rows.py), and `userland` and `compiler` are "" where they are no axis of the matrix.
+    `version` is what rules compare with, "" where the kernels of its `distribution` (distributions.py) have no such
+    number; `distribution` is "" where nobody says whose kernel it is.
     `seconds` maps a phase (phases.py) to seconds, summed over the guests that this kernel needed. `environment` is
     what the agent reported.
     `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
@@ -355,6 +364,7 @@ class KernelResult:
     arch: str
     release: str = ""
     version: str = ""
+    distribution: str = ""
     accel: str = ""
     transport: str = ""
     qemu_version: str = ""

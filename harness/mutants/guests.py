@@ -118,7 +118,13 @@ class Laboratory:
             for index in indexes:
                 answers.records[index] = run.records.get(work.name(index))
             answers.version = answers.version or (
-                version_of(run.environment, files.package.version or files.release) if run.environment else ""
+                version_of(
+                    run.environment,
+                    files.package.version or files.release,
+                    known=files.package.distribution,
+                )
+                if run.environment
+                else ""
             )
             answers.guests += run.boots
             answers.notices += run.notices

@@ -14,7 +14,7 @@ from harness.scenario.case import Case
 GREEN = frozenset({Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.NOT_APPLICABLE})
 """The verdicts of cells in which mutants are looked for."""
 RED = frozenset({Verdict.FAIL, Verdict.XPASS, Verdict.ERROR})
-"""The verdicts that kill a mutant."""
+"""The verdicts that kill a mutant. `answered` is neither: nothing is expected there, so no mutant can be noticed."""
 
 
 class Kind(StrEnum):

@@ -125,12 +125,12 @@ class ReportDocument:
 
 JOINED_LATER: Mapping[type, frozenset[str]] = {
     RunDocument: frozenset({"verdicts"}),
-    KernelResult: frozenset({"userland", "compiler", "memory", "run"}),
-    PackageInfo: frozenset(),
+    KernelResult: frozenset({"userland", "compiler", "memory", "run", "distribution"}),
+    PackageInfo: frozenset({"distribution"}),
     Expectation: frozenset(
         {
             *("origin", "arch", "version", "since", "fixed", "step", "splats", "differences", "panic", "reset"),
-            *("cause", "cause_name", "kernel", "config"),
+            *("cause", "cause_name", "kernel", "config", "distribution", "unruled"),
         }
     ),
     Difference: frozenset(),

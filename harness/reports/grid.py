@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from harness.errors import EXIT_OK
 from harness.model import exit_codes
 from harness.model.results import (
     CellResult,
@@ -28,6 +29,7 @@ SYMBOLS = {
     Verdict.KNOWN_BUG: "△",
     Verdict.FAIL: "✗",
     Verdict.XPASS: "↑",
+    Verdict.ANSWERED: "?",
     Verdict.ERROR: "!",
     Verdict.NOT_RUN: "–",
     Verdict.NOT_APPLICABLE: "·",
@@ -40,6 +42,7 @@ MEANINGS = {
     Verdict.KNOWN_BUG: "misbehaves or crashes in a range that the case names",
     Verdict.FAIL: "did not do what the case expects",
     Verdict.XPASS: "works, though expected not to",
+    Verdict.ANSWERED: "has an answer, but no rule of the case covers this kernel",
     Verdict.ERROR: "no complete answer, trouble of the harness itself, or a case that cannot be run",
     Verdict.NOT_RUN: "asked for, but the run ended before it",
     Verdict.NOT_APPLICABLE: "means nothing on this kernel",
@@ -51,6 +54,7 @@ _WORST_FIRST = (
     Verdict.XPASS,
     Verdict.ERROR,
     Verdict.NOT_RUN,
+    Verdict.ANSWERED,
     Verdict.KNOWN_BUG,
     Verdict.XFAIL,
     Verdict.PASS,
@@ -138,7 +142,10 @@ def headline(report: Report) -> str:
     size = f"{plural(cells, 'cell')} ({plural(kernels, 'kernel')} × {plural(cases, 'case')})"
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts(report).items() if count)
     code = report.run.exit_code
-    return f"{size}: {found or 'none'}. Exit code {code}: {exit_codes.exit_meaning(code)}."
+    meaning = exit_codes.exit_meaning(code)
+    if code == EXIT_OK and counts(report)[Verdict.ANSWERED]:
+        meaning = "nothing came out otherwise than expected"
+    return f"{size}: {found or 'none'}. Exit code {code}: {meaning}."
 
 
 def plural(count: int, word: str) -> str:
@@ -200,6 +207,19 @@ def legend(report: Report) -> tuple[tuple[str, Verdict, str], ...]:
     return tuple((SYMBOLS[v], v, MEANINGS[v]) for v in Verdict if found[v])
 
 
+def _unruled(report: Report) -> str:
+    """Return a sentence of the cells that are neither good nor bad, since no rule covers their kernels; "" without."""
+    cells = [cell for cell in report.cells if cell.verdict is Verdict.ANSWERED]
+    if not cells:
+        return ""
+    whose = {kernel.name: kernel.distribution for kernel in report.kernels}
+    names = dict.fromkeys(f"{cell.kernel} ({whose.get(cell.kernel) or 'unknown'})" for cell in cells)
+    return (
+        f"{plural(len(cells), 'cell')} {'has' if len(cells) == 1 else 'have'} an answer that no rule covers, on "
+        f"{', '.join(names)}: nothing is expected there until a rule says what, such as one with `distribution`"
+    )
+
+
 def notices(report: Report) -> tuple[str, ...]:
     """Return what the reader of any report must see first: the run's notices and those of its packages."""
     said = list(report.run.notices)
@@ -207,6 +227,7 @@ def notices(report: Report) -> tuple[str, ...]:
         notice = kernel.package.notice if kernel.package else ""
         if notice and not any(notice in earlier for earlier in said):
             said.append(f"{kernel.name}: {notice}")
+    said += [text] if (text := _unruled(report)) else []
     if not report.run.complete:
         unrun = counts(report)[Verdict.NOT_RUN]
         said.append(f"the run ended before its time; {plural(unrun, 'cell')} did not run")

@@ -1,9 +1,10 @@
 """junit.xml: one suite per kernel, one test case per cell and per part of a cell, for what reads JUnit.
 
 How verdicts are shown: `pass` passes, but with a mark it is skipped with that; `xfail`, `known-bug` and
-`not-applicable` are skipped with their reason; `fail` and `xpass` are failures; `error` and `not-run` are errors,
-since a cell that was asked for and has no answer must not look green. The parts of a cell come after it, each as
-`case/part`. A kernel with problems that no cell carries gets one test case more, which fails.
+`not-applicable` are skipped with their reason, `answered` with what the kernel did; `fail` and `xpass` are failures;
+`error` and `not-run` are errors, since a cell that was asked for and has no answer must not look green. The parts of a
+cell come after it, each as `case/part`. A kernel with problems that no cell carries gets one test case more, which
+fails.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def _properties(kernel: KernelResult) -> dict[str, str]:
     found = {
         "release": kernel.release,
         "version": kernel.version,
+        "distribution": kernel.distribution,
         "arch": kernel.arch,
         "accel": kernel.accel,
         "transport": kernel.transport,
@@ -133,6 +135,9 @@ def _case(cell: CellResult | PartResult, *, name: str, kernel: str, expectation:
             case.add_skipped_info(message=text.one_line(reason), output=evidence)
         case Verdict.KNOWN_BUG:
             case.add_skipped_info(message=text.one_line(f"known bug: {reason}"), output=evidence)
+        case Verdict.ANSWERED:
+            said = text.one_line(f"no rule covers this kernel: {wording.happened(outcome)}")
+            case.add_skipped_info(message=said, output=evidence)
         case Verdict.NOT_APPLICABLE:
             case.add_skipped_info(message=text.one_line(f"not applicable: {outcome.reason or reason}"), output=evidence)
         case Verdict.FAIL:

@@ -25,6 +25,7 @@ from harness.reports.parts import PartsTable, parts_table
 SECTIONS = (
     ("Not as expected", UNEXPECTED),
     ("No complete answer", INCOMPLETE),
+    ("Answered, and no rule covers the kernel", frozenset({Verdict.ANSWERED})),
     ("Known bugs and expected refusals", frozenset({Verdict.KNOWN_BUG, Verdict.XFAIL})),
     ("Not applicable", frozenset({Verdict.NOT_APPLICABLE})),
 )
@@ -144,7 +145,7 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         run=_run_facts(report),
         table=grid.table(report),
         legend=grid.legend(report),
-        kernel_columns=("kernel", "release", "version", "arch", "accel", "package", "boots", "took"),
+        kernel_columns=("kernel", "release", "version", "version is", "arch", "accel", "package", "boots", "took"),
         kernels=tuple(_kernel_row(kernel) for kernel in report.kernels),
         costs=cost.by_kernel(report),
         slowest=cost.slowest(report),
@@ -192,6 +193,7 @@ def _kernel_row(kernel: KernelResult) -> tuple[str, ...]:
         kernel.name,
         kernel.release or "-",
         kernel.version or "-",
+        wording.number(kernel),
         kernel.arch or "-",
         kernel.accel or "-",
         wording.package(kernel.package),

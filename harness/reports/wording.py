@@ -6,7 +6,8 @@ All functions are pure; what they return is as clean as the values they are give
 from __future__ import annotations
 
 from harness.judge.signature import describe
-from harness.model.results import CAUSES, WHO, AllowedSplat, Expectation, Outcome, PackageInfo, Stage
+from harness.model.distributions import facts_of
+from harness.model.results import CAUSES, WHO, AllowedSplat, Expectation, KernelResult, Outcome, PackageInfo, Stage
 
 
 def duration(seconds: float | None) -> str:
@@ -28,6 +29,8 @@ def errno(outcome: Outcome) -> str:
 
 def expected(expectation: Expectation) -> str:
     """Return what a case expects on one kernel, as one line: the outcome, its details, reason and source."""
+    if expectation.unruled:
+        return f"nothing: {expectation.reason}"
     parts = [str(expectation.outcome)]
     if expectation.stage:
         parts.append(f"at {expectation.stage}")
@@ -55,7 +58,7 @@ def expected(expectation: Expectation) -> str:
 
 def covered(expectation: Expectation) -> str:
     """Return which kernels the rule of `expectation` covers, as one line; empty where it covers all."""
-    parts = [_listed(each) for each in (expectation.kernel, expectation.config) if each]
+    parts = [_listed(each) for each in (expectation.kernel, expectation.config, expectation.distribution) if each]
     if expectation.arch:
         parts.append(_listed(expectation.arch))
     if expectation.version:
@@ -112,6 +115,12 @@ def allowed_splat(splat: AllowedSplat) -> str:
     """Return a splat that does not count, as one line: what was said, why it is allowed, where, and until when."""
     times = "" if splat.count == 1 else f" ({splat.count} times)"
     return f"{splat.line}{times}: {splat.reason} [{splat.link}], allowed until {splat.expires}"
+
+
+def number(kernel: KernelResult) -> str:
+    """Return whose kernel it is, and which number of it rules compare with: `ubuntu: of /proc/version_signature`."""
+    whose, how = kernel.distribution, facts_of(kernel.distribution).how if kernel.release else ""
+    return ": ".join(text for text in (whose, how) if text) or "-"
 
 
 def package(info: PackageInfo | None) -> str:

@@ -33,6 +33,7 @@ def expectation_of(rule: Rule) -> Expectation:
         known_bug=rule.kind in KNOWN_BUGS,
         kernel=rule.kernel or (),
         config=rule.config or (),
+        distribution=rule.distribution or (),
         arch=rule.arch or (),
         version=rule.version or "",
         since=rule.since or (),

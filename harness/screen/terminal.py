@@ -25,6 +25,7 @@ STYLES: dict[Verdict, str] = {
     Verdict.ERROR: "bold red",
     Verdict.NOT_RUN: "dim",
     Verdict.NOT_APPLICABLE: "dim",
+    Verdict.ANSWERED: "blue",
 }
 
 NOT_A_TERMINAL = 200

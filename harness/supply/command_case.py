@@ -8,12 +8,18 @@ from dataclasses import dataclass
 
 from harness.errors import ConfigError
 from harness.model.architectures import Architecture
+from harness.model.results import Expectation, OutcomeKind
 from harness.scenario.case import Case
 from harness.scenario.from_command import case_of
 from harness.supply.dependencies import Sight
 from harness.supply.objects import ObjectBuilder
 from harness.supply.unbuilt import BuiltCase
 from harness.supply.wanted import Wanted
+
+ENDS_WELL = Expectation(
+    outcome=OutcomeKind.WORKS, reason="a command of the command line must end as it was asked to, on every kernel"
+)
+"""What is expected of it, whosever kernel it is: nobody has written rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,14 @@ class CommandCase:
 
     def compiled(self) -> Case:
         """Return the case with the command as it was written."""
-        return case_of(self.wanted.command, id=self.id, title=self.title, memory=self.memory, cpus=self.cpus)
+        return case_of(
+            self.wanted.command,
+            id=self.id,
+            title=self.title,
+            memory=self.memory,
+            cpus=self.cpus,
+            expect=(ENDS_WELL,),
+        )
 
     def build(self, objects: ObjectBuilder, arch: Architecture, *, sight: Sight) -> BuiltCase:  # noqa: ARG002
         """Return the case; what it brings is found once there is a guest image."""

@@ -75,6 +75,7 @@ class DebianSource:
                 version=found.version,
                 sha256=found.sha256,
                 suite=kernel.suite,
+                distribution="debian",
             )
 
         return cached_kernel(

@@ -18,4 +18,5 @@ def test_the_environment_is_what_the_machine_says() -> None:
     assert found["libbpf"] == "v0"
     assert found["btf"] == Path("/sys/kernel/btf/vmlinux").exists()
     assert read_text("/no/such/file") is None
+    assert found["version_signature"] == read_text("/proc/version_signature")
     json.dumps(found)

@@ -109,6 +109,37 @@ def test_the_version_is_debians_where_the_kernel_is(
     assert version_of(environment, fallback) == version
 
 
+UBUNTU = {"release": "5.15.0-105-generic", "version_signature": "Ubuntu 5.15.0-105.115-generic 5.15.148"}
+
+
+@pytest.mark.parametrize(
+    ("package", "environment", "verdict", "version"),
+    [
+        ("ubuntu", UBUNTU, Verdict.XPASS, "5.15.148"),
+        ("", UBUNTU, Verdict.XPASS, "5.15.148"),  # the kernel itself says whose it is
+        ("", {**UBUNTU, "version_signature": "Ubuntu 5.15.0-94.104-generic 5.15.136"}, Verdict.ANSWERED, "5.15.136"),
+        ("ubuntu", {"release": "5.15.0-105-generic"}, Verdict.ANSWERED, ""),
+        ("rhel-like", {"release": "5.15.148-1.el9.x86_64"}, Verdict.ANSWERED, ""),
+        ("debian", {"release": "x", "version": "Debian 5.15.148-1"}, Verdict.XPASS, "5.15.148-1"),
+        ("debian", {"release": "x", "version": "Debian 5.15.136-1"}, Verdict.PASS, "5.15.136-1"),
+    ],
+)
+def test_rules_compare_with_the_number_of_the_kernels_distribution(
+    package: str, environment: dict[str, str], verdict: Verdict, version: str
+) -> None:
+    """5.15.0-105 is not 5.15.105, and a kernel that no rule covers is expected nothing of, unless it is Debian's."""
+    rules = [
+        {"outcome": "refused", "version": ">=5.15.148,<5.16", "reason": "r", "source": "s", "stage": "load-tracer"},
+    ]
+    info = PackageInfo(source="x", name="linux", version="5.15.0-105.115", sha256="0" * 64, distribution=package)
+    facts = kernel_facts(records={"a": good("a")}, environment=environment, package=info)
+    (cell,) = cells(facts, some_cases("a", expect=rules))
+    assert (cell.outcome.kind, cell.verdict) == (K.WORKS, verdict)
+    assert cell.expectation.unruled == (verdict == Verdict.ANSWERED)
+    result = kernel_result(facts)
+    assert (result.version, result.distribution) == (version, facts.distribution)
+
+
 REFUSED_BELOW_62 = [
     {"outcome": "refused", "version": "<6.1.100", "reason": "r", "source": "s", "stage": "load-tracer"},
     {"outcome": "works", "reason": "fixed in 6.1.100"},

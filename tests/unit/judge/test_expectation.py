@@ -8,7 +8,7 @@ import pytest
 
 from harness.config.rules import Rule
 from harness.errors import ConfigError
-from harness.judge.expectation import NO_RULE, choose
+from harness.judge.expectation import NO_RULE, UNRULED, choose
 from harness.model.results import Expectation, OutcomeKind, Stage
 from harness.scenario.expected import expectation_of
 
@@ -46,6 +46,33 @@ def test_a_kernel_without_a_rule_should_work() -> None:
     )
     assert choose((), arch="x86_64", version="6.1") == expected == NO_RULE
     assert choose([rule(version="<6.1")], arch="x86_64", version="6.1") == expected
+
+
+@pytest.mark.parametrize("distribution", ["ubuntu", "fedora", "amazon", "rhel-like", "suse"])
+def test_a_kernel_without_a_rule_is_expected_nothing_of_where_it_is_of_another_distribution(distribution: str) -> None:
+    found = choose([rule(version="<6.1")], arch="x86_64", version="6.1", distribution=distribution)
+    assert found == UNRULED
+    for expected in ("debian", ""):
+        assert choose((), arch="x86_64", version="6.1", distribution=expected) == NO_RULE
+
+
+def test_a_rule_for_a_distribution_covers_its_kernels_alone() -> None:
+    rules = [rule(distribution=["rhel-like", "suse"], reason="theirs"), rule(distribution="ubuntu", reason="ubuntu's")]
+    chosen = {
+        name: choose(rules, arch="x86_64", version="", distribution=name).reason
+        for name in ("rhel-like", "suse", "ubuntu", "fedora")
+    }
+    assert chosen == {"rhel-like": "theirs", "suse": "theirs", "ubuntu": "ubuntu's", "fedora": UNRULED.reason}
+    assert choose(rules, arch="x86_64", version="6.1", distribution="debian") == NO_RULE
+    assert choose(rules, arch="x86_64", version="6.1") == NO_RULE
+
+
+@pytest.mark.parametrize("keys", [{"version": ">=4.0"}, {"since": ["4.0"]}, {"fixed": ["9.0"]}])
+def test_no_rule_by_version_covers_a_kernel_without_a_number_and_others_do(keys: dict[str, Any]) -> None:
+    rules = [rule(**keys, reason="by version"), rule(arch=["arm64"], reason="by architecture")]
+    assert choose(rules, arch="arm64", version="5.14", distribution="fedora").reason == "by version"
+    assert choose(rules, arch="arm64", version="", distribution="rhel-like").reason == "by architecture"
+    assert choose(rules, arch="x86_64", version="", distribution="rhel-like") == UNRULED
 
 
 def test_everything_of_a_refusal_reaches_the_expectation() -> None:

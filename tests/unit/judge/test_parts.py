@@ -48,6 +48,13 @@ def test_a_cell_means_nothing_only_where_no_part_means_anything() -> None:
     assert cell_of_parts([nothing, part("b", K.WORKS, V.PASS)])[1] == V.PASS
 
 
+def test_of_parts_that_no_rule_covers_one_that_does_not_work_is_the_cells_outcome() -> None:
+    parts = [part("a", K.WORKS, V.ANSWERED), part("b", K.REFUSED, V.ANSWERED, stage=Stage.LOAD_TARGET)]
+    outcome, verdict, reason = cell_of_parts(parts)
+    assert (outcome.kind, verdict, reason) == (K.REFUSED, V.ANSWERED, "1 of 2 work; refused at load-target: b")
+    assert cell_of_parts([part("a", K.WORKS, V.ANSWERED), part("b", K.REFUSED, V.XFAIL)])[1] == V.ANSWERED
+
+
 def test_marks_are_named_and_many_names_are_cut() -> None:
     parts = [part(f"p{n}", K.WORKS, V.PASS, mark=Mark.DID_NOT_RUN) for n in range(7)]
     outcome, verdict, reason = cell_of_parts(parts)

@@ -57,7 +57,23 @@ def test_every_outcome_against_every_expectation(kind: OutcomeKind, wanted: Outc
 
 def test_the_table_reaches_every_outcome_and_every_verdict() -> None:
     assert set(TABLE) == set(K)
-    assert {verdict for row in TABLE.values() for verdict in row} == set(V)
+    assert {verdict for row in TABLE.values() for verdict in row} | {V.ANSWERED} == set(V)
+
+
+NO_ANSWER = {K.LOST: V.ERROR, K.NOT_RUN: V.NOT_RUN}
+
+
+@pytest.mark.parametrize("kind", K)
+def test_where_no_rule_covers_the_kernel_an_answer_is_neither_good_nor_bad(kind: OutcomeKind) -> None:
+    """And no answer is still none."""
+    verdict, reason = judge(outcome(kind), expected(K.WORKS, unruled=True, reason="no rule covers it"))
+    assert verdict == NO_ANSWER.get(kind, V.ANSWERED)
+    assert kind in NO_ANSWER or reason == f"no rule covers it: {kind}, it {kind}"
+
+
+def test_what_bpfmatrix_needs_itself_is_not_applicable_there_too() -> None:
+    unmet = outcome(K.NOT_APPLICABLE, ours=True)
+    assert judge(unmet, expected(K.WORKS, unruled=True))[0] == V.NOT_APPLICABLE
 
 
 def test_a_case_that_cannot_be_tried_fails_unless_it_says_so() -> None:

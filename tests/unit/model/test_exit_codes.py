@@ -27,6 +27,7 @@ CODES = {
     Verdict.NOT_APPLICABLE: 0,
     Verdict.FAIL: 1,
     Verdict.XPASS: 1,
+    Verdict.ANSWERED: 0,
     Verdict.ERROR: 3,
     Verdict.NOT_RUN: 3,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,36 @@ def test_what_libbpf_refuses_by_itself_says_so(tmp_path: Path) -> None:
     )
     (rule,) = taken(draft(report({"6.1-x86_64": {"bare": by_libbpf}})), tmp_path).expect
     assert (rule.origin, rule.refusal) == ((Origin.LIBBPF,), None)
+
+
+def unruled(kernels: Mapping[str, Mapping[str, Outcome]], distribution: str, *, number: bool) -> Report:
+    """The same run on kernels that no rule covers, with or without a number to compare with."""
+    made = report(kernels)
+    rows = [replace(each, distribution=distribution, version=each.version if number else "") for each in made.kernels]
+    cells = [
+        replace(each, parts=tuple(replace(part, verdict=Verdict.ANSWERED) for part in each.parts))
+        for each in made.cells
+    ]
+    return report_of_cells(rows, cells)
+
+
+def test_what_no_rule_covers_is_drafted_for_its_distribution_also_where_it_works(tmp_path: Path) -> None:
+    seen = {
+        "5.15-x86_64": {"old": REFUSED, "all-together": REFUSED},
+        "6.8-x86_64": {"old": WORKS, "all-together": WORKS},
+    }
+    first, second, third = taken(draft(unruled(seen, "ubuntu", number=True)), tmp_path).expect
+    assert (first.outcome, first.distribution, first.version, first.kernel) == ("refused", ("ubuntu",), "<6.8", None)
+    assert (second.outcome, second.program, second.version) == ("works", ("old",), ">=6.8")
+    assert (third.outcome, third.program, third.source) == ("works", ("all-together",), None)
+
+
+def test_kernels_without_a_number_are_named_in_the_draft(tmp_path: Path) -> None:
+    seen = {"el8-x86_64": {"old": REFUSED}, "el9-x86_64": {"old": WORKS}, "el10-x86_64": {"old": WORKS}}
+    refused, works = taken(draft(unruled(seen, "rhel-like", number=False)), tmp_path).expect
+    assert (refused.outcome, refused.kernel) == ("refused", ("el8-x86_64",))
+    assert (works.outcome, works.kernel) == ("works", ("el9-x86_64", "el10-x86_64"))
+    assert (refused.version, works.version, works.distribution) == (None, None, ("rhel-like",))
 
 
 def test_a_precondition(tmp_path: Path) -> None:

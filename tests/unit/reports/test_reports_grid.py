@@ -146,8 +146,8 @@ def test_headline() -> None:
         "1 cell (1 kernel × 1 case): 1 pass. Exit code 0: every cell came out as its case expects."
     )
     assert grid.headline(nasty_report()) == (
-        "10 cells (5 kernels × 2 cases): 2 pass, 1 xfail, 1 known-bug, 2 fail, 1 xpass, 1 error, 1 not-run, "
-        "1 not-applicable. Exit code 1: something came out otherwise than expected."
+        "10 cells (5 kernels × 2 cases): 2 pass, 1 xfail, 1 known-bug, 1 fail, 1 xpass, 1 answered, 1 error, "
+        "1 not-run, 1 not-applicable. Exit code 1: something came out otherwise than expected."
     )
     empty = replace(quiet_report(), kernels=(), cells=())
     assert grid.headline(empty).startswith("0 cells (0 kernels × 1 case): none.")

@@ -43,13 +43,25 @@ def statistics(log: str) -> dict[str, int]:
 
     The lines are those of print_verification_stats() (kernel/bpf/verifier.c): `processed N insns (limit M) ...
     total_states N peak_states N ...`, and `stack depth N+N...` with a number for the program and for each function.
+    From 7.3 on such a number is in a line for each, `subprog N (name) ... stack N`. What is written in yet another way
+    is left out.
     """
     found: dict[str, int] = {}
     for line in log.splitlines():
-        columns = line.split()
-        if line.startswith("processed ") and "insns" in columns[:3]:
-            named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
-            found |= {name: int(columns[columns.index(word) + 1]) for name, word in named.items() if word in columns}
-        elif line.startswith("stack depth "):
-            found["stack"] = sum(int(each) for each in columns[2].split("+"))
+        try:
+            found |= _numbers(line.split(), found)
+        except (ValueError, IndexError):
+            continue
     return found
+
+
+def _numbers(columns: list[str], found: dict[str, int]) -> dict[str, int]:
+    """Return the numbers of one line, with those that were found before it; ValueError, IndexError where it has none."""
+    if columns[0] == "processed" and "insns" in columns[:3]:
+        named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
+        return {name: int(columns[columns.index(word) + 1]) for name, word in named.items() if word in columns}
+    if columns[:2] == ["stack", "depth"] and columns[2] != "max":
+        return {"stack": sum(int(each) for each in columns[2].split("+"))}
+    if columns[0] == "subprog":
+        return {"stack": found.get("stack", 0) + int(columns[columns.index("stack") + 1])}
+    return {}

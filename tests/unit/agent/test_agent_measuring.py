@@ -29,6 +29,14 @@ LOGS = {
         "peak-states": 0,
         "stack": 64,
     },
+    "verification time 9 usec\nstack depth max 48\nsubprog 0 (main) main insns_self 20 insns_total 27 stack 8\n"
+    "subprog 1 (leaf) global insns_self 7 insns_total 7 stack 32\nprocessed 27 insns (limit 1000000) "
+    "max_states_per_insn 0 total_states 2 peak_states 1 mark_read 0\n": {
+        "verified-instructions": 27,
+        "total-states": 2,
+        "peak-states": 1,
+        "stack": 40,
+    },
     "processed 5 insns (limit 131072), stack depth 8": {"verified-instructions": 5},
     "": {},
     "R1 invalid mem access": {},

@@ -130,6 +130,10 @@ class AgentError(BpfmatrixError):
     """The guest agent ended early or wrote something that is not its protocol."""
 
 
+class AgentEndedError(AgentError):
+    """The stream of the agent's lines ended before its last line: the agent, or what brings its lines, is gone."""
+
+
 class ReportError(BpfmatrixError):
     """A report cannot be written (a full disk, permissions), or its renderer failed."""
 

@@ -56,7 +56,7 @@ def statistics(log: str) -> dict[str, int]:
 
 
 def _numbers(columns: list[str], found: dict[str, int]) -> dict[str, int]:
-    """Return the numbers of one line, with those that were found before it; ValueError, IndexError where it has none."""
+    """Return the numbers of one line, added to those before it; raise ValueError or IndexError where it has none."""
     if columns[0] == "processed" and "insns" in columns[:3]:
         named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
         return {name: int(columns[columns.index(word) + 1]) for name, word in named.items() if word in columns}

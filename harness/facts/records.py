@@ -11,6 +11,10 @@ from harness.facts.kernel_log import crash_excerpt, fatal_line, find_splats
 from harness.model.results import OutcomeKind
 
 TAIL_LINES = 30
+OUT_OF_MEMORY = "Out of memory: "
+"""What the kernel says where it kills for memory (mm/oom_kill.c, oom_kill_process())."""
+NO_READER = "BrokenPipeError: "
+"""What the agent's traceback ends with where nobody reads its lines any more."""
 STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)(?: (?P<announced>[a-z-]+ [a-z-]+(?: .*)?))?$")
 """What the agent writes to the console before each step (harness/agent/reporter.py, mark())."""
 
@@ -22,7 +26,9 @@ class Ending:
     `step` is the step that had begun last, as the console says it: the case's id, and the step's index from 0; of a
     scenario's step `announced` says its stage, what it does, and to what. `crash`
     is the kernel's first complaint since that step began, with its trace; `earlier` are the complaints in the steps of
-    the same case before it; `reset` is QEMU's reason where the machine was reset without a complaint.
+    the same case before it; `reset` is QEMU's reason where the machine was reset without a complaint. `agent_killed`
+    says that the agent, or what brings its lines, ended while the kernel went on, and that the console shows neither a
+    mistake of the agent's own nor a want of memory.
     """
 
     kind: OutcomeKind
@@ -33,6 +39,7 @@ class Ending:
     crash: str = ""
     earlier: tuple[str, ...] = ()
     reset: str = ""
+    agent_killed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +79,21 @@ class CaseRecord:
     parts: Mapping[str, CaseRecord] = field(default_factory=dict)
 
 
-def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bool, qemu_words: str = "") -> Ending:
+def ending_of(
+    *,
+    what: str,
+    console: str,
+    qemu_reason: str | None,
+    qemu_gone: bool,
+    qemu_words: str = "",
+    agent_ended: bool = False,
+) -> Ending:
     """Tell a dead kernel from every other way of giving no answer.
 
     `what` says what was being waited for or which deadline passed; `qemu_reason` is the reason of QEMU's
     SHUTDOWN event. A kernel that panics resets the machine (`panic=-1`), which under `-no-reboot` ends QEMU
     with the reason `guest-reset`; a triple fault does the same, without a word on the console. QEMU's exit
-    code is no evidence of anything.
+    code is no evidence of anything. `agent_ended` says that the stream of the agent's lines has ended.
     """
     kind, reason, reset = OutcomeKind.LOST, what, ""
     lines = console.splitlines()
@@ -101,7 +116,18 @@ def ending_of(*, what: str, console: str, qemu_reason: str | None, qemu_gone: bo
         crash=crash_excerpt(during) if fatal is not None else "",
         earlier=find_splats(before),
         reset=reset,
+        agent_killed=agent_ended and kind == OutcomeKind.LOST and not qemu_gone and not _own_end((what, *during)),
     )
+
+
+def _own_end(lines: Sequence[str]) -> bool:
+    """Say whether an agent ended for want of memory, or for a mistake of its own.
+
+    It is none that it can bring no lines any more, since what brings them was killed.
+    """
+    if any(text in line for line in lines for text in (OUT_OF_MEMORY, "MemoryError", "segfault at")):
+        return True
+    return any(line.startswith("Traceback ") for line in lines) and not any(NO_READER in line for line in lines)
 
 
 def console_tail(lines: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import (
-    AgentError,
+    AgentEndedError,
     BpfmatrixError,
     DeadlineError,
     GuestClockError,
@@ -159,7 +159,7 @@ def _run_agent(
                 _check_release(plan.kernel, transcript.environment)
     if not transcript.done:
         said = _read(errors).strip()[-500:]
-        raise AgentError(f"the agent ended without its completion marker{': ' + said if said else ''}")
+        raise AgentEndedError(f"the agent ended without its completion marker{': ' + said if said else ''}")
 
 
 def _check_uptime(qemu: QemuProcess, transcript: Transcript) -> None:
@@ -208,6 +208,7 @@ def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
         qemu_reason=death.reason if death else None,
         qemu_gone=death is not None,
         qemu_words=death.describe() if death else "",
+        agent_ended=isinstance(failure, AgentEndedError),
     )
     # What a wrong kernel was doing meanwhile does not matter.
     return replace(ending, step=None) if isinstance(failure, WrongKernelError) else ending

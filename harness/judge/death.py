@@ -33,6 +33,8 @@ def died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) ->
     if ending.kind == OutcomeKind.LOST and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
         where += "; a program that was attached then may have stopped what the guest needs to answer"
     weighed = weigh(ending.earlier, allow)
+    if ending.agent_killed and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
+        return _stopped(step, name, where, ending, reasons=weighed.complaints, record=record)
     found: tuple[Difference, ...] = ()
     if ending.kind == OutcomeKind.CRASHED:
         found = tuple(_before_death(case, record, index))
@@ -49,6 +51,25 @@ def died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) ->
         differences=found,
         crash=ending.crash,
         reset=ending.reset,
+        console_tail=ending.console_tail,
+    )
+
+
+def _stopped(
+    step: AgentStep, name: str, where: str, ending: Ending, *, reasons: Sequence[str], record: CaseRecord
+) -> Outcome:
+    """Return the outcome of a case whose program has ended what answers in the guest.
+
+    It was attached, or being attached, and nothing of ours ends that.
+    """
+    text = f"what answers in the guest was killed{where.split(';', maxsplit=1)[0]}, while the program was attached"
+    return Outcome(
+        kind=OutcomeKind.MISBEHAVES,
+        reason="; ".join([*reasons, text]),
+        stage=step.stage,
+        events=events_of(record),
+        splats=ending.earlier,
+        differences=(difference(step, name, DifferenceKind.KILLED, text, seen="SIGKILL"),),
         console_tail=ending.console_tail,
     )
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from harness.facts.kernel_log import find_splats
-from harness.facts.records import CaseRecord
+from harness.facts.records import OUT_OF_MEMORY, CaseRecord
 from harness.judge.command import not_started, output_of, reason_of_works
 from harness.judge.death import ATTACHING, WORKLOAD, died
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
@@ -39,8 +39,6 @@ kind, an object that was loaded already."""
 DETACHING = frozenset({"detach"})
 FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS"})
 """Signals by which a process ends for its own mistake."""
-OUT_OF_MEMORY = "Out of memory: "
-"""What the kernel says where it kills for memory (mm/oom_kill.c, oom_kill_process())."""
 
 
 def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALLOWED) -> Outcome:

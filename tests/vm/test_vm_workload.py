@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from checked import PROGRAMS, HandmadeCase, checked, opened, step
 
-from harness.model.results import CellResult, DifferenceKind, OutcomeKind, PartResult, Stage, Verdict
+from harness.model.results import CellResult, DifferenceKind, OutcomeKind, PartResult, Verdict
 from harness.scenario.attaching import attachers_of
 from harness.scenario.case import AgentStep
 
@@ -171,12 +171,11 @@ def test_what_a_program_refuses_is_said_and_is_no_failure(
 @pytest.mark.parametrize("program", ["kill_unlink", "kill_write", "kill_all", "kill_everything", "terminate"])
 def test_a_program_that_kills_is_named_as_the_cause(program: str, kernel: str, cells: dict[str, CellResult]) -> None:
     outcome = next(part.outcome for part in cells["harmful"].parts if part.name == program)
-    if kernel == "5.10-x86_64" and outcome.kind == OutcomeKind.LOST:  # there it may reach the agent itself first
-        assert outcome.stage == Stage.ATTACH_TARGET
-        assert f"the step attach {program}" in outcome.reason
-        return
     assert outcome.kind == OutcomeKind.MISBEHAVES, outcome.reason
     assert [each.kind for each in outcome.differences] == [DifferenceKind.KILLED]
+    if outcome.reason.startswith("what answers in the guest was killed"):  # the program reached it first
+        assert outcome.reason.endswith(f"the step attach {program}, while the program was attached")
+        return
     signal = "SIGTERM" if program == "terminate" else "SIGKILL"
     assert f"killed by {signal} while the program was attached" in outcome.reason
 

@@ -101,3 +101,29 @@ def test_no_ending_is_a_good_one(console: str, reason: str | None, gone: bool) -
     assert ending.kind in (OutcomeKind.CRASHED, OutcomeKind.LOST)
     assert ending.reason
     assert len(ending.console_tail) <= TAIL_LINES
+
+
+STEP = "bpfmatrix: step harmful/kill 3\n"
+
+
+@pytest.mark.parametrize(
+    ("ended", "console", "gone", "killed"),
+    [
+        (True, STEP, False, True),
+        (False, STEP, False, False),
+        (True, STEP, True, False),
+        (True, f"{STEP}{PANIC}", False, False),
+        (True, f"{STEP}[ 3.1] Out of memory: Killed process 77 (python3)\n", False, False),
+        (True, f"{STEP}Traceback (most recent call last):\n", False, False),
+        (True, f"{STEP}[ 3.1] python3[77]: segfault at 10 ip 00\n", False, False),
+        (True, f"{STEP}Traceback (most recent call last):\n  File x\nBrokenPipeError: [Errno 32]\n", False, True),
+        (True, f"Traceback (most recent call last):\n{STEP}", False, True),
+    ],
+)
+def test_an_agent_that_is_killed_is_one_that_has_made_no_mistake(
+    ended: bool, console: str, gone: bool, killed: bool
+) -> None:
+    ending = ending_of(what="ended", console=console, qemu_reason=None, qemu_gone=gone, agent_ended=ended)
+    assert ending.agent_killed == killed
+    again = ending_of(what="MemoryError", console=console, qemu_reason=None, qemu_gone=gone, agent_ended=ended)
+    assert not again.agent_killed

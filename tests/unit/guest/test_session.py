@@ -213,6 +213,7 @@ def test_lines_that_are_not_the_agents_end_the_session(tmp_path: Path) -> None:
     hello, _, rest = WHOLE.partition(b"\n")
     result = session(tmp_path, hello + b"\n{junk\n" + rest)
     assert ending(result).kind == LOST
+    assert not ending(result).agent_killed, "it wrote something, and still may"
     assert result.environment["release"] == RELEASE
 
 

@@ -89,3 +89,23 @@ def test_a_guest_that_falls_silent_before_anything_is_attached_names_no_program(
     case = Case(id="o/p", title="t", steps=(AgentStep(stage=Stage.OPEN, op="open", what="o"), *STEPS))
     ending = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", 0))
     assert "a program" not in outcome_of(case, CaseRecord(ending=ending)).reason
+
+
+@pytest.mark.parametrize(("index", "stage"), [(1, Stage.ATTACH_TARGET), (2, Stage.TRIGGER)])
+def test_what_answers_in_the_guest_was_killed_by_the_program_that_was_attached(index: int, stage: Stage) -> None:
+    """A signal from a program reaches whoever does what the program looks at, and not only the case's own process."""
+    case = Case(id="o/p", title="t", steps=(AgentStep(stage=Stage.OPEN, op="open", what="o"), *STEPS))
+    ending = Ending(kind=OutcomeKind.LOST, reason="the agent ended", step=("o/p", index), agent_killed=True)
+    found = outcome_of(case, CaseRecord(ending=ending))
+    assert (found.kind, found.stage) == (OutcomeKind.MISBEHAVES, stage)
+    assert [(each.kind, each.seen) for each in found.differences] == [(DifferenceKind.KILLED, "SIGKILL")]
+    assert found.reason.startswith("what answers in the guest was killed, in the step")
+    assert judge(found, WORKS)[0] == Verdict.FAIL
+
+
+def test_an_agent_that_is_killed_before_anything_is_attached_or_without_a_workload_is_lost() -> None:
+    opened = AgentStep(stage=Stage.OPEN, op="open", what="o")
+    for steps, index in (((opened, *STEPS), 0), ((opened, STEPS[0]), 1)):
+        ending = Ending(kind=OutcomeKind.LOST, reason="the agent ended", step=("o/p", index), agent_killed=True)
+        found = outcome_of(Case(id="o/p", title="t", steps=steps), CaseRecord(ending=ending))
+        assert (found.kind, found.differences) == (OutcomeKind.LOST, ())

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from harness.agent.libbpf import Libbpf
 
 
+FAILED = "BPF program load failed"
+"""What libbpf says of a program that the kernel has refused (libbpf.c, bpf_object_load_prog())."""
+
+
 def open_options(btf: str) -> Any:
     """Return struct bpf_object_open_opts (libbpf.h) for a file with types of a kernel, None where there is none."""
     if not btf:
@@ -54,8 +58,8 @@ class BpfObject:
     def load(self, *, stats: bool = False) -> None:
         """Load all maps and programs; Refused names the program that was refused, with the verifier's log.
 
-        With `stats` each program keeps what the verifier says of its work (`load_log`). Where such a load is refused,
-        or its small log is too small, that says nothing: the object is loaded again as it would be without.
+        With `stats` each program keeps what the verifier says of its work (`load_log`). Where the kernel refuses a
+        program of such a load, or its small log is too small, the object is loaded again as it would be without.
         """
         self._load(stats=stats)
         self.loaded = True
@@ -65,7 +69,10 @@ class BpfObject:
             logs = LoadLogs(self._lib, self.programs.values())
             try:
                 self._lib.call("bpf_object__load", self.handle)
-            except Refused:
+            except Refused as refusal:
+                if not any(FAILED in message for message in self._lib.messages):
+                    refusal.log = ""  # no program has come to the verifier, and so it would be again
+                    raise
                 self._lib.messages.clear()
                 self._lib.debug.clear()
                 self._become(self._again())

@@ -9,6 +9,7 @@ import errno
 from harness.agent.kernel_abi import STRUCT_OPS
 from harness.agent.libbpf_abi import INT, POINTER, PRINT_FN, PROTOTYPES, SIZE, TEXT, U32
 from harness.agent.refusal import Refused
+from harness.agent.shared_btf import SharedBtf
 from harness.agent.verifier_log import VerifierLog
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -33,6 +34,8 @@ def without_types(message: str) -> str:
 
 class Libbpf:
     """libbpf.so.1 with declared types. Failures raise Refused with the errno that libbpf gives."""
+
+    _shared_btf: SharedBtf | None = None
 
     def __init__(self) -> None:
         self._lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -65,6 +68,15 @@ class Libbpf:
         elif len(self.messages) < 200:  # LIBBPF_WARN; the verifier's log is taken elsewhere
             self.messages.append(self._line.value.decode(errors="replace").rstrip("\n"))
         return length
+
+    def share_kernel_btf(self) -> None:
+        """Read the kernel's BTF now, for all loads of this process and its children (harness/agent/shared_btf.py)."""
+        self._shared_btf = SharedBtf(self._lib)
+
+    def kernel_btf(self) -> int:
+        """Return the kernel's BTF, 0 where it has none."""
+        shared = self._shared_btf.handle if self._shared_btf else 0
+        return shared or self.found("btf__load_vmlinux_btf") or 0
 
     def version(self) -> str:
         """Return libbpf's version, as `v1.5`."""
@@ -158,7 +170,7 @@ class Libbpf:
 
     def attach_types(self) -> set[int]:
         """Return the members of this kernel's enum bpf_attach_type, as its BTF has them; none where it has no BTF."""
-        btf = self.found("btf__load_vmlinux_btf")
+        btf = self.kernel_btf()
         number = self.found("btf__find_by_name_kind", btf, b"bpf_attach_type", 6) if btf else -1  # BTF_KIND_ENUM
         if number < 0:
             return set()

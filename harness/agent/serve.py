@@ -71,6 +71,8 @@ def serve(job: dict[str, Any], *, lib: Libbpf, log: KernelLog, fd: int) -> None:
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     uptime = round(time.monotonic(), 3)
     reporter.hold("hello", protocol=PROTOCOL, uptime=uptime, environment=environment(lib), **log.read())
+    if sum(step.get("stats", False) for case in job["cases"] for step in case.get("steps", ())) > 1:
+        lib.share_kernel_btf()
     before, ran, stopped = Surroundings(), 0, None
     for case in job["cases"]:
         if stopped is None:

@@ -207,7 +207,7 @@ def _blind(lib: Libbpf) -> bool:
 
     Its own BTF says it: what they call then takes no program.
     """
-    handle = lib.found("btf__load_vmlinux_btf")
+    handle = lib.kernel_btf()
     number = lib.found("btf__find_by_name_kind", handle, b"__bpf_prog_enter_sleepable", 12) if handle else -1
     if number < 0:
         return False

@@ -38,6 +38,7 @@ class Asked:
     push: Sequence[str] = field(default_factory=list)
     package: Sequence[str] = field(default_factory=list)
     env: Sequence[str] = field(default_factory=list)
+    module: Sequence[str] = field(default_factory=list)
     junit: str = ""
     cwd: str = ""
     deadline: str = ""
@@ -83,6 +84,7 @@ def case_of(asked: Asked, *, folder: Path) -> CommandCase:
         title=shlex.join(asked.argv)[:TITLE_CHARACTERS],
         memory=asked.memory,
         cpus=asked.cpus,
+        modules=tuple(asked.module),
     )
 
 

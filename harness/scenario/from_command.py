@@ -49,9 +49,10 @@ def case_of(
     description: str = "",
     memory: int | None = None,
     cpus: int | None = None,
+    modules: Sequence[str] = (),
     expect: Sequence[Expectation] = (),
 ) -> Case:
-    """Return the case of a command."""
+    """Return the case of a command; `modules` are loaded before it runs."""
     return Case(
         id=id,
         title=title,
@@ -61,6 +62,7 @@ def case_of(
         steps=steps_of(command),
         memory=memory,
         cpus=cpus,
+        modules=tuple(modules),
         expect=tuple(expect),
     )
 

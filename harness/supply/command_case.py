@@ -42,6 +42,7 @@ class CommandCase:
             memory=self.memory,
             cpus=self.cpus,
             expect=(ENDS_WELL,),
+            modules=self.modules,
         )
 
     def build(self, objects: ObjectBuilder, arch: Architecture, *, sight: Sight) -> BuiltCase:  # noqa: ARG002

@@ -198,6 +198,13 @@ def test_memory_and_processors_are_those_that_were_asked_for(tmp_path: Path) -> 
     assert int(memory.split()[1]) > 400
 
 
+def test_modules_are_loaded_before_and_localhost_is_known(tmp_path: Path) -> None:
+    ran = execute(tmp_path, "--module", "loop", "--", "sh", "-c", "test -c /dev/loop-control && ping -c 1 localhost")
+    assert (ran.code, "127.0.0.1" in ran.cell["output"]) == (0, True), ran.output
+    ran = execute(tmp_path, "--module", "no_such_module", "--", "true")
+    assert (ran.code, "the module no_such_module could not be loaded" in ran.cell["reason"]) == (1, True), ran.output
+
+
 CASES: dict[str, dict[str, Any]] = {
     "succeeds": {"command": "./suite 0", "files": ["data:/srv/data"], "expect-output": "^in the guest$"},
     "must-fail": {"command": ["sh", "-c", "exit 3"], "expect-exit": 3, "memory": 300, "deadline": 20},

@@ -24,13 +24,14 @@ from harness.supply.image import cpio
 from harness.supply.image.contents import Contents
 from harness.supply.image.interpreter import run_python
 
-FORMAT = 1
+FORMAT = 2
 LIMIT = 25 * 1000 * 1000
 """An image above this many bytes is refused: something that is not needed has crept in."""
 
-_ACCOUNTS = {
+_SETTINGS = {
     "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+    "etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     "etc/shells": b"/bin/sh\n",
 }
 _FOLDERS = ("dev", "etc", "etc/dropbear", "modules", "proc", "run", "sys", "tmp", "usr")
@@ -125,7 +126,7 @@ def select(root: Path, contents: Contents, *, init: bytes) -> list[cpio.Node]:
     missing = [name for name in contents.required if name not in nodes]
     if missing:
         raise ImageError(f"missing in the guest image: {', '.join(missing)}; see images/contents.yaml")
-    for name, data in _ACCOUNTS.items():
+    for name, data in _SETTINGS.items():
         nodes[name] = cpio.file(name, data)
     nodes["init"] = cpio.file("init", init, executable=True)
     nodes["dev/console"] = cpio.character_device("dev/console", major=5, minor=1)

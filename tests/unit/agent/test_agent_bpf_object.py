@@ -17,6 +17,8 @@ from harness.agent.load_logs import BPF_LOG_STATS
 from harness.agent.refusal import Refused
 from harness.agent.verifier_log import VerifierLog
 
+FAILED = "libbpf: prog 'main': BPF program load failed: Permission denied"
+
 
 class LibbpfWithLog(Libbpf):
     """Plays libbpf and a verifier: what it refuses a program with, and how long its log is at which level."""
@@ -80,7 +82,7 @@ class Counting(Libbpf):
 
     def __init__(self, *refused: int) -> None:
         self.log, self.messages, self.debug = VerifierLog(1 << 16), [], collections.deque()
-        self.refused, self.handles = list(refused), 0
+        self.refused, self.handles, self.said = list(refused), 0, FAILED
         self.logs: dict[int, tuple[int, int]] = {}
         self.levels: dict[int, int] = {}
         self.autoload: dict[int, bool] = {}
@@ -105,7 +107,7 @@ class Counting(Libbpf):
             text = self.STATISTICS if self.levels.get(program) == BPF_LOG_STATS else b"R1 all of its states"
             ctypes.memmove(self.logs[program][0], text + b"\0", len(text) + 1)
             if number:
-                self.messages.append("libbpf: failed")
+                self.messages.append(self.said)
                 raise Refused(number, "; ".join(self.messages))
         return 3
 
@@ -128,9 +130,17 @@ def test_a_load_that_is_refused_with_its_statistics_is_done_again_without() -> N
     item = BpfObject(lib, "/x", ["main"])
     found = refusal(lambda: item.load(stats=True))
     assert (found.number, found.log) == (errno.EACCES, "R1 all of its states")
-    assert found.detail == "libbpf: failed", "what libbpf said of the second load alone"
+    assert found.detail == FAILED, "what libbpf said of the second load alone"
     assert item.programs == {"main": 20, "other": 21}
     assert lib.autoload == {10: True, 11: False, 20: True, 21: False}
+
+
+def test_what_libbpf_itself_refuses_is_not_loaded_again() -> None:
+    lib = Counting(errno.ESRCH)
+    lib.said = "libbpf: prog 'main': failed to find kernel BTF type ID of 'no_such_function': -3"
+    item = BpfObject(lib, "/x")
+    found = refusal(lambda: item.load(stats=True))
+    assert (found.number, found.log, found.detail, lib.handles) == (errno.ESRCH, "", lib.said, 1)
 
 
 def test_a_log_that_is_too_small_for_statistics_is_no_refusal() -> None:

@@ -25,6 +25,7 @@ def test_a_command_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         argv=["./build/My_Test", "-v", "a b"],
         push=["data:/etc/data"],
         package=["bash"],
+        module=["loop", "ext4"],
         env=["A=1=2", "INHERITED", "EMPTY="],
         deadline="1.5",
         memory=512,
@@ -34,6 +35,7 @@ def test_a_command_becomes_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     case = case_of(asked, folder=tmp_path)
     assert (case.id, case.title, case.memory, case.cpus) == ("my-test", "./build/My_Test -v 'a b'", 512, None)
     assert case.wanted.packages == ("bash",)
+    assert case.modules == ("loop", "ext4")
     assert case.wanted.files == (Push(file="data", folder=tmp_path, to="/etc/data"),)
     assert case.wanted.command == Command(
         argv=("./build/My_Test", "-v", "a b"),

@@ -23,7 +23,13 @@ def test_what_a_command_brings_is_found_later_and_nothing_is_compiled(tmp_path: 
     built = case.build(builder, ARCHITECTURES["arm64"], sight=Sight())
     assert (built.case, dict(built.files), built.wanted) == (case.compiled(), {}, wanted)
     assert (built.case.id, built.case.memory, built.case.alone) == ("my-test", 512, True)
-    assert case.modules == ()
+    assert (case.modules, case.compiled().modules) == ((), ())
+
+
+def test_the_modules_of_a_command_are_looked_for_in_each_kernel_and_loaded(tmp_path: Path) -> None:
+    wanted = Wanted(command=Command(argv=("./my-test",)), folder=tmp_path)
+    case = CommandCase(wanted=wanted, id="my-test", title="./my-test", modules=("loop", "ext4"))
+    assert (case.modules, case.compiled().modules) == (("loop", "ext4"), ("loop", "ext4"))
 
 
 def test_a_variable_has_a_value_or_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ In a guest it is the agent's own module, on any other machine this one, for edit
 
 from harness.agent.scenario_api import (
     Connection,
+    Ended,
     Globals,
     Guest,
     Link,
@@ -18,6 +19,7 @@ from harness.agent.scenario_api import (
 
 __all__ = [
     "Connection",
+    "Ended",
     "Globals",
     "Guest",
     "Link",

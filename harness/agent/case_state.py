@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -12,7 +13,8 @@ from harness.agent.sysctls import set_sysctl, sysctl_path
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from harness.agent.bpf_object import BpfObject
     from harness.agent.libbpf import Libbpf
@@ -41,6 +43,18 @@ class CaseState:
         self.filters = 0  # how many programs are at the qdisc clsact
         self.callable_programs: list[int] = []
         self._loopback: int | None = None
+        # What triggers have made, in this order; the process that the last one has started; where the files lie that
+        # the case has brought, and how programs among them are started; and what takes the output of programs.
+        self.made: list[str] = []
+        self.child = 0
+        self.own: Mapping[str, Any] = {}
+        self.send: Callable[[str, int], None] = lambda _text, _cut: None
+
+    def remove_made(self) -> None:
+        """Remove what triggers have made, as far as it is still there."""
+        for path in reversed(self.made):
+            with contextlib.suppress(OSError):
+                (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
 
     def program_fd(self, owner: str, name: str) -> int:
         """Return the file descriptor of a loaded program."""

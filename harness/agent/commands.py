@@ -33,8 +33,9 @@ DEFAULT_SIGNALS = (13, 25)
 class Output:
     """Sends a command's output: its head at once, its tail at the end; what is between is counted and left out."""
 
-    def __init__(self, send: Callable[[str, int], None]) -> None:
+    def __init__(self, send: Callable[[str, int], None], *, head: int = 0, tail: int = 0) -> None:
         self._send = send
+        self._head_bytes, self._tail_bytes = head or HEAD_BYTES, tail or TAIL_BYTES
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._waiting, self._tail = bytearray(), bytearray()
         self._sent = 0.0
@@ -43,13 +44,13 @@ class Output:
 
     def take(self, data: bytes) -> None:
         """Take what was read next."""
-        room = max(HEAD_BYTES - self.bytes, 0)
+        room = max(self._head_bytes - self.bytes, 0)
         self.bytes += len(data)
         self._waiting += data[:room]
         self._tail += data[room:]
-        if len(self._tail) > TAIL_BYTES:
-            self.cut += len(self._tail) - TAIL_BYTES
-            del self._tail[:-TAIL_BYTES]
+        if len(self._tail) > self._tail_bytes:
+            self.cut += len(self._tail) - self._tail_bytes
+            del self._tail[: -self._tail_bytes]
 
     def left(self) -> float | None:
         """Return for how many seconds what waits may wait; None where nothing does."""
@@ -88,19 +89,40 @@ def run_command(step: dict[str, Any], *, send: Callable[[str, int], None]) -> di
     os.chdir(step["cwd"])
     argv = step["argv"]
     program = located(argv[0], environment["PATH"])
-    reading, writing = os.pipe()
     try:
-        pid = _spawn(program or argv[0], argv, environment, writing)
+        return run_program(program or argv[0], argv, environment, deadline=step["deadline"], send=send)
     except OSError as error:
-        os.close(reading)
         detail = why_not_started(program or argv[0], error)
         return {"ok": False, "refused": False, "errno": error.errno, "errno_name": errno_name(error.errno or 0)} | {
             "detail": detail
         }
+
+
+def run_program(
+    program: str,
+    argv: list[str],
+    environment: dict[str, str],
+    *,
+    deadline: float,
+    send: Callable[[str, int], None],
+    head: int = 0,
+    tail: int = 0,
+) -> dict[str, Any]:
+    """Run a program to its end or to a deadline (seconds from now), and return how it ended; `child` was its pid.
+
+    `head` and `tail` are the bytes of its output that are kept at least, without them as many as of a command. Raises
+    OSError where it does not start.
+    """
+    reading, writing = os.pipe()
+    try:
+        pid = _spawn(program, argv, environment, writing)
+    except OSError:
+        os.close(reading)
+        raise
     finally:
         os.close(writing)
-    output = Output(send)
-    timed_out = _attend(pid, reading, output, end=time.monotonic() + step["deadline"])
+    output = Output(send, head=head, tail=tail)
+    timed_out = _attend(pid, reading, output, end=time.monotonic() + deadline)
     status = os.waitpid(pid, 0)[1]
     _drain(reading, output)
     os.close(reading)
@@ -111,12 +133,18 @@ def run_command(step: dict[str, Any], *, send: Callable[[str, int], None]) -> di
         "timed_out": timed_out,
         "bytes": output.bytes,
         "cut": output.cut,
+        "child": pid,
     }
+
+
+def in_a_guest() -> bool:
+    """Say whether this machine is a guest: only there busybox may take the place of programs."""
+    return os.path.isdir(OWN_FOLDER)
 
 
 def with_applets(path: str) -> str:
     """Return a PATH with a folder of busybox's commands at its end, which is made now; in a guest alone."""
-    if not os.path.isdir(OWN_FOLDER):
+    if not in_a_guest():
         return path
     folder = f"{OWN_FOLDER}/applets"
     if not os.path.isdir(folder):

@@ -100,13 +100,15 @@ class Inspector:
     def inspect(self, items: list[dict[str, Any]], *, seconds: float) -> dict[str, Any]:
         """Return what is `found` of each item, in their order, and the `trigger_pid`: this process makes targets run.
 
+        `child_pid` is the process that the last trigger has started, 0 where it has started none.
+
         Records and lines are waited for, at most `seconds` for all together, until as many are there as an item's
         `count` says; the rest is looked at after them.
         """
         end = time.monotonic() + seconds
         waited = {index: self._awaited(item, end) for index, item in enumerate(items) if "count" in item}
         found = [waited[index] if index in waited else self._state_of(item) for index, item in enumerate(items)]
-        return {"found": found, "trigger_pid": os.getpid()}
+        return {"found": found, "trigger_pid": os.getpid(), "child_pid": self._state.child}
 
     # --- records and lines ---
 

@@ -15,9 +15,9 @@ import select
 import struct
 import time
 
+from harness.agent.calls import call_touch_memory, rewrite_sysctl
 from harness.agent.files import read_text
 from harness.agent.kernel_abi import BPF_SYSCALL
-from harness.agent.triggers import call_touch_memory, rewrite_sysctl
 from harness.agent.waiting import Watch
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import

@@ -7,8 +7,8 @@ import os
 import socket
 
 from harness.agent.attachers import LWT_ROUTES, NETKIT_BEHIND_PEER, NETKIT_PEER
+from harness.agent.calls import send_datagrams, sockmap_send
 from harness.agent.libbpf_abi import INT, POINTER, U32, options
-from harness.agent.triggers import send_datagrams, sockmap_send
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:

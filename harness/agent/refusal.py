@@ -8,6 +8,7 @@ import errno
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 # Errors that the kernel returns, but errno.h does not name (include/linux/errno.h); and the kernel's own names
 # where Python prefers the C library's alias.
@@ -17,6 +18,12 @@ KERNEL_ERRNO = {35: "EDEADLK", 95: "EOPNOTSUPP", 512: "ERESTARTSYS", 517: "EPROB
 def errno_name(number: int) -> str:
     """Return the name of a positive errno, `E?<number>` where it has none."""
     return KERNEL_ERRNO.get(number) or errno.errorcode.get(number) or f"E?{number}"
+
+
+def mistaken(detail: str, number: int = errno.ENOENT) -> dict[str, Any]:
+    """Return the report of a step that failed for what its case says, not for what the kernel does."""
+    name = errno_name(number)
+    return {"ok": False, "refused": False, "mistake": True, "errno": number, "errno_name": name, "detail": detail}
 
 
 class Refused(Exception):

@@ -8,6 +8,7 @@ that ends there, and its cell is `refused`.
 from __future__ import annotations
 
 from harness.agent.scenario_base import Mistake, StepRefused
+from harness.agent.scenario_triggers import Connection, Ended, Triggers
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Connection",
+    "Ended",
     "Globals",
     "Guest",
     "Link",
@@ -123,57 +125,6 @@ class Guest:
     def wait(self, seconds: float) -> None:
         """Let time pass, for what the kernel does later (RCU, workqueues)."""
         self._runner.step("observe", "wait", f"{seconds:g} s", seconds=seconds)
-
-
-class Triggers:
-    """What makes programs run, beside all that Python can do."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-
-    def tcp_connect(self, address: str = "127.0.0.1") -> Connection:
-        """Make one TCP connection inside the guest to a listener at an IP address; return its two ends."""
-        ends = self._runner.step("trigger", "trigger", "tcp-connect", kind="tcp-connect", address=address)["ends"]
-        return Connection(tuple(ends["client"]), tuple(ends["server"]))
-
-    def run(
-        self,
-        owner: Object,
-        program: str,
-        *,
-        data: int = 64,
-        context: int = 0,
-        words: Sequence[int] = (),
-        repeat: int = 0,
-    ) -> int:
-        """Let the kernel run a program by itself (BPF_PROG_TEST_RUN); return what it returned.
-
-        `data` is how many bytes of packet it gets (an Ethernet frame with IPv4 and TCP), `context` how many bytes of
-        context, whose first 32-bit words are `words`; `repeat` is how many times it runs.
-        """
-        owner.program(program)
-        run = {"data": data, "context": context, "words": list(words), "repeat": repeat}
-        reference = f"{owner.name}.{program}"
-        found: int = self._runner.step("trigger", "trigger", "run", kind="run", program=reference, **run).get(
-            "retval", 0
-        )
-        return found
-
-    def call(self, name: str) -> None:
-        """Make one of the calls that a case in YAML can make (`getpgid`, `prctl`, `udp-loopback`, ...)."""
-        self._runner.step("trigger", "trigger", name, kind="call", name=name)
-
-    def read_iterator(self, link: Link) -> None:
-        """Make an iterator of an attached program, and read it to its end."""
-        self._runner.step("trigger", "trigger", "read-iterator", kind="read-iterator", program=f"link.{link.name}")
-
-
-class Connection:
-    """Both ends of a TCP connection, each as (address, port)."""
-
-    def __init__(self, client: tuple[str, int], server: tuple[str, int]) -> None:
-        self.client: tuple[str, int] = client
-        self.server: tuple[str, int] = server
 
 
 class Object:

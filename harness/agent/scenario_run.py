@@ -125,6 +125,8 @@ class Scenario(Case):
             place = {"index": index, "stage": stage, "op": op, "what": what}
             self.reporter.hold("step", case=self.case["id"], seconds=0.0, **place, **failed)
             raise
+        if report.get("mistake"):
+            raise Mistake(report["detail"])
         if not report["ok"] and op != "expect":
             errno_name, log = report["errno_name"] or "", report.get("log") or ""
             raise StepRefused(index, f"{op} {what}".strip(), errno_name, report["detail"], log)

@@ -62,6 +62,8 @@ class Case:
         self.reporter, self._lib, self.case = reporter, lib, case
         self._state = CaseState(lib, case.get("sysctls", {}))
         self._readers: dict[str, EventReader] = {}
+        self._state.own = case.get("own", {})
+        self._state.send = self._send_output
         self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
         self._registered: set[str] = set()
@@ -75,6 +77,7 @@ class Case:
         try:
             self._run()
         finally:
+            self._state.remove_made()
             for name in self._registered & self._state.links.keys():
                 with contextlib.suppress(Refused):
                     self._state.links.pop(name).close()
@@ -289,6 +292,7 @@ class Case:
 
     def do_trigger(self, step: dict[str, Any]) -> dict[str, Any]:
         """Make the target run; by the ends of a connection its events are known."""
+        self._state.child = 0
         found = TRIGGERS[step["kind"]](self._state, step)
         self._ends = found.get("ends", {})
         return found
@@ -360,10 +364,10 @@ class Case:
     def do_command(self, step: dict[str, Any]) -> dict[str, Any]:
         """Run a command; its output goes out while it runs."""
 
-        def send(text: str, cut: int) -> None:
-            self.reporter.send("output", case=self.case["id"], text=text, cut=cut)
+        return run_command(step, send=self._send_output)
 
-        return run_command(step, send=send)
+    def _send_output(self, text: str, cut: int) -> None:
+        self.reporter.send("output", case=self.case["id"], text=text, cut=cut)
 
     def do_collect(self, step: dict[str, Any]) -> dict[str, Any]:
         """Bring files that a command has written."""

@@ -1,21 +1,17 @@
-"""What makes targets run."""
+"""What makes targets run: the kinds of trigger that a case can give, one function each."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import mmap
-import os
-import select
 import socket
 import struct
-import sys
-import time
 
-from harness.agent.attachers import LWT_ROUTES, NETKIT_PEER
-from harness.agent.kernel_abi import ioctl_request
+from harness.agent.calls import CALLS, CONNECT_SECONDS
 from harness.agent.libbpf_abi import INT, POINTER, U32, options
-from harness.agent.sysctls import sysctl_path
+from harness.agent.triggers_files import trigger_mkdir, trigger_mount, trigger_open, trigger_rename, trigger_unlink
+from harness.agent.triggers_network import trigger_ping, trigger_tcp, trigger_udp
+from harness.agent.triggers_processes import trigger_exec, trigger_fork, trigger_signal
+from harness.agent.workload import trigger_workload
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
@@ -23,16 +19,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.agent.case_state import CaseState
-    from harness.agent.libbpf import Libbpf
 
 # An Ethernet frame with an IPv4 header and a TCP header, 127.0.0.1:1 -> 127.0.0.1:2.
 PACKET = bytes.fromhex(
     "000000000000 000000000000 0800 4500003200000000400600007f0000017f000001"
     "00010002 00000000 00000000 5000 2000 0000 0000"
 )
-FOLIO_BYTES = 64 * 1024
-CONNECT_SECONDS = 5
-"""More than a connection over the loopback device ever takes."""
 
 
 def trigger_tcp_connect(_case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
@@ -71,113 +63,9 @@ def trigger_run(case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
     return {"retval": retval - (1 << 32) if retval >= 1 << 31 else retval}
 
 
-def send_datagrams(*datagrams: tuple[str, int]) -> None:
-    """Send bytes to addresses, given as (address, how many); that a program drops one (EPERM) is no error."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for address, count in datagrams:
-            with contextlib.suppress(PermissionError):
-                sender.sendto(b"x" * count, (address, 9))
-
-
-def sockmap_send(lib: Libbpf, sockets: int, which: int, key_size: int, value_size: int) -> None:
-    """Put one end of a TCP connection (0: the sender, 1: the receiver) into a map of sockets; send 16 bytes.
-
-    The map's keys and values have so many bytes; the key is zeroes.
-    """
-    with socket.socket() as listener, socket.socket() as sender:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        sender.settimeout(CONNECT_SECONDS)
-        listener.settimeout(CONNECT_SECONDS)
-        sender.connect(listener.getsockname())
-        receiver, _ = listener.accept()
-        with receiver:
-            end = (sender, receiver)[which].fileno()
-            key, value = bytes(key_size), end.to_bytes(value_size, sys.byteorder)
-            lib.call("bpf_map_update_elem", sockets, key, value, 0)
-            sender.send(b"x" * 16)
-            if select.select([receiver], [], [], 0.2)[0]:  # a program may have dropped it
-                receiver.recv(64)
-
-
-def rewrite_sysctl(name: str) -> None:
-    """Read a sysctl and write what it is: one system call each."""
-    fd = os.open(sysctl_path(name), os.O_RDWR)
-    os.pwrite(fd, os.read(fd, 256).strip(), 0)
-    os.close(fd)
-
-
-def call_prctl(_case: CaseState, libc: ctypes.CDLL) -> None:
-    """Ask prctl(2) for an option that there is not; the rest are its arguments."""
-    libc.prctl(23456, *map(ctypes.c_ulong, (34567, 0, 0, 0)))
-
-
-def call_labs(_case: CaseState, libc: ctypes.CDLL) -> None:
-    """Call labs() of libc."""
-    libc.labs.argtypes, libc.labs.restype = [ctypes.c_long], ctypes.c_long
-    libc.labs(-42)
-
-
-def call_socket_send(case: CaseState, _libc: ctypes.CDLL) -> None:
-    """Send a datagram to the filtered socket; that an earlier one was dropped there does not keep it."""
-    case.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    case.sockets[0].send(b"x" * 16)
-
-
-def call_udp_loopback(_case: CaseState, _libc: ctypes.CDLL) -> None:
-    """Send a datagram over the loopback device."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        link.bind(("127.0.0.1", 0))
-        link.sendto(b"x" * 16, link.getsockname())
-
-
-def call_udp_bind(_case: CaseState, _libc: ctypes.CDLL) -> None:
-    """Make a socket, bind it, and close it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        link.bind(("127.0.0.1", 4711))
-
-
-def call_socket_options(_case: CaseState, _libc: ctypes.CDLL) -> None:
-    """Set one option of a socket and get another."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-        link.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 42)
-        link.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)
-
-
-def call_touch_memory(case: CaseState, libc: ctypes.CDLL) -> None:
-    """Let each perf event of the case fire once, by page faults."""
-    for fd in case.perf_events:  # PERF_EVENT_IOC_REFRESH
-        libc.ioctl(fd, ctypes.c_ulong(ioctl_request("$", 2)), ctypes.c_ulong(1))
-    # A fault may bring 64 KiB at once: as one page, or as 16 (images/init). So each step is into fresh memory.
-    with mmap.mmap(-1, 16 * FOLIO_BYTES) as memory:
-        for start in range(0, len(memory), FOLIO_BYTES):
-            memory[start] = 1
-
-
-CALLS: dict[str, Callable[[CaseState, Any], object]] = {
-    # Of a process by its number, or security_task_getpgid() is not asked; a program may let it refuse.
-    "getpgid": lambda _case, libc: libc.getpgid(os.getpid()),
-    "prctl": call_prctl,
-    "nanosleep": lambda _case, _libc: time.sleep(0.001),
-    "labs": call_labs,
-    "socket-send": call_socket_send,
-    "udp-loopback": call_udp_loopback,
-    "touch-memory": call_touch_memory,
-    "rename-task": lambda _case, libc: libc.prctl(15, b"renamed", 0, 0, 0),  # PR_SET_NAME
-    "atoi": lambda _case, libc: libc.atoi(b"1234567"),
-    "udp-bind": call_udp_bind,
-    "socket-options": call_socket_options,
-    "write-sysctl": lambda _case, _libc: rewrite_sysctl("kernel.domainname"),
-    "open-device": lambda _case, _libc: os.close(os.open("/dev/full", os.O_RDONLY)),
-    "sockmap-send": lambda case, _libc: sockmap_send(case.lib, *case.sockmap),
-    "udp-routes": lambda _case, _libc: send_datagrams(*((to, count) for _, to, count in LWT_ROUTES.values())),
-    "udp-device": lambda _case, _libc: send_datagrams((NETKIT_PEER, 16)),
-}
-
-
 def trigger_call(case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
     """Make one of the calls that targets are attached to."""
-    CALLS[step["name"]](case, ctypes.CDLL("libc.so.6"))
+    CALLS[step["name"]](case, ctypes.CDLL("libc.so.6", use_errno=True))
     return {}
 
 
@@ -196,4 +84,17 @@ TRIGGERS: dict[str, Callable[[CaseState, dict[str, Any]], dict[str, Any]]] = {
     "run": trigger_run,
     "call": trigger_call,
     "read-iterator": trigger_read_iterator,
+    "exec": trigger_exec,
+    "fork": trigger_fork,
+    "signal": trigger_signal,
+    "open": trigger_open,
+    "rename": trigger_rename,
+    "unlink": trigger_unlink,
+    "mkdir": trigger_mkdir,
+    "mount": trigger_mount,
+    "udp": trigger_udp,
+    "tcp": trigger_tcp,
+    "ping": trigger_ping,
+    "workload": trigger_workload,
 }
+"""Each is given the case's state and its step, and returns what is reported of it."""

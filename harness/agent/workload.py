@@ -155,6 +155,31 @@ def workload(case: CaseState, names: list[str], *, enough: bool) -> dict[str, An
     return report | ({"uncounted": unknown} if unknown else {})
 
 
+def trigger_workload(case: CaseState, step: dict[str, Any]) -> dict[str, Any]:
+    """Do the pieces that a step names, or all, and return which were done; Refused where none of the named could be.
+
+    A piece that fails is reported with its errno: a program may refuse what it likes.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    nothing_to_do, named = idle(case), step["pieces"]
+    done: list[str] = []
+    failed: dict[str, str] = {}
+    absent = 0
+    for name in named or [each for each in PIECES if each not in nothing_to_do]:
+        number = attempt(PIECES[name], case, libc)
+        if number in ABSENT:
+            absent = number
+            continue
+        done.append(name)
+        if number:
+            failed[name] = errno_name(number)
+    if absent and named and not done:
+        refusal = Refused(absent, f"this kernel has nothing for the piece {named[-1]}", api="workload")
+        refusal.module = named[-1]
+        raise refusal
+    return {"pieces": done, "failed": failed}
+
+
 def attempt(piece: Piece, case: CaseState, libc: Any) -> int:
     """Do a piece; return the errno that it failed with, 0 where it did not. One without a number did not come back."""
     try:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 API_PAGE = "scenario-api.md"
 API_SOURCES = tuple(
-    Path(__file__).resolve().parent.parent / "agent" / name for name in ("scenario_api.py", "scenario_base.py")
+    Path(__file__).resolve().parent.parent / "agent" / name
+    for name in ("scenario_api.py", "scenario_triggers.py", "scenario_base.py")
 )
 _HEAD = """# What a scenario.py works with
 

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
+from pydantic import Field
 
 from harness.config.base import Cpus, Line, MemoryMib
-from harness.config.reading.models import CheckedModel, Expects, problem
+from harness.config.programs import ExitCode, VariableName, VariableValue, Words
+from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc
 from harness.config.steps import Regex
 
-_WORDS = 'a command with its arguments, such as "./my-test -v", or a list of such words'
-
-
-def _as_words(value: object) -> object:
-    """Return a command that is one text as its words, taken apart as a shell does; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        raise problem(f"cannot be taken apart into words: {error}") from error
-
-
-def _as_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Words = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_as_words),
-    Field(min_length=1),
-    Expects(_WORDS),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}),
-]
-VariableName = Annotated[
-    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), Expects("the name of a variable (letters, digits, _)")
-]
-VariableValue = Annotated[
-    str, BeforeValidator(_as_text), Expects("text or a number"), WithJsonSchema({"type": ["string", "number"]})
-]
 PackageName = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$"), Expects('the name of a Debian package, such as "bpftool"')
 ]
 GuestFolder = Annotated[str, Field(pattern=r"^/"), Expects("an absolute folder of the guest")]
-ExitCode = Annotated[int, Strict(), Field(ge=0, le=255)]
 
 
 class CommandKeys(CheckedModel):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, WithJson
 
 from harness.config.reading.models import CheckedModel, Expects, Model, problem, unexpected
 from harness.config.reading.yaml_source import Loc
-from harness.model.listing import AT_LEAST, AT_MOST, TRIGGER_PID
+from harness.model.listing import AT_LEAST, AT_MOST, CHILD_PID, TRIGGER_PID
 
 _SIZES = frozenset({AT_LEAST, AT_MOST})
 _VALUE = (
@@ -29,10 +29,22 @@ def _check_value(value: Any) -> Any:
     elif isinstance(value, list | tuple):
         for each in value:
             _check_value(each)
-    elif isinstance(value, str) and value.startswith("$") and value != TRIGGER_PID:
-        raise problem(f"{value} is not known: the only value of this kind is {TRIGGER_PID}")
+    elif isinstance(value, str) and value.startswith("$") and value not in (TRIGGER_PID, CHILD_PID):
+        raise problem(f"{value} is not known: values of this kind are {TRIGGER_PID} and {CHILD_PID}")
     elif not isinstance(value, int | str):
         raise unexpected(_VALUE)
+    return value
+
+
+def _check_before(value: Any) -> Any:
+    """Refuse what nobody knows before the load."""
+    held = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for each in held:
+        _check_before(each)
+    if value == CHILD_PID:
+        raise problem(
+            f"{CHILD_PID} is not known before the trigger; only what is seen after it can be compared with it"
+        )
     return value
 
 
@@ -47,6 +59,8 @@ Value = Annotated[
     WithJsonSchema({"type": ["integer", "string", "boolean", "array", "object"]}),
 ]
 """What a variable, or a member of a record, must be."""
+FirstValue = Annotated[Value, AfterValidator(_check_before)]
+"""What a variable is before the load."""
 VariablePath = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]+\])*$"),

@@ -22,7 +22,7 @@ StepName = Annotated[
 ]
 SignalName = Annotated[str, Field(pattern=r"^SIG[A-Z0-9]+$"), Expects('the name of a signal, such as "SIGSEGV"')]
 _SIDES = ("client", "listener", "trace")
-_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused", "exit", "output", "inspected")
+_SEEN = (*_SIDES, "retval", "fields", "accepted", "refused", "exit", "arrived", "output", "inspected")
 
 
 class DifferenceRule(CheckedModel):
@@ -60,7 +60,11 @@ class DifferenceRule(CheckedModel):
 
     exit: Annotated[int, Strict(), Field(ge=0, le=255)] | SignalName | Literal["deadline"] | None = Field(
         default=None,
-        description="How the command ends instead: its exit code, the name of the signal that kills it, or `deadline`.",
+        description="How the command, or the process of a trigger, ends instead: its exit code, the name of the "
+        "signal that kills it, or `deadline`.",
+    )
+    arrived: Annotated[int, Strict(), Field(ge=0)] | None = Field(
+        default=None, description="How many packets or connections of the trigger arrive instead."
     )
     output: Literal[False] | None = Field(
         default=None, description="false: nothing in the command's output matches the case's `expect-output`."
@@ -95,6 +99,8 @@ class DifferenceRule(CheckedModel):
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.ACCEPTED)
         if self.exit is not None:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.EXIT, seen=self.exit)
+        if self.arrived is not None:
+            yield ExpectedDifference(step=self.step, kind=DifferenceKind.ARRIVED, seen=self.arrived)
         if self.output is False:
             yield ExpectedDifference(step=self.step, kind=DifferenceKind.OUTPUT)
         if self.holds is False:

@@ -9,7 +9,18 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
 
 from harness.config.base import Entries, ErrnoName, Line, MapName, PinPath, Symbol
-from harness.config.inspected import HowMuch, MapContents, Place, Printed, Records, Runs, Value, VariablePath, form_of
+from harness.config.inspected import (
+    FirstValue,
+    HowMuch,
+    MapContents,
+    Place,
+    Printed,
+    Records,
+    Runs,
+    Value,
+    VariablePath,
+    form_of,
+)
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc
 from harness.config.triggers import Reference, Trigger
@@ -178,7 +189,7 @@ class Opened(Model):
 
     wishes = OF_OBJECT
 
-    rodata: Mapping[VariablePath, Value] = Field(default={}, description=RODATA)
+    rodata: Mapping[VariablePath, FirstValue] = Field(default={}, description=RODATA)
     attach_to: Mapping[Symbol, AttachPlace] = Field(default={}, description=ATTACH_TO)
     autoload: Mapping[Symbol, Annotated[bool, Strict()]] = Field(default={}, description=AUTOLOAD)
     map_sizes: Mapping[MapName, Entries] = Field(default={}, description=MAP_SIZES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.facts.records import CaseRecord
@@ -12,9 +13,14 @@ from harness.scenario.case import COMMAND, AgentStep, Case, step_names
 
 DEADLINE = "deadline"
 """What is seen instead of an exit code where a command did not end before its deadline."""
+CHILD_SECONDS = 5.0
+"""How long the agent waits for a child that does nothing (harness/agent/triggers_processes.py)."""
 TAIL_CHARACTERS = 300
 """How much of a command's last output a sentence quotes."""
 PUSH = "push it (--push, `files:`), or take the Debian package that has it (--package, `packages:`)"
+
+NOT_THERE = "is not in the guest"
+"""How the agent's sentence ends of what is missing."""
 
 _MISSING = (
     (
@@ -53,9 +59,9 @@ def command_differences(
     """
     output = output_of(record)
     seen, how = _end(report, step)
-    if seen != step.exit:
-        wanted = "" if step.exit == 0 else f", and must with exit code {step.exit}"
-        text = f"{step.what} {how}{wanted}{_why(report, output)}"
+    if seen != step.exit and (step.exit is not None or not isinstance(seen, int)):
+        wanted = f", and must with exit code {step.exit}" if step.exit else ""
+        text = f"{_called(step)} {how}{wanted}{_why(report, output)}"
         yield Difference(step=name, stage=step.stage, kind=DifferenceKind.EXIT, text=text, seen=seen)
     if step.output is not None and not re.search(step.output, output, re.MULTILINE):
         text = f"nothing in the output of {step.what} matches /{step.output}/"
@@ -72,21 +78,35 @@ def reason_of_works(steps: Sequence[AgentStep]) -> str:
     return f"the command ended with exit code {codes[-1]}{shown}"
 
 
-def not_started(report: Mapping[str, Any]) -> str:
-    """Return why a command could not be started, and what to do about it."""
+def not_started(report: Mapping[str, Any], step: AgentStep) -> str:
+    """Return why a command or a trigger could not do what its case says, and what to do about it."""
     detail = str(report.get("detail") or report.get("errno_name") or "no reason given")
-    advice = f": {PUSH}" if detail.endswith("is not in the guest") else ""
+    if step.op != COMMAND:
+        advice = ": name it in `files:`, or give one that the guest has" if detail.endswith(NOT_THERE) else ""
+        return f"the trigger {step.what} could not be made: {detail}{advice}"
+    advice = f": {PUSH}" if detail.endswith(NOT_THERE) else ""
     return f"the command did not start: {detail}{advice}"
 
 
 def _end(report: Mapping[str, Any], step: AgentStep) -> tuple[int | str | None, str]:
     """Return how a command ended, as a value and in words."""
     if report.get("timed_out"):
-        return DEADLINE, f"did not end within its deadline of {step.args.get('deadline', 0):g} s, and was killed"
+        return (
+            DEADLINE,
+            f"did not end within its deadline of {step.args.get('deadline', CHILD_SECONDS):g} s, and was killed",
+        )
     if report.get("signal"):
         return str(report["signal"]), f"was killed by {report['signal']}"
     code = report.get("exit")
     return code if isinstance(code, int) else None, f"ended with exit code {code}"
+
+
+def _called(step: AgentStep) -> str:
+    """Return what sentences call a command, or the process of a trigger."""
+    if step.op == COMMAND:
+        return step.what
+    argv = step.args.get("command")
+    return PurePosixPath(argv[0]).name or argv[0] if argv else "the child"
 
 
 def _why(report: Mapping[str, Any], output: str) -> str:
@@ -107,5 +127,5 @@ def ended_as_wanted(case: Case, record: CaseRecord) -> bool:
     return all(
         report.get("ok") and not list(command_differences(step, name, report, record))
         for step, name, report in zip(case.steps, step_names(case.steps), record.steps, strict=False)
-        if step.op == COMMAND
+        if step.waits
     )

@@ -9,7 +9,7 @@ from harness.facts.records import CaseRecord, Ending
 from harness.judge.known_splats import AllowList, weigh
 from harness.judge.steps import difference, events_of, identity, lost, reported_identity, step_differences
 from harness.model.results import Difference, DifferenceKind, Outcome, OutcomeKind
-from harness.scenario.case import COMMAND, AgentStep, Case, step_names
+from harness.scenario.case import AgentStep, Case, step_names
 
 ATTACHING = frozenset({"attach", "attach-map"})
 """Steps that attach a program."""
@@ -110,4 +110,5 @@ def _before_death(case: Case, record: CaseRecord, index: int) -> Iterator[Differ
 
 def _shows(step: AgentStep) -> bool:
     """Whether a step's report says more than that it succeeded."""
-    return step.op == COMMAND or step.look is not None or step.retval is not None or bool(step.fields or step.refused)
+    compared = step.look is not None or step.retval is not None or step.arrived is not None
+    return compared or step.waits or bool(step.fields or step.refused)

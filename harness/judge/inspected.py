@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.model.listing import AT_LEAST, AT_MOST, TRIGGER_PID
+from harness.model.listing import AT_LEAST, AT_MOST, CHILD_PID, TRIGGER_PID
 from harness.model.results import Difference, DifferenceKind, Stage
 from harness.scenario.case import Inspected
 from harness.scenario.inspected import MATCHES
@@ -16,6 +16,9 @@ SHOWN = 20
 """Of so many records at most a sentence shows what they are."""
 CPUS = "cpus"
 """The key of a value that a map has for each processor (harness/agent/inspecting.py)."""
+Pids = Mapping[str, int | None]
+"""The process ids that texts of a case stand for: $trigger-pid, $child-pid."""
+NO_PIDS: Pids = {}
 PREFIXES = {"control": "with the tracers detached, ", "again": "with other programs in the slots, "}
 """How a sentence about a look of the usual order begins, where that is not the first."""
 
@@ -30,9 +33,10 @@ def inspected_differences(
     answers = report.get("found", [])
     if len(answers) != len(wanted):
         return f"the agent found {len(answers)} of {len(wanted)} things that were looked at"
+    pids = {TRIGGER_PID: report.get("trigger_pid"), CHILD_PID: report.get("child_pid")}
     differences = []
     for one, answer in zip(wanted, answers, strict=True):
-        seen, sentence = _seen(one, answer, report.get("trigger_pid"))
+        seen, sentence = _seen(one, answer, pids)
         # What was lost may be what was asked for, or what must not come.
         if answer.get("lost") and (sentence or one.how != "at-least"):
             return f"{answer['lost']} {_thing(one)} were lost on their way out of the guest ({step})"
@@ -51,36 +55,37 @@ def inspected_differences(
     return differences
 
 
-def fits(pattern: Any, value: Any, *, pid: int | None = None) -> bool:
+def fits(pattern: Any, value: Any, *, pids: Pids = NO_PIDS) -> bool:
     """Return whether a value is as a pattern says; of a structure only the members that the pattern names count.
 
-    A number compared with values for each processor means their sum. `pid` is the trigger's process id.
+    A number compared with values for each processor means their sum. `pids` are the process
+    ids that texts stand for.
     """
     if isinstance(value, Mapping) and value.keys() == {CPUS} and not isinstance(pattern, list | tuple):
         numbers = all(isinstance(each, int) for each in value[CPUS])
-        return numbers and fits(pattern, sum(value[CPUS]), pid=pid)
+        return numbers and fits(pattern, sum(value[CPUS]), pids=pids)
     if isinstance(value, Mapping) and value.keys() == {CPUS}:
         value = value[CPUS]
-    if pattern == TRIGGER_PID:
-        return pid is not None and bool(value == pid)
+    if isinstance(pattern, str) and pids.get(pattern):
+        return bool(value == pids[pattern])
     if isinstance(pattern, Mapping):
-        return _fits_mapping(pattern, value, pid=pid)
+        return _fits_mapping(pattern, value, pids=pids)
     if isinstance(pattern, list | tuple):
         return (
             isinstance(value, list | tuple)
             and len(pattern) == len(value)
-            and all(fits(each, of, pid=pid) for each, of in zip(pattern, value, strict=True))
+            and all(fits(each, of, pids=pids) for each, of in zip(pattern, value, strict=True))
         )
     return bool(pattern == value)
 
 
-def _fits_mapping(pattern: Mapping[str, Any], value: Any, *, pid: int | None) -> bool:
+def _fits_mapping(pattern: Mapping[str, Any], value: Any, *, pids: Pids) -> bool:
     if MATCHES in pattern:
         return isinstance(value, str) and re.search(pattern[MATCHES], value) is not None
     if pattern.keys() & {AT_LEAST, AT_MOST}:
         return isinstance(value, int) and pattern.get(AT_LEAST, value) <= value <= pattern.get(AT_MOST, value)
     return isinstance(value, Mapping) and all(
-        fits(each, member(value, path), pid=pid) for path, each in pattern.items()
+        fits(each, member(value, path), pids=pids) for path, each in pattern.items()
     )
 
 
@@ -125,24 +130,24 @@ def _paired(patterns: Sequence[Any], found: Sequence[Any], matches: Callable[[An
     return all(place(index, set()) for index in range(len(patterns)))
 
 
-def _seen(one: Inspected, answer: Mapping[str, Any], pid: int | None) -> tuple[Any, str]:
+def _seen(one: Inspected, answer: Mapping[str, Any], pids: Pids) -> tuple[Any, str]:
     """Return what was seen of one thing, and what is wrong with it, "" for nothing."""
     if one.kind in ("records", "printk"):
         records = answer.get("records", [])
-        if come_as(one.how, one.wanted, records, lambda pattern, each: fits(pattern, each, pid=pid)):
+        if come_as(one.how, one.wanted, records, lambda pattern, each: fits(pattern, each, pids=pids)):
             return records, ""
         others = f"; {answer['others']} of other processes are left out" if answer.get("others") else ""
         return records, f"{_demand(one)}, but {_list(records)} came{others}"
     if one.kind == "map":
-        return _seen_in_map(one, answer, pid)
+        return _seen_in_map(one, answer, pids)
     value, (pattern,) = answer.get("value"), one.wanted
-    if fits(pattern, value, pid=pid):
+    if fits(pattern, value, pids=pids):
         return value, ""
     verb = "must have run" if one.kind == "runs" else "must be"
     return value, f"{_thing(one)} {verb} {_text(pattern)}, but {'ran' if one.kind == 'runs' else 'is'} {_text(value)}"
 
 
-def _seen_in_map(one: Inspected, answer: Mapping[str, Any], pid: int | None) -> tuple[Any, str]:
+def _seen_in_map(one: Inspected, answer: Mapping[str, Any], pids: Pids) -> tuple[Any, str]:
     entries = answer.get("entries", [])
     if one.how == "count":
         (pattern,), count = one.wanted, len(entries) + answer.get("left_out", 0)
@@ -150,8 +155,8 @@ def _seen_in_map(one: Inspected, answer: Mapping[str, Any], pid: int | None) -> 
         return count, f"{_thing(one)} must have {_text(pattern)} entries, but has {count}" if wrong else ""
     wrong_entries = []
     for key, pattern in one.wanted:
-        there = [value for of, value in entries if str(of) == key or fits(key, of, pid=pid)]
-        if not any(fits(pattern, value, pid=pid) for value in there):
+        there = [value for of, value in entries if str(of) == key or fits(key, of, pids=pids)]
+        if not any(fits(pattern, value, pids=pids) for value in there):
             found = _text(there[0]) if there else "missing"
             wrong_entries.append(f"{_text(key)} must be {_text(pattern)}, but is {found}")
     return entries, f"{_thing(one)}: {', '.join(wrong_entries)}" if wrong_entries else ""

@@ -200,15 +200,15 @@ def _broken(record: CaseRecord, step: AgentStep, name: str, text: str, found: li
 
 def _failed(record: CaseRecord, step: AgentStep, name: str, report: dict[str, Any], found: list[Difference]) -> Outcome:
     """Return the outcome of a case that ended with a failing step; a refusal does not hide what was wrong before it."""
-    if step.op == COMMAND:
-        reason = "; ".join([*(each.text for each in found), not_started(report)])
+    if step.op == COMMAND or report.get("mistake"):
+        reason = "; ".join([*(each.text for each in found), not_started(report, step)])
         return replace(lost(reason, record, stage=step.stage), wrong_input=True)
     errno = report.get("errno_name")
     text = f"{step.op} {step.what}".strip() + f": {errno or ''} ({report.get('detail', '')})"
     own = difference(step, name, DifferenceKind.REFUSED, text, seen=errno)
     reason = "; ".join(each.text for each in [*found, own])
     if "precondition" in report:
-        return ours(report["precondition"], judged(record, OutcomeKind.NOT_APPLICABLE, reason, found=found))
+        return ours(report["precondition"], judged(record, OutcomeKind.NOT_APPLICABLE, reason, found=found), step)
     if step.op in DETACHING:
         return judged(record, OutcomeKind.MISBEHAVES, reason, stage=step.stage, failed=report, found=[*found, own])
     if step.op not in REFUSABLE:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.model.results import Outcome, OutcomeKind
+from harness.scenario.case import TRIGGER, AgentStep
 
 
 def not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcome:
@@ -34,16 +35,17 @@ def not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcom
     )
 
 
-def ours(unmet: Mapping[str, Any], outcome: Outcome) -> Outcome:
+def ours(unmet: Mapping[str, Any], outcome: Outcome, step: AgentStep) -> Outcome:
     """Return the outcome of a case that ended with a step for which bpfmatrix itself needs what the kernel has not.
 
     That says nothing of the case, so no rule must expect it. `outcome` has what was seen until then.
     """
     name, errno = unmet["name"], unmet["errno_name"]
+    use = f"the trigger {step.what} needs" if step.op == TRIGGER else "bpfmatrix attaches such a program by the module"
     return replace(
         outcome,
         kind=OutcomeKind.NOT_APPLICABLE,
-        reason=f"bpfmatrix attaches such a program by the module {name}, which this kernel does not have ({errno})",
+        reason=f"{use} {name}, which this kernel does not have ({errno})",
         errno_name=errno,
         cause=unmet["cause"],
         cause_name=name,

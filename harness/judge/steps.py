@@ -13,7 +13,7 @@ from harness.judge.observation import differences, field_of, known, side_of, tra
 from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
-from harness.scenario.case import COMMAND, AgentStep, Look
+from harness.scenario.case import AgentStep, Look
 
 
 def identity(step: AgentStep) -> tuple[str, ...]:
@@ -43,7 +43,9 @@ def step_differences(
         return [difference(step, name, DifferenceKind.RETVAL, text, seen=report.get("retval"))]
     if step.fields:
         return list(_wrong_fields(step, name, report))
-    if step.op == COMMAND:
+    if step.arrived is not None and report.get("arrived") != step.arrived:
+        return [_arrived_otherwise(step, name, report)]
+    if step.waits:
         return list(command_differences(step, name, report, record))
     if step.look is not None and step.look.inspected:
         compared = inspected_differences(step.look.inspected, report, step=name, stage=step.stage)
@@ -51,6 +53,17 @@ def step_differences(
     if step.look is not None:
         return _seen(step, name, step.look, report, record)
     return []
+
+
+def _arrived_otherwise(step: AgentStep, name: str, report: Mapping[str, Any]) -> Difference:
+    """Return the difference that another number of packets or connections makes than must arrive."""
+    seen, why = report.get("arrived"), f" ({report['why']})" if report.get("why") else ""
+    places = " ".join(f"{word} {step.args[key]}" for word, key in _PLACES if step.args.get(key))
+    text = f"of {step.args.get('count')} x {step.what} {places} {step.arrived} must arrive, but {seen} did{why}"
+    return difference(step, name, DifferenceKind.ARRIVED, text, seen=seen)
+
+
+_PLACES = (("to", "to"), ("from the namespace", "from_namespace"), ("in the namespace", "to_namespace"))
 
 
 def _refused_wrongly(step: AgentStep, name: str, report: dict[str, Any]) -> Iterator[Difference]:

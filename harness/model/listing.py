@@ -13,6 +13,8 @@ PERF_EVENT_ARRAY, RINGBUF = 4, 27
 """The members of maps whose records are read in their order."""
 TRIGGER_PID = "$trigger-pid"
 """Stands in a case for the process id of its trigger: for a value before the load, and for one that must be seen."""
+CHILD_PID = "$child-pid"
+"""Stands in a case for the process that its last trigger has started; nobody knows it before."""
 AT_LEAST, AT_MOST = "at-least", "at-most"
 """What a case says of a number that may be larger, or smaller."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.model.results import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
-from harness.scenario.case import AgentStep, Case, ExpectedEvent, Look, step_names
+from harness.scenario.case import TRIGGER, AgentStep, Case, ExpectedEvent, Look, step_names
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
@@ -120,6 +120,10 @@ def step_mutants_of(step: AgentStep) -> Iterator[tuple[str, AgentStep]]:
         yield f"{name} {other}", replace(step, fields={**step.fields, name: other})
     if step.retval is not None:
         yield f"retval {step.retval + 1}", replace(step, retval=step.retval + 1)
+    if step.op == TRIGGER and step.waits and step.exit is not None:
+        yield f"exit {step.exit + 1}", replace(step, exit=step.exit + 1)
+    if step.arrived is not None:
+        yield f"arrived {step.arrived + 1}", replace(step, arrived=step.arrived + 1)
     if step.refused:
         yield "must be accepted", replace(step, refused=(), message=None)
         yield f"refused with {OTHER_ERRNO}", replace(step, refused=(OTHER_ERRNO,))

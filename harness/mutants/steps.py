@@ -147,6 +147,10 @@ def pretended(step: AgentStep) -> dict[str, Any]:
     if step.args.get("kind") == "tcp-connect":
         address = step.args["address"]
         return {"ends": {"client": [address, 1], "server": [address, 2]}}
+    if step.waits:
+        return {"exit": step.exit or 0, "signal": None, "timed_out": False, "bytes": 0, "cut": 0, "child": 1}
+    if "arrive" in step.args:
+        return {"arrived": step.args["count"] if step.arrived is None else step.arrived, "of": step.args["count"]}
     return {"retval": step.retval or 0} if step.args.get("kind") == "run" else {}
 
 

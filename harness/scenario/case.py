@@ -23,6 +23,10 @@ SCENARIO_END = "scenario"
 """The last step of a scenario: that its function came to its end, or why it did not."""
 EXPECT = "expect"
 """An expectation of a scenario."""
+TRIGGER = "trigger"
+"""The step that makes programs run."""
+STARTING = frozenset({"exec", "fork"})
+"""The kinds of trigger that wait for a process, whose end is compared with `exit`."""
 OPEN = "open"
 """The step that has the path of an object."""
 
@@ -87,7 +91,8 @@ class AgentStep:
     `refused` names the errnos of which one must come (empty: the step must succeed), `message` what the log of
     that refusal must match, `origin` who must refuse (empty: the kernel, or libbpf after reading it), `retval` what a
     test run must return, `look` what must be seen, `fields` what the kernel must say of a link or program. `exit` is
-    the exit code that a command must end with, `output` a pattern that some of its output must match.
+    the exit code that a command or a started process must end with (None: any), `output` a pattern that some of a
+    command's output must match, `arrived` how many of the packets or connections that a trigger makes must arrive.
     """
 
     stage: Stage
@@ -101,8 +106,14 @@ class AgentStep:
     retval: int | None = None
     look: Look | None = None
     fields: Mapping[str, int | str] = field(default_factory=dict)
-    exit: int = 0
+    exit: int | None = 0
     output: str | None = None
+    arrived: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a process, whose end is reported."""
+        return self.op == COMMAND or (self.op == TRIGGER and self.args.get("kind") in STARTING)
 
     def job(self, paths: Mapping[str, PurePosixPath] | None = None) -> dict[str, Any]:
         """Return the step as the job file has it; `paths` maps an object's file name to its path in the guest.

@@ -16,10 +16,10 @@ from harness.config.steps import (
     TailCallStep,
     TriggerStep,
 )
-from harness.config.triggers import RunTrigger, Trigger
+from harness.config.triggers import Trigger
 from harness.model.results import Stage
 from harness.scenario.carriers import TARGET, Place, Source, variable_of
-from harness.scenario.case import OPEN, AgentStep, Look
+from harness.scenario.case import OPEN, TRIGGER, AgentStep, Look
 from harness.scenario.expected import look_of
 from harness.scenario.inspected import inspecting, listened
 
@@ -118,9 +118,9 @@ def tail_call(map_name: str, index: int, holder: str, program: str, *, owner: st
 
 def triggering(trigger: Trigger, *, phase: str) -> AgentStep:
     """Return the step that makes programs run."""
-    args = {key: value for key, value in trigger.model_dump(mode="json").items() if key != "retval"}
-    retval = trigger.retval if isinstance(trigger, RunTrigger) else None
-    return AgentStep(stage=Stage.TRIGGER, op="trigger", what=trigger.kind, phase=phase, args=args, retval=retval)
+    return AgentStep(
+        stage=Stage.TRIGGER, op=TRIGGER, what=trigger.kind, phase=phase, args=trigger.args(), **trigger.must()
+    )
 
 
 def observing(source: Source, written: Observation, *, phase: str, stage: Stage) -> Iterator[AgentStep]:

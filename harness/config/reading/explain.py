@@ -26,6 +26,8 @@ from harness.host.paths import shown
 
 M = TypeVar("M", bound=BaseModel)
 
+MOST_CHOICES = 40
+"""Of more values than so many only the nearest is named."""
 _MAPPING = "a mapping (lines of `key: value`)"
 _LONGEST_VALUE = 60
 
@@ -164,7 +166,7 @@ class _Type:
         """Return what comes after "expected"."""
         if expects := self.marker(Expects):
             return str(expects.text)
-        if (choices := self.choices()) and len(choices) <= 12:
+        if (choices := self.choices()) and len(choices) <= MOST_CHOICES:
             return _one_of(choices)
         if self.annotation in (int, float):
             return _number_words("an integer" if self.annotation is int else "a number", self.metadata)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from pathlib import Path
 from typing import get_args
 
 import pytest
 from agent_samples import Played
 
 from harness.agent.case_state import CaseState
-from harness.agent.triggers import CALLS, rewrite_sysctl, trigger_tcp_connect
-from harness.config.triggers import CallTrigger
+from harness.agent.triggers import TRIGGERS, trigger_tcp_connect
+from harness.config.triggers import Trigger
 
 
 def addresses() -> list[str]:
@@ -42,12 +41,6 @@ def test_an_address_that_is_not_there_fails_as_an_os_error() -> None:
         trigger_tcp_connect(CaseState(Played(), {}), {"address": "192.0.2.1"})
 
 
-def test_every_call_that_a_case_can_name_is_one_of_the_agents() -> None:
-    assert set(CALLS) == set(get_args(CallTrigger.model_fields["name"].annotation))
-
-
-def test_a_sysctl_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "domainname").write_text("(none)\n")
-    monkeypatch.setattr("harness.agent.triggers.sysctl_path", lambda name: str(tmp_path / name))
-    rewrite_sysctl("domainname")
-    assert (tmp_path / "domainname").read_text() == "(none)\n"
+def test_every_kind_that_a_case_can_name_is_one_of_the_agents() -> None:
+    kinds = {get_args(each.model_fields["kind"].annotation)[0] for each in get_args(get_args(Trigger)[0])}
+    assert set(TRIGGERS) == kinds

@@ -20,6 +20,8 @@ from harness.scenario.case import Inspected
         (3, 4, False),
         ("$trigger-pid", 77, True),
         ("$trigger-pid", 78, False),
+        ("$child-pid", 78, True),
+        ("$child-pid", 77, False),
         ({"at-least": 3}, 3, True),
         ({"at-least": 3}, 2, False),
         ({"at-most": 3}, 4, False),
@@ -41,7 +43,7 @@ from harness.scenario.case import Inspected
     ],
 )
 def test_a_value_fits_a_pattern(pattern: Any, value: Any, wanted: bool) -> None:
-    assert fits(pattern, value, pid=77) is wanted
+    assert fits(pattern, value, pids={"$trigger-pid": 77, "$child-pid": 78}) is wanted
 
 
 def test_without_a_trigger_no_value_is_its_process() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.judge.precondition import not_applicable, ours
-from harness.model.results import Outcome, OutcomeKind
+from harness.model.results import Outcome, OutcomeKind, Stage
+from harness.scenario.case import AgentStep
 
 UNMET: dict[str, Any] = {"cause": "sysctl", "name": "kernel.x", "value": 1, "errno_name": "ENOENT", "missing": True}
 
@@ -42,10 +43,19 @@ def test_what_the_case_needs_is_named(changes: dict[str, Any], words: str) -> No
 
 def test_what_bpfmatrix_needs_is_not_the_cases() -> None:
     seen = Outcome(kind=OutcomeKind.REFUSED, reason="no", errno=2, seconds=0.25)
-    found = ours({**UNMET, "cause": "module", "name": "cls_bpf"}, seen)
+    attach = AgentStep(stage=Stage.ATTACH_TARGET, op="attach", what="p")
+    found = ours({**UNMET, "cause": "module", "name": "cls_bpf"}, seen, attach)
+    assert found.reason.startswith("bpfmatrix attaches such a program by the module cls_bpf, which this kernel does")
     assert (found.kind, found.ours, found.cause_name, found.seconds) == (
         OutcomeKind.NOT_APPLICABLE,
         True,
         "cls_bpf",
         0.25,
     )
+
+
+def test_what_a_trigger_needs_is_named_with_it() -> None:
+    seen = Outcome(kind=OutcomeKind.REFUSED, reason="no")
+    trigger = AgentStep(stage=Stage.TRIGGER, op="trigger", what="udp")
+    found = ours({**UNMET, "cause": "module", "name": "ipv6", "errno_name": "EAFNOSUPPORT"}, seen, trigger)
+    assert found.reason == "the trigger udp needs ipv6, which this kernel does not have (EAFNOSUPPORT)"

@@ -12,9 +12,10 @@ from dataclasses import replace
 from harness.errors import BenchError
 from harness.guest.boot import guest_spec
 from harness.host.scratch import scratch_folder
+from harness.host.tsc import tsc_khz
 from harness.model.architectures import Architecture
 from harness.qemu.accel import MARKER
-from harness.qemu.argv import FLOOR, GuestSpec, kernel_cmdline
+from harness.qemu.argv import FLOOR, GuestSpec, counter_rate, kernel_cmdline
 from harness.qemu.process import running, wait_until
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
@@ -31,13 +32,16 @@ def floor_ramdisk(base: bytes) -> bytes:
     return cpio.archive(node for node in cpio.read(base) if node.path in _NEEDED)
 
 
-def floor_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str, shipped: bool) -> str:
+def floor_cmdline(
+    arch: Architecture, *, accel: str, serial: bool, extra: str, shipped: bool, counter_khz: int | None = None
+) -> str:
     """Return the floor's command line: that of our guests, or where `shipped` Debian's own.
 
     Debian's GRUB says `quiet` (GRUB_CMDLINE_LINUX_DEFAULT); the console and the way to end are needed anyhow.
     """
     if not shipped:
-        return kernel_cmdline(arch, accel=accel, serial=serial, extra=f"{extra} {FLOOR}".strip())
+        said = f"{extra} {FLOOR}".strip()
+        return kernel_cmdline(arch, accel=accel, serial=serial, extra=said, counter_khz=counter_khz)
     return " ".join(word for word in (f"console={arch.console}", "quiet", "panic=-1", extra, FLOOR) if word)
 
 
@@ -51,7 +55,14 @@ def floor(plan: GuestPlan, *, shipped: bool = False) -> float:
     with scratch_folder() as folder:
         (folder / "initrd").write_bytes(floor_ramdisk(plan.base.read_bytes()))
         arch = plan.kernel.arch
-        cmdline = floor_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, shipped=shipped)
+        cmdline = floor_cmdline(
+            arch,
+            accel=plan.accel,
+            serial=plan.serial,
+            extra=plan.cmdline,
+            shipped=shipped,
+            counter_khz=counter_rate(arch, accel=plan.accel, host=tsc_khz),
+        )
 
         def spec(monitor_fd: int) -> GuestSpec:
             return replace(guest_spec(plan, folder=folder, monitor_fd=monitor_fd), cmdline=cmdline)

@@ -11,7 +11,8 @@ from pathlib import Path
 from harness.errors import QemuError
 from harness.guest.connection import Connection, connect, dial_port, dial_serial
 from harness.host.scratch import scratch_folder
-from harness.qemu.argv import GuestSpec, kernel_cmdline
+from harness.host.tsc import tsc_khz
+from harness.qemu.argv import GuestSpec, counter_rate, kernel_cmdline
 from harness.qemu.process import QemuProcess, running
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
@@ -45,7 +46,13 @@ def guest_spec(plan: GuestPlan, *, folder: Path, monitor_fd: int) -> GuestSpec:
         cpus=plan.settings.cpus,
         kernel=plan.kernel.image,
         initrd=folder / "initrd",
-        cmdline=kernel_cmdline(plan.kernel.arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline),
+        cmdline=kernel_cmdline(
+            plan.kernel.arch,
+            accel=plan.accel,
+            serial=plan.serial,
+            extra=plan.cmdline,
+            counter_khz=counter_rate(plan.kernel.arch, accel=plan.accel, host=tsc_khz),
+        ),
         console=folder / "console",
         monitor_fd=monitor_fd,
         network=not plan.serial,

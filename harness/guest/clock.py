@@ -1,7 +1,7 @@
 """Whether a guest's clock runs as fast as the host's: a kernel measures it when it boots, and can measure it wrong.
 
 On a busy host 5.10 has taken its TSC for 35 times as fast as it was. Such a guest waits 35 times too long or too short,
-and a snapshot of it would keep that for good.
+and a snapshot of it would keep that for good. Where the rate is known (harness/host/tsc.py) the guest's kernel is told.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ SLOWEST, FASTEST = 0.5, 2.0
 measurement itself uncertain."""
 SHORTEST = 0.1
 """Seconds of the host below which nothing can be said of the speed."""
+TOLERANCE = 0.01
+"""How far the rates of two counters may differ that are taken for one: what a kernel takes as measured again
+(arch/x86/kernel/tsc.c, tsc_refine_calibration_work())."""
 EARLIEST = 1.0
 """Seconds by which a guest may say that it is older than its QEMU."""
 
@@ -41,3 +44,11 @@ def uptime_problem(*, uptime: float, elapsed: float) -> str:
     if uptime <= elapsed * FASTEST + EARLIEST:
         return ""
     return f"the guest's clock says that it is up for {uptime:.2f} s, {elapsed:.2f} s after QEMU was started"
+
+
+def same_rate(known: int | None, now: int | None) -> bool:
+    """Say whether a guest whose counter had the rate `known` may go by one of the rate `now`, both in kHz.
+
+    Where one of the two is not known (None), nothing speaks against it.
+    """
+    return known is None or now is None or abs(known - now) <= now * TOLERANCE

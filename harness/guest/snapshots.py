@@ -34,12 +34,13 @@ from harness.errors import (
     SnapshotError,
 )
 from harness.guest.boot import LISTENING, SETTLE, boot_files, common_nodes, connected, guest_folder, guest_spec
-from harness.guest.clock import speed_problem, uptime_said
+from harness.guest.clock import same_rate, speed_problem, uptime_said
 from harness.guest.parcel import PARCELS, agent_parcel
 from harness.host.cache import MANIFEST, Cache, digest, file_state, last_use, sha256_known, sha256_sparse
 from harness.host.process import find_tool, run
+from harness.host.tsc import begin, tsc_khz
 from harness.qemu.accel import processor
-from harness.qemu.argv import GuestSpec, kernel_cmdline, qemu_argv
+from harness.qemu.argv import GuestSpec, counter_rate, kernel_cmdline, qemu_argv
 from harness.qemu.process import QemuProcess, running, wait_until
 from harness.qemu.snapshot import load_state, resume, save_state
 from harness.supply.guest_plan import GuestPlan
@@ -47,7 +48,7 @@ from harness.supply.image import cpio
 from harness.supply.image.keys import make_keys
 
 KIND = "snapshots"
-FORMAT = 6
+FORMAT = 7
 KEPT = 3
 """How many snapshots of one kernel and command line are kept: checkouts with other agents may share a cache.
 The limit of the cache's size holds beside it."""
@@ -63,11 +64,15 @@ GREETING_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A snapshot on disk: its folder, and of its files by name the sha256 (sha256_sparse()) and file_state()."""
+    """A snapshot on disk: its folder, and of its files by name the sha256 (sha256_sparse()) and file_state().
+
+    `counter_khz` is the rate of the counter that the guest goes by, None where it has one of its own.
+    """
 
     folder: Path
     files: dict[str, str]
     states: dict[str, tuple[int, ...]]
+    counter_khz: int | None = None
 
     def untouched(self) -> bool:
         """Say whether nobody has written to the files since they were made, as far as their file system knows."""
@@ -91,9 +96,12 @@ class Snapshot:
 class Snapshots:
     """The snapshots in the cache. One object serves a whole run; it is safe to use from several threads."""
 
-    def __init__(self, cache: Cache, *, qemu_version: str) -> None:
+    def __init__(self, cache: Cache, *, qemu_version: str, host_khz: Callable[[], int | None] = tsc_khz) -> None:
+        """`host_khz` returns the rate of the host's counter, as harness/host/tsc.py does."""
         self._cache = cache
         self._qemu_version = qemu_version
+        self._host_khz = host_khz
+        begin()  # whether a snapshot fits this host shows a moment later
 
     @contextlib.contextmanager
     def restored(self, plan: GuestPlan) -> Iterator[QemuProcess]:
@@ -124,6 +132,8 @@ class Snapshots:
         try:
             with self._cache.lock(f"{KIND}-{key}"):
                 found = _read(path)
+                if found is not None and not same_rate(found.counter_khz, self._counter_khz(plan)):
+                    found = None  # made on another host, and its clock would go by that one's counter
                 with self._cache.guarded(path):
                     there = found is not None and self._cache.mark_used(path)
                 if found is None or not there:
@@ -137,6 +147,10 @@ class Snapshots:
     def kept(self, plan: GuestPlan) -> Snapshot | None:
         """Return the snapshot of a plan's guest where there is one; never makes any."""
         return _read(self._cache.root / KIND / self._key(plan))
+
+    def _counter_khz(self, plan: GuestPlan) -> int | None:
+        """Return the rate of the counter that a plan's guest shares with this host, None where it shares none."""
+        return counter_rate(plan.kernel.arch, accel=plan.accel, host=self._host_khz)
 
     def _key(self, plan: GuestPlan) -> str:
         spec = _spec(plan, folder=Path("/"), ram=Path("ram"), monitor_fd=0, restored=False)
@@ -156,10 +170,11 @@ class Snapshots:
             with self._cache.guarded(path):
                 scratch = stack.enter_context(self._cache.scratch(KIND))
             image = boot_files(plan, folder=folder, more=[])
+            counter_khz = self._counter_khz(plan)
 
             def spec(monitor_fd: int) -> GuestSpec:
                 made = _spec(plan, folder=folder, ram=scratch / RAM, monitor_fd=monitor_fd, restored=False)
-                return replace(made, kernel=image)
+                return replace(made, kernel=image, cmdline=_cmdline(plan, counter_khz=counter_khz))
 
             with running(spec, folder=folder, stopping=plan.stopping) as qemu:
                 _await_lines(plan, qemu, STANDBY)
@@ -173,12 +188,12 @@ class Snapshots:
             with self._cache.guarded(path):
                 states = {name: file_state(scratch / name) for name in (RAM, STATE)}
                 files = {name: sha256_sparse(scratch / name) for name in (RAM, STATE)}
-                meta = {"slot": _slot(plan), "states": states}
+                meta = {"slot": _slot(plan), "states": states, "counter_khz": counter_khz}
                 manifest: dict[str, Any] = {"files": files, "meta": meta, "made": time.time()}
                 (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
                 self._cache.remove(path)
                 scratch.rename(path)
-        return Snapshot(folder=path, files=files, states=states)
+        return Snapshot(folder=path, files=files, states=states, counter_khz=counter_khz)
 
     def _drop_surplus(self, plan: GuestPlan) -> None:
         """Leave room for one more snapshot of the same kernel and command line, among the KEPT that were used last.
@@ -219,18 +234,30 @@ def _read(path: Path) -> Snapshot | None:
         manifest = json.loads((path / MANIFEST).read_text())
         files = {str(name): str(value) for name, value in manifest["files"].items()}
         states = {name: tuple(manifest["meta"]["states"][name]) for name in files}
+        counter_khz = manifest["meta"]["counter_khz"]
+        known = None if counter_khz is None else int(counter_khz)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     complete = all((path / name).is_file() for name in (RAM, STATE))
-    return Snapshot(folder=path, files=files, states=states) if complete else None
+    return Snapshot(folder=path, files=files, states=states, counter_khz=known) if complete else None
+
+
+def _cmdline(plan: GuestPlan, *, counter_khz: int | None) -> str:
+    return kernel_cmdline(
+        plan.kernel.arch,
+        accel=plan.accel,
+        serial=plan.serial,
+        extra=plan.cmdline,
+        standby=True,
+        counter_khz=counter_khz,
+    )
 
 
 def _spec(plan: GuestPlan, *, folder: Path, ram: Path, monitor_fd: int, restored: bool) -> GuestSpec:
-    arch = plan.kernel.arch
-    cmdline = kernel_cmdline(arch, accel=plan.accel, serial=plan.serial, extra=plan.cmdline, standby=True)
+    """Describe the guest, but for the rate of its counter: that is measured, so it may differ a little every time."""
     return replace(
         guest_spec(plan, folder=folder, monitor_fd=monitor_fd),
-        cmdline=cmdline,
+        cmdline=_cmdline(plan, counter_khz=None),
         console_socket=folder / "tty",
         ram=ram,
         restored=restored,

@@ -21,7 +21,8 @@ class Architecture:
     none. `network_device` is QEMU's device with its properties; `modules` are what the guest needs for it, by
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
-    `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well.
+    `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well; `counter_cmdline` tells
+    the latter the rate of the counter that they share with a host of this architecture, in kHz.
     `console_options` are those of the kernel's configuration that its console needs built in.
     `elf_machine` is e_machine of its programs (include/uapi/linux/elf-em.h).
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
@@ -46,6 +47,7 @@ class Architecture:
     modules: tuple[str, ...]
     cmdline: str
     tcg_cmdline: str
+    counter_cmdline: str
     silent_poweroff: bool
     snapshots: bool
     elf_machine: int
@@ -93,6 +95,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             # apic.c, calibrate_APIC_clock()), unless it has the TSC deadline mode, which TCG does not have; the HPET's
             # rate is known, and it is as good a timer.
             tcg_cmdline="nolapic_timer",
+            # Since 5.8 (bd35c77e32e4).
+            counter_cmdline="tsc_early_khz={khz}",
             silent_poweroff=False,
             snapshots=True,
             elf_machine=62,
@@ -124,6 +128,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             tcg_cmdline="",
+            counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
             elf_machine=183,
@@ -155,6 +160,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             tcg_cmdline="",
+            counter_cmdline="",
             # QEMU 7.2, hw/misc/sifive_test.c: FINISHER_PASS is exit(0).
             silent_poweroff=True,
             # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
@@ -190,6 +196,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=("virtio_net",),
             cmdline="",
             tcg_cmdline="",
+            counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
             elf_machine=22,
@@ -219,6 +226,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             modules=_PCI_MODULES,
             cmdline="",
             tcg_cmdline="",
+            counter_cmdline="",
             silent_poweroff=False,
             # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
             # nothing else of them is trusted either.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,15 @@ FLOOR = "bpfmatrix.floor"
 """Tells images/init to power off at once."""
 
 
-def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str = "", standby: bool = False) -> str:
+def kernel_cmdline(
+    arch: Architecture,
+    *,
+    accel: str,
+    serial: bool,
+    extra: str = "",
+    standby: bool = False,
+    counter_khz: int | None = None,
+) -> str:
     """Return the guest kernel's command line.
 
     A kernel that oopses or locks up must panic, and one that panics must reset at once (`-no-reboot` then
@@ -52,6 +62,7 @@ def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str =
     slow serial port; an oops raises it again by itself (console_verbose()). What built-in ciphers compute is nothing
     that a case asks, and their self-tests are a tenth of an emulated boot (cryptomgr.notests); waiting for RCU's
     grace periods is most of what detaching costs (rcupdate.rcu_expedited: when they end, not what they protect).
+    `counter_khz` is the rate of an emulated machine's counter, where it is known: see `counter_rate`.
     Raises QemuError for `serial` where the machine has no spare serial port.
     """
     if serial and arch.spare_serial is None:
@@ -69,11 +80,24 @@ def kernel_cmdline(arch: Architecture, *, accel: str, serial: bool, extra: str =
         "rcupdate.rcu_expedited=1",
         arch.cmdline,
         arch.tcg_cmdline if accel == "tcg" else "",
+        arch.counter_cmdline.format(khz=counter_khz) if counter_khz is not None else "",
         f"bpfmatrix.serial={arch.spare_serial}" if serial else "",
         "bpfmatrix.standby" if standby else "",
         extra,
     ]
     return " ".join(word for word in parameters if word)
+
+
+def counter_rate(arch: Architecture, *, accel: str, host: Callable[[], int | None]) -> int | None:
+    """Return the rate in kHz of the counter that a guest shares with its host, None where it shares none.
+
+    An emulated guest has its host's counter where both are of one architecture and that is x86_64 (QEMU, cpu_get_tsc()
+    and cpu_get_host_ticks()). Without this a kernel measures the rate when it boots, wrongly on a busy host. `host`
+    returns the rate of the host's own.
+    """
+    if accel != "tcg" or not arch.counter_cmdline or os.uname().machine not in arch.kvm_hosts:
+        return None
+    return host()
 
 
 def qemu_argv(spec: GuestSpec) -> list[str]:

@@ -14,7 +14,8 @@ from unit_samples import guest_plan, kernel_files, x86_image
 
 from harness.errors import QemuError
 from harness.guest.boot import LISTENING, boot_files, booted, connected, guest_folder, guest_spec
-from harness.qemu.argv import GuestSpec, kernel_cmdline
+from harness.host.tsc import tsc_khz
+from harness.qemu.argv import GuestSpec, counter_rate, kernel_cmdline
 from harness.qemu.process import QemuProcess
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image import cpio
@@ -139,7 +140,8 @@ def test_a_guest_is_reached_over_its_network_or_over_the_serial_port(plan: Guest
     without = replace(plan, kernel=replace(plan.kernel, has_network=False))
     over_serial = guest_spec(without, folder=Path("/f"), monitor_fd=3)
     assert (over_serial.network, over_serial.serial_socket) == (False, Path("/f/ssh"))
-    assert over_serial.cmdline == kernel_cmdline(plan.kernel.arch, accel="tcg", serial=True)
+    rate = counter_rate(plan.kernel.arch, accel="tcg", host=tsc_khz)
+    assert over_serial.cmdline == kernel_cmdline(plan.kernel.arch, accel="tcg", serial=True, counter_khz=rate)
 
 
 def test_a_case_may_add_to_the_kernels_command_line(plan: GuestPlan) -> None:

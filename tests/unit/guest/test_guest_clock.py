@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.guest.clock import speed_problem, uptime_problem, uptime_said
+from harness.guest.clock import same_rate, speed_problem, uptime_problem, uptime_said
 
 
 def test_the_second_is_that_of_the_last_line_that_is_whole() -> None:
@@ -40,3 +40,17 @@ def test_a_clock_that_is_wrong_is_told_from_a_busy_host(guest: float, host: floa
 )
 def test_a_guest_is_not_older_than_its_qemu(uptime: float, elapsed: float, wrong: bool) -> None:
     assert bool(uptime_problem(uptime=uptime, elapsed=elapsed)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "same"),
+    [
+        (2_596_138, 2_596_140, True),
+        (2_596_138, 2_570_177, False),
+        (2_596_138, 3_000_000, False),
+        (None, 1, True),
+        (1, None, True),
+    ],
+)
+def test_a_guest_may_go_by_a_counter_of_nearly_the_same_rate(known: int | None, now: int | None, same: bool) -> None:
+    assert same_rate(known, now) == same

@@ -94,6 +94,24 @@ def test_another_version_of_qemu_makes_another_snapshot(
     assert world.made == 2, "whoever still has the other QEMU finds the other snapshot"
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only an x86_64 guest has its host's counter")
+@pytest.mark.parametrize(
+    ("then", "now", "made"),
+    [(2_596_138, 2_596_140, 1), (2_596_138, 3_100_000, 2), (None, 3_100_000, 1), (2_596_138, None, 1)],
+    ids=["measured-again", "another-host", "was-not-known", "is-not-known"],
+)
+def test_a_guest_that_goes_by_another_hosts_counter_is_made_again(
+    then: int | None, now: int | None, made: int, *, cache: Cache, plan: GuestPlan, world: World
+) -> None:
+    """As a snapshot does that a cache has brought from another machine: its clock would be wrong for good."""
+    use(Snapshots(cache, qemu_version="7.2.9", host_khz=lambda: then), plan)
+    use(Snapshots(cache, qemu_version="7.2.9", host_khz=lambda: now), plan)
+    assert world.made == made
+    assert len(entries(cache)) == 1, "the rate is no part of the key: it is measured, and never quite the same"
+    said = [word for word in world.specs[0].cmdline.split() if word.startswith("tsc_early_khz")]
+    assert said == ([f"tsc_early_khz={then}"] if then else [])
+
+
 @pytest.mark.parametrize(
     "change",
     [

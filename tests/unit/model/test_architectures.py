@@ -8,7 +8,7 @@ import pytest
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.supply.kernels.files import looks_like_kernel
 
-MAY_BE_EMPTY = {"cmdline", "tcg_cmdline", "spare_serial", "serial_args"}
+MAY_BE_EMPTY = {"cmdline", "tcg_cmdline", "counter_cmdline", "spare_serial", "serial_args"}
 EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
 
 

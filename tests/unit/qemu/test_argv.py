@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from unit_samples import GOLDEN, X86, check_golden
 
 from harness.errors import QemuError
 from harness.model.architectures import ARCHITECTURES, Architecture
-from harness.qemu.argv import FLOOR, GUEST_ADDRESS, GuestSpec, kernel_cmdline, qemu_argv
+from harness.qemu.argv import FLOOR, GUEST_ADDRESS, GuestSpec, counter_rate, kernel_cmdline, qemu_argv
 
 WAYS = ("network", "serial", "neither")
 EACH = pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=lambda arch: arch.name)
@@ -216,3 +217,26 @@ def test_the_users_own_parameters_come_last() -> None:
     line = kernel_cmdline(X86, accel="tcg", serial=True, extra="kasan=off loglevel=7", standby=True)
     assert line.endswith("bpfmatrix.serial=ttyS1 bpfmatrix.standby kasan=off loglevel=7")
     assert "  " not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "accel", "host", "rate"),
+    [
+        ("x86_64", "tcg", "x86_64", 2_596_138),
+        ("x86_64", "kvm", "x86_64", None),
+        ("x86_64", "tcg", "aarch64", None),
+        ("arm64", "tcg", "aarch64", None),
+        ("s390x", "tcg", "x86_64", None),
+    ],
+)
+def test_only_an_emulated_guest_of_its_hosts_own_architecture_shares_its_counter(
+    name: str, accel: str, host: str, rate: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine=host))
+    assert counter_rate(ARCHITECTURES[name], accel=accel, host=lambda: 2_596_138) == rate
+
+
+def test_a_kernel_is_told_the_rate_of_its_counter_where_that_is_known() -> None:
+    known = kernel_cmdline(X86, accel="tcg", serial=False, counter_khz=2_596_138).split()
+    assert "tsc_early_khz=2596138" in known
+    assert "tsc_early_khz" not in kernel_cmdline(X86, accel="tcg", serial=False)

@@ -70,19 +70,18 @@ def case_of_object(
     parts = [
         Part(
             name=program,
-            steps=tuple(_steps(source, [program], name=program)),
+            steps=(steps := tuple(_steps(source, [program], name=program))),
             expect=rules.get(program, ()),
             uncounted=source.uncounted(program),
             about=listing.programs[program],
-            attachers=attachers_of([listing.programs[program]]),
+            attachers=_attachers(listing, steps),
         )
         for program in on
     ]
     if len(on) > 1:
         of_all = (*rules.get(TOGETHER, ()), *_what_fails(rules.get(program, ()) for program in on))
-        needed = attachers_of(listing.programs[program] for program in on)
         steps = tuple(_steps(source, on, name=TOGETHER))
-        parts.append(Part(name=TOGETHER, steps=steps, expect=of_all, attachers=needed))
+        parts.append(Part(name=TOGETHER, steps=steps, expect=of_all, attachers=_attachers(listing, steps)))
     return Case(
         id=name,
         title=f"{title or file}: {len(on)} program{'' if len(on) == 1 else 's'}",
@@ -96,6 +95,11 @@ def case_of_object(
         parts=tuple(parts),
         require_run=options.require_run,
     )
+
+
+def _attachers(listing: Listing, steps: Sequence[AgentStep]) -> tuple[str, ...]:
+    """Return the modules by which the agent attaches what some steps attach: traced programs as well as tracers."""
+    return attachers_of(listing.programs[step.args["program"]] for step in steps if step.op == "attach")
 
 
 def programs_on(listing: Listing, options: ObjectOptions) -> list[str]:
@@ -185,12 +189,18 @@ class _Source:
         """Return what must be loaded for some programs: they and the programs that these need, and their maps."""
         found, maps = list(programs), list[str]()
         for program in found:
-            own = [*self.listing.uses.get(program, ()), *self.owner(program)]
+            own = [*self.listing.uses.get(program, ()), *self.owner(program), *self._attached_by(program)]
             maps += [name for name in dict.fromkeys(own) if name not in maps]
             for name in own:
                 beside = [*self.slots.get(name, ()), *self.listing.struct_ops.get(name, ())]
                 found += [each for each in dict.fromkeys(beside) if each not in found]
         return found, maps
+
+    def _attached_by(self, program: str) -> list[str]:
+        """Return the maps by one of which a program is attached; none of global data, and none that is optional."""
+        kinds = section_of(self.listing.programs[program]).maps
+        found = [name for name, kind in self.listing.maps.items() if kind in kinds and "." not in name]
+        return [name for name in found if name not in self.listing.optional]
 
     def all_maps(self) -> list[str]:
         """Return the maps that libbpf makes by itself; one of global data by its section, as `needed` does."""

@@ -6,7 +6,7 @@ libbpf.c, section_defs[]: a name alone, or with a slash and a target behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 OPTIONAL = "?"
@@ -31,6 +31,7 @@ class Section:
     `uncounted` says why no kernel counts the runs of such a program, "" where kernels do. `needs` is what must be
     behind the slash, or be said at run time, "" where nothing must. `before_load` says that it must be known when the
     program is loaded: the verifier looks at it. `traces_programs` says that it may be a function of another program.
+    `maps` are the types of map (enum bpf_map_type) of the same object by one of which it is attached, if it has such.
     """
 
     by: By = By.LINK
@@ -38,6 +39,7 @@ class Section:
     needs: str = ""
     before_load: bool = False
     traces_programs: bool = False
+    maps: frozenset[int] = frozenset()
 
 
 _FUNCTION = "a function of the kernel"
@@ -52,6 +54,13 @@ _RAW = Section(needs=_TRACEPOINT)
 _TYPED = Section(needs=_TRACEPOINT, before_load=True)
 _HOOK = Section(needs="a hook of the kernel's security modules", before_load=True)
 _CALLED = Section(by=By.MAP)
+_ITERATOR = Section(needs="what it goes through", before_load=True)
+_SOCKETS = frozenset({15, 18})
+"""BPF_MAP_TYPE_SOCKMAP, SOCKHASH."""
+_ELEMENTS = frozenset({1, 2, 5, 6, 9, 10})
+"""BPF_MAP_TYPE_HASH, ARRAY, PERCPU_HASH, PERCPU_ARRAY, LRU_HASH, LRU_PERCPU_HASH."""
+_STORAGE = frozenset({24})
+"""BPF_MAP_TYPE_SK_STORAGE."""
 _OF_A_MAP = Section(
     by=By.NOTHING, uncounted="it runs for the entries of a map of devices or processors, and nobody puts it into one"
 )
@@ -77,7 +86,11 @@ SECTIONS: Mapping[str, Section] = {
         traces_programs=True,
     ),
     **dict.fromkeys(("lsm", "lsm.s", "lsm_cgroup"), _HOOK),
-    **dict.fromkeys(("iter", "iter.s"), Section(needs="what it goes through", before_load=True)),
+    **dict.fromkeys(("iter", "iter.s"), _ITERATOR),
+    **dict.fromkeys(("iter/bpf_map_elem", "iter.s/bpf_map_elem"), replace(_ITERATOR, maps=_ELEMENTS)),
+    **dict.fromkeys(("iter/sockmap", "iter.s/sockmap"), replace(_ITERATOR, maps=_SOCKETS)),
+    **dict.fromkeys(("iter/bpf_sk_storage_map", "iter.s/bpf_sk_storage_map"), replace(_ITERATOR, maps=_STORAGE)),
+    **dict.fromkeys(("sk_msg", "sk_skb"), Section(maps=_SOCKETS)),
     **dict.fromkeys(("struct_ops", "struct_ops.s"), _CALLED),
     **dict.fromkeys(("xdp/devmap", "xdp.frags/devmap", "xdp/cpumap", "xdp.frags/cpumap"), _OF_A_MAP),
     "syscall": Section(by=By.NOTHING),

@@ -200,6 +200,32 @@ def test_all_together_loads_the_traced_before_their_tracers() -> None:
     assert counted == ["target.entry", "object.tracer", "target.kernels"]
 
 
+def test_what_a_traced_program_is_attached_by_is_needed_for_its_tracer_too() -> None:
+    listing = Listing(
+        programs={"old": "tc", "new": "freplace/old"}, functions={"old": ["old"], "new": ["new"]}, maps={}, uses={}
+    )
+    found = case(listing)
+    assert {each.name: each.attachers for each in found.parts} == dict.fromkeys(
+        ("old", "new", TOGETHER), ("sch_ingress", "cls_bpf")
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "maps"),
+    [
+        ("iter/bpf_map_elem", ["counts", "only_user_space"]),
+        ("iter/sockmap", ["peers"]),
+        ("sk_skb/stream_verdict", ["peers"]),
+        ("iter.s/bpf_sk_storage_map", ["stored"]),
+        ("iter/task", []),
+    ],
+)
+def test_a_program_that_is_attached_by_a_map_has_the_maps_that_it_may_be(section: str, maps: list[str]) -> None:
+    kinds = {"counts": 1, "rb": 27, "only_user_space": 1, "peers": 15, "stored": 24, ".rodata": 2, "spare": 1}
+    listing = Listing(programs={"p": section}, maps=kinds, optional=["spare"], uses={"p": []}, functions={"p": ["p"]})
+    assert opened(part(case(listing), "p"))["maps"] == maps
+
+
 def test_the_runs_of_a_replacement_are_not_counted() -> None:
     new = part(case(TRACED), "new")
     assert "replaces" in new.uncounted

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.model.listing import AT_LEAST, AT_MOST
 from harness.model.results import CAUSES, DifferenceKind, Expectation, ExpectedDifference, Outcome, Stage
-from harness.scenario.case import TRIGGER, AgentStep, Case, ExpectedEvent, Look, step_names
+from harness.scenario.case import COMMAND, TRIGGER, AgentStep, Case, ExpectedEvent, Inspected, Look, step_names
+from harness.scenario.inspected import MATCHES
 
 OTHER_KIND = "other-kind"
 """A kind of event that no program emits."""
@@ -17,6 +19,8 @@ OTHER_ERRNO = "EXDEV"
 """An errno that no step of a case is refused with."""
 OTHER_CLASS = "another-class"
 """A class of refusals that does not exist."""
+MANY = 1 << 63
+"""More than anything is."""
 NO_SUCH_TEXT = "a text that is in no log"
 ENDS = 8
 """Of a long row of events, so many at its beginning and at its end are changed; they stand for those between."""
@@ -44,9 +48,14 @@ def case_mutants_beside(
         if index >= reached:
             return
         for what, changed in step_mutants_of(step):
-            if not any(name == hidden_step and word in what.replace(":", "").split() for hidden_step, word in hidden):
+            if not any(name == hidden_step and _is_about(what, word) for hidden_step, word in hidden):
                 steps = (*case.steps[:index], changed, *case.steps[index + 1 :])
                 yield f"{name}: {what}", replace(case, steps=steps)
+
+
+def _is_about(what: str, word: str) -> bool:
+    """Say whether a mutant changes what a word names: a side, a field, or something inspected (`map seen`)."""
+    return word in what.replace(":", "").split() or what.startswith(f"{word}:")
 
 
 def _words_of(one: ExpectedDifference) -> tuple[str, ...]:
@@ -118,9 +127,11 @@ def step_mutants_of(step: AgentStep) -> Iterator[tuple[str, AgentStep]]:
     for name, value in step.fields.items():
         other = value + 1 if isinstance(value, int) else "nothing.at_all"
         yield f"{name} {other}", replace(step, fields={**step.fields, name: other})
+    if step.op == COMMAND and step.output is not None:
+        yield "another output", replace(step, output=NO_SUCH_TEXT)
     if step.retval is not None:
         yield f"retval {step.retval + 1}", replace(step, retval=step.retval + 1)
-    if step.op == TRIGGER and step.waits and step.exit is not None:
+    if step.exit is not None and (step.op == COMMAND or (step.op == TRIGGER and step.waits)):
         yield f"exit {step.exit + 1}", replace(step, exit=step.exit + 1)
     if step.arrived is not None:
         yield f"arrived {step.arrived + 1}", replace(step, arrived=step.arrived + 1)
@@ -143,6 +154,55 @@ def look_mutants(look: Look) -> Iterator[tuple[str, Look]]:
                 seen.add(_plain(changed))
                 fields: dict[str, Any] = {side: changed}
                 yield f"{side}: {what}", replace(look, **fields)
+    for index, one in enumerate(look.inspected):
+        for what, other in inspected_mutants(one):
+            inspected = (*look.inspected[:index], other, *look.inspected[index + 1 :])
+            yield f"{f'{one.kind} {one.name}'.strip()}: {what}", replace(look, inspected=inspected)
+
+
+def inspected_mutants(one: Inspected) -> Iterator[tuple[str, Inspected]]:
+    """Yield the mutants of one thing that is looked at beside events as (what is changed, changed thing).
+
+    Of what must come `at-least` one is not dropped or doubled: others may come. What must not come (`none`) has no
+    mutants: another pattern would match nothing either.
+    """
+    if one.how == "none":
+        return
+
+    def at(index: int, *instead: Any) -> Inspected:
+        return replace(one, wanted=(*one.wanted[:index], *instead, *one.wanted[index + 1 :]))
+
+    several = one.kind in ("records", "printk")
+    for index, wanted in enumerate(one.wanted):
+        if ENDS <= index < len(one.wanted) - ENDS:
+            continue
+        name = f"{index + 1} " if several or one.how == "values" else ""
+        if several and one.how != "at-least":
+            yield f"{name}dropped", at(index)
+            yield f"{name}doubled", at(index, wanted, wanted)
+        if one.how == "values":
+            key, value = wanted
+            yield f"{name}with another value", at(index, (key, another_value(value)))
+        elif several and isinstance(wanted, Mapping):
+            for key, value in wanted.items():
+                yield f"{name}with another {key}", at(index, {**wanted, key: another_value(value)})
+        else:
+            yield "another value", at(index, another_value(wanted))
+
+
+def another_value(value: Any) -> Any:
+    """Return what a value is not: another number, text, or the same structure with one of its parts otherwise."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, str):
+        return NO_SUCH_TEXT
+    if isinstance(value, Mapping):
+        bounds = {AT_LEAST: MANY, AT_MOST: -1, MATCHES: NO_SUCH_TEXT}
+        key = next(iter(value))
+        return {**value, key: bounds[key] if key in bounds else another_value(value[key])}
+    return [another_value(value[0]), *value[1:]] if value else [NO_SUCH_TEXT]
 
 
 def pattern_mutants(patterns: tuple[ExpectedEvent, ...]) -> Iterator[tuple[str, tuple[ExpectedEvent, ...]]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from unit_samples import ROOT, flagship_of_golden
 
 from harness.facts.records import CaseRecord
 from harness.judge.cells import cell_of
+from harness.judge.inspected import inspected_differences
 from harness.judge.verdict import judge
 from harness.model.results import (
     CAUSES,
@@ -22,16 +24,20 @@ from harness.model.results import (
     Verdict,
 )
 from harness.mutants.expectations import (
+    NO_SUCH_TEXT,
     case_mutants,
     case_mutants_beside,
+    inspected_mutants,
     look_mutants,
     pattern_mutants,
     rule_mutants,
+    step_mutants_of,
 )
 from harness.mutants.model import Fate
 from harness.mutants.search import judge_on_transcript, steps_reached, transcript_mutants
 from harness.mutants.transcripts import records_of
-from harness.scenario.case import Case, ExpectedEvent, Look
+from harness.scenario.case import AgentStep, Case, ExpectedEvent, Inspected, Look
+from harness.scenario.inspected import MATCHES
 
 GOLDEN = ROOT / "tests/unit/golden/agent-6.1.jsonl"
 """What the guest agent wrote on Debian's 6.1, x86_64, of the seed's case."""
@@ -196,3 +202,67 @@ def test_the_step_that_ends_a_case_is_not_one_that_it_gets_to(record: CaseRecord
     assert steps_reached(record, cell, 20) == 20
     refused = CaseRecord(steps=(*record.steps[:4], {**record.steps[4], "ok": False}))
     assert steps_reached(refused, cell_of("k", flagship, CaseRecord(), arch="x86_64", version="6.1"), 20) == 4
+
+
+SEEN: list[tuple[Inspected, dict[str, Any]]] = [
+    (
+        Inspected(kind="records", name="events", wanted=({"pid": "$trigger-pid", "comm": "a"}, {"at": [1, 2]})),
+        {"records": [{"pid": 7, "comm": "a"}, {"pid": 8, "at": [1, 2]}]},
+    ),
+    (
+        Inspected(kind="records", name="others", how="any-order", wanted=({"a": {"b": True}}, {})),
+        {"records": [{"a": {"b": True}}, {"a": {"b": True, "c": 1}}]},
+    ),
+    (
+        Inspected(kind="records", name="some", how="at-least", wanted=({"a": {"at-most": 3}},)),
+        {"records": [{"a": 1}] * 9},
+    ),
+    (Inspected(kind="printk", name="", wanted=({"text": {MATCHES: "^hello"}},)), {"records": [{"text": "hello"}]}),
+    (Inspected(kind="global", name="hits", wanted=(3,)), {"value": 3}),
+    (Inspected(kind="global", name="name", wanted=("x",)), {"value": "x"}),
+    (Inspected(kind="runs", name="p", wanted=({"at-least": 1},)), {"value": 2}),
+    (Inspected(kind="map", name="flows", how="count", wanted=(2,)), {"entries": [[1, 2], [2, 3]]}),
+    (
+        Inspected(kind="map", name="seen", how="values", wanted=(("1", 2), ("2", {"a": 1}))),
+        {"entries": [[1, 2], [2, {"a": 1}]]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "answer"), SEEN, ids=lambda each: getattr(each, "name", None))
+def test_each_mutant_of_what_is_inspected_is_noticed(one: Inspected, answer: dict[str, Any]) -> None:
+    report = {"found": [answer], "trigger_pid": 7}
+    assert inspected_differences([one], report, step="observe", stage=Stage.OBSERVE) == []
+    mutants = dict(look_mutants(Look(inspected=(one,))))
+    assert mutants
+    for what, look in mutants.items():
+        assert what.startswith(f"{one.kind} {one.name}".strip() + ": ")
+        assert inspected_differences(look.inspected, report, step="observe", stage=Stage.OBSERVE), what
+
+
+def test_how_many_mutants_of_what_is_inspected_there_are() -> None:
+    names = [[what for what, _ in inspected_mutants(one)] for one, _ in SEEN]
+    assert names[0] == [
+        *("1 dropped", "1 doubled", "1 with another pid", "1 with another comm"),
+        *("2 dropped", "2 doubled", "2 with another at"),
+    ]
+    assert names[2] == ["1 with another a"], "of what must come at least, others may come"
+    assert names[4] == ["another value"]
+    assert [what for what, _ in inspected_mutants(replace(SEEN[0][0], how="none"))] == []
+
+
+def test_what_a_command_must_end_with_and_say_is_changed() -> None:
+    step = AgentStep(stage=Stage.TRIGGER, op="command", exit=3, output="ok")
+    changed = {what: (other.exit, other.output) for what, other in step_mutants_of(step)}
+    assert changed == {"exit 4": (4, "ok"), "another output": (3, NO_SUCH_TEXT)}
+    assert list(step_mutants_of(AgentStep(stage=Stage.OPEN, op="open"))) == []
+
+
+def test_what_a_signature_says_of_a_thing_hides_its_mutants() -> None:
+    looked = AgentStep(
+        stage=Stage.OBSERVE, op="inspect", phase="observe", look=Look(inspected=(SEEN[4][0], SEEN[6][0]))
+    )
+    case = Case(id="c", title="t", steps=(looked,))
+    hidden = ExpectedDifference(step="observe", kind=DifferenceKind.INSPECTED, of="global hits", seen=2)
+    names = [what for what, _ in case_mutants_beside(case, (hidden,), reached=1)]
+    assert names == ["observe: runs p: another value"]

@@ -33,7 +33,7 @@ class UsageError(BpfmatrixError):
 
 
 class KernelFileError(BpfmatrixError):
-    """A file that a `path` kernel names is missing or is not a kernel."""
+    """A file that a kernel of the matrix names is missing, or is not the kernel or the keyring that it should be."""
 
     exit_code = EXIT_USAGE
 
@@ -65,7 +65,7 @@ class MissingToolError(BpfmatrixError):
 
 
 class MirrorError(BpfmatrixError):
-    """No Debian mirror is known, or the one that is known cannot be reached."""
+    """No mirror of packages is known, or those that are known cannot be reached."""
 
 
 class PackageGoneError(BpfmatrixError):

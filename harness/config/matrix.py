@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
-from harness.config.base import Arch, Cpus, KernelParameters, Line, MemoryMib, Seconds
+from harness.config.base import OTHER_DISTRIBUTION_NAMES, Arch, Cpus, KernelParameters, Line, MemoryMib, Seconds
 from harness.config.known_splats import KnownSplatEntry
 from harness.config.reading.explain import read
-from harness.config.reading.models import CheckedModel, Expects, Model, unexpected
+from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.errors import ConfigError
 from harness.host.called_as import command
@@ -23,9 +23,10 @@ KernelName = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"),
     Expects("a name of letters, digits, `.`, `_`, `+` and `-` that begins with a letter or digit"),
 ]
+_URL_PATTERN = r"^(https?://[^\s/]\S*|file:///\S*)$"
 MirrorUrl = Annotated[
     str,
-    Field(pattern=r"^(https?://[^\s/]\S*|file:///\S*)$"),
+    Field(pattern=_URL_PATTERN),
     Expects("an http://, https:// or file:/// URL"),
 ]
 Suite = Annotated[
@@ -43,10 +44,36 @@ DebianVersion = Annotated[
     Field(pattern=r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$"),
     Expects('a Debian version, such as "6.1.176-1"'),
 ]
+RpmName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$"),
+    Expects('the name of an RPM package, such as "kernel-core"'),
+]
+RpmVersion = Annotated[
+    str,
+    Field(pattern=r"^([0-9]+:)?[A-Za-z0-9*?\[][A-Za-z0-9+._~^*?!\[\]-]*$"),
+    Expects('VERSION-RELEASE of a package, such as "5.14.0-503.11.1.el9_5", or a pattern such as "5.14.0-*"'),
+]
+RPM_DISTRIBUTIONS = ("rhel-like", "fedora", "amazon", "suse")
+"""Whose kernels come in RPM packages; harness/supply/rpm/layouts.py knows how they are split."""
 Release = Annotated[
     str,
     Field(pattern=r"^[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*$"),
     Expects("a kernel release as `uname -r` prints it"),
+]
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_URL = {"type": "string", "pattern": _URL_PATTERN}
+MirrorUrls = Annotated[
+    tuple[MirrorUrl, ...],
+    BeforeValidator(_several),
+    Field(min_length=1),
+    Expects("an http://, https:// or file:/// URL, or a list of them"),
+    WithJsonSchema({"anyOf": [_URL, {"type": "array", "minItems": 1, "items": _URL}]}),
 ]
 
 
@@ -163,7 +190,49 @@ class PathKernel(_KernelBase):
     )
 
 
-Kernel: TypeAlias = DebianKernel | PathKernel
+class RpmKernel(_KernelBase, CheckedModel):
+    """A kernel out of RPM packages: of a RHEL-like distribution, Fedora, Amazon Linux or SUSE."""
+
+    source: Literal["rpm"] = Field(description="The kernel comes from a repository of RPM packages.")
+    distribution: Annotated[str, OneOf(RPM_DISTRIBUTIONS, OTHER_DISTRIBUTION_NAMES)] = Field(
+        description="Whose kernel it is: rhel-like (and Oracle's UEK), fedora, amazon or suse. It says how a kernel is "
+        "split into packages, and which rules hold for it."
+    )
+    baseurl: MirrorUrls = Field(
+        description="Where the repository is (the folder that has repodata/), as in a .repo file of yum; of several "
+        "addresses of the same repository the next is asked where one fails."
+    )
+    keyring: FilePath | None = Field(
+        default=None,
+        description="The public keys that the packages and the index (repomd.xml.asc) must be signed by: an "
+        "RPM-GPG-KEY file, or what `gpg --export` writes.",
+    )
+    unsigned: Annotated[Literal[False, True, "index"], Expects("true, false or index")] = Field(
+        default=False,
+        description="index: the repository has no repomd.xml.asc, and packages must be signed all the same. true: "
+        "nothing need be signed; the reports say so.",
+    )
+    package: RpmName | None = Field(
+        default=None,
+        description="Name of the package with the image; without it kernel-core, of Amazon kernel, of SUSE "
+        "kernel-default. Packages of its modules are found beside it.",
+    )
+    version: RpmVersion | None = Field(
+        default=None,
+        description="Exactly this VERSION-RELEASE or VERSION, or a pattern; without it the newest.",
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Whether signatures are checked is said, and only in one way."""
+        unsigned = data.get("unsigned", False)
+        if "keyring" not in data and unsigned is not True:
+            yield (), 'needs the key "keyring", whose keys the packages must be signed by, or `unsigned: true`'
+        if "keyring" in data and unsigned is True:
+            yield ("unsigned",), "nothing is signed by the keyring then: leave out one of the two, or say `index`"
+
+
+Kernel: TypeAlias = DebianKernel | PathKernel | RpmKernel
 """One entry of the matrix."""
 
 

@@ -21,10 +21,13 @@ _APT = Manager(command="apt-get install")
 _DNF = Manager(
     command="dnf install",
     names={
+        "createrepo-c": "createrepo_c",
         "debian-archive-keyring": "debian-keyring",
+        "gpgv": "gnupg2",
         "libbpf-dev": "libbpf-devel",
         "qemu-system-arm": "qemu-system-aarch64",
         "qemu-system-riscv64": "qemu-system-riscv",
+        "rpm2cpio": "rpm",
     },
 )
 MANAGERS: Mapping[str, Manager] = {"debian": _APT, "ubuntu": _APT, "fedora": _DNF}

@@ -331,10 +331,10 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PackageInfo:
-    """Where a kernel came from: a Debian package of a suite, or a path of the user's own.
+    """Where a kernel came from: a Debian package of a suite, an RPM package, or a path of the user's own.
 
-    `sha256` is that of the kernel image package (debian) or of the kernel file (path). `distribution` is whose kernel
-    the source says it is (distributions.py), "" where it does not know.
+    `sha256` is that of the kernel image package (debian, rpm) or of the kernel file (path). `distribution` is whose
+    kernel the source says it is (distributions.py), "" where it does not know.
     """
 
     source: str

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.config.case import CaseFile
 from harness.config.case_folders import load_case
-from harness.config.matrix import DeadlineDefaults, DebianKernel, Matrix, PathKernel, load_matrix
+from harness.config.matrix import DeadlineDefaults, DebianKernel, Matrix, PathKernel, RpmKernel, load_matrix
 from harness.config.reading.explain import did_you_mean, explain
 from harness.config.reading.yaml_source import Loc, dotted, load
 from harness.config.rules import load_shared
@@ -223,3 +223,49 @@ def test_damaged_expectations_are_explained(tmp_path: Path, data: Any) -> None:
         check(str(error), str(path), data)
     else:
         assert shared.lists is not None and shared.lists.keys() == data.keys()
+
+
+RPM = """\
+kernels:
+  - name: el9
+    arch: x86_64
+    source: rpm
+    distribution: rhel-like
+    baseurl: https://mirror.example/9/BaseOS/x86_64/os
+    keyring: keys/RPM-GPG-KEY
+"""
+
+
+def test_a_kernel_of_an_rpm_repository(tmp_path: Path) -> None:
+    (kernel,) = load_matrix(write_matrix(tmp_path, RPM)).kernels
+    assert isinstance(kernel, RpmKernel)
+    assert kernel.baseurl == ("https://mirror.example/9/BaseOS/x86_64/os",)
+    assert kernel.keyring == tmp_path / "keys/RPM-GPG-KEY"
+    assert (kernel.unsigned, kernel.package, kernel.version) == (False, None, None)
+    several = RPM.replace("https://mirror.example/9", "[file:///srv/9").replace("/os", "/os, http://b.example/9]")
+    (kernel,) = load_matrix(write_matrix(tmp_path, several + "    unsigned: index\n")).kernels
+    assert isinstance(kernel, RpmKernel)
+    assert kernel.baseurl == ("file:///srv/9/BaseOS/x86_64/os", "http://b.example/9")
+    assert kernel.unsigned == "index"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (("    keyring: keys/RPM-GPG-KEY\n", ""), 'kernels[0]: needs the key "keyring"'),
+        (("keyring: keys/RPM-GPG-KEY", "unsigned: index"), 'kernels[0]: needs the key "keyring"'),
+        (("keys/RPM", "keys/RPM\n    unsigned: true #"), "kernels[0].unsigned: nothing is signed by the keyring then"),
+        (("keys/RPM", "keys/RPM\n    unsigned: packages #"), "expected true, false or index"),
+        (("rhel-like", "rocky"), "rhel-like"),
+        (("https:", "rsync:"), "expected an http://, https:// or file:/// URL"),
+        (("keys/RPM", "keys/RPM\n    version: '6 1' #"), "expected VERSION-RELEASE of a package"),
+        (("keys/RPM", "keys/RPM\n    package: 'kernel-*' #"), "expected the name of an RPM package"),
+    ],
+)
+def test_what_is_wrong_with_a_kernel_of_an_rpm_repository(
+    tmp_path: Path, change: tuple[str, str], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_matrix(write_matrix(tmp_path, RPM.replace(*change)))
+    assert complaint in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rpm_repositories import MISSING, WHY
+from rpm_samples import RpmWorld
 from source_worlds import MODULES, DebianWorld, PathWorld, SourceWorld, find_by_name
 from unit_samples import RELEASE, ROOT, X86, x86_image
 
@@ -16,13 +18,15 @@ from harness.supply.kernels import cached, path
 from harness.supply.kernels.registry import PIN_TYPES, SOURCES
 from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 
-WORLDS: dict[str, Callable[[Path], SourceWorld]] = {"debian": DebianWorld, "path": PathWorld}
+WORLDS: dict[str, Callable[[Path], SourceWorld]] = {"debian": DebianWorld, "path": PathWorld, "rpm": RpmWorld}
 
 
 @pytest.fixture(params=SOURCES)
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceWorld:
     for module in (cached, path):
         monkeypatch.setattr(module, "find_modules", find_by_name)
+    if request.param == "rpm" and MISSING:
+        pytest.skip(WHY)
     return WORLDS[request.param](tmp_path)
 
 
@@ -33,7 +37,7 @@ def test_every_source_is_tried_here_and_can_be_named_in_a_matrix() -> None:
 
 def test_nobody_else_asks_which_source_a_kernel_is_of() -> None:
     """Else a new source would have to be known in many places."""
-    knowing = re.compile(r"""\b(?:Debian|Path)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
+    knowing = re.compile(r"""\b(?:Debian|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
     places = {
         path.relative_to(ROOT / "harness").as_posix()
         for path in (ROOT / "harness").rglob("*.py")

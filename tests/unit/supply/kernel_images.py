@@ -33,7 +33,7 @@ def zstd_stream(data: bytes) -> bytes:
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,  # it ends with the size already
+    "gzip": lambda data: gzip.compress(data, mtime=0),  # it ends with the size already
     "xz": sized(lambda data: lzma.compress(data, check=lzma.CHECK_CRC32)),
     "lzma": sized(lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE)),
     "bzip2": sized(bz2.compress),
@@ -70,4 +70,4 @@ def riscv_image(*, inside: bytes = b"") -> bytes:
 
 def ikconfig(text: str) -> bytes:
     """A configuration as a kernel with CONFIG_IKCONFIG has it (kernel/configs.c)."""
-    return b"IKCFG_ST" + gzip.compress(text.encode()) + b"IKCFG_ED"
+    return b"IKCFG_ST" + gzip.compress(text.encode(), mtime=0) + b"IKCFG_ED"

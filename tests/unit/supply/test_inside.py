@@ -45,7 +45,9 @@ def test_what_is_not_there_is_not_found() -> None:
     assert (bare.release, bare.config) == ("", None)
 
 
-@pytest.mark.parametrize("image", [gzip.compress(x86_image()), zboot_image(gzip.compress(b"x")), b"\x1f\x8b\x08cut"])
+@pytest.mark.parametrize(
+    "image", [PACKERS["gzip"](x86_image()), zboot_image(PACKERS["gzip"](b"x")), b"\x1f\x8b\x08cut"]
+)
 def test_a_packed_image_of_something_else_is_refused(image: bytes) -> None:
     with pytest.raises(NoPayloadError):
         look_inside(image, ARM64)

@@ -68,11 +68,11 @@ def test_setup_sectors_of_zero_mean_four() -> None:
         (b"", "no bzImage"),
         (KERNEL, "no bzImage"),
         (x86_image(), "no bzImage"),
-        (bz_image(gzip.compress(KERNEL), protocol=0x207), "no bzImage of boot protocol 2.08"),
+        (bz_image(PACKERS["gzip"](KERNEL), protocol=0x207), "no bzImage of boot protocol 2.08"),
         (bz_image(b"\x89LZO\0\r\n\x1a\n" + bytes(100)), "packed in an unknown way (894c5a4f000d)"),
         (bz_image(b""), "packed in an unknown way ()"),
-        (bz_image(gzip.compress(b"no ELF file at all")), "cannot be unpacked to a whole ELF file"),
-        (bz_image(gzip.compress(KERNEL)[:-4] + b"\1\0\0\0"), "cannot be unpacked"),
+        (bz_image(PACKERS["gzip"](b"no ELF file at all")), "cannot be unpacked to a whole ELF file"),
+        (bz_image(PACKERS["gzip"](KERNEL)[:-4] + b"\1\0\0\0"), "cannot be unpacked"),
         (bz_image(PACKERS["lz4"](KERNEL)[:-4] + b"\1\0\0\0"), "cannot be unpacked"),
         (bz_image(b"\x5d\0\0\xff\xff" + b"\xff" * 8 + bytes(100)), "cannot be unpacked"),
     ],
@@ -208,7 +208,7 @@ def test_what_hides_its_kernel_is_started_unpacked(kernel: bytes, pack: Any, tmp
     assert found.read_bytes() == kernel
 
 
-@pytest.mark.parametrize("data", [b"an Image of arm64", bz_image(gzip.compress(elf(code=CODE))), bz_image(b"?")])
+@pytest.mark.parametrize("data", [b"an Image of arm64", bz_image(PACKERS["gzip"](elf(code=CODE))), bz_image(b"?")])
 def test_any_other_is_started_as_it_is(data: bytes, tmp_path: Path) -> None:
     assert started(tmp_path, data) == tmp_path / "vmlinuz"
     assert not list((tmp_path / "guest").iterdir())

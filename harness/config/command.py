@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from harness.config.base import Cpus, Line, MemoryMib
 from harness.config.programs import ExitCode, VariableName, VariableValue, Words
@@ -13,6 +13,27 @@ from harness.config.reading.models import CheckedModel, Expects
 from harness.config.reading.yaml_source import Loc
 from harness.config.steps import Regex
 
+
+def _as_pushes(value: object) -> object:
+    """Return files that are given with their places, as a mapping, in the form of a list; anything else as it is."""
+    if isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
+        return [f"{file}:{place}" for file, place in value.items()]
+    return value
+
+
+Pushes = Annotated[
+    tuple[Line, ...],
+    BeforeValidator(_as_pushes),
+    Expects("a list of files, each FILE or FILE:PLACE, or a mapping of files to places in the guest"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+                {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}},
+            ]
+        }
+    ),
+]
 PackageName = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$"), Expects('the name of a Debian package, such as "bpftool"')
 ]
@@ -27,10 +48,11 @@ class CommandKeys(CheckedModel):
         description="The command with its arguments, which runs as root in a guest of its own; a text is taken apart "
         "as a shell does, but nothing in it is replaced. A path is a file of this folder, if it has it.",
     )
-    brought: tuple[Line, ...] = Field(
+    brought: Pushes = Field(
         default=(),
         alias="files",
-        description="Files and folders of this folder that go along: FILE, or FILE:PLACE in the guest.",
+        description="Files and folders of this folder that go along: FILE, or FILE:PLACE in the guest; or a mapping, "
+        "FILE: PLACE.",
     )
     env: Mapping[VariableName, VariableValue] = Field(
         default={},

@@ -47,6 +47,13 @@ def written(folder: Path, text: str) -> WrittenCase:
     return load_case(case)
 
 
+def test_files_with_their_places_may_be_a_mapping(tmp_path: Path) -> None:
+    found = written(tmp_path, "title: t\ncommand: 'true'\nfiles: {my-binary: /usr/bin/my-binary, other: /x}\n")
+    assert found.brought == ("my-binary:/usr/bin/my-binary", "other:/x")
+    with pytest.raises(ConfigError, match=r"case.yaml:3: files: expected a list of files, each FILE or FILE:PLACE, or"):
+        written(tmp_path, "title: t\ncommand: 'true'\nfiles: {my-binary: [1]}\n")
+
+
 def test_all_that_a_command_can_say(tmp_path: Path) -> None:
     found = written(tmp_path, WHOLE)
     case = compile_case(found)

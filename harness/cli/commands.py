@@ -200,13 +200,14 @@ def shell(options: Options, *, kernel: str) -> int:
     from harness.host import emulators
     from harness.host.cache import Cache
     from harness.run.prepared import load_plan
+    from harness.supply.kernels.tools import tools_of
     from harness.supply.supplies import Supplies
 
     loaded, plan = load_plan(replace(options, kernels=[kernel]))
     if len(plan.kernels) != 1:
         names = ", ".join(entry.name for entry in plan.kernels)
         raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
-    emulators.require([plan.kernels[0].arch])
+    emulators.require([plan.kernels[0].arch], tools=tools_of([plan.kernels[0].source]))
     supplies = Supplies(options.project, loaded, cache=Cache())
     return interactive_shell(supplies, plan.kernels[0], accel=options.accel)
 

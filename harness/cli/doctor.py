@@ -18,10 +18,12 @@ from harness.host.called_as import command
 from harness.host.packages import install_command, or_run
 from harness.host.process import find_tool, run
 from harness.host.resources import available_memory_mib
+from harness.host.tools import HostTool
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import qemu_version, remembered
 from harness.run.options import MATRIX_FILE
 from harness.supply.debian.apt import KEYRING, KEYRING_PACKAGE
+from harness.supply.kernels.tools import tools_of
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 
@@ -67,6 +69,7 @@ def examine(matrix_file: Path) -> list[Finding]:
         text = f"{matrix_file}: {len(matrix.kernels)} kernels"
         findings.append(Finding(subject="matrix", text=text))
         findings.append(_mirror(matrix_file, matrix, cache=cache))
+        findings += [_tool_of_some(tool) for tool in tools_of(kernel.source for kernel in matrix.kernels)]
     else:
         missing = matrix_file == MATRIX_FILE and not matrix_file.exists()
         findings.append(_no_matrix() if missing else matrix)
@@ -134,6 +137,15 @@ def _tool(name: str, *, package: str, purpose: str, version: str) -> Finding:
         )
     match = re.search(version, run([path, "--version"]).stdout)
     return Finding(subject=name, text=match.group(1) if match else path)
+
+
+def _tool_of_some(tool: HostTool) -> Finding:
+    """A program that some kernels of the matrix need; all others run without it."""
+    found = tool.found()
+    if found is not None:
+        return Finding(subject=found, text=f"there, to {tool.purpose}")
+    text = f"not installed; kernels of this matrix need it to {tool.purpose}"
+    return Finding(subject=tool.name, text=text, good=False, advice=install_command([tool.package]) + or_run())
 
 
 def _headers() -> Finding:

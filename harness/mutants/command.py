@@ -42,6 +42,7 @@ from harness.run.plan import make_plan
 from harness.scenario.case import Case
 from harness.scenario.expected import expectations_of
 from harness.supply.image.keys import make_keys
+from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
 from harness.supply.unbuilt import yaml_cases
 
@@ -103,7 +104,9 @@ class Search:
             host_arch=host_name(),
         )
         if wanted.guests:
-            emulators.require(kernel.arch for kernel in plan.kernels)
+            emulators.require(
+                (kernel.arch for kernel in plan.kernels), tools=tools_of(each.source for each in plan.kernels)
+            )
         self._cases, self._kernels = plan.cases, plan.kernels
         self._cache = Cache()
         self._supplies = Supplies(project, self._matrix, cache=self._cache)

@@ -30,6 +30,7 @@ from harness.run.options import Options
 from harness.run.prepared import Prepared, auto_jobs, load_plan, prepare
 from harness.run.rows import Rows, build_faults
 from harness.run.schedule import last_seconds
+from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
 
 
@@ -60,7 +61,7 @@ def run_matrix(
     if earlier is not None:
         options = going_on(options, earlier)
     matrix, plan = load_plan(options)
-    emulators.require(kernel.arch for kernel in plan.kernels)
+    emulators.require((kernel.arch for kernel in plan.kernels), tools=tools_of(each.source for each in plan.kernels))
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
 
     def observer() -> Observer:

@@ -38,6 +38,7 @@ from harness.run.plan import choose_kernels, matching
 from harness.run.prepared import Prepared, load_plan, prepare
 from harness.screen.watch import WatchScreen, named
 from harness.supply.image.keys import make_keys
+from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
 
 INTERVAL = 0.2
@@ -268,7 +269,7 @@ def watch(
     else:
         matching("case", options.cases, [folder.name for folder in folders])
         chosen = choose_kernels(matrix, globs=options.kernels, arches=options.arches, host_arch=host_name())
-        emulators.require(kernel.arch for kernel in chosen)
+        emulators.require((kernel.arch for kernel in chosen), tools=tools_of(each.source for each in chosen))
     screen = screen or WatchScreen()
     ended = ""
     with signals_as_errors() as signals, screen.live():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.config.matrix import RpmKernel
 from harness.errors import PackageGoneError
@@ -15,12 +15,12 @@ from harness.model.results import PackageInfo
 from harness.supply.kernels.cached import cached_kernel
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import Description, Resolution, SourceContext
-from harness.supply.rpm.archive import RpmArchive, SignedRepository
-from harness.supply.rpm.fetch import Repository
 from harness.supply.rpm.layouts import builds, names_of, package_of
-from harness.supply.rpm.pin import RpmPin
-from harness.supply.rpm.unpack import unpack_rpms
+from harness.supply.rpm.pin import RpmPin, marks_of
 from harness.supply.rpm.verify import Keys, read_keys
+
+if TYPE_CHECKING:
+    from harness.supply.rpm.archive import RpmArchive
 
 
 class RpmSource:
@@ -61,7 +61,7 @@ class RpmSource:
             package=_package(kernel),
             version=kernel.version,
             architecture=pin.architecture,
-            repositories=Repository(kernel.baseurl).marks,
+            repositories=marks_of(kernel.baseurl),
         )
 
     def obtain(
@@ -100,6 +100,8 @@ class RpmSource:
 
     def unpack(self, kernel: RpmKernel, pin: RpmPin, folder: Path) -> None:
         """Fetch, verify and unpack all packages of the pin."""
+        from harness.supply.rpm.unpack import unpack_rpms  # noqa: PLC0415  (few runs need it)
+
         with scratch_folder(parent=folder.parent) as scratch:
             unpack_rpms(self._archive(kernel).fetch(pin.packages, scratch), folder)
 
@@ -120,6 +122,10 @@ class RpmSource:
         return self._archive_of(kernel, _keys(kernel))
 
     def _repository(self, kernel: RpmKernel, keys: Keys | None) -> RpmArchive:
+        # Expensive, and what is in the cache needs no repository.
+        from harness.supply.rpm.archive import SignedRepository  # noqa: PLC0415
+        from harness.supply.rpm.fetch import Repository  # noqa: PLC0415
+
         repository = Repository(kernel.baseurl)
         return SignedRepository(repository, cache=self._cache, keys=keys, signed_index=not kernel.unsigned)
 

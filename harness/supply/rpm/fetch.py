@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from harness.errors import BpfmatrixError, FetchError, MirrorError, PackageGoneError
 from harness.host.process import has_tool
 from harness.supply.debian.archive import apt_proxies
+from harness.supply.rpm.pin import marks_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -44,8 +44,8 @@ class Repository:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What tells the addresses from others in a lock that names no host: a short hash of each."""
-        return tuple(hashlib.sha256(base.encode()).hexdigest()[:12] for base in self.bases)
+        """What tells the addresses from others in a lock that names no host."""
+        return marks_of(self.bases)
 
     def first(self, ask: Callable[[str], Found]) -> Found:
         """Return what `ask` gives for the first of the addresses for which it raises no error of fetching.

@@ -10,11 +10,14 @@ import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from harness.errors import PackageGoneError
 from harness.supply.rpm.pin import RpmFile, RpmPin
-from harness.supply.rpm.repodata import Listing
 from harness.supply.rpm.versions import compare_whole, fits
+
+if TYPE_CHECKING:
+    from harness.supply.rpm.repodata import Listing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -58,3 +60,8 @@ class RpmPin:
         asked = (package, version, architecture)
         known = not set(repositories).isdisjoint(self.repositories)
         return known and (self.package, self.wanted_version, self.architecture) == asked
+
+
+def marks_of(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return what tells addresses of repositories from others in a lock that names no host: a short hash of each."""
+    return tuple(sha256(f"{address.rstrip('/')}/".encode()).hexdigest()[:12] for address in addresses)

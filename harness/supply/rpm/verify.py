@@ -71,7 +71,8 @@ def check_packages(rpms: Iterable[Path], *, keys: Keys, scratch: Path) -> None:
     if done.returncode != 0:
         raise FetchError(f"rpmkeys does not take the keyring: {_in_one_line(done.stderr)}")
     for rpm in rpms:
-        # Without this level, a package that has no signature at all is as good as any.
+        # Without this level, a package that has no signature at all is as good as any. An rpm that does not know the
+        # level must name a good signature all the same.
         done = run([*own, "--define", "_pkgverify_level all", "--checksig", "--verbose", rpm], env=_plain_language())
         if done.returncode != 0 or not _GOOD.search(done.stdout):
             raise FetchError(f"the signature of {rpm.name} is not one of the keyring: {complaint(done.stdout)}")

@@ -13,6 +13,7 @@ import pytest
 from harness.cli import doctor
 from harness.cli.doctor import Finding, examine
 from harness.errors import MissingToolError
+from harness.host import tools
 from harness.host.cache import Cache
 from harness.host.process import run
 from harness.model.architectures import ARCHITECTURES, Architecture
@@ -111,6 +112,30 @@ def test_a_host_without_any_tool_is_told_what_to_install(project: Path, monkeypa
     fatal = [finding.fatal for finding in findings["qemu"]]
     assert fatal == [name == "x86_64" for name in ARCHITECTURES], "only the host's own QEMU is needed by every run"
     assert all("apt-get install qemu-system-" in finding.advice for finding in findings["qemu"])
+
+
+RPM = """\
+  - {name: el9, arch: x86_64, source: rpm, distribution: rhel-like, baseurl: "file:///srv", unsigned: true}
+"""
+
+
+def test_what_only_some_kernels_need_is_looked_for_where_the_matrix_has_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"gpgv", "rpmkeys", "rpm2cpio", "bsdtar"}
+    assert names.isdisjoint(found(project))
+    project.write_text(MATRIX + RPM)
+    monkeypatch.setattr(tools, "has_tool", lambda name: name in ("gpgv", "bsdtar"))
+    findings = {name: each[0] for name, each in found(project).items() if name in names}
+    assert {name: (each.good, each.fatal) for name, each in findings.items()} == {
+        "gpgv": (True, False),
+        "rpmkeys": (False, False),
+        "bsdtar": (True, False),
+    }
+    assert findings["rpmkeys"].text == (
+        "not installed; kernels of this matrix need it to check the signatures of RPM packages"
+    )
+    assert findings["rpmkeys"].advice.startswith("apt-get install rpm")
 
 
 def test_a_host_that_is_no_architecture_of_the_matrix(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

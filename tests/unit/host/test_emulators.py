@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from harness.errors import MissingToolError
-from harness.host import emulators
+from harness.host import emulators, tools
 from harness.host.emulators import EMULATORS, RUN, complaint, require, wish
+from harness.host.tools import HostTool
 from harness.model.architectures import ARCHITECTURES
 
 
@@ -56,6 +57,29 @@ def test_without_run_the_message_says_what_each_is_for_and_one_command_for_all(
     assert lines[0] == "qemu-system-aarch64 is not installed; it is needed to boot arm64 kernels."
     assert lines[2].startswith("Install with: apt-get install qemu-system-arm qemu-system-x86")
     assert started == []
+
+
+RPM2CPIO = HostTool(name="rpm2cpio", package="rpm2cpio", purpose="unpack", others=("bsdtar",))
+RPMKEYS = HostTool(name="rpmkeys", package="rpm", purpose="check signatures")
+
+
+def test_tools_that_kernels_need_are_installed_with_the_emulators(
+    started: list[tuple[str, Sequence[str], str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulators, "has_tool", lambda name: False)
+    monkeypatch.setattr(tools, "has_tool", lambda name: name == "bsdtar")
+    with pytest.raises(Replaced):
+        require(["x86_64"], tools=[RPM2CPIO, RPMKEYS], run="/project/run")
+    monkeypatch.setattr(emulators, "has_tool", lambda name: True)
+    with pytest.raises(Replaced):
+        require(["x86_64"], tools=[RPM2CPIO, RPMKEYS], run="/project/run")
+    assert [wished for _, _, wished in started] == ["qemu-system-x86_64:qemu-system-x86 rpmkeys:rpm", "rpmkeys:rpm"]
+
+
+def test_a_tool_that_is_missing_is_no_error_where_nobody_can_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulators, "has_tool", lambda name: True)
+    monkeypatch.setattr(tools, "has_tool", lambda name: False)
+    require(["x86_64"], tools=[RPMKEYS], run="")
 
 
 def test_nothing_is_wished_for_where_nothing_is_missing() -> None:

@@ -201,10 +201,3 @@ def test_a_folder_that_is_not_there_or_not_to_be_read_is_said(tmp_path: Path) ->
 def test_a_target_that_cannot_be_written_is_said(server: Server, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="cannot be written: No such file"):
         get(Repository([f"{server.address}/repo"]), tmp_path / "no/got")
-
-
-def test_addresses_are_told_apart_without_being_named() -> None:
-    one, two = Repository(["https://a.example/x", "https://b.example/x"]).marks
-    assert one != two
-    assert "example" not in one + two
-    assert Repository(["https://a.example/x/"]).marks == (one,)

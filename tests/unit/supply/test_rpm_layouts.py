@@ -117,11 +117,3 @@ def test_what_has_another_beside_it_for_modules_is_a_kernel() -> None:
         "kernel-core",
         "kernel6.12",
     ]
-
-
-def test_a_pin_answers_its_own_request_of_one_of_its_repositories() -> None:
-    (pin,) = listed(rpm("kernel-core"), version="5.14.0")
-    asked = {"package": "kernel-core", "version": "5.14.0", "architecture": "x86_64", "repositories": ("b", "a")}
-    assert pin.answers(**asked)  # type: ignore[arg-type]
-    for change in ({"package": "kernel"}, {"version": None}, {"architecture": "aarch64"}, {"repositories": ("b",)}):
-        assert not pin.answers(**{**asked, **change})  # type: ignore[arg-type]

@@ -144,10 +144,11 @@ def build_rpm(
     return kept
 
 
-def make_index(folder: Path, *, key: Signer | None = None, options: Sequence[str] = ()) -> None:
+def make_index(folder: Path, *, key: Signer | None = None, packed: str = "gz", options: Sequence[str] = ()) -> None:
     """Write the index of the packages in a folder again, signed by `key`."""
     shutil.rmtree(folder / "repodata", ignore_errors=True)
-    tool("createrepo_c", "--quiet", "--no-database", *options, folder)
+    # Which way it packs where nobody says it depends on its version.
+    tool("createrepo_c", "--quiet", "--no-database", "--general-compress-type", packed, *options, folder)
     if key is not None:
         key.sign(folder / "repodata/repomd.xml")
 

@@ -157,11 +157,10 @@ def test_an_index_without_a_signature_is_taken_where_the_user_says_so(tmp_path: 
 
 
 @needs_rpm
-@pytest.mark.parametrize("packed", ["gz", "xz", "zstd", "bz2"])
-def test_primary_is_packed_in_any_way_that_createrepo_knows(tmp_path: Path, packed: str) -> None:
+def test_an_index_may_be_packed_in_another_way(tmp_path: Path) -> None:
     repo = repository(tmp_path / "repo")
-    if packed != "zstd":  # createrepo_c learned that later
-        make_index(repo, key=key(), options=["--general-compress-type", packed])
+    make_index(repo, key=key(), packed="xz")
+    assert primary_of(repo).suffix == ".xz"
     assert len(archive(tmp_path, repo).listing(NAMES).packages) == 2
 
 
@@ -256,15 +255,6 @@ def test_a_stronger_checksum_holds_as_well(tmp_path: Path) -> None:
     (package,) = made.listing(NAMES).packages
     assert package.algorithm == "sha512"
     assert len(made.fetch([package], tmp_path)) == 1
-
-
-@needs_rpm
-def test_a_checksum_that_is_too_weak_is_refused(tmp_path: Path) -> None:
-    repo = tmp_path / "repo"
-    sample(repo)
-    make_index(repo, key=key(), options=["--checksum", "sha1"])
-    with pytest.raises(FetchError, match=r"repomd\.xml has a checksum of the kind sha1?; it must be sha256 or sha512"):
-        archive(tmp_path, repo).listing(NAMES)
 
 
 def test_a_file_with_another_checksum_is_deleted(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_packages_are_signed_by_one_of_the_keys(tmp_path: Path, scratch: Path) -
 
 
 @needs_rpm
-@pytest.mark.parametrize(("signed_by", "text"), [("other", "key ID [0-9a-f]+: NOKEY"), ("", "it is not signed")])
+@pytest.mark.parametrize(("signed_by", "text"), [("other", "[Ss]ignature, key .*: NOKEY"), ("", "it is not signed")])
 def test_a_package_of_somebody_else_or_of_nobody_is_refused(
     tmp_path: Path, scratch: Path, signed_by: str, text: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_package_that_was_changed_is_refused(tmp_path: Path, scratch: Path, pa
 
 @needs_rpm
 def test_a_keyring_that_rpm_does_not_take_is_said(tmp_path: Path, scratch: Path) -> None:
-    with pytest.raises(FetchError, match=r"rpmkeys does not take the keyring: .*key 1"):
+    with pytest.raises(FetchError, match=r"rpmkeys does not take the keyring: ."):
         check_packages([sample(tmp_path)], keys=Keys(b"\x98\x03abc"), scratch=scratch)
 
 

@@ -76,6 +76,22 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
 
 
 @task(
+    iterable=["report"],
+    help={
+        "report": "The report.json of a run that has sub-results (repeatable: of one in several runs the last counts).",
+        "page": "The page that has marks for the table (default: docs/debian-tools.md).",
+        "part": "What the marks are called (default: libbpf-tools).",
+    },
+)
+def parts(_context: Context, report: list[str], page: str = "docs/debian-tools.md", part: str = "libbpf-tools") -> None:
+    """Put the sub-results of runs into a page, as a table with a column for each kernel."""
+    from harness.cli import commands
+
+    with errors_shown():
+        commands.parts(Path(page), reports=[Path(each) for each in report], part=part)
+
+
+@task(
     help={
         "vm": "Also whole runs, with real guests (default: yes; --no-vm: the unit tests alone).",
         "nightly": "Also run the tests that are left to the nightly workflow, and more examples of properties.",

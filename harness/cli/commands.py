@@ -277,8 +277,24 @@ def grid(path: Path, *, report: Path) -> None:
     from harness.reports import page
     from harness.reports.json_report import parse
 
+    made = page.render(parse(_text_of(report), name=str(report)))
+    path.write_text(page.insert(_text_of(path), made), encoding="utf-8")
+
+
+def parts(path: Path, *, reports: Sequence[Path], part: str) -> None:
+    """Replace a table in a page, between the marks `part`, by the sub-results of some runs; raise UsageError."""
+    from harness.reports import page
+    from harness.reports.json_report import parse
+    from harness.reports.parts_page import render_parts
+
+    if not reports:
+        raise UsageError("name the runs: --report RUN/report.json")
+    made = render_parts([parse(_text_of(report), name=str(report)) for report in reports])
+    path.write_text(page.insert(_text_of(path), made, part=part), encoding="utf-8")
+
+
+def _text_of(path: Path) -> str:
     try:
-        found, text = report.read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
-    path.write_text(page.insert(text, page.render(parse(found, name=str(report)))), encoding="utf-8")

@@ -37,7 +37,8 @@ class _Found:
 def cases_of(paths: Sequence[Path], *, said_of: Callable[[Path, str], Said]) -> tuple[ObjectCase, ...]:
     """Return a case for each object that the user names, each once.
 
-    Files of one object for several architectures are one case, also where only one of them is named.
+    Files of one object for several architectures are one case, also where only one of them is named; so is a file that
+    several links lead to.
     `said_of` says what the user says of an object, by its file and its name. Raises UsageError, with a line for each
     mistake, where something is not there or is no BPF object, source or program that carries any.
     """
@@ -46,7 +47,7 @@ def cases_of(paths: Sequence[Path], *, said_of: Callable[[Path, str], Said]) -> 
     for path in paths:
         try:
             for each in _things_in(path):
-                found.setdefault((each.files, each.data), each)
+                found.setdefault((tuple(file.resolve() for file in each.files), each.data), each)
         except UsageError as error:
             problems.append(str(error))
     if problems:

@@ -287,6 +287,19 @@ def test_grid_puts_the_grid_of_a_run_into_a_page(project: Path) -> None:
     assert page.read_text() == once
 
 
+def test_parts_puts_the_sub_results_of_runs_into_a_page(project: Path) -> None:
+    page = Path("page.md")
+    page.write_text("a\n<!-- tools: begin -->\nold\n<!-- tools: end -->\nb\n")
+    commands.judge(options(project), run=journal_of(Path("r")), rules="recorded")
+    commands.parts(page, reports=[Path("r/report.json"), Path("r/report.json")], part="tools")
+    text = page.read_text()
+    assert text.startswith("a\n<!-- tools: begin -->\nFrom runs of ") and text.endswith("<!-- tools: end -->\nb\n")
+    with pytest.raises(UsageError, match="name the runs"):
+        commands.parts(page, reports=[], part="tools")
+    with pytest.raises(UsageError, match=r"no/report\.json cannot be read"):
+        commands.parts(page, reports=[Path("no/report.json")], part="tools")
+
+
 def test_grid_names_a_file_that_cannot_be_read(project: Path) -> None:
     with pytest.raises(UsageError, match=r"r/report\.json cannot be read: No such file or directory"):
         commands.grid(Path("page.md"), report=Path("r/report.json"))

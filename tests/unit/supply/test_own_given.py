@@ -88,6 +88,14 @@ def test_a_stripped_program_with_one_object_gives_it_its_own_name(tmp_path: Path
     assert parts(built(case, tmp_path)) == ["pass_all"]
 
 
+def test_a_program_with_several_names_is_one(tmp_path: Path) -> None:
+    tool = program(tmp_path, {"first_bytes": object_of("little")})
+    link = tool.with_name("another-name")
+    link.symlink_to(tool.name)
+    assert [case.id for case in cases(tool, link)] == ["my-tool"]
+    assert [case.id for case in cases(link)] == ["another-name"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

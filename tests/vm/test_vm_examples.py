@@ -51,7 +51,7 @@ def ran(name: str, folder: Path) -> tuple[dict[str, str], str]:
 
 def test_each_is_one_of_those_below() -> None:
     assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == sorted(
-        ["object", "command", "yaml-case", "python-scenario", "debian-tools"]
+        ["object", "command", "yaml-case", "python-scenario", "debian-tools", "matrices"]
     )
 
 

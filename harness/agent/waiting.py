@@ -8,13 +8,17 @@ import select
 import time
 
 LOOK_SECONDS = 0.005
-"""How often a kernel is asked that has no pidfd_open(2)."""
+"""How often a kernel is asked that gives no pidfd."""
+NO_PIDFD = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
+"""What pidfd_open(2) fails with where there is another way."""
 
 
 class Watch:
     """Looks whether a child process has ended; its status is left to be waited for.
 
-    `fd` becomes readable at its end (pidfd_open(2), Linux 5.3); it is None on an older kernel, which must be asked.
+    `fd` becomes readable at its end (pidfd_open(2), Linux 5.3). It is None on an older kernel, which must be asked; and
+    where a program that the process has attached by now forbids to open files: since Linux 6.9 a pidfd is a file of
+    pidfs, and security_file_open() is called for it (fs/pidfs.c, pidfs_alloc_file()).
     """
 
     def __init__(self, pid: int) -> None:
@@ -23,7 +27,7 @@ class Watch:
         try:
             self.fd = os.pidfd_open(pid)
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if error.errno not in NO_PIDFD:
                 raise
 
     def has_ended(self) -> bool:

@@ -15,12 +15,14 @@ from harness.agent.waiting import Watch
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=["a kernel with pidfd_open", "an older one"])
+@pytest.fixture(params=["a kernel with pidfd_open", "an older one", "one whose security forbids it"])
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(pid: int) -> int:
-        raise OSError(errno.ENOSYS, f"pidfd_open of {pid}")
+    number = {"an older one": errno.ENOSYS, "one whose security forbids it": errno.EPERM}.get(request.param)
 
-    if request.param == "an older one":
+    def absent(pid: int) -> int:
+        raise OSError(number, f"pidfd_open of {pid}")
+
+    if number is not None:
         monkeypatch.setattr(os, "pidfd_open", absent)
 
 

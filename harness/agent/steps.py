@@ -23,6 +23,7 @@ from harness.agent.measuring import measured
 from harness.agent.openings import preparations
 from harness.agent.precondition import missing_module
 from harness.agent.refusal import Refused, errno_name
+from harness.agent.traceable import UNCLEAR, function_of, traceable
 from harness.agent.triggers import TRIGGERS
 from harness.agent.workload import workload
 
@@ -67,6 +68,7 @@ class Case:
         self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
         self._registered: set[str] = set()
+        self._of_programs: set[tuple[str, str]] = set()
         self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def run(self) -> None:
@@ -130,6 +132,11 @@ class Case:
             asked |= {"program": name, "attached": self._attached[owner, name]}
             first = step["op"] in {"load", "attach"} and not asked["attached"]
             asked |= self._lib.asked_of_program(item.programs[name], refusal, loading=step["op"] == "load", first=first)
+            function = function_of(asked["section"])
+            of_kernel = (owner, name) not in self._of_programs
+            if step["op"] == "attach" and refusal.number in UNCLEAR and function and of_kernel:
+                known = traceable(function)
+                asked |= {} if known is None else {"traceable": known}
         name = between(refusal.detail, "map '", "'") or (step["map"] if step["op"] == "attach-map" else "")
         handle = self._lib.found("bpf_object__find_map_by_name", item.handle, name.encode()) if name else None
         if handle:
@@ -191,6 +198,7 @@ class Case:
         """Tell a tracer which function it will be attached to, and of which program; of the kernel's where of none."""
         fd, function = 0, step["function"].encode()
         if "target" in step:
+            self._of_programs.add((step["object"], step["program"]))
             fd = self._state.program_fd(step["target_object"], step["target"])
         self._state.objects[step["object"]].prepare(
             lambda item: self._lib.call("bpf_program__set_attach_target", item.program(step["program"]), fd, function)

@@ -39,6 +39,14 @@ ATTACHING: tuple[Refusal, ...] = (
         "This architecture cannot change the code of a running program in this kernel.",
     ),
     row(
+        "not-traceable",
+        when("attach", "EBUSY EINVAL", r"failed to (attach|create k)", traceable="False"),
+        "kernel/bpf/trampoline.c register_fentry(), kernel/trace/trace_kprobe.c within_notrace_func()",
+        "This kernel has the function, but the compiler left no place in it to attach to (tracefs does not list it "
+        "among available_filter_functions): it is declared inline, even if it was not inlined, or notrace. Attach to "
+        "what calls it, or to a tracepoint.",
+    ),
+    row(
         "busy",
         when("attach", "EBUSY", r"failed to attach", type=_TRACER),
         "kernel/bpf/trampoline.c __bpf_trampoline_link_prog()",
@@ -131,6 +139,13 @@ ATTACHING: tuple[Refusal, ...] = (
         "libbpf attach_kprobe(), attach_uprobe(), attach_tp(), ...: nothing behind the section's name",
         'Nobody has said where this program goes. Say it in its section (SEC("kprobe/FUNCTION")), or, for an object '
         "that is checked, in check.yaml (`attach-to: {PROGRAM: FUNCTION}`).",
+    ),
+    row(
+        "no-attach-target",
+        when("attach", "EINVAL", r"section 'u(ret)?probe\S*' missing ':function\[\+offset\]' specification"),
+        "libbpf attach_uprobe()",
+        'Nobody has said in which binary the function is. Say it in the section (SEC("uprobe/BINARY:FUNCTION")), or, '
+        "for an object that is checked, in check.yaml (`attach-to: {PROGRAM: BINARY:FUNCTION}`).",
     ),
     row(
         "not-attachable-here",

@@ -54,6 +54,14 @@ LOADING: tuple[Refusal, ...] = (
         "/proc/config.gz). Declare the extern __weak, and let 0 mean that it is not set.",
     ),
     row(
+        "kernel-version-unknown",
+        when(_LOAD, "EINVAL", r"'LINUX_KERNEL_VERSION': failed to get kernel version"),
+        "libbpf get_kernel_version(), probe_debian_kernel_version()",
+        "libbpf finds no version of three numbers in this kernel's release, or behind Debian in its version; the name "
+        "of a release candidate has two. Ask for what the program needs, not for a version "
+        "(bpf_core_field_exists(), ...).",
+    ),
+    row(
         "map-left-out",
         when(_LOAD, log=r"BPF map '(?!\.)\S+' is referenced but wasn't created"),
         "libbpf bpf_object__create_maps(), fixup_log_missing_map_load()",
@@ -77,6 +85,13 @@ LOADING: tuple[Refusal, ...] = (
         "kernel/bpf/syscall.c map_create(), find_and_alloc_map(); libbpf_probe_bpf_map_type() has asked again",
         "This kernel does not know this type of map, or is built without it. Use another, or leave it out "
         "(bpf_map__set_autocreate()) where libbpf_probe_bpf_map_type() says no.",
+    ),
+    row(
+        "map-without-size",
+        when(_LOAD, "EINVAL", r"map '.*': failed to create", max_entries="0", map_type=r"(?!.*_storage).*"),
+        "kernel/bpf/syscall.c map_create(), the type's map_alloc_check()",
+        "The object leaves the map's number of entries to its loader. Say it (in a case or in check.yaml: "
+        "`map-sizes: {MAP: ENTRIES}`).",
     ),
     row(
         "pinned-map-differs",

@@ -189,3 +189,40 @@ def test_a_name_that_is_not_there_is_said_before_any_guest_starts(tmp_path: Path
     done = run("check", source, "--program", "plian", "--matrix-file", project.matrix_file)
     assert done.code == 2
     assert '--program plian: the object has no program "plian"; did you mean "plain"?' in done.output
+
+
+INLINE = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("fentry/blk_account_io_start") int traced(void *ctx) { return 0; }
+SEC("kprobe/blk_account_io_start") int probed(void *ctx) { return 0; }
+SEC("uprobe/main") int nowhere(void *ctx) { return 0; }
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, int);
+    __type(value, int);
+} sized_by_its_loader SEC(".maps");
+SEC("raw_tp/task_rename") int counts(void *ctx)
+{
+    int key = 0;
+    return bpf_map_update_elem(&sized_by_its_loader, &key, &key, BPF_ANY);
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_what_real_tools_were_refused_with_has_a_class_of_its_own(tmp_path: Path) -> None:
+    """The function is inline, and the compiler of Debian's 6.12 has not inlined it."""
+    project = TemporaryProject(tmp_path / "project", kernels=KERNELS[1:])
+    (tmp_path / "inline.bpf.c").write_text(INLINE)
+    matrix = ("--matrix-file", project.matrix_file, "--results", tmp_path / "r")
+    done = run("check", tmp_path / "inline.bpf.c", *matrix, seconds=300)
+    report = json.loads((tmp_path / "r/latest/report.json").read_text())
+    names = ("traced", "probed", "nowhere", "counts")
+    found = {name: part(report, "inline", name, KERNELS[1]) for name in names}
+    assert {name: (each["errno_name"], each["refusal"]) for name, each in found.items()} == {
+        "traced": ("EBUSY", "not-traceable"),
+        "probed": ("EINVAL", "not-traceable"),
+        "nowhere": ("EINVAL", "no-attach-target"),
+        "counts": ("EINVAL", "map-without-size"),
+    }, done.output[-2000:]

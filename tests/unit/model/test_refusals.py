@@ -50,6 +50,7 @@ def test_the_golden_rows_are_of_many_kernels_and_classes() -> None:
     assert {row["origin"] for row in ROWS} >= {Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL, Origin.LIBBPF}
 
 
+NO_SIZE = "map-without-size"
 MAP_FAILED = "libbpf: map 'm': failed to create: Argument list too long(-7)"
 # What no run has shown; the text is that of the kernel's source.
 UNSEEN = [
@@ -69,6 +70,25 @@ UNSEEN = [
         "out-of-memory",
     ),
     (step("attach", "ENOENT", detail="No such file", section="kprobe.multi/f*"), "attach-point-absent"),
+    (step(detail="libbpf: map 'm': failed to create: Invalid argument(-22)", map_type="hash", max_entries=0), NO_SIZE),
+    (
+        step(detail="libbpf: extern (kcfg) 'LINUX_KERNEL_VERSION': failed to get kernel version"),
+        "kernel-version-unknown",
+    ),
+    (
+        step(
+            "attach", detail="libbpf: prog 'p': section 'uretprobe/readline' missing ':function[+offset]' specification"
+        ),
+        "no-attach-target",
+    ),
+    (
+        step("attach", "EBUSY", detail="libbpf: prog 'p': failed to attach: busy", type="tracing", traceable=False),
+        "not-traceable",
+    ),
+    (
+        step("attach", detail="libbpf: prog 'p': failed to create kprobe 'f+0x0' perf event: no", traceable=False),
+        "not-traceable",
+    ),
     (
         step(
             "attach",

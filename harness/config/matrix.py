@@ -15,6 +15,7 @@ from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, u
 from harness.config.reading.yaml_source import Loc
 from harness.errors import ConfigError
 from harness.host.called_as import command
+from harness.model.image_names import IMAGE_NAME
 from harness.model.known_splats import KnownSplat
 from harness.model.settings import Deadlines, Settings
 
@@ -74,6 +75,21 @@ MirrorUrls = Annotated[
     Field(min_length=1),
     Expects("an http://, https:// or file:/// URL, or a list of them"),
     WithJsonSchema({"anyOf": [_URL, {"type": "array", "minItems": 1, "items": _URL}]}),
+]
+ImageName = Annotated[
+    str,
+    Field(pattern=IMAGE_NAME),
+    Expects('the name of an image with a tag or a digest, such as "registry.example/kernels:6.12"'),
+]
+RegistryName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9\[][A-Za-z0-9.:\]_-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
+    Expects("a host, perhaps with a port and the beginning of names, such as registry.example/kernels"),
+]
+PathInImage = Annotated[
+    str,
+    Field(pattern=r"^/?[^/\s\x00]+(/[^/\s\x00]+)*$"),
+    Expects('the path of a file in the image, such as "boot/vmlinuz"'),
 ]
 
 
@@ -140,6 +156,11 @@ class Mirrors(Model):
     )
     debian_security: MirrorUrl | None = Field(default=None, description="Mirror of the security archive.")
     debian_ports: MirrorUrl | None = Field(default=None, description="Mirror of the ports archive.")
+    registry: RegistryName | None = Field(
+        default=None,
+        description="Where images are whose names have no host: HOST or HOST/PREFIX. The environment variable "
+        "BPFMATRIX_REGISTRY overrides it.",
+    )
 
 
 class _KernelBase(Model):
@@ -232,7 +253,22 @@ class RpmKernel(_KernelBase, CheckedModel):
             yield ("unsigned",), "nothing is signed by the keyring then: leave out one of the two, or say `index`"
 
 
-Kernel: TypeAlias = DebianKernel | PathKernel | RpmKernel
+class OciKernel(_KernelBase):
+    """A kernel out of an image of containers."""
+
+    source: Literal["oci"] = Field(description="The kernel comes from an image of containers.")
+    image: ImageName = Field(
+        description="HOST/NAME:TAG, or HOST/NAME@sha256:...; without a host, one of `mirrors: {registry: ...}`."
+    )
+    layout: FilePath | None = Field(
+        default=None, description="A folder with an OCI layout that has the image; then no registry is asked."
+    )
+    path_in_image: PathInImage | Literal[""] = Field(
+        default="", description="The kernel's path in the image, where it is not found, or another is wanted."
+    )
+
+
+Kernel: TypeAlias = DebianKernel | PathKernel | RpmKernel | OciKernel
 """One entry of the matrix."""
 
 

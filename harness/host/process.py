@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -45,23 +46,29 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 600.0,
+    output: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end with its output captured as text and no standard input.
+
+    With `output` what it writes to its standard output goes to that file, byte for byte, and none is captured.
 
     Never raises for an exit code; a program that outlives `timeout` seconds is killed and reported with
     return code -9. A signal's death shows as a negative return code, as subprocess has it.
     """
     command = [str(word) for word in argv]
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=None if env is None else dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
+    with (
+        contextlib.nullcontext(subprocess.PIPE) if output is None else output.open("wb") as stdout_to,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout_to,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
         with _live_guard:
             _live.add(process)
         try:
@@ -77,7 +84,7 @@ def run(
         finally:
             with _live_guard:
                 _live.discard(process)
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    return subprocess.CompletedProcess(command, process.returncode, stdout or "", stderr)
 
 
 def end_all() -> None:

@@ -24,6 +24,7 @@ class Architecture:
     `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well; `counter_cmdline` tells
     the latter the rate of the counter that they share with a host of this architecture, in kHz.
     `console_options` are those of the kernel's configuration that its console needs built in.
+    `oci` is its name in images of containers (Go's GOARCH).
     `elf_machine` is e_machine of its programs (include/uapi/linux/elf-em.h).
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
     folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
@@ -33,6 +34,7 @@ class Architecture:
     machines: tuple[str, ...]
     debian: str
     multiarch: str
+    oci: str
     qemu: str
     qemu_package: str
     machine: str
@@ -70,6 +72,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("x86_64",),
             debian="amd64",
             multiarch="x86_64-linux-gnu",
+            oci="amd64",
             qemu="qemu-system-x86_64",
             qemu_package="qemu-system-x86",
             # microvm would start 0.4 s sooner, but hangs without a word on 5.10 and now and then on 6.1.
@@ -112,6 +115,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("aarch64",),
             debian="arm64",
             multiarch="aarch64-linux-gnu",
+            oci="arm64",
             qemu="qemu-system-aarch64",
             qemu_package="qemu-system-arm",
             machine="virt,gic-version=max",
@@ -144,6 +148,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("riscv64",),
             debian="riscv64",
             multiarch="riscv64-linux-gnu",
+            oci="riscv64",
             qemu="qemu-system-riscv64",
             # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
             qemu_package="qemu-system-riscv64",
@@ -179,6 +184,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("s390x",),
             debian="s390x",
             multiarch="s390x-linux-gnu",
+            oci="s390x",
             qemu="qemu-system-s390x",
             # A package of its own since trixie; in bookworm qemu-system-misc provides the name.
             qemu_package="qemu-system-s390x",
@@ -212,6 +218,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             machines=("ppc64le",),
             debian="ppc64el",
             multiarch="powerpc64le-linux-gnu",
+            oci="ppc64le",
             qemu="qemu-system-ppc64",
             qemu_package="qemu-system-ppc",
             machine="pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off",

@@ -79,7 +79,14 @@ class Supplies:
         self._matrix = matrix
         self._locked_only = locked_only
         self._guard = threading.RLock()
-        self._sources = sources or make_sources(SourceContext(cache=cache, mirrors=self.mirrors))
+        self._sources = sources or make_sources(
+            SourceContext(
+                cache=cache,
+                mirrors=self.mirrors,
+                registry=matrix.mirrors.registry or "",
+                locked_only=locked_only,
+            )
+        )
         self._objects = ObjectBuilder(cache=cache, include=project.includes, vmlinux=self.vmlinux)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}

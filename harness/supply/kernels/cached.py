@@ -19,13 +19,14 @@ from harness.model.results import PackageInfo
 from harness.supply.kernels.files import KernelFiles, looks_like_kernel
 from harness.supply.kernels.modules import (
     CaseModule,
-    built_in,
     find_for_cases,
     find_modules,
     keep_for_cases,
     keep_in_order,
     kept_for_cases,
+    listed_as_built_in,
 )
+from harness.supply.kernels.needs import can_have_network
 
 FORMAT, CASE_FORMAT = 1, 1
 """Raise one when what is kept of a kernel, or of its modules for cases, changes: old cache entries are made again."""
@@ -131,7 +132,11 @@ def _keep(root: Path, folder: Path, *, arch: Architecture, modules: Sequence[str
         "release": release,
         "modules": keep_in_order(files, folder / "modules"),
         "absent": list(absent),
-        "has_network": "virtio_net" not in absent or built_in("VIRTIO_NET", _text(folder / "config")),
+        "has_network": can_have_network(
+            absent,
+            config=_text(folder / "config"),
+            listed=listed_as_built_in(root / "lib/modules" / release),
+        ),
     }
 
 

@@ -46,12 +46,11 @@ def can_have_network(absent: Sequence[str], *, config: str | None, listed: Colle
     """Say whether a guest can have its network card.
 
     `absent` are the modules for it that the kernel does not have as files, `config` is the text of its configuration,
-    `listed` are the modules that are built in as modules.builtin lists them. Without either, a driver may be built in,
-    but nobody knows; then the guest is reached otherwise.
+    `listed` are the modules that are built in as modules.builtin lists them. Where neither says it, the driver of the
+    card may be built in, but nobody knows, and the guest is reached otherwise; what else it needs is taken to be there.
     """
-    lacking = [name for name in absent if not built_in(name.upper().replace("-", "_"), config) and name not in listed]
-    known = config is not None or bool(listed)
-    return "virtio_net" not in lacking and not (known and lacking)
+    lacking = [name for name in absent if not built_in(_option(name), config) and name not in listed]
+    return not any(name == "virtio_net" or _otherwise(_option(name), config) for name in lacking)
 
 
 def why_no_guest(arch: Architecture, *, config: str | None, has_network: bool) -> str:
@@ -69,6 +68,10 @@ def why_no_guest(arch: Architecture, *, config: str | None, has_network: bool) -
 def remarks(config: str | None) -> str:
     """Return what a kernel's configuration says that the user must know, though a guest can be made; else ""."""
     return "; ".join(text for pattern, text in REMARKS if pattern.search(config or ""))
+
+
+def _option(module: str) -> str:
+    return module.upper().replace("-", "_")
 
 
 def _console(arch: Architecture) -> Iterator[tuple[str, str]]:

@@ -17,10 +17,16 @@ PinT = TypeVar("PinT")
 
 @dataclass(frozen=True, kw_only=True)
 class SourceContext:
-    """What a source is made with. `mirrors` finds Debian's mirrors, which takes a moment: it is called when needed."""
+    """What a source is made with.
+
+    `mirrors` finds Debian's mirrors, which takes a moment: it is called when needed. `registry` is where images are
+    whose names have no host, "" where nobody says it. `locked_only` says that nothing is asked that a pin answers.
+    """
 
     cache: Cache
     mirrors: Callable[[], Mirrors]
+    registry: str = ""
+    locked_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

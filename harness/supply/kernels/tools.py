@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from harness.host.tools import HostTool
+from harness.supply.oci.skopeo import PROGRAM, PURPOSE
 
 TOOLS: Mapping[str, tuple[HostTool, ...]] = MappingProxyType(
     {
@@ -14,6 +15,7 @@ TOOLS: Mapping[str, tuple[HostTool, ...]] = MappingProxyType(
             HostTool(name="rpmkeys", package="rpm", purpose="check the signatures of RPM packages"),
             HostTool(name="rpm2cpio", package="rpm2cpio", purpose="unpack RPM packages", others=("bsdtar",)),
         ),
+        "oci": (HostTool(name=PROGRAM, package=PROGRAM, purpose=PURPOSE),),
     }
 )
 """By the source's name; one that needs nothing more has no entry."""

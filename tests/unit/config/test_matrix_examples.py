@@ -13,7 +13,7 @@ EXAMPLES = sorted((ROOT / "examples/matrices").glob("*.yaml"))
 
 
 def test_there_are_some() -> None:
-    assert {path.stem for path in EXAMPLES} >= {"rhel-like", "fedora", "amazon", "suse"}
+    assert {path.stem for path in EXAMPLES} >= {"rhel-like", "fedora", "amazon", "suse", "oci", "own"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -25,5 +25,5 @@ def test_it_can_be_read_and_says_what_it_is_about(path: str) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_names_no_host_that_there_is(path: str) -> None:
     text = (ROOT / path).read_text()
-    hosts = re.findall(r"\w+://([^/\s]*)", text)
+    hosts = re.findall(r"\w+://([^/\s]*)", text) + re.findall(r"image: ([\w-]+\.[\w.-]+)/", text)
     assert [host for host in hosts if host and not host.endswith(".example")] == []

@@ -90,3 +90,9 @@ def test_a_program_that_does_not_end_is_killed_and_says_so() -> None:
     done = run(["sleep", "60"], timeout=0.1)
     assert done.returncode == -9
     assert done.stderr == "sleep did not end within 0.1 s and was killed"
+
+
+def test_what_goes_to_a_file_is_there_byte_for_byte(tmp_path: Path) -> None:
+    done = run(["sh", "-c", r"printf 'a\r\nb\377'; echo oops >&2; exit 3"], output=tmp_path / "file")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "oops\n")
+    assert (tmp_path / "file").read_bytes() == b"a\r\nb\xff"

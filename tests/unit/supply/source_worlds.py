@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from oci_samples import Layout, MemoryRegistry, layer
 from unit_samples import RELEASE, x86_image
 
-from harness.config.matrix import DebianKernel, PathKernel
+from harness.config.matrix import DebianKernel, OciKernel, PathKernel
 from harness.errors import PackageGoneError
 from harness.host.cache import TAG, Cache
 from harness.supply.debian.apt import PackageFile, Stanza
@@ -24,6 +25,7 @@ from harness.supply.debian.pin import DebianPin
 from harness.supply.debian.resolve import Index, newest_first
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.modules import ModuleOrder
+from harness.supply.kernels.oci import OciSource
 from harness.supply.kernels.path import PathSource
 from harness.supply.kernels.source import KernelSource, SourceContext
 
@@ -208,6 +210,32 @@ class PathWorld:
 
     def lose(self) -> None:
         (self.folder / "vmlinuz").unlink()
+
+    def left(self) -> list[str]:
+        return files_in(self.cache)
+
+
+class OciWorld:
+    """A registry with an image, whose kernel came with a later layer than its modules, and a cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cache = Cache(folder / "cache")
+        self.layout = Layout(folder / "built")
+        self.registry = MemoryRegistry(self.layout)
+
+    def source(self) -> OciSource:
+        return OciSource(SourceContext(cache=self.cache, mirrors=no_mirrors), registry=self.registry)
+
+    def kernel(self) -> OciKernel:
+        self.layout.image(layer({f"usr/{name}": data for name, data in TREE.items()}), layer(BOOT))
+        return OciKernel(name="6.1", arch="x86_64", source="oci", image="registry.example/kernels:6.1")
+
+    def another(self) -> OciKernel:
+        return self.kernel().model_copy(update={"image": "registry.example/kernels:6.2"})
+
+    def lose(self) -> None:
+        for path in (self.layout.folder / "blobs/sha256").iterdir():
+            path.unlink()
 
     def left(self) -> list[str]:
         return files_in(self.cache)

@@ -9,21 +9,26 @@ from pathlib import Path
 import pytest
 from rpm_repositories import MISSING, WHY
 from rpm_samples import RpmWorld
-from source_worlds import MODULES, DebianWorld, PathWorld, SourceWorld, find_by_name
+from source_worlds import MODULES, DebianWorld, OciWorld, PathWorld, SourceWorld, find_by_name
 from unit_samples import RELEASE, ROOT, X86, x86_image
 
 from harness.config.matrix import Kernel
 from harness.errors import EXIT_OK, BpfmatrixError
-from harness.supply.kernels import cached, path
+from harness.supply.kernels import cached, oci, path
 from harness.supply.kernels.registry import PIN_TYPES, SOURCES
 from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 
-WORLDS: dict[str, Callable[[Path], SourceWorld]] = {"debian": DebianWorld, "path": PathWorld, "rpm": RpmWorld}
+WORLDS: dict[str, Callable[[Path], SourceWorld]] = {
+    "debian": DebianWorld,
+    "path": PathWorld,
+    "rpm": RpmWorld,
+    "oci": OciWorld,
+}
 
 
 @pytest.fixture(params=SOURCES)
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceWorld:
-    for module in (cached, path):
+    for module in (cached, oci, path):
         monkeypatch.setattr(module, "find_modules", find_by_name)
     if request.param == "rpm" and MISSING:
         pytest.skip(WHY)
@@ -37,7 +42,7 @@ def test_every_source_is_tried_here_and_can_be_named_in_a_matrix() -> None:
 
 def test_nobody_else_asks_which_source_a_kernel_is_of() -> None:
     """Else a new source would have to be known in many places."""
-    knowing = re.compile(r"""\b(?:Debian|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
+    knowing = re.compile(r"""\b(?:Debian|Oci|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
     places = {
         path.relative_to(ROOT / "harness").as_posix()
         for path in (ROOT / "harness").rglob("*.py")

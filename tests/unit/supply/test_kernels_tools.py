@@ -14,6 +14,7 @@ def test_only_sources_that_there_are_need_some() -> None:
 def test_each_program_is_named_once() -> None:
     assert tools_of(["debian", "path"]) == ()
     assert tools_of(["rpm", "debian", "rpm"]) == TOOLS["rpm"]
+    assert [tool.name for tool in tools_of(["oci", "path", "oci"])] == ["skopeo"]
 
 
 def test_what_unpacks_packages_is_known_by_all_its_names() -> None:

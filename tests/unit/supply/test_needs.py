@@ -61,7 +61,8 @@ def test_all_reasons_are_given_at_once() -> None:
         (VIRTIO, None, ("virtio_net", "virtio_pci"), True),
         (VIRTIO, None, ("virtio_pci",), False),
         (("virtio_pci",), None, (), True),  # it may well be built in
-        (("virtio_pci",), "CONFIG_X=y\n", (), False),
+        (("virtio_pci",), "CONFIG_X=y\n", (), True),
+        (("virtio_pci",), "# CONFIG_VIRTIO_PCI is not set\n", (), False),
     ],
 )
 def test_the_network_card_needs_all_of_its_modules(

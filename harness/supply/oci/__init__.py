@@ -1,0 +1,1 @@
+"""Kernels in container images: names, manifests, layers, and what lies where in them."""

@@ -200,20 +200,34 @@ class _Zstd(io.RawIOBase):
         return found
 
 
+_END = 3 * tarfile.BLOCKSIZE
+
+
 class _Limited(io.RawIOBase):
-    """Bytes of which there may not be more than so many."""
+    """Bytes of which there may not be more than so many, and behind them the zeros that end an archive.
+
+    Some programs that make layers leave these out, and the padding of the last file, too; container runtimes take it.
+    """
 
     def __init__(self, source: Any, limit: int) -> None:
         self._source, self._room = source, limit
+        self._zeros = _END
+        self.count = 0
+        """How many bytes there were."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         size: int = self._source.readinto(buffer)
+        self.count += size
         self._room -= size
         if self._room < 0:
             raise HostileError(f"it has more than {MOST_UNPACKED >> 30} GiB, unpacked")
+        if not size:
+            size = min(self._zeros, len(buffer))
+            self._zeros -= size
+            memoryview(buffer)[:size] = bytes(size)
         return size
 
 
@@ -228,9 +242,14 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             plain = gzip.GzipFile(fileobj=file)
         elif head == b"\x28\xb5\x2f\xfd" or (head[1:] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):  # skippable
             plain = _Zstd(file)
-        source = io.BufferedReader(_Limited(plain, MOST_UNPACKED), _CHUNK)
+        limited = _Limited(plain, MOST_UNPACKED)
+        source = io.BufferedReader(limited, _CHUNK)
         with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK, tarinfo=_Bounded) as archive:
             yield archive
+            seen: Any = archive  # getmembers() would read on to the end
+            whole = all(each.offset_data + each.size <= limited.count for each in seen.members[-1:])
+        if not limited.count or not whole:
+            raise EOFError("it ends before its last file does" if limited.count else "it is empty")
 
 
 def _text(error: Exception) -> str:

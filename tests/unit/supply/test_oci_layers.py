@@ -115,3 +115,15 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
             read_tree(image(tmp_path / str(number), data, pack=lambda data: data))
     assert read_tree(image(tmp_path / "empty", layer())).files_below("") == {}
     assert io.BytesIO(layer()).read(1) == b"\0"
+
+
+@pytest.mark.parametrize("pack", PACKED)
+def test_a_layer_may_end_with_its_last_file_and_not_before(pack: str, tmp_path: Path) -> None:
+    whole = layer({"boot/vmlinuz": b"k" * 700})
+    bare = whole[: 512 + 700]
+    found = image(tmp_path / "bare", bare, pack=PACKED[pack])
+    files = read_tree(found).files_below("")
+    extract(found, {tmp_path / "out": files["boot/vmlinuz"]})
+    assert (tmp_path / "out").read_bytes() == b"k" * 700
+    with pytest.raises(FetchError, match="cannot be read to its end: it ends before its last file does"):
+        read_tree(image(tmp_path / "cut", bare[:-1], pack=PACKED[pack]))

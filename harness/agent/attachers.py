@@ -16,18 +16,16 @@ from harness.agent.attachers_maps import (
     attach_map_iterator,
     attach_sockmap,
 )
+from harness.agent.attachers_network import PLACED
 from harness.agent.attachers_targets import attach_kprobe_multi
+from harness.agent.devices import add_address
 from harness.agent.kernel_abi import ioctl_request, perf_event_open
-from harness.agent.libbpf_abi import INT, U32, options
 from harness.agent.links import BpfLink, CallLink, SocketLink, attach_to_socket
 from harness.agent.netlink import (
     NLM_F_CREATE,
     RTM_DELROUTE,
-    RTM_DELTFILTER,
-    RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWROUTE,
-    RTM_NEWTFILTER,
     attribute,
     ifinfo,
     rtnetlink,
@@ -38,7 +36,6 @@ from harness.agent.sysctls import set_sysctl
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from harness.agent.case_state import CaseState
     from harness.agent.links import Link
@@ -48,99 +45,7 @@ if TYPE_CHECKING:
 LWT_ROUTES = {"lwt_in": (1, "10.9.9.1", 16), "lwt_out": (2, "10.9.9.2", 17), "lwt_xmit": (3, "10.9.9.3", 18)}
 NETKIT_PREFIX, NETKIT_OWN, NETKIT_PEER = 24, "10.9.8.1", "10.9.8.2"
 NETKIT_PEERS_OWN, NETKIT_BEHIND_PEER = "10.9.7.2", "10.9.7.1"
-INGRESS, EGRESS = 1, 2  # enum bpf_tc_attach_point: BPF_TC_INGRESS, BPF_TC_EGRESS
-BPF_TCX_INGRESS, BPF_NETKIT_PRIMARY = 46, 54  # enum bpf_attach_type
-
-
-def attach_cgroup(case: CaseState, program: int) -> Link:
-    """Attach to a cgroup of this process's own."""
-    folder = "/sys/fs/cgroup/bpfmatrix"
-    os.makedirs(folder, exist_ok=True)
-    with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
-    fd = os.open(folder, os.O_RDONLY)
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_cgroup", program, fd))
-
-
-def attach_netns(case: CaseState, program: int) -> Link:
-    """Attach to this process's network namespace."""
-    fd = os.open("/proc/self/ns/net", os.O_RDONLY)
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_netns", program, fd))
-
-
-def attach_xdp(case: CaseState, program: int) -> Link:
-    """Attach to the loopback device of a network namespace of this process's own."""
-    index = case.own_loopback()
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_xdp", program, index))
-
-
-def attach_tcx(case: CaseState, program: int) -> Link:
-    """Attach to the loopback device of a network namespace of this process's own."""
-    index = case.own_loopback()
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_tcx", program, index, None))
-
-
-def attach_tc(case: CaseState, program: int) -> Link:
-    """Attach as a filter (cls_bpf, direct action) to what the loopback device of an own namespace receives."""
-    return attach_filter(case, program, INGRESS)
-
-
-def attach_tc_either(case: CaseState, program: int) -> Link:
-    """Attach as the section says (`tc/ingress`, `tc/egress`): by tcx, or as a filter where the kernel has none.
-
-    libbpf takes such sections for tcx since 1.3; before that, and before Linux 6.6, there were filters alone.
-    """
-    if BPF_TCX_INGRESS in case.lib.attach_types():
-        return attach_tcx(case, program)
-    return attach_filter(case, program, EGRESS if case.lib.section(program).endswith("egress") else INGRESS)
-
-
-def attach_filter(case: CaseState, program: int, point: int) -> Link:
-    """Attach as a filter (cls_bpf, direct action) to one side of the loopback device of an own namespace."""
-    hook, drop_hook = clsact(case, point)
-    # struct bpf_tc_opts: prog_fd, flags, prog_id, handle, priority
-    given = [(INT, case.lib.call("bpf_program__fd", program)), *((U32, value) for value in (0, 0, 1, 1))]
-    with module_of_ours("cls_bpf", errno.ENOENT):
-        case.lib.call("bpf_tc_attach", ctypes.byref(hook), ctypes.byref(options(*given)))
-    gone = options((INT, 0), *given[1:])
-    return CallLink(lambda: case.lib.call("bpf_tc_detach", ctypes.byref(hook), ctypes.byref(gone)), drop_hook)
-
-
-def attach_action(case: CaseState, program: int) -> Link:
-    """Attach as the action (act_bpf) of a filter for all that the loopback device of an own namespace receives."""
-    hook, drop_hook = clsact(case)
-    # struct tcmsg: family, ifindex, handle, parent (ingress of clsact), priority and protocol (ETH_P_ALL)
-    head = struct.pack("=BxxxiIII", 0, hook.f0, 1, 0xFFFFFFF2, 1 << 16 | socket.htons(3))
-    head += attribute(1, b"matchall\0")  # TCA_KIND
-    # TCA_ACT_BPF_PARMS (struct tc_act_bpf: index, capab, action (TC_ACT_PIPE), refcnt, bindcnt), _FD, _NAME
-    fd = struct.pack("=I", case.lib.call("bpf_program__fd", program))
-    made = attribute(2, struct.pack("=IIiii", 0, 0, 3, 0, 0)), attribute(5, fd), attribute(6, b"target\0")
-    # TCA_ACT_KIND and TCA_ACT_OPTIONS of the first action; TCA_MATCHALL_ACT; TCA_OPTIONS
-    action = attribute(1, attribute(1, b"bpf\0"), attribute(2, *made))
-    with module_of_ours("cls_matchall or act_bpf", errno.ENOENT):
-        rtnetlink(RTM_NEWTFILTER, NLM_F_CREATE, head, attribute(2, attribute(2, action)))
-    return CallLink(lambda: rtnetlink(RTM_DELTFILTER, 0, head), drop_hook)
-
-
-def clsact(case: CaseState, point: int = INGRESS) -> tuple[Any, Callable[[], object]]:
-    """Give the loopback device of an own namespace the qdisc clsact; return one side of it, and what takes it away.
-
-    The last of several filters takes it away.
-    """
-    index = case.own_loopback()
-    # struct bpf_tc_hook: ifindex, attach_point (both for the qdisc), parent
-    hook, both = (options((INT, index), (INT, each), (U32, 0)) for each in (point, INGRESS | EGRESS))
-    if not case.filters:
-        with module_of_ours("sch_ingress", errno.ENOENT):
-            case.lib.call("bpf_tc_hook_create", ctypes.byref(hook))
-    case.filters += 1
-
-    def drop() -> None:
-        case.filters -= 1
-        if not case.filters:
-            case.lib.call("bpf_tc_hook_destroy", ctypes.byref(both))
-
-    return hook, drop
+BPF_NETKIT_PRIMARY = 54  # enum bpf_attach_type
 
 
 def attach_netkit(case: CaseState, program: int) -> Link:
@@ -156,10 +61,7 @@ def attach_netkit(case: CaseState, program: int) -> Link:
     rtnetlink(RTM_NEWLINK, 0, ifinfo(b"peer", socket.if_nametoindex("peer")))  # it was made, but is not up
     index = socket.if_nametoindex("primary")
     for device, address in ((index, NETKIT_OWN), (socket.if_nametoindex("peer"), NETKIT_PEERS_OWN)):
-        own = socket.inet_aton(address)
-        # struct ifaddrmsg: family, prefix length, flags, scope, index; IFA_ADDRESS, IFA_LOCAL
-        head = struct.pack("=BBBBI", socket.AF_INET, NETKIT_PREFIX, 0, 0, device)
-        rtnetlink(RTM_NEWADDR, NLM_F_CREATE, head, attribute(1, own), attribute(2, own))
+        add_address(device, socket.AF_INET, socket.inet_aton(address), NETKIT_PREFIX)
     return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_netkit", program, index, None))
 
 
@@ -178,14 +80,6 @@ def attach_lwt(case: CaseState, program: int) -> Link:
     tunnel = attribute(number, attribute(1, fd), attribute(2, b"target\0"))
     rtnetlink(RTM_NEWROUTE, NLM_F_CREATE, head, attribute(21, struct.pack("=H", 6)), attribute(22, tunnel))
     return CallLink(lambda: rtnetlink(RTM_DELROUTE, 0, head))
-
-
-def attach_netfilter(case: CaseState, program: int) -> Link:
-    """Attach to IPv4's NF_INET_LOCAL_OUT in a network namespace of this process's own."""
-    case.own_loopback()
-    # struct bpf_netfilter_opts: pf, hooknum, priority, flags
-    made = options((U32, socket.AF_INET), (U32, 3), (ctypes.c_int32, -128), (U32, 0))
-    return BpfLink(case.lib, case.lib.pointer("bpf_program__attach_netfilter", program, ctypes.byref(made)))
 
 
 def attach_socket(case: CaseState, program: int) -> Link:
@@ -226,18 +120,11 @@ def attach_perf_event(case: CaseState, program: int) -> Link:
     return link
 
 
-ATTACHERS: dict[str, Callable[[CaseState, int], Link]] = {
-    **dict.fromkeys(("cgroup", "cgroup_skb", "sockops", "lsm_cgroup"), attach_cgroup),
-    **dict.fromkeys(("sk_lookup", "flow_dissector"), attach_netns),
-    **dict.fromkeys(("xdp", "xdp.frags"), attach_xdp),
-    "tcx": attach_tcx,
-    **dict.fromkeys(("tc/ingress", "tc/egress"), attach_tc_either),
-    **dict.fromkeys(("tc", "classifier"), attach_tc),
-    "action": attach_action,
+ATTACHERS: dict[str, Callable[..., Link]] = {
+    **PLACED,
     "netkit": attach_netkit,
     **dict.fromkeys(LWT_ROUTES, attach_lwt),
     **dict.fromkeys(("sk_msg", "sk_skb"), attach_sockmap),
-    "netfilter": attach_netfilter,
     "socket": attach_socket,
     "sk_reuseport": attach_reuseport,
     **dict.fromkeys(MAP_ITERATORS, attach_map_iterator),

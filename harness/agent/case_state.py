@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import errno
 import os
-import socket
-import struct
 
-from harness.agent.kernel_abi import CLONE_NEWNET
-from harness.agent.sysctls import set_sysctl, sysctl_path
+from harness.agent.namespaces import new_namespace
+from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import socket
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from harness.agent.bpf_object import BpfObject
@@ -25,7 +24,7 @@ class CaseState:
     """What the steps of a case have made so far; its triggers and attachers use it, and add to it."""
 
     def __init__(self, lib: Libbpf, sysctls: Mapping[str, str | int]) -> None:
-        self.lib, self._sysctls = lib, sysctls
+        self.lib, self.sysctls = lib, sysctls
         self.objects: dict[str, BpfObject] = {}
         self.links: dict[str, Link] = {}
         # What triggers need of what is attached: both ends of a filtered socket, the perf events, and a map for sockets
@@ -40,7 +39,7 @@ class CaseState:
         self.iterators: list[Link] = []
         self.routes: list[str] = []
         self.has_netkit = False
-        self.filters = 0  # how many programs are at the qdisc clsact
+        self.filters: dict[str, int] = {}  # how many programs are at the qdisc clsact of a device
         self.callable_programs: list[int] = []
         self._loopback: int | None = None
         # What triggers have made, in this order; the process that the last one has started; where the files lie that
@@ -49,6 +48,13 @@ class CaseState:
         self.child = 0
         self.own: Mapping[str, Any] = {}
         self.send: Callable[[str, int], None] = lambda _text, _cut: None
+        # What the case's setup has made: devices with their namespaces ("": the process's own), those with a place for
+        # filters, namespaces, control groups; and whether the process has joined one of those.
+        self.devices: dict[str, str] = {}
+        self.hooked: set[str] = set()
+        self.namespaces: list[str] = []
+        self.groups: list[str] = []
+        self.joined = False
 
     def remove_made(self) -> None:
         """Remove what triggers have made, as far as it is still there."""
@@ -71,17 +77,17 @@ class CaseState:
 
     def own_loopback(self) -> int:
         """Move this process into a network namespace of its own; return the index of its loopback device, now up."""
-        if self._loopback is not None:
-            return self._loopback
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "unshare")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-            # struct ifreq: name, flags (IFF_UP); SIOCSIFFLAGS
-            libc.ioctl(link.fileno(), 0x8914, struct.pack("=16sH22x", b"lo", 1))
-        for name, value in self._sysctls.items():
-            # Some are the namespace's own; those that are not are there only in the first one.
-            if name.startswith("net.") and os.path.exists(sysctl_path(name)):
-                set_sysctl(name, value)
-        self._loopback = socket.if_nametoindex("lo")
+        if self._loopback is None:
+            self._loopback = new_namespace(self.sysctls)
         return self._loopback
+
+    def namespace_of(self, device: str) -> str:
+        """Return the namespace of a device of the case's setup, "" for its process's own; Refused where it has none."""
+        if device not in self.devices:
+            raise self.not_made("device", device, self.devices)
+        return self.devices[device]
+
+    def not_made(self, kind: str, name: str, there: Iterable[str]) -> Refused:
+        """Return the refusal of a thing that the case's setup has not made."""
+        known = ", ".join(there) or "none"
+        return Refused(errno.ENODEV, f"the setup has made no {kind} {name} (there are: {known})", api="setup")

@@ -28,3 +28,12 @@ def read_whole(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text into a file that is there, at once; OSError where the kernel refuses it."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

@@ -12,6 +12,8 @@ import time
 from harness.agent.files import read_whole
 from harness.agent.kernel_abi import BPF_OBJ_GET_INFO_BY_FD, BPF_SYSCALL, PR_SET_CHILD_SUBREAPER, bpf
 from harness.agent.modules import loaded_modules, remove_module
+from harness.agent.namespaces import NAMESPACES
+from harness.agent.netlink import RTM_DELLINK, rtnetlink
 from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 BPFFS, MNT_DETACH = b"/sys/fs/bpf", 2
 LEFT_SECONDS = 3.0
+PROGRAM_IDS, MAP_IDS, LINK_IDS = 11, 12, 31  # BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID, BPF_LINK_GET_NEXT_ID
 
 
 def trace_events() -> set[str]:
@@ -67,11 +70,26 @@ def unmount_bpffs() -> None:
 
 def remove_device(name: str) -> None:
     """Remove a network device (RTM_DELLINK)."""
-    # struct nlmsghdr: length, type, flags (NLM_F_REQUEST), number, port; struct ifinfomsg: family, type, index, flags,
-    # change (include/uapi/linux/netlink.h, rtnetlink.h).
-    message = struct.pack("=IHHII", 32, 17, 1, 1, 0) + struct.pack("=BxHiII", 0, 0, socket.if_nametoindex(name), 0, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as link:
-        link.send(message)
+    with contextlib.suppress(Refused):
+        rtnetlink(RTM_DELLINK, 0, struct.pack("=BxHiII", 0, 0, socket.if_nametoindex(name), 0, 0))
+
+
+def mounts() -> set[tuple[int, str]]:
+    """Return what is mounted, each with the kernel's number of it: a later mount has a larger one (proc(5))."""
+    lines = (line.split(" ", 5) for line in read_whole("/proc/self/mountinfo").splitlines())
+    return {(int(words[0]), words[4]) for words in lines}
+
+
+def unmount(mount: tuple[int, str]) -> None:
+    """Unmount what is mounted last at a place, whoever still uses it."""
+    ctypes.CDLL(None).umount2(mount[1].encode().decode("unicode_escape").encode("latin-1"), MNT_DETACH)
+
+
+def namespaces() -> set[str]:
+    """Return the files that network namespaces with a name have, or had until they were unmounted."""
+    with contextlib.suppress(FileNotFoundError):
+        return {f"{NAMESPACES}/{name}" for name in os.listdir(NAMESPACES)}
+    return set()
 
 
 def bpf_ids(command: int) -> set[int]:
@@ -122,16 +140,18 @@ class Leftover:
 
 
 LEFTOVERS = [
+    Leftover("mount", mounts, remove=unmount, name=lambda mount: mount[1]),
+    Leftover("namespace", namespaces, remove=os.unlink),
     Leftover("module", loaded_modules, remove=remove_module),
     Leftover("trace-event", trace_events, remove=remove_trace_event),
     Leftover("trace-instance", lambda: set(subfolders("/sys/kernel/tracing/instances")), remove=os.rmdir),
     Leftover("cgroup", lambda: set(subfolders("/sys/fs/cgroup")), remove=os.rmdir),
     Leftover("device", lambda: {name for _, name in socket.if_nameindex()}, remove=remove_device),
-    # BPF_PROG_GET_NEXT_ID and so on, BPF_..._GET_FD_BY_ID, and where the name is in the information (0: it has none).
-    Leftover("program", lambda: bpf_ids(11), name=lambda identity: bpf_name(13, 64, identity)),
-    Leftover("link", lambda: bpf_ids(31), name=lambda identity: bpf_name(30, 0, identity)),
+    # BPF_..._GET_FD_BY_ID, and where the name is in the information (0: it has none).
+    Leftover("program", lambda: bpf_ids(PROGRAM_IDS), name=lambda identity: bpf_name(13, 64, identity)),
+    Leftover("link", lambda: bpf_ids(LINK_IDS), name=lambda identity: bpf_name(30, 0, identity)),
 ]
-MAPS = Leftover("map", lambda: bpf_ids(12), name=lambda identity: bpf_name(14, 24, identity))
+MAPS = Leftover("map", lambda: bpf_ids(MAP_IDS), name=lambda identity: bpf_name(14, 24, identity))
 
 
 def gone(find: Callable[[], Found]) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -10,16 +11,25 @@ from harness.agent.refusal import Refused
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from harness.agent.libbpf import Libbpf
 
 
 class Link:
-    """What is attached; close() detaches it."""
+    """What is attached; close() detaches it. `found` is what is reported of its attachment.
+
+    `handle` is libbpf's pointer to the link, 0 where it has none.
+    """
+
+    handle = 0
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
 
     def fd(self) -> int:
-        """Return the link's file descriptor."""
-        raise NotImplementedError(f"a {type(self).__name__} has no file descriptor")
+        """Return the link's file descriptor; Refused where the kernel has no link for what is attached."""
+        raise Refused(errno.EINVAL, "the kernel has no link for what is attached in this way", api="bpf_link__fd")
 
     def close(self) -> None:
         """Detach."""
@@ -30,21 +40,23 @@ class BpfLink(Link):
     """A link of libbpf."""
 
     def __init__(self, lib: Libbpf, handle: int) -> None:
-        self._lib, self._handle = lib, handle
+        super().__init__()
+        self._lib, self.handle = lib, handle
 
     def fd(self) -> int:
         """Return the link's file descriptor."""
-        return self._lib.call("bpf_link__fd", self._handle)
+        return self._lib.call("bpf_link__fd", self.handle)
 
     def close(self) -> None:
         """Detach."""
-        self._lib.call("bpf_link__destroy", self._handle)
+        self._lib.call("bpf_link__destroy", self.handle)
 
 
 class FdLink(Link):
     """A link that is a file descriptor."""
 
     def __init__(self, fd: int) -> None:
+        super().__init__()
         self._fd = fd
 
     def fd(self) -> int:
@@ -60,6 +72,7 @@ class CallLink(Link):
     """A program that is detached by calls of one's own, in their order."""
 
     def __init__(self, *calls: Callable[[], object]) -> None:
+        super().__init__()
         self._calls = calls
 
     def close(self) -> None:
@@ -72,6 +85,7 @@ class SocketLink(Link):
     """A program attached to a socket; it goes with the socket."""
 
     def __init__(self, ends: Sequence[socket.socket], detach: int = 27) -> None:  # SO_DETACH_BPF
+        super().__init__()
         self._ends, self._option = ends, detach
 
     def close(self) -> None:

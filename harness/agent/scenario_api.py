@@ -7,13 +7,14 @@ that ends there, and its cell is `refused`.
 
 from __future__ import annotations
 
-from harness.agent.scenario_base import Mistake, StepRefused
+from harness.agent.scenario_base import Mistake, StepRefused, check_place
+from harness.agent.scenario_reading import Globals, Map, Records
 from harness.agent.scenario_triggers import Connection, Ended, Triggers
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from harness.agent.scenario_base import Runner
@@ -122,6 +123,10 @@ class Guest:
         """Count the runs of programs until the case ends (`Object.info`, `run_cnt`)."""
         self._runner.step("open", "enable-stats")
 
+    def unpin(self, path: str) -> None:
+        """Remove what is pinned at a path."""
+        self._runner.step("detach", "unpin", path, path=path)
+
     def wait(self, seconds: float) -> None:
         """Let time pass, for what the kernel does later (RCU, workqueues)."""
         self._runner.step("observe", "wait", f"{seconds:g} s", seconds=seconds)
@@ -184,12 +189,32 @@ class Object:
             f"load-{self._role}", "share-map", name, object=self.name, map=name, from_object=owner.name, from_map=source
         )
 
-    def attach(self, program: str, *, link: str | None = None) -> Link:
-        """Attach a program as its section says; `link` names the link, else it has the program's name."""
+    def attach(
+        self,
+        program: str,
+        *,
+        to: str | Sequence[str] | Mapping[str, Any] | None = None,
+        link: str | None = None,
+    ) -> Link:
+        """Attach a program as its section says; `link` names the link, else it has the program's name.
+
+        `to` is what would be behind the section's slash (or a list of functions, for kprobe.multi), or a place that the
+        `setup` of the case's case.yaml has made: `{"device": "a", "mode": "native"}`, `{"cgroup": "one"}`,
+        `{"namespace": "other"}` (docs/setup.md).
+        """
         self.program(program)
         name = link or program
-        self._runner.step(f"attach-{self._role}", "attach", name, object=self.name, program=program, link=name)
-        return Link(self._runner, name)
+        args: dict[str, Any] = {"object": self.name, "program": program, "link": name, **_chosen(self._runner, to)}
+        report = self._runner.step(f"attach-{self._role}", "attach", name, **args)
+        return Link(self._runner, name, xdp=report.get("xdp", ""))
+
+    def pin(self, name: str, path: str) -> None:
+        """Pin a program or a map at a path in a bpffs; it is gone after the case."""
+        if name in self.programs:
+            self._runner.step(f"load-{self._role}", "pin", name, object=self.name, program=name, path=path)
+        else:
+            self.map(name)
+            self._runner.step(f"load-{self._role}", "pin", name, object=self.name, map=name, path=path)
 
     def attach_map(self, name: str, *, link: str | None = None) -> Link:
         """Attach a struct_ops map, all its programs at once."""
@@ -235,15 +260,31 @@ class Object:
 
 
 class Link:
-    """A program that is attached, by the name of its link."""
+    """A program that is attached, by the name of its link.
 
-    def __init__(self, runner: Runner, name: str) -> None:
+    `xdp` says of an XDP program how it runs, as the kernel has it: `native` or `generic`.
+    """
+
+    def __init__(self, runner: Runner, name: str, *, xdp: str = "") -> None:
         self._runner = runner
         self.name: str = name
+        self.xdp: str = xdp
 
     def detach(self) -> None:
-        """Detach it."""
+        """Detach it; what is pinned stays attached until it is unpinned, too."""
         self._runner.step("detach", "detach", self.name, link=self.name)
+
+    def update(self, owner: Object, program: str) -> None:
+        """Put another program, or another struct_ops map, into the place of the one that is attached."""
+        if program in owner.programs:
+            args = {"object": owner.name, "program": program}
+        else:
+            args = {"object": owner.name, "map": owner.map(program).name}
+        self._runner.step("attach-target", "update-link", self.name, link=self.name, **args)
+
+    def pin(self, path: str) -> None:
+        """Pin it at a path in a bpffs; it is gone after the case."""
+        self._runner.step("attach-target", "pin", self.name, link=self.name, path=path)
 
     def info(self) -> dict[str, Any]:
         """Return what the kernel says of the link: the numbers of struct bpf_link_info."""
@@ -251,80 +292,14 @@ class Link:
         return found
 
 
-class Map:
-    """A map of a loaded object.
-
-    Keys and values are those of its types in the object's BTF: numbers, text for `char` arrays, lists, dictionaries
-    for structures, the names of an enumeration's members. Without such types they are numbers of 1, 2, 4 or 8 bytes,
-    or bytes. A per-CPU map's values are lists, one value for each possible CPU.
-    """
-
-    def __init__(self, runner: Runner, owner: str, name: str) -> None:
-        self._runner, self._owner = runner, owner
-        self.name: str = name
-
-    def _step(self, op: str, *given: Any) -> Any:
-        self._runner.waiting(given)
-        stage = "observe" if op in ("read-map", "list-map") else "trigger"
-        self._runner.step(stage, op, self.name, object=self._owner, map=self.name)
-        return self._runner.seen()
-
-    def get(self, key: Any) -> Any:
-        """Return the value of a key, None where the map has none."""
-        return self._step("read-map", key)
-
-    def put(self, key: Any, value: Any) -> None:
-        """Give a key a value."""
-        self._step("write-map", key, value)
-
-    def delete(self, key: Any) -> None:
-        """Remove a key, which must be there."""
-        self._step("delete-map", key)
-
-    def items(self) -> list[tuple[Any, Any]]:
-        """Return its keys with their values, in the kernel's order."""
-        found: list[tuple[Any, Any]] = self._step("list-map")
-        return found
-
-
-class Globals:
-    """An object's global variables, by name or path (`seen`, `limits.ports[2]`).
-
-    What is set before the load is a variable's first value, of a constant, too; after it, constants cannot be set.
-    """
-
-    def __init__(self, runner: Runner, owner: str) -> None:
-        self._runner, self._owner = runner, owner
-
-    def __getitem__(self, path: str) -> Any:
-        self._runner.step("observe", "read-global", path, object=self._owner)
-        return self._runner.seen()
-
-    def __setitem__(self, path: str, value: Any) -> None:
-        self._runner.waiting(value)
-        self._runner.step("trigger", "write-global", path, object=self._owner)
-
-
-class Records:
-    """The records of a ring or perf buffer."""
-
-    def __init__(self, runner: Runner, owner: str, name: str, record: str) -> None:
-        self._runner, self._owner, self._record = runner, owner, record
-        self.name: str = name
-
-    def read(self, *, count: int = 0, seconds: float = 2.0) -> list[Any]:
-        """Return the records since the last read, all that have come.
-
-        Waits at most `seconds` until there are `count`: a read that expects none needs no time, one that waits for more
-        than must come shows that no more do.
-        """
-        args = {"object": self._owner, "map": self.name, "record": self._record, "count": count, "seconds": seconds}
-        self._runner.step("observe", "read-records", self.name, **args)
-        found: list[Any] = self._runner.seen()
-        return found
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.read())
+def _chosen(runner: Runner, to: Any) -> dict[str, Any]:
+    """Return how a step says where a program is attached; raise Mistake where the case's setup has no such place."""
+    if to is None:
+        return {}
+    if not hasattr(to, "keys"):
+        return {"to": to if hasattr(to, "encode") else list(to)}
+    check_place(to, runner.made)
+    return {"place": dict(to)}
 
 
 def _line(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     class Runner(Protocol):
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
         def maps(self, owner: str) -> list[str]:
             """Return the names of an object's maps."""
+
+        def made(self, kind: str) -> list[str]:
+            """Return the names of the things of a kind that the case's setup has made."""
 
         def seen(self) -> Any:
             """Return what the last step has read."""
@@ -53,3 +56,25 @@ class Mistake(Exception):
     def __init__(self, text: str, name: str = "", there: Sequence[str] = ()) -> None:
         super().__init__(text)
         self.name, self.there = name, list(there)
+
+
+PLACES = {
+    "device": {"mode", "direction", "priority", "before", "after"},
+    "cgroup": {"flags", "before", "after"},
+    "namespace": set[str](),
+}
+"""What a program is attached to that its setup has made, and what else is said of that place."""
+
+
+def check_place(place: Mapping[str, Any], made: Callable[[str], list[str]]) -> None:
+    """Raise Mistake where a place names what is not made, or says what nobody knows; `made` lists what there is."""
+    kinds = [kind for kind in PLACES if kind in place]
+    if len(kinds) != 1:
+        raise Mistake(f"a place has one of the keys {', '.join(PLACES)}, beside what else is said of it; not {place}")
+    for key in place.keys() - PLACES[kinds[0]] - {kinds[0]}:
+        raise Mistake(f"a place that is a {kinds[0]} has no key {key}", key, sorted(PLACES[kinds[0]]))
+    named = [(kinds[0], place[kinds[0]]), *(("link", place[key]) for key in ("before", "after") if key in place)]
+    for kind, name in named:
+        if name not in made(kind) and (kind, name) != ("device", "lo"):
+            whose = "there is no link" if kind == "link" else f"the case's setup makes no {kind}"
+            raise Mistake(f"{whose} {name}", name, made(kind))

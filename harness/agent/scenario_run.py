@@ -62,6 +62,8 @@ class Scenario(Case):
         sys.stdout, sys.stderr = printed, printed
         try:
             code = compile(self.case["scenario"]["source"], self._file, "exec", dont_inherit=True)
+            for step in self.case.get("setup", ()):
+                self.step(**step)
             names: dict[str, Any] = {"__name__": "scenario", "__file__": self._file}
             exec(code, names)
             names["scenario"](Guest(self))
@@ -165,6 +167,13 @@ class Scenario(Case):
     def maps(self, owner: str) -> list[str]:
         """Return the names of an object's maps."""
         return [self._lib.found("bpf_map__name", each).decode() for each in self._lib.maps(self._handle(owner))]
+
+    def made(self, kind: str) -> list[str]:
+        """Return the names of the devices, groups or namespaces that the case's setup has made, or of the links."""
+        state = self._state
+        return list(
+            {"device": state.devices, "cgroup": state.groups, "namespace": state.namespaces, "link": state.links}[kind]
+        )
 
     def seen(self) -> Any:
         """Return what the last step has read."""

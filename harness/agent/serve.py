@@ -12,6 +12,7 @@ from harness.agent.kernel_config import configured_otherwise, values_of
 from harness.agent.leftovers import Surroundings
 from harness.agent.modules import load_modules, loaded_modules
 from harness.agent.reporter import Reporter
+from harness.agent.setup import missing_folders, remove_folders
 from harness.agent.sysctls import put_back, set_sysctls
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -40,6 +41,7 @@ def run_case(
     config = {"config": values_of(case["options"])} if "options" in case else {}
     reporter.send("case", case=case["id"], **config, **log.read())  # with the end of the case before
     changed: dict[str, str] = {}
+    folders = missing_folders(case)
     before.prepare()
     try:
         end = configured_otherwise(case.get("kconfig", {})) or load_modules(case.get("modules", ()))
@@ -49,6 +51,7 @@ def run_case(
         end_processes()
         stuck = [f"the sysctl {name}" for name in put_back(changed)]
     found = before.restore(case["id"])
+    remove_folders(folders)
     # A module that this kernel does not let go is nothing that the case did.
     left = [each for each in found if each["kind"] != "module" or each["name"] not in own]
     stuck += [f"the {each['kind']} {each['name']}" for each in found]

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import ctypes
 import os
 import struct
 import time
 
-from harness.agent.attachers import attacher_of
-from harness.agent.attachers_targets import attach_to
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
 from harness.agent.commands import collect, run_command
 from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
 from harness.agent.infos import function_btf_id, info_of, program_info
 from harness.agent.inspecting import Inspector
-from harness.agent.kernel_abi import BPF_LINK_CREATE, BPF_PROG_LOAD, PROG_TYPE_EXT, LinkInfo, ProgInfo, bpf
-from harness.agent.links import BpfLink, FdLink
+from harness.agent.kernel_abi import BPF_PROG_LOAD, LinkInfo, ProgInfo, bpf
 from harness.agent.measuring import measured
 from harness.agent.openings import preparations
 from harness.agent.precondition import missing_module
 from harness.agent.refusal import Refused, errno_name
+from harness.agent.steps_attaching import AttachingSteps
 from harness.agent.traceable import UNCLEAR, function_of, traceable
 from harness.agent.triggers import TRIGGERS
 from harness.agent.workload import workload
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.agent.libbpf import Libbpf
-    from harness.agent.links import Link
     from harness.agent.reporter import Reporter
 
 NOBODY = 65534
@@ -56,20 +52,18 @@ def unprivileged() -> Iterator[None]:
         os.setegid(0)
 
 
-class Case:
+class Case(AttachingSteps):
     """Executes the steps of one case, in the child process that is its own."""
 
     def __init__(self, reporter: Reporter, lib: Libbpf, case: dict[str, Any]) -> None:
+        super().__init__(CaseState(lib, case.get("sysctls", {})))
         self.reporter, self._lib, self.case = reporter, lib, case
-        self._state = CaseState(lib, case.get("sysctls", {}))
         self._readers: dict[str, EventReader] = {}
         self._state.own = case.get("own", {})
         self._state.send = self._send_output
         self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
-        self._registered: set[str] = set()
         self._of_programs: set[tuple[str, str]] = set()
-        self._attached: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def run(self) -> None:
         """Execute the steps in order, until one fails that was not to; report each.
@@ -212,39 +206,6 @@ class Case:
             )
         )
 
-    def do_attach(self, step: dict[str, Any]) -> None:
-        """Attach a program as its section says, or by a command of bpf(2); the link has a name."""
-        program = self._state.objects[step["object"]].program(step["program"])
-        name = step.get("link", step["program"])
-        if step.get("api") == "raw-tracepoint-open":
-            fd = self._lib.call("bpf_raw_tracepoint_open", None, self._lib.call("bpf_program__fd", program))
-            self._state.links[name] = FdLink(fd)
-        elif step.get("api") == "link-create":
-            self._state.links[name] = self._link_create(program, step)
-        else:
-            self._state.links[name] = self._attach(program, step)
-        self._attached[step["object"], step["program"]] += 1
-
-    def _attach(self, program: int, step: dict[str, Any]) -> Link:
-        section = self._lib.section(program)
-        attach = attacher_of(section)
-        if "to" in step:
-            return attach_to(self._state, program, step["to"])
-        if attach is not None:
-            link = attach(self._state, program)
-        else:
-            link = BpfLink(self._lib, self._lib.pointer("bpf_program__attach", program))
-        if section.startswith("iter"):
-            self._state.iterators.append(link)
-        return link
-
-    def do_attach_map(self, step: dict[str, Any]) -> None:
-        """Attach a struct_ops map, all its programs at once; the link is known by `link`, else by the map's name."""
-        link = self._lib.pointer("bpf_map__attach_struct_ops", self._state.objects[step["object"]].map(step["map"]))
-        name = step.get("link", step["map"])
-        self._state.links[name] = BpfLink(self._lib, link)
-        self._registered.add(name)
-
     def do_measure(self, step: dict[str, Any]) -> dict[str, Any]:
         """Report what is measured of a loaded program."""
         log = self._state.objects[step["object"]].load_log(step["program"])
@@ -253,22 +214,6 @@ class Case:
     def do_workload(self, step: dict[str, Any]) -> dict[str, Any]:
         """Make the attached programs run with whatever there is, and report how often they did."""
         return workload(self._state, step["programs"], enough=step.get("enough", False))
-
-    def _link_create(self, program: int, step: dict[str, Any]) -> Link:
-        target_fd = btf_id = 0
-        if "target" in step:
-            target_fd = self._state.program_fd(step["target_object"], step["target"])
-            if self._lib.call("bpf_program__type", program) == PROG_TYPE_EXT:
-                function = step["function"].encode()
-                attached = self._lib.pointer("bpf_program__attach_freplace", program, target_fd, function)
-                return BpfLink(self._lib, attached)
-            btf_id = function_btf_id(self._lib, target_fd, step["function"])
-        # union bpf_attr of BPF_LINK_CREATE: prog_fd, target_fd, attach_type, flags, then tracing's target_btf_id and
-        # cookie. libbpf's bpf_link_create() would fall back on BPF_RAW_TRACEPOINT_OPEN.
-        kind = self._lib.call("bpf_program__expected_attach_type", program)
-        fd = self._lib.call("bpf_program__fd", program)
-        cookie = step.get("cookie", 0)
-        return FdLink(bpf(BPF_LINK_CREATE, struct.pack("=IIIIIIQ", fd, target_fd, kind, 0, btf_id, 0, cookie)))
 
     def do_tail_call(self, step: dict[str, Any]) -> None:
         """Put a program into a slot of a program array, or empty the slot."""
@@ -347,10 +292,6 @@ class Case:
     def do_wait(self, step: dict[str, Any]) -> None:
         """Let time pass."""
         time.sleep(step["seconds"])
-
-    def do_detach(self, step: dict[str, Any]) -> None:
-        """Close a link."""
-        self._state.links.pop(step["link"]).close()
 
     def do_info(self, step: dict[str, Any]) -> dict[str, Any]:
         """Report what the kernel says of a link or a program, the ids of all programs, and some programs' infos."""

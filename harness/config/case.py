@@ -25,6 +25,7 @@ from harness.config.reading.models import Expects, Model, frozen_copy
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
+from harness.config.setup import SETUP, Thing
 from harness.config.steps import FunctionReference, ObjectName, Observation, Opened, Step
 from harness.config.triggers import Trigger
 from harness.config.wishes import OF_CASE
@@ -214,6 +215,7 @@ class CaseFile(CommandKeys):
         description="Settings of the guest's kernel, made before anything is loaded.",
         json_schema_extra={"additionalProperties": False},
     )
+    setup: tuple[Thing, ...] = Field(default=(), description=SETUP)
     kconfig: Mapping[KernelOption, OptionValues] = Field(
         default={},
         description="What the kernel's configuration must say, such as `{CONFIG_BPF_LSM: y, CONFIG_VETH: [y, m]}`; an "

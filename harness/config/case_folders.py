@@ -14,6 +14,7 @@ from harness.config.reading.models import frozen_copy
 from harness.config.reading.yaml_source import Loc, dotted
 from harness.config.rules import RELEASES, SharedRules, expand, load_shared
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario, read_scenario
+from harness.config.setup import setup_problems
 from harness.errors import ConfigError
 from harness.host.paths import shown
 
@@ -62,8 +63,9 @@ def _load_case(folder: Path, *, shared: SharedRules | None) -> WrittenCase:
         if not (place / name).is_file():
             missing.append((loc, f"{dotted(loc)}: there is no file {name} in {_searched(name, folder)}"))
     rules, wrong = expand(case.expect, shared=shared) if shared else ((), ())
-    if missing or wrong:
-        raise ConfigError(problems_text([*missing, *wrong], path=path, positions=positions))
+    problems = [*missing, *wrong, *setup_problems(case.setup)]
+    if problems:
+        raise ConfigError(problems_text(problems, path=path, positions=positions))
     own = {"objects": _objects_in(folder)} if scenario is not None and not case.objects else {}
     return frozen_copy(WrittenCase, case, id=folder.name, folder=folder, expect=rules, scenario=scenario, **own)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag, WithJsonSchema
 
-from harness.config.base import Entries, ErrnoName, Line, MapName, PinPath, Symbol
+from harness.config.base import Entries, ErrnoName, MapName, PinPath, Symbol
 from harness.config.inspected import (
     FirstValue,
     HowMuch,
@@ -23,6 +23,7 @@ from harness.config.inspected import (
 )
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, problem
 from harness.config.reading.yaml_source import Loc
+from harness.config.setup import ATTACH_TO, AttachPlace, GuestPath
 from harness.config.triggers import Reference, Trigger
 from harness.config.wishes import OF_EVENT, OF_LOOK, OF_OBJECT
 from harness.model.results import KERNEL_STAGES, Origin, Stage
@@ -46,15 +47,6 @@ def as_list(value: object) -> object:
 RODATA = (
     "Global variables and the values that they get before the load, by name or path, as the object's BTF types them; "
     "`$trigger-pid` is the process id of the trigger."
-)
-AttachPlace = Annotated[
-    Line | Annotated[tuple[Symbol, ...], Field(min_length=1)],
-    Expects('what would be behind the slash of the section, such as "tcp_connect", or a list of functions'),
-]
-ATTACH_TO = (
-    "Where programs are attached whose section leaves that to the loader: program -> what would be behind the "
-    "section's slash (a function, a pattern of functions, category/name of a tracepoint, binary:function, each "
-    "perhaps with +offset), or a list of functions for kprobe.multi."
 )
 AUTOLOAD = "Programs that a loader turns on or off: program -> true or false."
 MAP_SIZES = "Maps that get another number of entries: map -> entries."
@@ -299,6 +291,43 @@ class DetachStep(_Refusable):
     link: Symbol = Field(description="The link's name: that of its program, or as `attach` named it.")
 
 
+class UpdateLinkStep(_Refusable):
+    """Put another program into the place of an attached one."""
+
+    do: Literal["update-link"] = Field(description="Put another program into the place of a link's.")
+    link: Symbol = Field(description="The link's name.")
+    program: Reference = Field(
+        description="The program, as object.program; or a variable in a section .struct_ops, for a link of such a one."
+    )
+
+
+class PinStep(_Refusable):
+    """Pin a link, a program or a map."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in ("link", "program", "map")]})
+
+    do: Literal["pin"] = Field(description="Pin a link, a program or a map in a bpffs; it is gone after the case.")
+    link: Symbol | None = Field(default=None, description="A link, by its name.")
+    program: Reference | None = Field(default=None, description="A program, as object.program.")
+    map: Reference | None = Field(default=None, description="A map, as object.map.")
+    path: GuestPath = Field(description="Where, such as /sys/fs/bpf/mine; its folders are made.")
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """One thing is pinned."""
+        yield from super().problems(data)
+        given = [key for key in ("link", "program", "map") if key in data]
+        if len(given) != 1:
+            yield (), 'needs one of the keys "link", "program", "map": what is pinned'
+
+
+class UnpinStep(_Refusable):
+    """Remove what is pinned."""
+
+    do: Literal["unpin"] = Field(description="Remove what is pinned; what nobody else has is gone with it.")
+    path: GuestPath = Field(description="Where it is pinned.")
+
+
 class TailCallStep(_Refusable):
     """Fill or empty a slot of a program array."""
 
@@ -352,6 +381,9 @@ Step: TypeAlias = Annotated[
     | LoadRawStep
     | AttachStep
     | DetachStep
+    | UpdateLinkStep
+    | PinStep
+    | UnpinStep
     | TailCallStep
     | TriggerStep
     | ObserveStep

@@ -41,6 +41,7 @@ _RULE = (
     'which kernels must do what is said by rules: `expect: [{version: "<5.15", outcome: refused, stage: ..., '
     "reason: ..., source: ...}]`"
 )
+_SETUP = "write what is made before the programs: `setup: [{make: veth, name: a, peer: b, address: 192.0.2.1/24}]`"
 _UNDONE = "what a case has made is removed by itself once it is over"
 
 OF_CASE: Wishes = _each(
@@ -54,6 +55,7 @@ OF_CASE: Wishes = _each(
         "flags clang-flags defines extra-cflags": "write flags of clang: `cflags: [-DDEBUG]`",
         "run cmd exec script shell": 'write `command: "./my-test -v"`, or what runs as `trigger`',
         "cleanup teardown post": _UNDONE,
+        "network devices interfaces links veth netns namespaces cgroups mounts before prepare": _SETUP,
         "skip xfail kernels kernel versions version arch archs arches": _RULE,
         "name id": "the id of a case is the name of its folder; `title` says in one line what it is",
         "programs program object source sources": "write `target: {object: prog.bpf.c, attach: [name]}`",
@@ -129,6 +131,7 @@ OF_CHECK: Wishes = _each(
         "autoattach auto-attach attach optional only": "write the programs to try: `programs: [on_*]`",
         "to targets hook": "write where programs go, by program: `attach-to: {name: tcp_connect}`",
         "trigger observe steps command setup": "what must be seen is said by a case: case.yaml",
+        "network devices interfaces links veth netns namespaces cgroups mounts before prepare": _SETUP,
         "skip xfail kernels version arch": _RULE,
         "external-btf vmlinux btf-file": "write the file with the types of a kernel: `btf: vmlinux.btf`",
     }

@@ -14,7 +14,16 @@ from harness.judge.death import ATTACHING, WORKLOAD, died
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.precondition import not_applicable, ours
 from harness.judge.scenario import as_reported, broken, did_nothing, missed, reason_of_scenario, unfinished
-from harness.judge.steps import difference, identity, judged, last_stage, lost, reported_identity, step_differences
+from harness.judge.steps import (
+    difference,
+    identity,
+    judged,
+    last_stage,
+    lost,
+    reported_identity,
+    step_differences,
+    xdp_modes,
+)
 from harness.model.evidence import evidence_of
 from harness.model.origins import origin_of
 from harness.model.refusals import explained
@@ -24,7 +33,7 @@ from harness.scenario.case import COMMAND, EXPECT, SCENARIO_END, AgentStep, Case
 REFUSABLE = frozenset(
     {
         *("open", "set-attach-target", "load", "load-raw", "enable-stats", "listen-printk"),
-        *("attach", "attach-map", "tail-call", "trigger", "info"),
+        *("make", "attach", "attach-map", "update-link", "pin", "unpin", "tail-call", "trigger", "info"),
         *("write-map", "delete-map"),
     }
 )
@@ -186,7 +195,8 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
     if idle:
         return replace(lost(idle, record), wrong_input=True)
     reason = reason_of_scenario(steps) if case.scenario else reason_of_works(steps)
-    return judged(record, OutcomeKind.WORKS, reason)
+    modes = [f"{link} runs as {mode} XDP" for link, mode in xdp_modes(record).items()]
+    return judged(record, OutcomeKind.WORKS, "; ".join([reason, *modes]))
 
 
 def _broken(record: CaseRecord, step: AgentStep, name: str, text: str, found: list[Difference]) -> Outcome:

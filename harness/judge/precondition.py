@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from harness.model.results import Outcome, OutcomeKind
-from harness.scenario.case import TRIGGER, AgentStep
+from harness.scenario.case import MAKE, TRIGGER, AgentStep
+
+USES: Mapping[str, str] = {
+    TRIGGER: "the trigger {what} needs",
+    MAKE: "bpfmatrix makes the case's setup by the module",
+}
+"""What needs something that a kernel has not, by what the step does."""
 
 
 def not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcome:
@@ -38,10 +44,11 @@ def not_applicable(unmet: Mapping[str, Any], *, seconds: float | None) -> Outcom
 def ours(unmet: Mapping[str, Any], outcome: Outcome, step: AgentStep) -> Outcome:
     """Return the outcome of a case that ended with a step for which bpfmatrix itself needs what the kernel has not.
 
-    That says nothing of the case, so no rule must expect it. `outcome` has what was seen until then.
+    That says nothing of the case, so no rule must expect it. `outcome` has what was seen until then, `step` is
+    that step.
     """
     name, errno = unmet["name"], unmet["errno_name"]
-    use = f"the trigger {step.what} needs" if step.op == TRIGGER else "bpfmatrix attaches such a program by the module"
+    use = USES.get(step.op, "bpfmatrix attaches such a program by the module").format(what=step.what)
     return replace(
         outcome,
         kind=OutcomeKind.NOT_APPLICABLE,

@@ -15,6 +15,9 @@ from harness.model.origins import origin_of
 from harness.model.results import THE_KERNELS, WHO, Difference, DifferenceKind, Outcome, OutcomeKind, Stage
 from harness.scenario.case import AgentStep, Look
 
+AUTO = "auto"
+"""The mode of an XDP program that leaves it to the kernel."""
+
 
 def identity(step: AgentStep) -> tuple[str, ...]:
     """Return what tells a step of a case from others."""
@@ -43,6 +46,10 @@ def step_differences(
         return [difference(step, name, DifferenceKind.RETVAL, text, seen=report.get("retval"))]
     if step.fields:
         return list(_wrong_fields(step, name, report))
+    mode = step.args.get("place", {}).get("mode", AUTO)
+    if AUTO not in (mode, report.get("xdp", AUTO)) and report["xdp"] != mode:
+        text = f"{what} must run as {mode} XDP, but runs as {report['xdp']}"
+        return [difference(step, name, DifferenceKind.FIELD, text, of="xdp", seen=report["xdp"])]
     if step.arrived is not None and report.get("arrived") != step.arrived:
         return [_arrived_otherwise(step, name, report)]
     if step.waits:
@@ -157,7 +164,13 @@ def judged(
         events=events_of(record),
         differences=tuple(found),
         seconds=(record.end or {}).get("seconds"),
+        xdp=xdp_modes(record),
     )
+
+
+def xdp_modes(record: CaseRecord) -> dict[str, str]:
+    """Return how the kernel runs the XDP programs that were attached, by the names of their links."""
+    return {step["what"]: step["xdp"] for step in record.steps if step.get("xdp")}
 
 
 def lost(reason: str, record: CaseRecord, *, stage: Stage | None = None) -> Outcome:

@@ -32,7 +32,7 @@ _KERNEL, _READ, _ALONE = Origin.SYSTEM_CALL, Origin.LIBBPF_KERNEL, Origin.LIBBPF
 _BARE_CALLS = (
     "BPF_PROG_LOAD|BPF_LINK_CREATE|BPF_OBJ_GET_INFO_BY_FD|perf_event_open|setsockopt|bpf_raw_tracepoint_open|bpf_map_update_elem"
     "|bpf_map_delete_elem|bpf_map_lookup_elem|bpf_prog_test_run_opts|bpf_obj_get_info_by_fd|bpf_enable_stats"
-    "|bpf_iter_create|bpf_prog_attach|bpf_prog_detach2|rtnetlink"
+    "|bpf_iter_create|bpf_prog_attach|bpf_prog_detach2|rtnetlink|bpf_link_update|bpf_obj_pin|unlink|mount"
 )
 # ... and those that look something up in an object, and ask no kernel.
 _LOOK_UPS = "bpf_object__find_(program|map)_by_name|bpf_(program|map|link)__fd"

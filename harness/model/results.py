@@ -212,7 +212,8 @@ class Outcome:
     says that bpfmatrix needs it, not the case.
 
     `mark` is what must be said beside the verdict, with `mark_reason`; `measured` are the numbers of a program, by the
-    names of measures.py. `output` is what the case's command wrote, its middle left out where it is long.
+    names of measures.py. `output` is what the case's command wrote, its middle left out where it is long. `xdp` says
+    how the kernel runs each XDP program that was attached, by the name of its link: `native`, `generic`, `offload`.
     """
 
     kind: OutcomeKind
@@ -244,6 +245,7 @@ class Outcome:
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)
     output: str = ""
+    xdp: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

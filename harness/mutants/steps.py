@@ -17,7 +17,9 @@ from harness.scenario.case import AgentStep
 
 LOOKS = frozenset({"observe", "read-trace", "inspect", "info"})
 """Steps that show something of what came before them."""
-NEVER_LEFT_OUT = frozenset({"open", "load", "load-raw", "listen", "listen-records", "listen-printk", "wait", *LOOKS})
+NEVER_LEFT_OUT = frozenset(
+    {"make", "open", "load", "load-raw", "listen", "listen-records", "listen-printk", "wait", *LOOKS}
+)
 """Without these nothing that follows can be asked, nothing is looked at any more, or it is looked at too early."""
 SOCKET_KINDS = frozenset({"socket", "sk_reuseport"})
 """Programs that the agent attaches to sockets which the trigger `socket-send` needs."""

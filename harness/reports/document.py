@@ -89,6 +89,7 @@ class OutcomeDocument:
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)
     output: str = ""
+    xdp: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

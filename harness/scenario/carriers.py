@@ -14,8 +14,6 @@ TARGET = "target"
 """The object that is traced or replaced; its maps carry the events and the trace, if it has them."""
 TRACER = "tracer"
 """The object with the tracers, in the usual order."""
-Place = str | tuple[str, ...]
-"""Where a loader attaches a program: one function or other place, or several functions."""
 OWN = "own"
 """What `share` says of a map that an object keeps to itself."""
 

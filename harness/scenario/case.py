@@ -27,6 +27,8 @@ TRIGGER = "trigger"
 """The step that makes programs run."""
 STARTING = frozenset({"exec", "fork"})
 """The kinds of trigger that wait for a process, whose end is compared with `exit`."""
+MAKE = "make"
+"""The step that makes a thing of the case's setup."""
 OPEN = "open"
 """The step that has the path of an object."""
 
@@ -163,7 +165,8 @@ class Case:
     come to. `uncounted` is that of a part; with `require_run` a program that was attached and did not run is a
     difference.
 
-    A case with a `scenario` has no steps before it has run: those are what its scenario announces in the guest.
+    A case with a `scenario` has no steps before it has run: those are what its scenario announces in the guest. Before
+    them come those of `setup`, which cases of other forms have at the beginning of their steps.
 
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
     set and `modules` loaded before the first step, and `attachers` as far as a kernel has them; `kconfig` says what the
@@ -185,6 +188,7 @@ class Case:
     modules: tuple[str, ...] = ()
     objects: Mapping[str, str] = field(default_factory=dict)
     scenario: Script | None = None
+    setup: tuple[AgentStep, ...] = ()
     steps: tuple[AgentStep, ...] = ()
     expect: tuple[Expectation, ...] = ()
     missing: tuple[str, ...] = ()

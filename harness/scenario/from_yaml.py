@@ -8,8 +8,8 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.config.case import Tracer, WrittenCase
@@ -22,7 +22,6 @@ from harness.config.steps import (
     Observation,
     ObserveStep,
     StatsStep,
-    Step,
     TailCallStep,
     TriggerStep,
     WaitStep,
@@ -30,11 +29,13 @@ from harness.config.steps import (
 from harness.config.triggers import Trigger
 from harness.model.results import Stage
 from harness.scenario.attaching import attachers_of
-from harness.scenario.carriers import OWN, TARGET, TRACER, UNSEEN, Carriers, Place, Source, numbered
+from harness.scenario.carriers import OWN, TARGET, TRACER, UNSEEN, Carriers, Source, numbered
 from harness.scenario.case import AgentStep, Case, Script
 from harness.scenario.expected import expectations_of
 from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
 from harness.scenario.inspected import prepared
+from harness.scenario.places import Place
+from harness.scenario.setup import making, modules_of
 from harness.scenario.single_steps import (
     attached,
     chosen_before,
@@ -44,12 +45,16 @@ from harness.scenario.single_steps import (
     load_raw,
     observing,
     opening,
+    pinning,
     programs_of,
     refusal,
     sharing,
+    stage_of,
     tail_call,
     target_set,
     triggering,
+    unpinning,
+    updating,
 )
 
 ATTACH_TYPES = {"fsession": 58}
@@ -64,6 +69,7 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
     command = command_of(written)
     declared = command is None and written.scenario is None
     source = Source(written=written, carriers=carriers, files=written.files)
+    setup = tuple(making(written.setup))
     steps = tuple(_steps(source)) if declared else steps_of(command) if command is not None else ()
     return Case(
         id=written.id,
@@ -77,7 +83,8 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
         modules=written.modules,
         objects=written.files,
         attachers=tuple(name for name in _attachers(source, steps) if name not in written.modules),
-        steps=steps,
+        steps=(*setup, *steps) if written.scenario is None else (),
+        setup=setup if written.scenario is not None else (),
         scenario=_script(written),
         expect=expectations_of(written),
         missing=written.missing,
@@ -88,9 +95,17 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
 
 
 def _attachers(source: Source, steps: Sequence[AgentStep]) -> tuple[str, ...]:
-    """Return the modules by which the agent attaches what the steps attach."""
-    attached = [(step.args["object"], step.args["program"]) for step in steps if step.op == "attach"]
-    return attachers_of(source.carriers.sections.get(owner, {}).get(program, "") for owner, program in attached)
+    """Return the modules by which the agent makes the setup, and attaches what the steps attach.
+
+    What a scenario attaches nobody knows: all programs of its objects.
+    """
+    of, setup = source.carriers.sections, source.written.setup
+    if source.written.scenario is not None:
+        sections = [section for programs in of.values() for section in programs.values()]
+    else:
+        attached = [(step.args["object"], step.args["program"]) for step in steps if step.op == "attach"]
+        sections = [of.get(owner, {}).get(program, "") for owner, program in attached]
+    return tuple(dict.fromkeys([*modules_of(setup), *attachers_of(sections)]))
 
 
 def command_of(written: WrittenCase) -> Command | None:
@@ -183,53 +198,72 @@ def _spelled_out(source: Source) -> Iterator[AgentStep]:
     loaded: set[str] = set()
     for step in source.written.steps:
         phase = f"look-{looks + 1}"
-        for made in _steps_of(source, step, phase=phase, loaded=loaded):
+        for made in STEPS[step.do](source, step, _Now(phase=phase, loaded=loaded)):
             yield replace(made, stage=getattr(step, "stage", None) or made.stage)
         looks += isinstance(step, ObserveStep)
         if isinstance(step, LoadStep) and step.refused is None:
             loaded.add(step.object)
 
 
-def _steps_of(source: Source, step: Step, *, phase: str, loaded: Collection[str]) -> Iterator[AgentStep]:
-    if isinstance(step, LoadStep):
-        yield from _load(source, step, loaded=loaded)
-    elif isinstance(step, LoadRawStep):
-        yield opening(source, step.object)
-        yield load_raw(step)
-    elif isinstance(step, AttachStep):
-        owner, program = step.program.split(".")
-        chosen = [
-            each.attach_to for each in source.written.steps if isinstance(each, LoadStep) and each.object == owner
-        ]
-        for name in numbered(program, step.times, first=step.first):
-            to = step.to or next((each[name] for each in chosen if name in each), None)
-            yield _attach_as(source, step, owner, name, to=to)
-    elif isinstance(step, DetachStep):
-        yield replace(detaching(step.link), **refusal(step))
-    elif isinstance(step, TailCallStep):
-        owner, name = step.map.split(".")
-        holder, program = step.program.split(".") if step.program else ("", "")
-        made = tail_call(name, step.index, holder or owner, program, owner=owner)
-        yield replace(made, **refusal(step))
-    elif isinstance(step, TriggerStep):
-        yield replace(triggering(step.trigger, phase=phase), **refusal(step))
-    elif isinstance(step, ObserveStep):
-        yield from observing(source, step.expect, phase=phase, stage=Stage.OBSERVE)
-    elif isinstance(step, InfoStep):
-        args: dict[str, Any] = {"link": step.link} if step.link else {}
-        if step.program:
-            args.update(zip(("object", "program"), step.program.split("."), strict=True))
-        args.update(programs_of(step.expect.values()))
-        yield AgentStep(
-            stage=Stage.OBSERVE, op="info", what=step.link or str(step.program), args=args, fields=dict(step.expect)
-        )
-    elif isinstance(step, WaitStep):
-        yield AgentStep(stage=Stage.OBSERVE, op="wait", what=f"{step.seconds:g} s", args={"seconds": step.seconds})
-    elif isinstance(step, StatsStep):
-        yield AgentStep(stage=Stage.OPEN, op="enable-stats")
+@dataclass(frozen=True, kw_only=True)
+class _Now:
+    """Where a case is when a step is made: the next look's phase, and the objects that are loaded."""
+
+    phase: str
+    loaded: Collection[str]
 
 
-def _load(source: Source, step: LoadStep, *, loaded: Collection[str]) -> Iterator[AgentStep]:
+def _load_raw(source: Source, step: LoadRawStep, _now: _Now) -> Iterator[AgentStep]:
+    yield opening(source, step.object)
+    yield load_raw(step)
+
+
+def _attach(source: Source, step: AttachStep, _now: _Now) -> Iterator[AgentStep]:
+    owner, program = step.program.split(".")
+    chosen = [each.attach_to for each in source.written.steps if isinstance(each, LoadStep) and each.object == owner]
+    for name in numbered(program, step.times, first=step.first):
+        to = step.to or next((each[name] for each in chosen if name in each), None)
+        yield _attach_as(source, step, owner, name, to=to)
+
+
+def _detach(_source: Source, step: DetachStep, _now: _Now) -> Iterator[AgentStep]:
+    yield replace(detaching(step.link), **refusal(step))
+
+
+def _tail_call(_source: Source, step: TailCallStep, _now: _Now) -> Iterator[AgentStep]:
+    owner, name = step.map.split(".")
+    holder, program = step.program.split(".") if step.program else ("", "")
+    made = tail_call(name, step.index, holder or owner, program, owner=owner)
+    yield replace(made, **refusal(step))
+
+
+def _trigger(_source: Source, step: TriggerStep, now: _Now) -> Iterator[AgentStep]:
+    yield replace(triggering(step.trigger, phase=now.phase), **refusal(step))
+
+
+def _observe(source: Source, step: ObserveStep, now: _Now) -> Iterator[AgentStep]:
+    yield from observing(source, step.expect, phase=now.phase, stage=Stage.OBSERVE)
+
+
+def _info(_source: Source, step: InfoStep, _now: _Now) -> Iterator[AgentStep]:
+    args: dict[str, Any] = {"link": step.link} if step.link else {}
+    if step.program:
+        args.update(zip(("object", "program"), step.program.split("."), strict=True))
+    args.update(programs_of(step.expect.values()))
+    yield AgentStep(
+        stage=Stage.OBSERVE, op="info", what=step.link or str(step.program), args=args, fields=dict(step.expect)
+    )
+
+
+def _wait(_source: Source, step: WaitStep, _now: _Now) -> Iterator[AgentStep]:
+    yield AgentStep(stage=Stage.OBSERVE, op="wait", what=f"{step.seconds:g} s", args={"seconds": step.seconds})
+
+
+def _stats(_source: Source, _step: StatsStep, _now: _Now) -> Iterator[AgentStep]:
+    yield AgentStep(stage=Stage.OPEN, op="enable-stats")
+
+
+def _load(source: Source, step: LoadStep, now: _Now) -> Iterator[AgentStep]:
     is_target = step.object.startswith(TARGET)
     stage = Stage.LOAD_TARGET if is_target else Stage.LOAD_TRACER
     opened = opening(source, step.object, said=step)
@@ -238,7 +272,7 @@ def _load(source: Source, step: LoadStep, *, loaded: Collection[str]) -> Iterato
     trace_in = source.carriers.trace_in
     unasked = {
         name: f"{trace_in}.{name}"
-        for name in source.carriers.shared_by(step.object, loaded=loaded)
+        for name in source.carriers.shared_by(step.object, loaded=now.loaded)
         if name not in step.share
     }
     for map_name, shared in {**unasked, **step.share}.items():
@@ -266,8 +300,7 @@ def _load(source: Source, step: LoadStep, *, loaded: Collection[str]) -> Iterato
 
 
 def _attach_as(source: Source, step: AttachStep, owner: str, program: str, *, to: Place | None) -> AgentStep:
-    stage = Stage.ATTACH_TARGET if owner.startswith(TARGET) else Stage.ATTACH_TRACER
-    made = attached(source, stage, owner, program, to=to)
+    made = attached(source, stage_of(owner), owner, program, to=to)
     more: dict[str, Any] = {"link": step.link or program}
     if step.api != "auto":
         more["api"] = step.api
@@ -281,3 +314,21 @@ def _attach_as(source: Source, step: AttachStep, owner: str, program: str, *, to
         args={**made.args, **more},
         **refusal(step),
     )
+
+
+STEPS: Mapping[str, Callable[[Source, Any, _Now], Iterator[AgentStep]]] = {
+    "load": _load,
+    "load-raw": _load_raw,
+    "attach": _attach,
+    "detach": _detach,
+    "update-link": lambda source, step, _now: iter([updating(source, step)]),
+    "pin": lambda _source, step, _now: iter([pinning(step)]),
+    "unpin": lambda _source, step, _now: iter([unpinning(step)]),
+    "tail-call": _tail_call,
+    "trigger": _trigger,
+    "observe": _observe,
+    "info": _info,
+    "wait": _wait,
+    "enable-stats": _stats,
+}
+"""The agent's steps of a step of a case, by what it does."""

@@ -56,7 +56,8 @@ def _scenario(case: Case, paths: Mapping[str, PurePosixPath]) -> dict[str, Any]:
     if case.scenario is None:
         return {}
     objects = {name: {"file": file, "path": str(paths[file])} for name, file in case.objects.items()}
-    return {"scenario": {"file": case.scenario.file, "source": case.scenario.source, "objects": objects}}
+    setup = {"setup": [step.job() for step in case.setup]} if case.setup else {}
+    return {"scenario": {"file": case.scenario.file, "source": case.scenario.source, "objects": objects}, **setup}
 
 
 def options_of(case: Case) -> list[str]:

@@ -13,15 +13,19 @@ from harness.config.steps import (
     LoadStep,
     Observation,
     Opened,
+    PinStep,
     TailCallStep,
     TriggerStep,
+    UnpinStep,
+    UpdateLinkStep,
 )
 from harness.config.triggers import Trigger
 from harness.model.results import Stage
-from harness.scenario.carriers import TARGET, Place, Source, variable_of
+from harness.scenario.carriers import TARGET, Source, variable_of
 from harness.scenario.case import OPEN, TRIGGER, AgentStep, Look
 from harness.scenario.expected import look_of
 from harness.scenario.inspected import inspecting, listened
+from harness.scenario.places import Place, chosen, keys_of
 
 OBSERVE_SECONDS = 2.0
 """How long the agent waits for events that are still missing; those that are there are taken at once."""
@@ -92,15 +96,16 @@ def attached(source: Source, stage: Stage, name: str, program: str, *, to: Place
         args = {"object": name, "map": variable, **({"link": program} if variable != program else {})}
         return AgentStep(stage=stage, op="attach-map", what=program, args=args)
     made = attaching(stage, name, program)
-    if to is None or source.before_load(name, program):
+    if to is None or (source.before_load(name, program) and not keys_of(to)):
         return made
-    return replace(made, args={**made.args, "to": to if isinstance(to, str) else list(to)})
+    section = source.carriers.sections.get(name, {}).get(program, "")
+    return replace(made, args={**made.args, **chosen(to, section)})
 
 
-def chosen_before(source: Source, name: str, chosen: Mapping[str, Place], *, stage: Stage) -> Iterator[AgentStep]:
+def chosen_before(source: Source, name: str, places: Mapping[str, Place], *, stage: Stage) -> Iterator[AgentStep]:
     """Yield the choices that must be made before the load, as the kernel checks them then."""
-    for program, to in chosen.items():
-        if source.before_load(name, program):
+    for program, to in places.items():
+        if source.before_load(name, program) and not keys_of(to):
             args = {"object": name, "program": program, "function": to}
             yield AgentStep(stage=stage, op="set-attach-target", what=program, args=args)
 
@@ -108,6 +113,35 @@ def chosen_before(source: Source, name: str, chosen: Mapping[str, Place], *, sta
 def detaching(link: str) -> AgentStep:
     """Return the step that closes a link."""
     return AgentStep(stage=Stage.DETACH, op="detach", what=link, args={"link": link})
+
+
+def updating(source: Source, step: UpdateLinkStep) -> AgentStep:
+    """Return the step that puts another program, or struct_ops variable, into the place of a link's."""
+    owner, name = step.program.split(".")
+    is_map = bool(source.carriers.maps_of_programs.get(owner, {}).get(name))
+    args = {"link": step.link, "object": owner, "map" if is_map else "program": name}
+    return AgentStep(stage=stage_of(owner), op="update-link", what=step.link, args=args, **refusal(step))
+
+
+def pinning(step: PinStep) -> AgentStep:
+    """Return the step that pins a link, a program or a map."""
+    if step.link is not None:
+        what, args, stage = step.link, {"link": step.link}, Stage.ATTACH_TARGET
+    else:
+        key, reference = ("program", step.program) if step.program is not None else ("map", step.map)
+        owner, what = str(reference).split(".")
+        args, stage = {"object": owner, key: what}, stage_of(owner)
+    return AgentStep(stage=stage, op="pin", what=what, args={**args, "path": step.path}, **refusal(step))
+
+
+def unpinning(step: UnpinStep) -> AgentStep:
+    """Return the step that removes what is pinned."""
+    return AgentStep(stage=Stage.DETACH, op="unpin", what=step.path, args={"path": step.path}, **refusal(step))
+
+
+def stage_of(owner: str) -> Stage:
+    """Return the stage in which an object's programs are attached, by the object's name."""
+    return Stage.ATTACH_TARGET if owner.startswith(TARGET) else Stage.ATTACH_TRACER
 
 
 def tail_call(map_name: str, index: int, holder: str, program: str, *, owner: str = TARGET) -> AgentStep:
@@ -152,7 +186,12 @@ def programs_of(values: Iterable[object]) -> dict[str, list[str]]:
     return {"programs": list(named)} if named else {}
 
 
-def refusal(step: LoadStep | LoadRawStep | AttachStep | DetachStep | TailCallStep | TriggerStep) -> dict[str, Any]:
+Refusable = (
+    LoadStep | LoadRawStep | AttachStep | DetachStep | UpdateLinkStep | PinStep | UnpinStep | TailCallStep | TriggerStep
+)
+
+
+def refusal(step: Refusable) -> dict[str, Any]:
     """Return the fields of an AgentStep that say how it must be refused."""
     return {"refused": step.refused or (), "message": step.message, "origin": step.origin or ()}
 

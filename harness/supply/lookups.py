@@ -36,6 +36,10 @@ class Made:
     """The links that are there, by name, with the section of the program that each is of."""
     variables: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The struct_ops variables that are attached, by link: object and variable."""
+    linkless: dict[str, str] = field(default_factory=dict)
+    """How those of them are attached that the kernel has no link for."""
+    pins: dict[str, Loc] = field(default_factory=dict)
+    """The paths at which something is pinned, with the step that did it."""
     sockets: bool = False
     connection: bool = False
     """Whether the last trigger since the last look made a connection."""

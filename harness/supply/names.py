@@ -7,7 +7,8 @@ link that is not there, events without a connection. What is missing on purpose 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from harness.config.case import CASE_FILE, TracerAttach, WrittenCase
 from harness.config.reading.explain import problems_text
@@ -21,9 +22,11 @@ from harness.config.steps import (
     Observation,
     ObserveStep,
     Opened,
+    PinStep,
     Step,
     TailCallStep,
-    TriggerStep,
+    UnpinStep,
+    UpdateLinkStep,
 )
 from harness.config.triggers import CallTrigger, ReadLinkTrigger, RunTrigger, TcpConnectTrigger, Trigger
 from harness.errors import ConfigError
@@ -32,8 +35,10 @@ from harness.scenario.carriers import OWN, TARGET, TRACER, Carriers, numbered, v
 from harness.scenario.case import Case
 from harness.scenario.from_yaml import compile_case
 from harness.scenario.inspected import MAPS, PROGRAMS, VARIABLES, Names
+from harness.scenario.places import Place, keys_of, placed
 from harness.scenario.sections import section_of, target_of
 from harness.supply.lookups import Lookups, Problem
+from harness.supply.places import SOCKETS, linkless, no_place, unknown_pin
 
 SEVERAL = ("kprobe.multi", "kretprobe.multi", "kprobe.session")
 """Sections whose programs can be attached to several functions at once."""
@@ -41,8 +46,6 @@ TRACE = ("trace", "trace_cursor")
 """The maps of bpf/include/trace.h."""
 ELEMENTS = "elements"
 """The map that an iterator over a map's elements is attached to (agent/attachers.py, attach_map_iterator())."""
-SOCKETS = ("socket", "sk_reuseport")
-"""Sections whose programs are attached to a socket, without a link (agent/attachers.py, ATTACHERS)."""
 
 
 def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
@@ -51,8 +54,9 @@ def resolve(case: WrittenCase, listings: Mapping[str, Listing]) -> Case:
     `listings` maps the file name of each object to what it has. Raises ConfigError, with one line per mistake, where a
     name is in no object or a step needs what is not there.
     """
-    if case.scenario is not None:
-        return compile_case(case)  # the names in a scenario are looked up where it gives them
+    if case.scenario is not None:  # the names in a scenario are looked up where it gives them
+        sections = {name: listings[file].programs for name, file in case.files.items() if file in listings}
+        return compile_case(case, Carriers(sections=sections))
     look = _Look(case, {name: listings[file] for name, file in case.files.items()})
     problems = [*look.problems(), *look.undeclared()]
     if problems:
@@ -144,31 +148,69 @@ class _Look:
             yield from self._observation(("control",), self._case.control)
 
     def _step(self, loc: Loc, step: Step) -> Iterator[Problem]:
-        if isinstance(step, LoadStep):
-            yield from self._load(loc, step)
-        elif isinstance(step, LoadRawStep):
-            yield from self._find.no_object((*loc, "object"), step.object)
-            self._made.opened.add(step.object)
-            yield from self._find.no_program((*loc, "program"), step.object, step.program)
-            yield from self._find.no_reference((*loc, "target"), step.target)
-        elif isinstance(step, AttachStep):
-            yield from self._attach(loc, step)
-        elif isinstance(step, DetachStep):
-            self._made.variables.pop(step.link, None)
-            if self._made.links.pop(step.link, None) is None:
-                yield self._find.no_link((*loc, "link"), step.link)
-        elif isinstance(step, TailCallStep):
+        steps: Mapping[str, Callable[[Loc, Any], Iterator[Problem]]] = {
+            "load": self._load,
+            "load-raw": self._load_raw,
+            "attach": self._attach,
+            "detach": self._detach,
+            "update-link": self._update_link,
+            "pin": self._pin,
+            "unpin": self._unpin,
+            "tail-call": self._tail_call,
+            "trigger": lambda loc, step: self._trigger((*loc, "trigger"), step.trigger),
+            "observe": self._observe,
+            "info": self._info,
+        }
+        if step.do in steps:
+            yield from steps[step.do](loc, step)
+
+    def _load_raw(self, loc: Loc, step: LoadRawStep) -> Iterator[Problem]:
+        yield from self._find.no_object((*loc, "object"), step.object)
+        self._made.opened.add(step.object)
+        yield from self._find.no_program((*loc, "program"), step.object, step.program)
+        yield from self._find.no_reference((*loc, "target"), step.target)
+
+    def _detach(self, loc: Loc, step: DetachStep) -> Iterator[Problem]:
+        self._made.variables.pop(step.link, None)
+        if self._made.links.pop(step.link, None) is None:
+            yield self._find.no_link((*loc, "link"), step.link)
+
+    def _update_link(self, loc: Loc, step: UpdateLinkStep) -> Iterator[Problem]:
+        yield from self._kernels_link((*loc, "link"), step.link)
+        owner, program = step.program.split(".")
+        yield from self._attachable((*loc, "program"), owner, program)
+
+    def _pin(self, loc: Loc, step: PinStep) -> Iterator[Problem]:
+        if step.link is not None:
+            yield from self._kernels_link((*loc, "link"), step.link)
+        if step.program is not None:
+            yield from self._find.no_reference((*loc, "program"), step.program)
+        if step.map is not None:
             owner, name = step.map.split(".")
-            yield from self._find.no_map((*loc, "map"), owner, name, kind=PROG_ARRAY)
-            if step.program is not None:
-                yield from self._find.no_reference((*loc, "program"), step.program)
-        elif isinstance(step, TriggerStep):
-            yield from self._trigger((*loc, "trigger"), step.trigger)
-        elif isinstance(step, ObserveStep):
-            yield from self._observation((*loc, "expect"), step.expect)
-            self._made.connection = False
-        elif isinstance(step, InfoStep):
-            yield from self._info(loc, step)
+            yield from self._find.no_map((*loc, "map"), owner, name)
+        if step.refused is None:
+            self._made.pins[step.path] = loc
+
+    def _unpin(self, loc: Loc, step: UnpinStep) -> Iterator[Problem]:
+        if step.refused is None and self._made.pins.pop(step.path, None) is None:
+            yield unknown_pin((*loc, "path"), step.path, self._made.pins)
+
+    def _kernels_link(self, loc: Loc, name: str) -> Iterator[Problem]:
+        """Yield why there is no link of a name, or none of the kernel's."""
+        if name not in self._made.links:
+            yield self._find.no_link(loc, name)
+        elif (how := self._made.linkless.get(name)) is not None:
+            yield loc, f"{dotted(loc)}: {name} is attached {how}; the kernel has no link for it"
+
+    def _tail_call(self, loc: Loc, step: TailCallStep) -> Iterator[Problem]:
+        owner, name = step.map.split(".")
+        yield from self._find.no_map((*loc, "map"), owner, name, kind=PROG_ARRAY)
+        if step.program is not None:
+            yield from self._find.no_reference((*loc, "program"), step.program)
+
+    def _observe(self, loc: Loc, step: ObserveStep) -> Iterator[Problem]:
+        yield from self._observation((*loc, "expect"), step.expect)
+        self._made.connection = False
 
     def _load(self, loc: Loc, step: LoadStep) -> Iterator[Problem]:
         yield from self._find.no_object((*loc, "object"), step.object)
@@ -199,19 +241,13 @@ class _Look:
             if step.to is not None:
                 yield from self._chosen((*loc, "to"), owner, name, step.to, loaded=True)
             if step.refused is None:
-                yield from self._attached((*loc, "program"), owner, name, link=step.link or name)
+                yield from self._attached((*loc, "program"), owner, name, link=step.link or name, to=step.to)
         if step.target is not None:
             yield from self._find.no_reference((*loc, "target"), step.target)
 
     def _info(self, loc: Loc, step: InfoStep) -> Iterator[Problem]:
-        if step.link is not None and step.link not in self._made.links:
-            yield self._find.no_link((*loc, "link"), step.link)
-        elif step.link is not None and self._made.links[step.link].startswith(SOCKETS):
-            place = (*loc, "link")
-            yield (
-                place,
-                f"{dotted(place)}: {step.link} is attached to a socket; the kernel has no link for it",
-            )
+        if step.link is not None:
+            yield from self._kernels_link((*loc, "link"), step.link)
         if step.program is not None:
             yield from self._find.no_reference((*loc, "program"), step.program)
         for name, value in step.expect.items():
@@ -254,15 +290,13 @@ class _Look:
             hint = f": `target: {function}`" if function else ", a program of the target object"
             yield place, f'{dotted(place)}: {one.program} (SEC("{section}")) needs the key "target"{hint}'
 
-    def _attach_to(self, loc: Loc, owner: str, chosen: Mapping[str, str | Sequence[str]]) -> Iterator[Problem]:
+    def _attach_to(self, loc: Loc, owner: str, chosen: Mapping[str, Place]) -> Iterator[Problem]:
         for name, to in chosen.items():
             place: Loc = (*loc, "attach-to", name)
             yield from self._find.no_program(place, owner, name)
             yield from self._chosen(place, owner, name, to)
 
-    def _chosen(
-        self, loc: Loc, owner: str, name: str, to: str | Sequence[str], *, loaded: bool = False
-    ) -> Iterator[Problem]:
+    def _chosen(self, loc: Loc, owner: str, name: str, to: Place, *, loaded: bool = False) -> Iterator[Problem]:
         """Yield why a loader cannot attach a program there."""
         section = self._find.listing(owner).programs.get(name, "").removeprefix("?")
         kind = section.partition("/")[0]
@@ -270,14 +304,17 @@ class _Look:
             yield loc, f"{dotted(loc)}: a struct_ops variable is attached as a whole, and to nothing that is chosen"
         if not section:
             return
-        if section_of(section).needs == "":
+        if placed(section) is not None or keys_of(to):
+            links = self._made.links if loaded else None
+            yield from no_place(loc, section, to, setup=self._case.setup, links=links)
+        elif section_of(section).needs == "":
             yield loc, f'{dotted(loc)}: where a program of SEC("{section}") goes cannot be chosen'
         elif loaded and section_of(section).before_load:
             yield loc, f"{dotted(loc)}: the target of {name} is chosen before its load: give `attach-to` there"
         elif not isinstance(to, str) and kind not in SEVERAL:
             yield loc, f"{dotted(loc)}: only programs of {', '.join(SEVERAL)} can be attached to several functions"
 
-    def _attached(self, loc: Loc, owner: str, program: str, *, link: str) -> Iterator[Problem]:
+    def _attached(self, loc: Loc, owner: str, program: str, *, link: str, to: Place | None = None) -> Iterator[Problem]:
         section = self._find.listing(owner).programs.get(program, "").removeprefix("?")
         self._made.links[link] = section
         variable = variable_of(self._find.listing(owner).struct_ops, program)
@@ -289,6 +326,9 @@ class _Look:
                     f"{dotted(loc)}: all programs of {variable} are attached at once, and {first} has attached them",
                 )
             self._made.variables[link] = owner, variable
+        self._made.linkless.pop(link, None)
+        if how := linkless(section, to):
+            self._made.linkless[link] = how
         self._made.sockets |= section.startswith(SOCKETS)
         if section.startswith("iter/bpf_map_elem"):
             yield from self._find.no_map(loc, owner, ELEMENTS)

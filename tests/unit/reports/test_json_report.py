@@ -99,6 +99,7 @@ PROMISED: dict[str, set[str]] = {
         "mark",
         "mark_reason",
         "measured",
+        "xdp",
         "output",
         "start",
         "parts",
@@ -318,7 +319,7 @@ def promised() -> Iterator[tuple[str, str]]:
 _COVERS = ("kernel", "config", "distribution", "arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
-_MARK = ("mark", "mark_reason", "measured", "output")
+_MARK = ("mark", "mark_reason", "measured", "output", "xdp")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "userland", "compiler", "distribution")),

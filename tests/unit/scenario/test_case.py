@@ -39,6 +39,7 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
         "deadline",
         "kconfig",
         "scenario",
+        "setup",
         "parts",
         "uncounted",
         "attachers",

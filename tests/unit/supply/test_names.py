@@ -390,7 +390,7 @@ def test_targets_are_chosen_before_the_load_or_as_it_is_attached(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "to", "message"),
     [
-        ("packet", "lo", 'where a program of SEC("xdp") goes cannot be chosen'),
+        ("packet", "eth0", '`setup` makes no device "eth0" (there are: lo)'),
         ("bare", ["a", "b"], "can be attached to several functions"),
         ("traced", "other", "the target of traced is chosen before its load: give `attach-to` there"),
         ("ops", "other", "a struct_ops variable is attached as a whole"),

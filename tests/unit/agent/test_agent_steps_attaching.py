@@ -1,0 +1,77 @@
+"""The steps about links and what is pinned: what libbpf is asked for. The rest is for test_agent_steps.py."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_samples import Played, refusal
+
+from harness.agent.bpf_object import BpfObject
+from harness.agent.case_state import CaseState
+from harness.agent.links import BpfLink, CallLink
+from harness.agent.steps_attaching import AttachingSteps
+
+
+class Asked(Played):
+    """Plays libbpf: which functions are called, with what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Any, ...]] = []
+
+    def call(self, name: str, *arguments: Any) -> int:
+        self.asked.append((name, *arguments))
+        return {"bpf_program__fd": 11, "bpf_link__fd": 12, "bpf_map__fd": 13}.get(name, 0)
+
+
+@pytest.fixture
+def lib() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def steps(lib: Asked) -> AttachingSteps:
+    state = CaseState(lib, {})
+    state.objects["target"] = BpfObject(lib, "target.bpf.o")
+    state.links = {"link": BpfLink(lib, 77), "filter": CallLink()}
+    lib.asked.clear()
+    return AttachingSteps(state)
+
+
+def test_a_link_gets_another_program(steps: AttachingSteps, lib: Asked) -> None:
+    steps.do_update_link({"link": "link", "object": "target", "program": "k_tcp_connect"})
+    assert lib.asked[-1] == ("bpf_link_update", 12, 11, None)
+
+
+def test_a_link_of_struct_ops_gets_another_map(steps: AttachingSteps, lib: Asked) -> None:
+    steps.do_update_link({"link": "link", "object": "target", "map": "ops"})
+    assert lib.asked == [("bpf_link__update_map", 77, 5)]
+
+
+@pytest.mark.parametrize(
+    ("what", "fd"), [({"object": "target", "map": "m"}, 13), ({"object": "target", "program": "k_tcp_connect"}, 11)]
+)
+def test_what_is_pinned_has_its_folders(
+    what: dict[str, str], fd: int, steps: AttachingSteps, lib: Asked, tmp_path: Path
+) -> None:
+    path = f"{tmp_path}/own/deep/name"
+    steps.do_pin({**what, "path": path})
+    assert lib.asked[-1] == ("bpf_obj_pin", fd, path.encode())
+    assert (tmp_path / "own/deep").is_dir()
+
+
+def test_what_is_not_pinned_cannot_be_unpinned(steps: AttachingSteps, tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    steps.do_unpin({"path": str(tmp_path / "there")})
+    assert not (tmp_path / "there").exists()
+    assert refusal(lambda: steps.do_unpin({"path": str(tmp_path / "there")})).number == errno.ENOENT
+
+
+def test_what_has_no_link_of_the_kernels_can_neither_be_pinned_nor_updated(steps: AttachingSteps) -> None:
+    pin = {"link": "filter", "path": "/nowhere"}
+    assert refusal(lambda: steps.do_pin(pin)).number == errno.EINVAL
+    update = {"link": "filter", "object": "target", "program": "k_tcp_connect"}
+    assert refusal(lambda: steps.do_update_link(update)).number == errno.EINVAL

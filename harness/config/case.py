@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from harness.config.compiler import (
     flags_for,
     placed,
 )
-from harness.config.reading.models import Expects, Model, frozen_copy
+from harness.config.reading.models import Expects, Model, frozen_copy, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.config.rules import Rule, RuleOrUse
 from harness.config.scenario_file import SCENARIO_FILE, WrittenScenario
@@ -124,7 +125,11 @@ class TracerAttach(Model):
 
 def _as_tracer(value: object) -> object:
     """Return a tracer that is given by its name alone as what it is short for, anything else as it is."""
-    return {"program": value} if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise unexpected("the name of a program, or a mapping with the key `program`")
+    return {"program": value}
 
 
 class Tracer(Opened):

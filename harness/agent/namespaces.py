@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NAMESPACES = "/run/netns"
+"""Where a network namespace lies under its name, as ip-netns(8) has it."""
+OWN = "/proc/thread-self/ns/net"
 MS_BIND = 4096
 
 
@@ -43,7 +45,7 @@ def make_namespace(name: str, sysctls: Mapping[str, str | int]) -> None:
     with _back_again():
         new_namespace(sysctls)
         libc = ctypes.CDLL(None, use_errno=True)
-        _must(libc.mount(b"/proc/self/ns/net", path.encode(), None, ctypes.c_ulong(MS_BIND), None), "mount")
+        _must(libc.mount(OWN.encode(), path.encode(), None, ctypes.c_ulong(MS_BIND), None), "mount")
 
 
 @contextlib.contextmanager
@@ -63,7 +65,7 @@ def inside(name: str) -> Iterator[None]:
 
 def namespace_fd(name: str) -> int:
     """Return a file descriptor of a network namespace, of this process's own where it has no name."""
-    return os.open(f"{NAMESPACES}/{name}" if name else "/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(f"{NAMESPACES}/{name}" if name else OWN, os.O_RDONLY | os.O_CLOEXEC)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,6 @@ process enters another one only for that moment.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import errno
 import os
 import select
@@ -15,19 +13,16 @@ import socket
 import struct
 import time
 
-from harness.agent.kernel_abi import CLONE_NEWNET
+from harness.agent.namespaces import inside
 from harness.agent.refusal import Refused, errno_name, mistaken
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from harness.agent.case_state import CaseState
 
-NAMESPACES = "/run/netns"
-"""Where a network namespace lies under its name, as ip-netns(8) has it."""
-OWN_NAMESPACE = "/proc/thread-self/ns/net"
 PATIENCE = 5.0
 """More seconds than what must arrive ever takes; it is not waited for longer than it takes."""
 DOUBT = 0.3
@@ -42,40 +37,6 @@ ECHO = {
     socket.AF_INET6: (58, 128, 129, 0),  # IPPROTO_ICMPV6
 }
 ECHO_HEAD = struct.Struct("!BBHHH")
-
-
-class NoNamespace(Exception):
-    """There is no network namespace of a name."""
-
-
-@contextlib.contextmanager
-def inside(name: str | None) -> Iterator[None]:
-    """Be in the network namespace of a name for a while; in the present one where there is no name."""
-    if not name:
-        yield
-        return
-    libc = ctypes.CDLL("libc.so.6", use_errno=True)
-    own = os.open(OWN_NAMESPACE, os.O_RDONLY)
-    try:
-        try:
-            other = os.open(f"{NAMESPACES}/{name}", os.O_RDONLY)
-        except FileNotFoundError:
-            raise NoNamespace(name) from None
-        try:
-            _enter(libc, other)
-        finally:
-            os.close(other)
-        try:
-            yield
-        finally:
-            _enter(libc, own)
-    finally:
-        os.close(own)
-
-
-def _enter(libc: Any, namespace: int) -> None:
-    if libc.setns(namespace, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def family_of(address: str) -> socket.AddressFamily:
@@ -116,7 +77,7 @@ class Traffic:
 
     def listener(self, kind: socket.SocketKind) -> socket.socket | None:
         """Return a socket that is bound where this goes; None where nobody has the address, and nothing must arrive."""
-        with inside(self.there):
+        with inside(self.there or ""):
             made = made_socket(self.family, kind)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,7 +91,7 @@ class Traffic:
 
     def sender(self, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
         """Return a socket in the namespace where this comes from."""
-        with inside(self.here):
+        with inside(self.here or ""):
             return made_socket(self.family, kind, protocol)
 
     def failed(self, error: OSError) -> None:
@@ -162,8 +123,9 @@ def _tried(step: dict[str, Any], act: Callable[[Traffic], None]) -> dict[str, An
     traffic = Traffic(step)
     try:
         act(traffic)
-    except NoNamespace as error:
-        return mistaken(f"there is no network namespace {error}: `setup` makes those of a case")
+    except FileNotFoundError as error:  # nothing else is opened here by its name
+        name = os.path.basename(error.filename)
+        return mistaken(f"there is no network namespace {name}: `setup` makes those of a case")
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
             raise

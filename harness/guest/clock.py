@@ -1,7 +1,7 @@
 """Whether a guest's clock runs as fast as the host's: a kernel measures it when it boots, and can measure it wrong.
 
 On a busy host 5.10 has taken its TSC for 35 times as fast as it was. Such a guest waits 35 times too long or too short,
-and a snapshot of it would keep that for good. Where the rate is known (harness/host/tsc.py) the guest's kernel is told.
+and a snapshot of it would keep that for good. Where the rate is known (harness/host/tsc.py), the kernel gets it.
 """
 
 from __future__ import annotations

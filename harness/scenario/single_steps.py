@@ -1,4 +1,4 @@
-"""The agent's steps, one function a kind: what each is called, and what the agent is told. Pure."""
+"""The agent's steps, one function a kind: its name, and what the agent gets. Pure."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.config.case import CASE_FILE, TracerAttach, WrittenCase
 from harness.config.reading.explain import problems_text
 from harness.config.reading.yaml_source import Loc, dotted, load, quoted
+from harness.config.setup import namespaces_of, unknown
 from harness.config.steps import (
     AttachStep,
     DetachStep,
@@ -335,6 +336,10 @@ class _Look:
 
     def _trigger(self, loc: Loc, trigger: Trigger) -> Iterator[Problem]:
         self._made.connection = isinstance(trigger, TcpConnectTrigger)
+        known = namespaces_of(self._case.setup)
+        for key, name in trigger.namespaces().items():
+            if name not in known:
+                yield unknown((*loc, key), "namespace", name, [*known])
         if isinstance(trigger, RunTrigger | ReadLinkTrigger):
             place = (*loc, "program")
             yield from self._find.no_reference(place, trigger.program)

@@ -60,7 +60,7 @@ def links(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
 
 class Case(CaseState):
-    """A case that has made the device lo anew, a group and no namespace."""
+    """A case that has made the device lo again, a group and no namespace."""
 
     def own_loopback(self) -> int:
         return 1

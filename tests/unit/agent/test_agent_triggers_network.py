@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from agent_samples import Played
 from harness.agent import triggers_network
 from harness.agent.case_state import CaseState
 from harness.agent.refusal import Refused
-from harness.agent.triggers_network import checksum, family_of, inside, trigger_ping, trigger_tcp, trigger_udp
+from harness.agent.triggers_network import checksum, family_of, trigger_ping, trigger_tcp, trigger_udp
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets need root")
 
@@ -76,13 +75,6 @@ def test_a_family_that_the_kernel_has_not_is_what_the_trigger_needs(monkeypatch:
     with pytest.raises(Refused) as caught:
         trigger_udp(state(), step(to="::1"))
     assert (caught.value.module, caught.value.number) == ("ipv6", 97)
-
-
-def test_without_a_name_the_namespace_is_the_present_one() -> None:
-    place = Path("/proc/self/ns/net")
-    before = place.readlink()
-    with inside(None):
-        assert place.readlink() == before
 
 
 def test_checksums_and_families() -> None:

@@ -1,4 +1,4 @@
-"""Single steps: what the agent is told of each; whole cases of them are in test_from_yaml.py."""
+"""Single steps: what the agent gets of each; whole cases of them are in test_from_yaml.py."""
 
 from __future__ import annotations
 

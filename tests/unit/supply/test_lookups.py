@@ -1,4 +1,4 @@
-"""One lookup of each kind; what a whole case is told of its names is in test_names.py."""
+"""One lookup of each kind; what is reported of a whole case is in test_names.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a guest from being made of a kernel is seen in its configuration, and nothing else is held against it."""
+"""What keeps a guest from being made of a kernel is seen in its configuration, and nothing else counts."""
 
 from __future__ import annotations
 

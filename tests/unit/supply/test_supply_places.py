@@ -86,6 +86,14 @@ def test_what_is_there_is_right(tmp_path: Path) -> None:
             'a program of SEC("kprobe") is attached to no device; sections',
         ),
         (attach("ordered", {"device": "left", "after": "firs"}), 'there is no link "firs" here'),
+        (
+            {"do": "trigger", "trigger": {"kind": "udp", "to": "10.9.8.2", "to-namespace": "othr"}},
+            'steps[1].trigger.to-namespace: `setup` makes no namespace "othr"; did you mean "other"?',
+        ),
+        (
+            {"do": "trigger", "trigger": {"kind": "ping", "to": "10.9.8.1", "from-namespace": "xyz"}},
+            'steps[1].trigger.from-namespace: `setup` makes no namespace "xyz" (there are: other)',
+        ),
         ({"do": "unpin", "path": "/sys/fs/bpf/x"}, "nothing is pinned at /sys/fs/bpf/x here (there are: none)"),
         ({"do": "pin", "link": "no", "path": "/sys/fs/bpf/x"}, 'there is no link "no" here'),
         ({"do": "update-link", "link": "no", "program": "target.packet"}, 'there is no link "no" here'),

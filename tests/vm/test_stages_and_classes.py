@@ -87,6 +87,11 @@ class Own:
         case.pop("expect", None)
 
 
+UNSIZED = """struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, int);
+	__type(value, int);
+} unsized SEC(".maps");"""
 OWN = {
     "another-prototype": Own(
         base="freplace-in-array",
@@ -103,8 +108,13 @@ OWN = {
     ),
     "freplace-traced-function": Own(base="freplace-fentry-exclusive", change=ends_with_its_first_refusal),
     "helper-of-tracers": Own(base="tc", replace={"target.bpf.c": ("\treturn 7", "\treturn bpf_get_func_ip(ctx)")}),
+    "map-of-no-size": Own(base="tc", replace={"target.bpf.c": ("char LICENSE", f"{UNSIZED}\nchar LICENSE")}),
     "legacy-maps": Own(base="tc", replace={"target.bpf.c": ("char LICENSE", 'int old SEC("maps");\nchar LICENSE')}),
-    "no-probe-here": Own(base="kprobe-direct", replace={"target.bpf.c": ("kprobe/tcp_connect", "kprobe/notify_die")}),
+    # Both are in the kprobes' blacklist (kernel/notifier.c, NOKPROBE_SYMBOL()); the second is notrace as well.
+    "no-probe-here": Own(
+        base="kprobe-direct", replace={"target.bpf.c": ("kprobe/tcp_connect", "kprobe/atomic_notifier_call_chain")}
+    ),
+    "no-trace-here": Own(base="kprobe-direct", replace={"target.bpf.c": ("kprobe/tcp_connect", "kprobe/notify_die")}),
     "not-an-object": Own(base="tc", change=has_no_object),
     "return-out-of-range": Own(base="cgroup-skb", replace={"target.bpf.c": ("return 3", "return 7")}),
     "wrong-control": Own(base="tc", change=wants("control")),
@@ -146,6 +156,8 @@ ROWS = (
     Row(OLDEST, "15-module-function", Stage.LOAD_TARGET, "ESRCH", "kernel-function-unknown", origin=READ),
     Row(NO_BTF, "subprog-global", Stage.LOAD_TARGET, "EINVAL", "kernel-without-btf"),
     Row(NEWEST, "no-probe-here", Stage.ATTACH_TARGET, "EINVAL", "kprobe-refused"),
+    Row(NEWEST, "no-trace-here", Stage.ATTACH_TARGET, "EINVAL", "not-traceable"),
+    Row(NEWEST, "map-of-no-size", Stage.LOAD_TARGET, "EINVAL", "map-without-size"),
     Row(NEWEST, "tracer-limit", Stage.ATTACH_TRACER, "E2BIG", "link-limit"),
     Row(NEWEST, "refuse-unprivileged", Stage.LOAD_TRACER, "EPERM", "no-permission"),
     Row(OLD_ARM64, "kernel-function", Stage.ATTACH_TRACER, "ENOTSUPP", "no-trampoline"),
@@ -201,6 +213,8 @@ ROWS = (
 
 OF_OPENING = {"name-absent", "map-left-out", "variable-mismatch"}
 """Classes that no case reaches, since its names are looked up in its objects before: see test_vm_openings.py."""
+OF_CANDIDATES = {"kernel-version-unknown"}
+"""What only the name of a release candidate shows, and those come and go: docs/debian-tools.md has one."""
 
 
 def run_kernel(kernel: str, folder: Path) -> Report:
@@ -251,7 +265,7 @@ def test_each_kernel_took_one_guest(reports: dict[str, Report]) -> None:
 
 
 def test_every_class_is_reached() -> None:
-    assert {row.name for row in ROWS if row.name} == {*NAMES, UNCLASSIFIED} - OF_OPENING
+    assert {row.name for row in ROWS if row.name} == {*NAMES, UNCLASSIFIED} - OF_OPENING - OF_CANDIDATES
 
 
 def test_every_origin_is_reached() -> None:

@@ -131,6 +131,7 @@ def connected(plan: GuestPlan, qemu: QemuProcess) -> Iterator[Connection]:
         # A serial line must be open before the guest says its banner.
         listening=lambda: plan.serial or qemu.listening or LISTENING in qemu.console_text(),
         compress=plan.serial,
+        clock=qemu.clock,
     )
     try:
         yield connection

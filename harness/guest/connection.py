@@ -100,17 +100,19 @@ class Connection:
         self.handshake_seconds = seconds
 
     @contextlib.contextmanager
-    def _within(self, seconds: float, doing: str) -> Iterator[None]:
+    def _within(self, seconds: float, doing: str, *, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
         """Close the connection where the block takes longer: paramiko waits for answers of a hung guest for ever."""
-        late = threading.Event()
+        late, done = threading.Event(), threading.Event()
+        end = clock() + seconds
 
-        def end() -> None:
+        def watch() -> None:
+            while (left := end - clock()) > 0:
+                if done.wait(left):
+                    return
             late.set()
             self._transport.close()
 
-        timer = threading.Timer(seconds, end)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=watch, name="deadline", daemon=True).start()
         try:
             yield
         except _not_yet() as error:
@@ -118,17 +120,17 @@ class Connection:
                 raise
             raise GuestConnectionError(f"the guest gave no answer within {seconds:g} s while {doing}") from error
         finally:
-            timer.cancel()
+            done.set()
 
-    def push(self, data: bytes, path: str, *, seconds: float) -> None:
+    def push(self, data: bytes, path: str, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Write `data` to a pipe of the guest by SFTP, to its end, as soon as somebody there opens the pipe.
 
-        Raises GuestConnectionError where that fails, or takes longer than `seconds`.
+        Raises GuestConnectionError where that fails, or takes longer than `seconds` by `clock`.
         """
         from paramiko import SFTPClient, SFTPError
 
         try:
-            with self._within(seconds, "files were pushed"):
+            with self._within(seconds, "files were pushed", clock=clock):
                 channel = self._transport.open_session(timeout=10)
                 channel.invoke_subsystem("sftp")
                 # OpenSSH's server seeks before it writes (sftp-server.c, process_write()), which a pipe refuses; but
@@ -261,8 +263,9 @@ def connect(
     listening: Callable[[], bool] = lambda: True,
     compress: bool = False,
     once: Attempt = connect_once,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Connection:
-    """Wait until the guest answers on SSH, at most `seconds`, and return the authenticated connection.
+    """Wait until the guest answers on SSH, at most `seconds` by `clock`, and return the authenticated connection.
 
     `listening` says whether the guest has reported that it listens: then it is tried at once, else now and then all
     the same. The forwarded port accepts connections long before the guest does, so the whole of connect, banner, key
@@ -270,9 +273,9 @@ def connect(
     QEMU is no longer `alive`, DeadlineError (boot) when the time is up, GuestConnectionError where the guest
     shows another host key than the one it was given.
     """
-    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+    from tenacity import RetryError, Retrying, retry_if_exception_type, wait_fixed
 
-    start = time.monotonic()
+    begun = clock()
     patience = FIRST_BANNER_SECONDS
 
     def attempt() -> Connection:
@@ -280,7 +283,7 @@ def connect(
         _await(lambda: listening() or not alive(), seconds=UNTOLD_SECONDS)
         if not alive():
             raise GuestGoneError("QEMU ended while the guest was booting")
-        left = max(seconds - (time.monotonic() - start), 0.1)
+        left = max(seconds - (clock() - begun), 0.1)
         # A socket opened before the guest listened may stay silent for ever, so give up on it soon; but later
         # and later, for a guest that is merely slow to say its banner.
         patience *= 1.15
@@ -288,7 +291,7 @@ def connect(
         return once(dial, keys=keys, seconds=left, banner=min(banner, left), compress=compress)
 
     retrying = Retrying(
-        retry=retry_if_exception_type(_not_yet()), stop=stop_after_delay(seconds), wait=wait_fixed(0.03)
+        retry=retry_if_exception_type(_not_yet()), stop=lambda _: clock() - begun >= seconds, wait=wait_fixed(0.03)
     )
     try:
         return retrying(attempt)

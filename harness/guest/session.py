@@ -124,12 +124,12 @@ def _run_agent(
     Raises what keeps them from being complete.
     """
     deadlines = {case.id: case.deadline or plan.settings.deadlines.case for case in cases}
-    begun = time.monotonic()
+    begun = qemu.clock()
 
     def left() -> float:
         # Each case has its deadline; the agent's own start and the time between cases have a case's too.
         seconds = deadlines.get(transcript.current or "", plan.settings.deadlines.case)
-        remaining = seconds + GRACE - (time.monotonic() - begun)
+        remaining = seconds + GRACE - (qemu.clock() - begun)
         if remaining <= 0:
             doing = f"running {transcript.current}" if transcript.current else "waiting for the agent"
             raise DeadlineError("case", seconds, doing)
@@ -137,7 +137,7 @@ def _run_agent(
 
     errors = plan.folder / "agent.stderr"
     try:
-        connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS, seconds=left())
+        connection.push(job_parcel(plan, cases, agent=not qemu.has_agent), PARCELS, seconds=left(), clock=qemu.clock)
     except GuestConnectionError:
         left()  # a guest that was only too slow meets the deadline
         raise
@@ -151,7 +151,7 @@ def _run_agent(
             if record["type"] == "output" and plan.output is not None:
                 plan.output(record["text"])
             if record["type"] in ("hello", "case", "case-end"):
-                begun = time.monotonic()
+                begun = qemu.clock()
             if record["type"] == "hello":
                 watch.switch(Phase.CASES)
                 if not qemu.has_agent:  # a restored guest's clock was compared before its snapshot was kept
@@ -181,7 +181,7 @@ def _power_off(plan: GuestPlan, qemu: QemuProcess, connection: Connection) -> li
     qemu.note_memory()
     connection.release()
     deadline = plan.settings.deadlines.shutdown
-    if not wait_until(lambda: not qemu.alive(), seconds=deadline, step=0.002):
+    if not wait_until(lambda: not qemu.alive(), seconds=deadline, step=0.002, clock=qemu.clock):
         return [f"the shutdown deadline of {deadline:g} s passed; QEMU was ended"]
     death = qemu.death()
     silent = plan.kernel.arch.silent_poweroff and death is not None and death.reason is None and not death.returncode

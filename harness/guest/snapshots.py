@@ -268,7 +268,7 @@ def _await_lines(plan: GuestPlan, qemu: QemuProcess, *lines: str) -> None:
     """Wait until all of the lines are on the console. How often does not matter: s390x' has lines twice at times."""
     seconds = plan.settings.deadlines.boot
     said = lambda: all(each in qemu.console_text() for each in lines) or not qemu.alive()  # noqa: E731
-    if not wait_until(said, seconds=seconds, step=0.01):
+    if not wait_until(said, seconds=seconds, step=0.01, clock=qemu.clock):
         raise DeadlineError("boot", seconds, f"waiting for the guest to say `{lines[0]}`")
     if not qemu.alive():
         raise GuestGoneError("QEMU ended while the guest was booting")
@@ -277,7 +277,7 @@ def _await_lines(plan: GuestPlan, qemu: QemuProcess, *lines: str) -> None:
 def _times(plan: GuestPlan, qemu: QemuProcess, line: str) -> tuple[float, float]:
     """Return at which second the guest said that it stands by, with this text: by its own clock and by the host's."""
     said = lambda: uptime_said(qemu.console_text(), line) is not None or not qemu.alive()  # noqa: E731
-    wait_until(said, seconds=GREETING_SECONDS, step=0.002)
+    wait_until(said, seconds=GREETING_SECONDS, step=0.002, clock=qemu.clock)
     uptime = uptime_said(qemu.console_text(), line)
     if uptime is None:
         raise SnapshotError(f"{plan.kernel.name}: the guest did not say at which second after its boot it stands by")
@@ -299,7 +299,7 @@ def _push_agent(plan: GuestPlan, qemu: QemuProcess) -> None:
     plan = replace(plan, keys=make_keys())
     with _greeted(plan, qemu), connected(plan, qemu) as connection:
         try:
-            connection.push(agent_parcel(plan), PARCELS, seconds=plan.settings.deadlines.boot)
+            connection.push(agent_parcel(plan), PARCELS, seconds=plan.settings.deadlines.boot, clock=qemu.clock)
             connection.leave()
         except GuestConnectionError as error:
             if qemu.wait(SETTLE):
@@ -371,6 +371,9 @@ def _greet(plan: GuestPlan, qemu: QemuProcess, tty: Path) -> None:
         console.connect(str(tty))
         console.sendall(json.dumps(greeting).encode() + b"\n")
         heard = lambda: GREETED in qemu.console_text() or not qemu.alive()  # noqa: E731
-        if not wait_until(heard, seconds=GREETING_SECONDS, step=0.002) or GREETED not in qemu.console_text():
+        if (
+            not wait_until(heard, seconds=GREETING_SECONDS, step=0.002, clock=qemu.clock)
+            or GREETED not in qemu.console_text()
+        ):
             how = f"gave no sign of life within {GREETING_SECONDS:g} s" if qemu.alive() else "ended at once"
             raise SnapshotError(f"{plan.kernel.name}: the guest, when it was greeted, {how}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import QemuError
 from harness.host.process import find_tool
+from harness.host.run_clock import RunClock
 from harness.qemu.argv import GuestSpec, qemu_argv
 from harness.qemu.monitor import Monitor
 from harness.qemu.pages import no_huge_pages
@@ -61,6 +62,8 @@ class QemuProcess:
         self._console = console
         self.started = time.monotonic()
         """When QEMU was started, by the host's monotonic clock, in seconds."""
+        self.clock = RunClock(process.pid)
+        """The clock that the guest's deadlines go by."""
         self.peak_memory = 0.0
         self.listening = False
         """Whether the guest is known to serve SSH; who finds out sets it."""
@@ -181,11 +184,17 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float, step: float = 0.02) -> bool:
-    """Wait until `condition` holds, at most `seconds`; say whether it does."""
-    end = time.monotonic() + seconds
+def wait_until(
+    condition: Callable[[], bool],
+    *,
+    seconds: float,
+    step: float = 0.02,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Wait until `condition` holds, at most `seconds` by `clock`; say whether it does."""
+    end = clock() + seconds
     while not condition():
-        if time.monotonic() >= end:
+        if clock() >= end:
             return False
         time.sleep(step)
     return True

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +36,9 @@ class PlayedQemu:
 
     def alive(self) -> bool:
         return self.ending is None
+
+    def clock(self) -> float:
+        return time.monotonic()
 
     def note_memory(self) -> None:
         self.done.append("note memory")
@@ -75,7 +79,7 @@ class PlayedConnection:
     def release(self) -> None:
         self.done.append("release")
 
-    def push(self, data: bytes, path: str, *, seconds: float) -> None:
+    def push(self, data: bytes, path: str, *, seconds: float, clock: Callable[[], float]) -> None:
         assert 0 < seconds <= 35, "what is left of the case deadline"
         self.done.append("push")
         self.pushed.append(data)

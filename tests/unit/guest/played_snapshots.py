@@ -61,6 +61,9 @@ class World:
     def alive(self) -> bool:
         return not self.dies
 
+    def clock(self) -> float:
+        return time.monotonic()
+
     def wait(self, seconds: float) -> bool:
         return self.ended is not None
 
@@ -94,7 +97,7 @@ class World:
         self._may("connect")
         yield self
 
-    def push(self, data: bytes, path: str, *, seconds: float) -> None:
+    def push(self, data: bytes, path: str, *, seconds: float, clock: Callable[[], float]) -> None:
         self._may("push")
         self.pushed.append((data, path))
 

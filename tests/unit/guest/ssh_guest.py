@@ -143,9 +143,14 @@ class Guest:
 
 
 def reach(
-    guest: Guest, *, seconds: float = 10, alive: Callable[[], bool] = lambda: True, keys: RunKeys = KEYS
+    guest: Guest,
+    *,
+    seconds: float = 10,
+    alive: Callable[[], bool] = lambda: True,
+    keys: RunKeys = KEYS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Connection:
-    return connect(dial_port(guest.port), keys=keys, seconds=seconds, alive=alive)
+    return connect(dial_port(guest.port), keys=keys, seconds=seconds, alive=alive, clock=clock)
 
 
 @contextlib.contextmanager

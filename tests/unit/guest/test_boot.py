@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,6 +164,9 @@ class Guest:
 
     def alive(self) -> bool:
         return True
+
+    def clock(self) -> float:
+        return time.monotonic()
 
     def console_text(self) -> str:
         return self.console

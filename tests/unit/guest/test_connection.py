@@ -180,6 +180,18 @@ def test_a_qemu_that_dies_meanwhile_ends_the_waiting(way: str, monkeypatch: pyte
         assert time.monotonic() - begun < 5
 
 
+def test_a_guest_that_the_host_does_not_let_run_is_waited_for_longer() -> None:
+    begun = time.monotonic()
+
+    def clock() -> float:
+        return (time.monotonic() - begun) / 10
+
+    with Guest(ways=["close"]) as guest:
+        with pytest.raises(DeadlineError):
+            reach(guest, seconds=0.05, clock=clock)
+        assert time.monotonic() - begun >= 0.5
+
+
 @pytest.mark.parametrize("way", ["silent", "close", "garbage"])
 def test_the_deadline_names_itself(way: str) -> None:
     with Guest(ways=[way]) as guest:

@@ -34,6 +34,20 @@ def test_a_guest_that_does_not_take_the_data_does_not_hang_the_harness(what: str
         assert time.monotonic() - begun < 5
 
 
+def test_a_guest_that_the_host_does_not_let_run_has_longer() -> None:
+    begun = time.monotonic()
+
+    def clock() -> float:
+        return begun + (time.monotonic() - begun) / 10
+
+    guest = Guest()
+    guest.hangs.add("write")
+    with reached(guest) as connection:
+        with pytest.raises(GuestConnectionError, match=r"no answer within 0.03 s while files were pushed"):
+            connection.push(bytes(20_000_000), "/pipe", seconds=0.03, clock=clock)
+        assert time.monotonic() - begun >= 0.3
+
+
 def test_a_guest_that_fails_to_write_is_told() -> None:
     guest = Guest()
     guest.write_result = int(SFTP_FAILURE)

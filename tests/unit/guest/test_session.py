@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -178,13 +178,29 @@ def test_a_guest_that_is_too_slow_to_take_its_job_meets_the_deadline(tmp_path: P
 
 def test_a_job_that_is_not_taken_within_the_deadline_is_no_broken_connection(tmp_path: Path) -> None:
     class Slow(PlayedConnection):
-        def push(self, data: bytes, path: str, *, seconds: float) -> None:
+        def push(self, data: bytes, path: str, *, seconds: float, clock: Callable[[], float]) -> None:
             time.sleep(0.1)
             raise GuestConnectionError("the push broke")
 
     settings = Settings(memory=256, cpus=1, deadlines=Deadlines(case=-4.95))
     result = session(tmp_path, settings=settings, connection=Slow(b""))
     assert ending(result).reason.startswith("the case deadline of -4.95 s passed while waiting for the agent")
+
+
+def test_a_guest_that_the_host_does_not_let_run_loses_no_time(tmp_path: Path) -> None:
+    class Starved(PlayedQemu):
+        def clock(self) -> float:
+            return 7.0
+
+    class Slow(PlayedConnection):
+        def push(self, data: bytes, path: str, *, seconds: float, clock: Callable[[], float]) -> None:
+            time.sleep(0.1)
+            assert clock() == 7.0, "the push has its deadline by the same clock"
+            super().push(data, path, seconds=seconds, clock=clock)
+
+    settings = Settings(memory=256, cpus=1, deadlines=Deadlines(case=-4.95))
+    result = session(tmp_path, settings=settings, qemu=Starved(death=OFF), connection=Slow(WHOLE))
+    assert result.records[CASE_ID].end is not None
 
 
 def test_a_connection_that_breaks_while_the_job_is_sent_is_lost(tmp_path: Path) -> None:

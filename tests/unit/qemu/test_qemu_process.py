@@ -246,3 +246,33 @@ def test_waiting_for_a_condition() -> None:
     answers = iter([False, False, True])
     assert wait_until(lambda: next(answers), seconds=5, step=0.001)
     assert wait_until(lambda: True, seconds=0)
+
+
+def test_a_condition_is_waited_for_by_the_clock_that_is_given() -> None:
+    looked: list[int] = []
+
+    def never() -> bool:
+        looked.append(1)
+        return False
+
+    ticks = iter([0.0, 1.0, 1.0, 1.0, 60.0])
+    assert not wait_until(never, seconds=60, step=0, clock=lambda: next(ticks))
+    assert len(looked) == 4, "it looks as often as the clock says that there is time"
+    ticks = iter([0.0, 0.1, 0.1, 0.1])
+    assert not wait_until(lambda: False, seconds=0.1, step=0, clock=lambda: next(ticks))
+
+
+def test_the_deadlines_clock_is_that_of_the_process(
+    fake: Callable[[str], Callable[[int], GuestSpec]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def waited(pid: int, *, proc: Path) -> float:
+        asked.append(pid)
+        return 1000.0
+
+    monkeypatch.setattr("harness.host.run_clock.waited_for_processor", waited)
+    with running(fake("greet()\nasked()\nend('guest-shutdown')"), folder=tmp_path) as qemu:
+        assert qemu.clock() == pytest.approx(time.monotonic() - 1000, abs=100)
+        assert asked == [qemu.pid]
+        tell(tmp_path)

@@ -3,30 +3,4 @@
 In a guest it is the agent's own module, on any other machine this one, for editors and type checkers.
 """
 
-from harness.agent.scenario_api import (
-    Connection,
-    Ended,
-    Globals,
-    Guest,
-    Link,
-    Map,
-    Mistake,
-    Object,
-    Records,
-    StepRefused,
-    Triggers,
-)
-
-__all__ = [
-    "Connection",
-    "Ended",
-    "Globals",
-    "Guest",
-    "Link",
-    "Map",
-    "Mistake",
-    "Object",
-    "Records",
-    "StepRefused",
-    "Triggers",
-]
+from harness.agent.scenario_api import *  # noqa: F403  (its __all__ is the list)

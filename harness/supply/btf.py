@@ -33,7 +33,8 @@ class Btf:
 
     def __init__(self, data: bytes, *, order: Literal["little", "big"]) -> None:
         try:
-            self._read(data, "<" if order == "little" else ">")
+            self._order = "<" if order == "little" else ">"
+            self._read(data, self._order)
         except struct.error as error:
             raise ValueError(str(error)) from error
 
@@ -57,23 +58,44 @@ class Btf:
         """Return the variables that are declared in a section, each with the map type that it has, if it has one."""
         found = {}
         for each in self._types:
-            if each.kind == _DATASEC and self._text(each.name) == section:
+            if each.kind == _DATASEC and self.text(each.name) == section:
                 for number in each.numbers[::3]:
                     variable = self._type(number)
-                    found[self._text(variable.name)] = self._map_type(variable)
+                    found[self.text(variable.name)] = self._map_type(variable)
         return found
+
+    def sources(self, lines: bytes) -> Iterator[str]:
+        """Yield the file of each line that a .BTF.ext section says instructions come from.
+
+        The format is struct btf_ext_header's and struct bpf_line_info's (Documentation/bpf/btf.rst, "4.2 .BTF.ext
+        section"). Raises ValueError where it is damaged.
+        """
+        try:
+            (head,) = struct.unpack_from(f"{self._order}I", lines, 4)
+            start, size = struct.unpack_from(f"{self._order}II", lines, 16)
+            offset, end = head + start, head + start + size
+            (record,) = struct.unpack_from(f"{self._order}I", lines, offset)
+            offset += 4
+            while offset < end:
+                _, count = struct.unpack_from(f"{self._order}II", lines, offset)
+                offset += 8
+                for place in range(offset, offset + count * record, record):
+                    yield self.text(struct.unpack_from(f"{self._order}4I", lines, place)[1])
+                offset += count * record
+        except (struct.error, ValueError) as error:  # a record of no bytes is a step of none
+            raise ValueError(str(error)) from error
 
     def members(self, structure: str) -> frozenset[str]:
         """Return the names of the members of all structures of a name, those of nameless ones inside included."""
         found: set[str] = set()
         for each in self._types:
-            if each.kind == _STRUCT and self._text(each.name) == structure:
+            if each.kind == _STRUCT and self.text(each.name) == structure:
                 found.update(name for name, _ in self._members(each, depth=0))
         return frozenset(found)
 
     def _members(self, owner: _Type, *, depth: int) -> Iterator[tuple[str, _Type]]:
         for place in range(0, len(owner.numbers), 3):
-            name, kind = self._text(owner.numbers[place]), self._bare(owner.numbers[place + 1])
+            name, kind = self.text(owner.numbers[place]), self._bare(owner.numbers[place + 1])
             if name:
                 yield name, kind
             elif kind.kind in (_STRUCT, _UNION) and depth < 8:
@@ -103,7 +125,8 @@ class Btf:
             raise ValueError(f"there is no type {number}")
         return self._types[number]
 
-    def _text(self, offset: int) -> str:
+    def text(self, offset: int) -> str:
+        """Return the text that begins at an offset of the section's texts; raise ValueError where there is none."""
         end = self._texts.find(b"\0", offset)
         if end < 0:
             raise ValueError(f"there is no text at {offset}")

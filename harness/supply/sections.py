@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,6 +41,15 @@ class ElfObject:
         """The types, None where there are none."""
         number = self.number(".BTF")
         return None if number is None else Btf(self.data(number), order="little" if self.little else "big")
+
+    @cached_property
+    def source(self) -> str:
+        """The file that most of its instructions were compiled from, headers aside; "" where nothing says it."""
+        number = self.number(".BTF.ext")
+        if self.btf is None or number is None:
+            return ""
+        files = Counter(file for file in self.btf.sources(self.data(number)) if file.endswith(".c"))
+        return max(files, key=lambda file: files[file], default="")
 
     @cached_property
     def _referring(self) -> dict[Place, int]:

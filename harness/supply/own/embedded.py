@@ -6,6 +6,7 @@ end.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,16 @@ _HEAD = 64
 _NAMELESS = ("data", "data.0", "__data")
 """Symbols that say nothing: libbpf's skeletons (bpftool gen skeleton) have the object in a variable `data`."""
 
+_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """An object in a program: `name` is its number, or the symbol that holds it; `offset` is where it begins."""
+    """An object in a program: `name` is unique in it, `offset` is where the object begins.
+
+    It is the symbol that holds the object, or the source that it was made of (`xdp_basic` of xdp_basic.bpf.c), which
+    a stripped program still says; where neither is known, or another object has it, the number.
+    """
 
     name: str
     offset: int
@@ -48,7 +55,8 @@ def embedded_in(data: bytes) -> list[Embedded]:
     for content, offset in places.items():
         holder = next((name for name, start, stop in symbols if start <= offset < stop), "")
         taken = {each.name for each in found}
-        name = holder if holder and holder not in taken else str(len(found) + 1)
+        names = (holder, _source_of(content), str(len(found) + 1))
+        name = next(name for name in names if name and name not in taken)
         found.append(Embedded(name=name, offset=offset, data=content))
     return found
 
@@ -79,6 +87,23 @@ def _size(data: bytes, offset: int) -> int | None:
         if kind != 8:  # SHT_NOBITS has no bytes in the file
             size = max(size, int(start) + int(length))
     return size if offset + size <= len(data) else None
+
+
+def _source_of(content: bytes) -> str:
+    """Return the name of the source that clang made an object of, without its ending; "" where it does not say it."""
+    import io  # noqa: PLC0415
+
+    from elftools.common.exceptions import ELFError  # noqa: PLC0415
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+
+    from harness.supply.sections import ElfObject  # noqa: PLC0415
+
+    try:
+        file = ElfObject(ELFFile(io.BytesIO(content))).source
+    except (ELFError, KeyError, ValueError, UnicodeDecodeError):
+        return ""
+    stem = file.rpartition("/")[2].removesuffix(".c").removesuffix(".bpf")
+    return stem if _NAME.fullmatch(stem) else ""
 
 
 def _symbols(data: bytes) -> Iterator[tuple[str, int, int]]:

@@ -115,3 +115,30 @@ def test_no_damage_ends_in_another_error(data: st.DataObject) -> None:
         found.members("")
     except ValueError:
         pass
+
+
+def lines(btf: Writer, *records: tuple[str, int], of: int = 16) -> bytes:
+    """A .BTF.ext with the lines of one section: each with its file and line, records of so many bytes."""
+    packed = b"".join(btf.pack(8, btf.text(file), 0, line << 10).ljust(of, b"?") for file, line in records)
+    body = btf.pack(of) + btf.pack(btf.text("xdp"), len(records)) + packed
+    order = "<" if btf.order == "little" else ">"
+    return struct.pack(f"{order}HBBIIIII", MAGIC, 1, 0, 24, 0, 0, 0, len(body)) + body
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("of", [16, 24])
+def test_the_files_of_lines(order: Order, of: int) -> None:
+    btf = Writer(order)
+    data = lines(btf, ("a.bpf.c", 1), ("a.h", 7), of=of)
+    assert list(btf.read().sources(data)) == ["a.bpf.c", "a.h"]
+
+
+def test_damaged_lines_are_told() -> None:
+    btf = Writer()
+    data = lines(btf, ("a.bpf.c", 1))
+    for cut in range(len(data)):
+        with pytest.raises(ValueError):
+            list(btf.read().sources(data[:cut]))
+    nothing = data[:24] + btf.pack(0) + data[28:]
+    with pytest.raises(ValueError, match="zero"):
+        list(btf.read().sources(nothing))

@@ -25,6 +25,14 @@ def test_each_content_is_there_once_under_the_name_that_holds_it(tmp_path: Path)
     objects = {name: object_of(order) for name, order in (("first", "little"), ("data", "big"), ("same", "little"))}
     found = {each.name: each.data for each in embedded_in(program(tmp_path, objects).read_bytes())}
     assert found.pop("first", None) == object_of("little").read_bytes()
-    ((number, data),) = found.items()
-    assert number in ("1", "2"), "libbpf's own name for it says nothing"
+    ((name, data),) = found.items()
+    assert name == "own", "libbpf's own name for it says nothing, but its source does"
     assert data == object_of("big").read_bytes()
+
+
+def test_objects_of_a_stripped_program_have_their_sources_names_or_numbers() -> None:
+    objects = [object_of(order).read_bytes() for order in ("little", "big")]
+    nameless = objects[1].replace(b"/own.bpf.c\0", b"/own.bpf.h\0")
+    assert nameless != objects[1]
+    assert [each.name for each in embedded_in(b"x" + b"".join(objects))] == ["own", "2"]
+    assert [each.name for each in embedded_in(b"x" + nameless + objects[0])] == ["1", "own"]

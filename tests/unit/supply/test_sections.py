@@ -68,3 +68,12 @@ def test_what_is_not_in_the_object_is_known_by_its_name(read: ElfObject) -> None
 def test_the_types_are_those_of_its_own_byte_order(read: ElfObject) -> None:
     assert read.btf is not None
     assert list(read.btf.variables("license")) == ["LICENSE"]
+
+
+def test_the_source_is_the_file_of_most_lines_and_no_header(read: ElfObject, tmp_path: Path) -> None:
+    assert Path(read.source) == tmp_path / "a.bpf.c"
+
+
+def test_an_object_without_lines_does_not_say_its_source(read: ElfObject) -> None:
+    read.sections = [each for each in read.sections if each.name != ".BTF.ext"]
+    assert not read.source

@@ -52,6 +52,18 @@ class BpfLink(Link):
         self._lib.call("bpf_link__destroy", self.handle)
 
 
+class RegisteredMap(Link):
+    """A struct_ops map that is registered without a link of the kernel's; libbpf calls that a link, too."""
+
+    def __init__(self, lib: Libbpf, handle: int) -> None:
+        super().__init__()
+        self._lib, self.handle = lib, handle
+
+    def close(self) -> None:
+        """Take it back."""
+        self._lib.call("bpf_link__destroy", self.handle)
+
+
 class FdLink(Link):
     """A link that is a file descriptor."""
 

@@ -13,7 +13,7 @@ from harness.agent.attachers_targets import attach_to
 from harness.agent.infos import function_btf_id, info_of
 from harness.agent.kernel_abi import BPF_LINK_CREATE, PROG_TYPE_EXT, LinkInfo, bpf
 from harness.agent.leftovers import LINK_IDS, bpf_ids, gone
-from harness.agent.links import BpfLink, FdLink
+from harness.agent.links import BpfLink, FdLink, RegisteredMap
 from harness.agent.refusal import Refused
 from harness.agent.setup import make
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from harness.agent.case_state import CaseState
     from harness.agent.links import Link
+
+BPF_F_LINK = 1 << 13  # of a struct_ops map whose registration is a link (SEC(".struct_ops.link"), Linux 6.4)
 
 
 class AttachingSteps:
@@ -70,9 +72,11 @@ class AttachingSteps:
 
     def do_attach_map(self, step: dict[str, Any]) -> None:
         """Attach a struct_ops map, all its programs at once; the link is known by `link`, else by the map's name."""
-        link = self._lib.pointer("bpf_map__attach_struct_ops", self._state.objects[step["object"]].map(step["map"]))
+        handle = self._state.objects[step["object"]].map(step["map"])
+        link = self._lib.pointer("bpf_map__attach_struct_ops", handle)
         name = step.get("link", step["map"])
-        self._state.links[name] = BpfLink(self._lib, link)
+        linked = self._lib.found("bpf_map__map_flags", handle) & BPF_F_LINK
+        self._state.links[name] = (BpfLink if linked else RegisteredMap)(self._lib, link)
         self._registered.add(name)
 
     def _link_create(self, program: int, step: dict[str, Any]) -> Link:
@@ -99,6 +103,7 @@ class AttachingSteps:
         """Put another program into the place of a link's, or another struct_ops map."""
         link, item = self._state.links[step["link"]], self._state.objects[step["object"]]
         if "map" in step:
+            link.fd()  # or there is none to update
             self._lib.call("bpf_link__update_map", link.handle, item.map(step["map"]))
             return
         fd = self._lib.call("bpf_program__fd", item.program(step["program"]))

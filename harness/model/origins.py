@@ -247,6 +247,11 @@ ORIGINS: tuple[OriginRow, ...] = (
         "bpf_map__attach_struct_ops(): BPF_MAP_UPDATE_ELEM, BPF_LINK_CREATE",
         when("attach-map", silent=True, api="bpf_map__attach_struct_ops"),
     ),
+    _row(
+        _KERNEL,
+        "bpf_link__update_map(): BPF_MAP_UPDATE_ELEM, BPF_LINK_UPDATE; the agent asks only of what has a link",
+        when("update-link", silent=True, api="bpf_link__update_map"),
+    ),
     _row(_KERNEL, "bpf_object_load_prog()", when("load", text=r"BPF program load failed: ")),
     _row(
         _KERNEL,

@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from projects import INPUTS, TemporaryProject, run
+from projects import TemporaryProject, run
+from setups import CALLEE, GROUPS, PAIR, RENAMED, SAID, SENT, TARGET, attach, cells_of, seen, steps, write
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
 OLD, NEW, BARE = "5.10-x86_64", "7.3-x86_64", "7.1-x86_64"
 """Kernels: two with their modules, and one that comes without."""
-SOURCES = INPUTS / "setup"
-PAIR = [
-    {"make": "namespace", "name": "other"},
-    {
-        "make": "veth",
-        "name": "a",
-        "peer": "b",
-        "address": ["10.9.8.1/24", "2001:db8::1/64"],
-        "peer-address": ["10.9.8.2/24", "2001:db8::2/64"],
-        "peer-namespace": "other",
-    },
-]
-"""10.9.8.2 is where the trigger `udp-device` sends a datagram."""
-SENT = {"kind": "call", "name": "udp-device"}
-SAID = {"kind": "call", "name": "udp-loopback"}
-RENAMED = {"kind": "call", "name": "rename-task"}
-TARGET, CALLEE = {"kind": "target"}, {"kind": "callee"}
-
-
-def attach(program: str, to: Any = None, **more: Any) -> dict[str, Any]:
-    return {"do": "attach", "program": f"target.{program}", **({} if to is None else {"to": to}), **more}
-
-
-def seen(trigger: dict[str, Any], *trace: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"do": "trigger", "trigger": trigger}, {"do": "observe", "expect": {"trace": list(trace)}}]
-
-
-def steps(*programs: str, setup: Sequence[Any], source: str = "target", then: list[Any]) -> dict[str, Any]:
-    load = {"do": "load", "object": "target", "only": list(programs)}
-    return {"title": "t", "setup": setup, "objects": {"target": f"{source}.bpf.c"}, "steps": [load, *then]}
-
-
-GROUPS = [
-    {"make": "cgroup", "name": "one"},
-    {"make": "cgroup", "name": "one/inner"},
-    {"make": "cgroup", "name": "two", "join": False},
-]
 CASES: dict[str, dict[str, Any]] = {
     "simple": {
         "title": "t",
@@ -277,17 +238,6 @@ FULL = [
 ]
 
 
-def write(project: TemporaryProject, name: str, keys: dict[str, Any], scenario: str = "") -> None:
-    folder = project.folder / "bpf" / name
-    folder.mkdir()
-    for source in SOURCES.iterdir():
-        (folder / source.name).write_text(source.read_text())
-    (folder / "case.yaml").write_text(json.dumps(keys))
-    if scenario:
-        text = textwrap.indent(textwrap.dedent(scenario), "    ")
-        (folder / "scenario.py").write_text(f"def scenario(guest):\n{text}")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("setup")
@@ -307,9 +257,7 @@ def cells(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
         {"title": "t", "setup": PAIR, "command": "test -e /proc/sys/net/ipv4/conf/a -a -e /run/netns/other"},
     )
     done = run("matrix", "--matrix-file", project.matrix_file, "--results", folder / "r", seconds=900)
-    report = json.loads((folder / "r/latest/report.json").read_text())
-    assert report["cells"], done.output
-    return {(cell["kernel"], cell["case"]): cell for cell in report["cells"]}
+    return cells_of(folder / "r", done)
 
 
 @pytest.mark.parametrize("kernel", [OLD, NEW])
@@ -320,6 +268,14 @@ def test_programs_run_where_they_are_attached(name: str, kernel: str, cells: dic
     assert (cell["outcome"], cell["verdict"]) == (("refused", "xfail") if refused else ("works", "pass")), cell[
         "reason"
     ]
+
+
+@pytest.mark.parametrize("kernel", [OLD, NEW])
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_the_report_says_how_an_xdp_program_ran(mode: str, kernel: str, cells: dict[tuple[str, str], Any]) -> None:
+    cell = cells[kernel, f"xdp-{mode}"]
+    assert cell["xdp"] == {"packet": mode}
+    assert cell["reason"].endswith(f"packet runs as {mode} XDP")
 
 
 @pytest.mark.parametrize("kernel", [OLD, NEW])

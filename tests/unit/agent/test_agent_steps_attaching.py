@@ -12,7 +12,7 @@ from agent_samples import Played, refusal
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
 from harness.agent.links import BpfLink, CallLink
-from harness.agent.steps_attaching import AttachingSteps
+from harness.agent.steps_attaching import BPF_F_LINK, AttachingSteps
 
 
 class Asked(Played):
@@ -21,10 +21,14 @@ class Asked(Played):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[tuple[Any, ...]] = []
+        self.map_flags = 0
 
     def call(self, name: str, *arguments: Any) -> int:
         self.asked.append((name, *arguments))
         return {"bpf_program__fd": 11, "bpf_link__fd": 12, "bpf_map__fd": 13}.get(name, 0)
+
+    def found(self, name: str, *arguments: Any) -> Any:
+        return self.map_flags if name == "bpf_map__map_flags" else super().found(name, *arguments)
 
 
 @pytest.fixture
@@ -48,7 +52,28 @@ def test_a_link_gets_another_program(steps: AttachingSteps, lib: Asked) -> None:
 
 def test_a_link_of_struct_ops_gets_another_map(steps: AttachingSteps, lib: Asked) -> None:
     steps.do_update_link({"link": "link", "object": "target", "map": "ops"})
-    assert lib.asked == [("bpf_link__update_map", 77, 5)]
+    assert lib.asked == [("bpf_link__fd", 77), ("bpf_link__update_map", 77, 5)]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_only_a_map_whose_registration_is_a_link_can_be_updated_and_pinned(
+    linked: bool, steps: AttachingSteps, lib: Asked, tmp_path: Path
+) -> None:
+    lib.map_flags = BPF_F_LINK if linked else 0
+    steps.do_attach_map({"object": "target", "map": "ops", "link": "mine"})
+    update = {"link": "mine", "object": "target", "map": "other"}
+    if linked:
+        steps.do_update_link(update)
+        steps.do_pin({"link": "mine", "path": f"{tmp_path}/mine"})
+    else:
+        for refused in (
+            refusal(lambda: steps.do_update_link(update)),
+            refusal(lambda: steps.do_pin({"link": "mine", "path": f"{tmp_path}/mine"})),
+        ):
+            assert (refused.number, refused.api) == (errno.EINVAL, "bpf_link__fd")
+        assert not {name for name, *_ in lib.asked} & {"bpf_link__update_map", "bpf_obj_pin"}
+    steps.do_detach({"link": "mine"})
+    assert lib.asked[-1] == ("bpf_link__destroy", 5)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ ORIGIN_OF = [
     (step("attach", "ENOENT", detail=said("Kernel error message: no"), api="bpf_tc_hook_create"), "s"),
     (step("attach", "EEXIST", detail="File exists", api="bpf_tc_attach"), "s"),
     (step("attach-map", "EEXIST", detail="File exists", api="bpf_map__attach_struct_ops"), "s"),
+    (step("update-link", detail="Invalid argument", api="bpf_link__update_map"), "s"),
     (step(detail=LOAD_FAILED), "s"),
     (step(errno="ENOMEM", detail=said("map 'm': failed to create: Cannot allocate memory(-12)")), "s"),
     (step(errno="E2BIG", detail=said("map 'm': failed to set initial contents: Argument list too long")), "s"),

@@ -39,15 +39,16 @@ MOST_SHOWN = 300
 class Guest:
     """The guest in which the scenario runs: opens objects, makes them run, reads what they emit, expects.
 
-    `release` is the kernel's release (`uname -r`), `machine` the architecture as the kernel calls it; `trigger` makes
-    programs run. All else that a scenario does (files, sockets, processes) it does with Python's own modules: it runs
-    as root, in a process of its own.
+    `release` is the kernel's release (`uname -r`), `machine` the architecture as the kernel calls it, `folder` the
+    case's own, where its `files` lie; `trigger` makes programs run. All else that a scenario does (files, sockets,
+    processes) it does with Python's own modules: it runs as root, in a process of its own.
     """
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self.release: str = runner.release
         self.machine: str = runner.machine
+        self.folder: str = runner.folder
         self.trigger: Triggers = Triggers(runner)
 
     def open(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
         release: str
         machine: str
+        folder: str
 
         def step(self, stage: str, op: str, what: str = "", **args: Any) -> dict[str, Any]:
             """Execute and report one step; return its report."""

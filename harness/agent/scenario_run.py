@@ -53,6 +53,7 @@ class Scenario(Case):
         self._process, self._thread = os.getpid(), get_ident()
         uname = os.uname()
         self.release, self.machine = uname.release, uname.machine
+        self.folder: str = case.get("own", {}).get("folder", "/")
 
     def run(self) -> None:
         """Run the scenario, and report how it ended: as a step of its own, the last."""

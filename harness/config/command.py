@@ -29,7 +29,7 @@ Pushes = Annotated[
         {
             "anyOf": [
                 {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
-                {"type": "object", "additionalProperties": {"type": "string", "pattern": "^/"}},
+                {"type": "object", "additionalProperties": {"type": "string", "pattern": r"\S"}},
             ]
         }
     ),
@@ -52,7 +52,8 @@ class CommandKeys(CheckedModel):
         default=(),
         alias="files",
         description="Files and folders of this folder that go along: FILE, or FILE:PLACE in the guest; or a mapping, "
-        "FILE: PLACE.",
+        "FILE: PLACE. A relative place begins at the command's folder; of a case without a command at its own, "
+        "/run/bpfmatrix/CASE.",
     )
     env: Mapping[VariableName, VariableValue] = Field(
         default={},
@@ -78,7 +79,7 @@ class CommandKeys(CheckedModel):
     cpus: Cpus | None = Field(default=None, description="Processors of the case's guest.")
 
 
-ONLY_WITH_COMMAND = ("files", "env", "packages", "cwd", "expect-exit", "expect-output", "junit")
+ONLY_WITH_COMMAND = ("env", "packages", "cwd", "expect-exit", "expect-output", "junit")
 """The keys that say something of a command."""
 
 

@@ -101,6 +101,10 @@ class TriggerModel(CheckedModel):
         """Return the network namespaces that it names, by key."""
         return {}
 
+    def program_started(self) -> str | None:
+        """Return the program that it starts, as it is written; None where it starts none."""
+        return None
+
 
 class TcpConnectTrigger(TriggerModel):
     """A TCP connection inside the guest, from a client to a listener at `address`."""
@@ -168,6 +172,10 @@ class ExecTrigger(TriggerModel):
     def must(self) -> dict[str, Any]:
         """How the program must end."""
         return {"exit": None if self.exit == "any" else self.exit}
+
+    def program_started(self) -> str | None:
+        """The first word of the command."""
+        return self.command[0]
 
 
 class ForkTrigger(TriggerModel):

@@ -12,13 +12,13 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.scenario.case import Case
+from harness.scenario.case import GUEST_FOLDER, Case
 from harness.scenario.jobs import job_of
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.modules import CaseModule
-from harness.supply.pushed import PushedFile, divided
+from harness.supply.pushed import PushedFile, divided, without_doubles
 
-IN_GUEST = PurePosixPath("/run/bpfmatrix")
+IN_GUEST = GUEST_FOLDER
 PARCELS = str(IN_GUEST / "in")
 """The pipe in the guest that takes parcels."""
 MODULES = IN_GUEST / ".modules"
@@ -44,6 +44,7 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
     pushed = [file for case in cases if case.id in plan.pushed for file in plan.pushed[case.id].files]
     if plan.files:  # the guest was booted with them
         pushed = list(divided(pushed)[1])
+    pushed = list(without_doubles(pushed))
     jobs = []
     for case in cases:
         paths = {}

@@ -30,7 +30,7 @@ from harness.run.one_kernel import run_kernel
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import RunKeys
-from harness.supply.supplies import Supplies
+from harness.supply.supplies import Built, Supplies
 from harness.supply.unbuilt import yaml_cases
 
 WAIT_SECONDS = 0.1
@@ -110,9 +110,9 @@ class Laboratory:
         )
         files = plan.kernel
         tried = {trial.case.id for trial in trials}
-        objects = self.supplies.build_all(yaml_cases(case for case in cases if case.id in tried), arch).files
+        built = self.supplies.build_all(yaml_cases(case for case in cases if case.id in tried), arch)
         snapshots = None if self.cold else Snapshots(self.cache, qemu_version=qemu_version(arch))
-        work = _Work(plan, trials, objects, starter=Starter(snapshots))
+        work = _Work(plan, trials, built, starter=Starter(snapshots))
         answers = Answers(records=[None] * len(trials))
         for indexes, run in as_they_end(work, jobs=self.jobs, stopping=self.stopping):
             for index in indexes:
@@ -173,11 +173,11 @@ class _Work:
         self,
         plan: GuestPlan,
         trials: Sequence[Trial],
-        objects: Mapping[str, Mapping[str, Path]],
+        built: Built,
         *,
         starter: Starter,
     ) -> None:
-        self._plan, self._trials, self._objects, self._starter = plan, trials, objects, starter
+        self._plan, self._trials, self._built, self._starter = plan, trials, built, starter
 
     def name(self, index: int) -> str:
         """Return the id that a trial has in its guest."""
@@ -198,23 +198,26 @@ class _Work:
         """Run some trials that can share a guest."""
         folder = self._plan.folder / f"guest-{indexes[0]}"
         folder.mkdir(parents=True, exist_ok=True)
-        cases, objects, edits = [], {}, {}
+        cases, objects, edits, pushed = [], {}, {}, {}
         for index in indexes:
             trial, name = self._trials[index], self.name(index)
             cases.append(replace(trial.case, id=name, cmdline="", isolated=trial.dies))
             objects[name] = self._files(trial, name, folder=folder)
             edits[name] = trial.mutant
+            if trial.case.id in self._built.pushed:
+                pushed[name] = self._built.pushed[trial.case.id]
         plan = replace(
             self._plan,
             folder=folder,
             objects=objects,
+            pushed=pushed,
             cmdline=f"{self._plan.cmdline} {self._trials[indexes[0]].cmdline}".strip(),
             edit=lambda job: edited(job, edits),
         )
         return indexes, run_kernel(plan, cases, boot=self._starter)
 
     def _files(self, trial: Trial, name: str, *, folder: Path) -> Mapping[str, Path]:
-        files = dict(self._objects[trial.case.id])
+        files = dict(self._built.files[trial.case.id])
         for file, data in (trial.mutant.objects if trial.mutant is not None else {}).items():
             files[file] = folder / f"{name}.{PurePosixPath(file).name}.o"
             files[file].write_bytes(data)

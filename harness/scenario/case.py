@@ -13,6 +13,8 @@ from typing import Any
 
 from harness.model.results import Expectation, Origin, Stage
 
+GUEST_FOLDER = PurePosixPath("/run/bpfmatrix")
+"""The folder in a guest below which each case has one of its own."""
 LOOKS = frozenset({"observe", "read-trace", "inspect"})
 """Steps that report what was emitted."""
 COMMAND = "command"
@@ -133,6 +135,19 @@ class AgentStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Own:
+    """Where the files lie that a case brings into its guest, and how programs among them are started.
+
+    `folder` is the case's own in the guest, "" where it needs none. `starts` maps programs that run by a loader of
+    their own to the words before them, `env` has variables of all programs.
+    """
+
+    folder: str = ""
+    starts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Script:
     """A scenario.py: its text, and what messages call it (`bpf/my-case/scenario.py`)."""
 
@@ -168,6 +183,8 @@ class Case:
     A case with a `scenario` has no steps before it has run: those are what its scenario announces in the guest. Before
     them come those of `setup`, which cases of other forms have at the beginning of their steps.
 
+    `own` says where its files lie in the guest.
+
     `objects` maps the name of each object to its file, that of one architecture where each has its own. `sysctls` are
     set and `modules` loaded before the first step, and `attachers` as far as a kernel has them; `kconfig` says what the
     kernel's configuration must say, one of several values each. `expect` has the rules: the first that covers a kernel
@@ -199,6 +216,7 @@ class Case:
     memory: int | None = None
     cpus: int | None = None
     btf: str = ""
+    own: Own = field(default_factory=Own)
 
     @property
     def alone(self) -> bool:

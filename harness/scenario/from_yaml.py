@@ -34,6 +34,7 @@ from harness.scenario.case import AgentStep, Case, Script
 from harness.scenario.expected import expectations_of
 from harness.scenario.from_command import AFTERWARDS_SECONDS, DEADLINE, WORK, Command, steps_of
 from harness.scenario.inspected import prepared
+from harness.scenario.own_files import own_of
 from harness.scenario.places import Place
 from harness.scenario.setup import making, modules_of
 from harness.scenario.single_steps import (
@@ -91,6 +92,7 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
         memory=written.memory,
         cpus=written.cpus,
         btf=written.btf_file,
+        own=own_of(written),
     )
 
 

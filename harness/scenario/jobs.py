@@ -44,11 +44,19 @@ def job_of(
                 *({"name": name, **known[name], "optional": True} for name in case.attachers if name in known),
             ],
             "steps": [step.job(paths) for step in case.steps],
+            **_own(case),
             **_scenario(case, paths),
         }
         for case, paths in cases
     ]
     return {"cases": jobs}
+
+
+def _own(case: Case) -> dict[str, Any]:
+    """Return what the agent gets of a case's own folder: where it is, and how programs in it are started."""
+    own = case.own
+    more = {"starts": {place: list(before) for place, before in own.starts.items()}, "env": dict(own.env)}
+    return {"own": {"folder": own.folder, **{key: value for key, value in more.items() if value}}} if own.folder else {}
 
 
 def _scenario(case: Case, paths: Mapping[str, PurePosixPath]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from harness.scenario.carriers import TARGET, Source, variable_of
 from harness.scenario.case import OPEN, TRIGGER, AgentStep, Look
 from harness.scenario.expected import look_of
 from harness.scenario.inspected import inspecting, listened
+from harness.scenario.own_files import in_own_folder
 from harness.scenario.places import Place, chosen, keys_of
 
 OBSERVE_SECONDS = 2.0
@@ -99,7 +100,8 @@ def attached(source: Source, stage: Stage, name: str, program: str, *, to: Place
     if to is None or (source.before_load(name, program) and not keys_of(to)):
         return made
     section = source.carriers.sections.get(name, {}).get(program, "")
-    return replace(made, args={**made.args, **chosen(to, section)})
+    place = in_own_folder(to, source.written.id) if isinstance(to, str) else to
+    return replace(made, args={**made.args, **chosen(place, section)})
 
 
 def chosen_before(source: Source, name: str, places: Mapping[str, Place], *, stage: Stage) -> Iterator[AgentStep]:

@@ -82,6 +82,31 @@ def read_needs(path: Path) -> Needs | None:
     )
 
 
+def functions_of(path: Path) -> frozenset[str]:
+    """Return the names of the functions in an ELF file's symbols, as libbpf looks for them (elf_find_func_offset() of
+    libbpf's elf.c): those of `.dynsym` and `.symtab`, without a version behind an `@`.
+
+    Empty for a file that is none, that has no symbols, or whose headers make no sense.
+    """
+    from elftools.common.exceptions import ELFError  # noqa: PLC0415
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+    from elftools.elf.sections import SymbolTableSection  # noqa: PLC0415
+
+    found: set[str] = set()
+    try:
+        with path.open("rb") as file:
+            for section in ELFFile(file).iter_sections():
+                if isinstance(section, SymbolTableSection):
+                    found.update(
+                        symbol.name.partition("@")[0]
+                        for symbol in section.iter_symbols()
+                        if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
+                    )
+    except (ELFError, ValueError, KeyError, IndexError, UnicodeDecodeError, AssertionError):
+        return frozenset()
+    return frozenset(found)
+
+
 def glibc_version(libc: bytes) -> Version:
     """Return the newest version that a C library defines, by the names in it: (2, 41); () where it has none."""
     return max((version_of(name.decode()) for name in re.findall(rb"\bGLIBC_[0-9.]+\b", libc)), default=())

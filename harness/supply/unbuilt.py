@@ -12,6 +12,7 @@ from harness.model.architectures import Architecture
 from harness.scenario.case import Case
 from harness.scenario.from_command import Command
 from harness.scenario.from_yaml import command_of, compile_case
+from harness.supply.brought import Brought, brought_by
 from harness.supply.dependencies import Sight
 from harness.supply.kernel_btf import checked_btf
 from harness.supply.names import resolve
@@ -24,12 +25,12 @@ from harness.supply.wanted import Wanted
 class BuiltCase:
     """A case with what its objects say, and their files by the names that the case gives them.
 
-    `wanted` is what a command needs in its guest, which is found once there is a guest image.
+    `wanted` is what it brings into its guest, which is found once there is a guest image.
     """
 
     case: Case
     files: Mapping[str, Path]
-    wanted: Wanted | None = None
+    wanted: Wanted | Brought | None = None
 
 
 class ModuleUser(Protocol):
@@ -97,7 +98,7 @@ class YamlCase:
         files = {name: each.path for name, each in built.items()}
         if own.btf_file:
             files[own.btf_file] = checked_btf(own.path_of(own.btf_file), arch)
-        return BuiltCase(case=case, files=files)
+        return BuiltCase(case=case, files=files, wanted=brought_by(own))
 
 
 def wanted_of(written: WrittenCase, command: Command) -> Wanted:

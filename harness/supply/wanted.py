@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ConfigError
@@ -23,6 +23,9 @@ from harness.supply.libraries import (
     find_libraries,
 )
 from harness.supply.pushed import Push, Pushed, PushedFile, files_of, place_of, without_doubles
+
+PACKAGE, PUSH = "give the package that has it (--package)", "push it"
+"""What helps where something is missing in the guest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,33 +47,46 @@ class Wanted:
         """
         archive = guest.packages(self.packages, arch) if self.packages else None
         files = guest.files(arch, [archive.path] if archive else [])
-        own = list(self._own_file(files))
-        pushed = [*(each for push in self.files for each in files_of(push, cwd=self.command.cwd)), *own]
-        started, more = _with_libraries(case, self.command, pushed, own, arch=arch, guest=files)
+        name, cwd = self.command.argv[0], self.command.cwd
+        own = list(own_file(name, cwd=cwd, folder=self.folder, pushes=self.files, guest=files))
+        pushed = [*(each for push in self.files for each in files_of(push, cwd=cwd)), *own]
+        place = os.path.normpath(PurePosixPath(cwd) / name) if "/" in name else ""
+        found = libraries_of(pushed, started=[place, *(each.path for each in own)], arch=arch, guest=files)
+        if found.problems:
+            raise ConfigError("\n".join(dict.fromkeys(text for _, text in found.problems)))
+        before = found.before(place)
+        started = started_as(case, [*before, place, *self.command.argv[1:]], {}) if before else case
+        if found.libraries and not before:
+            started = started_as(case, self.command.argv, found.env)
         return started, Pushed(
-            files=without_doubles([*pushed, *more]),
+            files=without_doubles([*pushed, *found.files]),
             archives=(archive.path,) if archive else (),
             notes=(f"packages ({arch.name}): {', '.join(archive.versions)}",) if archive else (),
         )
 
-    def _own_file(self, guest: GuestFiles) -> Iterator[PushedFile]:
-        """Yield the command's own file, where it is one of the host's; raise ConfigError where it is nowhere."""
-        name, cwd = self.command.argv[0], self.command.cwd
-        if "/" not in name:
-            return
-        push = Push(file=name, folder=self.folder)
-        place = os.path.normpath(PurePosixPath(cwd) / name)
-        if Path(name).is_absolute() and guest.has(place):
-            return
-        if any(place == place_of(each, cwd=cwd) or _within(place, each, cwd) for each in self.files):
-            return
-        if push.source.is_file():
-            yield from (replace(each, path=place) for each in files_of(push, cwd=cwd))
-        elif not guest.has(place):
-            raise ConfigError(
-                f"{name}: there is no such file, neither here ({shown(push.source)}) nor in the guest; build it, "
-                f"or push it (--push FILE:{name})"
-            )
+
+def own_file(
+    name: str, *, cwd: str, folder: Path, pushes: Sequence[Push], guest: GuestFiles, how: str = "--push FILE:{name}"
+) -> Iterator[PushedFile]:
+    """Yield the file of a program that is started, where it is one of the host's; ConfigError where it is nowhere.
+
+    A relative `name` begins at `folder` on the host, and at `cwd` in the guest; `how` says how to push it.
+    """
+    if "/" not in name:
+        return
+    push = Push(file=name, folder=folder)
+    place = os.path.normpath(PurePosixPath(cwd) / name)
+    if Path(name).is_absolute() and guest.has(place):
+        return
+    if any(place == place_of(each, cwd=cwd) or _within(place, each, cwd) for each in pushes):
+        return
+    if push.source.is_file():
+        yield from (replace(each, path=place) for each in files_of(push, cwd=cwd))
+    elif not guest.has(place):
+        raise ConfigError(
+            f"{name}: there is no such file, neither here ({shown(push.source)}) nor in the guest; build it, "
+            f"or push it ({how.format(name=name)})"
+        )
 
 
 def _within(place: str, push: Push, cwd: str) -> bool:
@@ -85,61 +101,85 @@ class Guest:
     packages: Callable[[Sequence[str], Architecture], PackageArchive]
 
 
-def _with_libraries(
-    case: Case,
-    command: Command,
+@dataclass(frozen=True, kw_only=True)
+class Libraries:
+    """What goes along with the files that are pushed: `files`, of which `libraries` are their shared libraries.
+
+    `private` maps a program that only the host's C library serves to the name of its loader. `problems` say of what is
+    started why it could not run, each with its path.
+    """
+
+    files: tuple[PushedFile, ...] = ()
+    libraries: bool = False
+    private: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[tuple[str, str], ...] = ()
+
+    def before(self, place: str) -> tuple[str, ...]:
+        """Return the words before a program that starts it by a loader of its own; () where it needs none."""
+        return (f"{FOLDER}/{self.private[place]}", "--library-path", FOLDER) if place in self.private else ()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables by which the guest's own loader finds them."""
+        return {"LD_LIBRARY_PATH": FOLDER} if self.libraries else {}
+
+
+def libraries_of(
     pushed: Sequence[PushedFile],
-    own: Sequence[PushedFile],
     *,
+    started: Collection[str],
     arch: Architecture,
     guest: GuestFiles,
-) -> tuple[Case, list[PushedFile]]:
-    """Return the case and what goes along with the files that are pushed: their libraries, as far as they need any."""
+    packages: bool = True,
+) -> Libraries:
+    """Return what goes along with files that are pushed; `started` are the paths of those that will be started.
+
+    `packages` says whether the guest can be given Debian packages, too.
+    """
     paths = {each.path for each in pushed}
-    place = os.path.normpath(PurePosixPath(command.cwd) / command.argv[0]) if "/" in command.argv[0] else ""
     libraries: dict[str, Path] = {}
     more: list[PushedFile] = []
-    argv = list(command.argv)
-    problems: list[str] = []
+    private: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
     for file in pushed:
         if file.source is None:
             continue
         needs = read_needs(file.source)
         if needs is None:
-            if file.path == place or any(file == each for each in own):
-                problems += _script_problems(file, paths, guest)
+            if file.path in started:
+                problems += ((file.path, text) for text in _script_problems(file, paths, guest, packages=packages))
             continue
         if needs.arch != arch.name:
-            if file.path == place:
-                problems.append(
+            if file.path in started:
+                text = (
                     f"{shown(file.source)} is a program for {needs.arch}, and cannot run on a kernel for {arch.name}: "
                     f"build it for {arch.name}, or choose kernels with --arch"
                 )
+                problems.append((file.path, text))
             continue
         if not needs.needed and not needs.loader:
             continue
         if host_architecture() is not arch:
-            problems += _foreign_problems(file, needs, paths, guest, arch) if file.path == place else []
+            if file.path in started:
+                found_problems = _foreign_problems(file, needs, paths, guest, arch, packages=packages)
+                problems += ((file.path, text) for text in found_problems)
             continue
         found = find_libraries(file.source, folders=[*configured_folders(), *DEFAULT_FOLDERS])
         missing = [name for name in found.missing if not guest.has(name) and not _pushed_as(name, paths)]
-        if missing and file.path == place:
-            problems.append(
+        if missing and file.path in started:
+            text = (
                 f"{shown(file.source)} needs {', '.join(missing)}, which neither this machine nor the guest has: "
-                f"install it here, or give the package that has it (--package)"
+                f"install it here, or {PACKAGE if packages else PUSH}"
             )
+            problems.append((file.path, text))
         along = along_with(found, same=guest.same_library, has=guest.has, glibc=guest.glibc)
         libraries.update({name: path for name, path in along.libraries.items() if not _pushed_as(name, paths)})
         if along.loader is not None:
             more.append(_library(str(along.loader), along.loader))
-        if along.private and file.path == place:
-            argv = [f"{FOLDER}/{along.private}", "--library-path", FOLDER, place, *command.argv[1:]]
-    if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
+        if along.private:
+            private[file.path] = along.private
     more += [_library(f"{FOLDER}/{name}", path) for name, path in libraries.items()]
-    private = argv != list(command.argv)
-    environment = {"LD_LIBRARY_PATH": FOLDER} if libraries and not private else {}
-    return (started_as(case, argv, environment) if libraries or private else case), more
+    return Libraries(files=tuple(more), libraries=bool(libraries), private=private, problems=tuple(problems))
 
 
 def _library(place: str, file: Path) -> PushedFile:
@@ -153,7 +193,7 @@ def _pushed_as(name: str, paths: set[str]) -> bool:
 
 
 def _foreign_problems(
-    file: PushedFile, needs: Needs, paths: set[str], guest: GuestFiles, arch: Architecture
+    file: PushedFile, needs: Needs, paths: set[str], guest: GuestFiles, arch: Architecture, *, packages: bool
 ) -> Iterator[str]:
     """Yield what a program of another architecture than this host's needs, and the guest does not have."""
     wanted = [*needs.needed, *([needs.loader] if needs.loader else [])]
@@ -161,11 +201,11 @@ def _foreign_problems(
     if missing:
         yield (
             f"{shown(file.source or Path(file.path))} needs {', '.join(missing)}, which guests for {arch.name} do not "
-            f"have: link it statically, give the package that has it (--package), or push it"
+            f"have: link it statically, {f'{PACKAGE}, ' if packages else ''}or {PUSH}"
         )
 
 
-def _script_problems(file: PushedFile, paths: set[str], guest: GuestFiles) -> Iterator[str]:
+def _script_problems(file: PushedFile, paths: set[str], guest: GuestFiles, *, packages: bool) -> Iterator[str]:
     """Yield what is wrong with a script: an interpreter that is not there."""
     assert file.source is not None
     with file.source.open("rb") as source:
@@ -176,7 +216,8 @@ def _script_problems(file: PushedFile, paths: set[str], guest: GuestFiles) -> It
     interpreter = words[0] if words else ""
     if not guest.has(interpreter) and interpreter not in paths:
         name = interpreter.rpartition("/")[2]
+        how = f"give the package that has it (--package {name or 'NAME'})" if packages else PUSH
         yield (
-            f"{shown(file.source)} needs {interpreter or 'an interpreter'}, which is not in the guest: give the "
-            f"package that has it (--package {name or 'NAME'}), or begin it with #!/bin/sh"
+            f"{shown(file.source)} needs {interpreter or 'an interpreter'}, which is not in the guest: {how}, "
+            f"or begin it with #!/bin/sh"
         )

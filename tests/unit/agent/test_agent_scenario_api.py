@@ -67,7 +67,7 @@ def test_a_long_reason_is_one_line_of_bounded_length() -> None:
     given: list[str] = []
 
     class Runner:
-        release = machine = ""
+        release = machine = folder = ""
 
         def step(self, _stage: str, _op: str, what: str = "", **_args: object) -> dict[str, object]:
             given.append(what)

@@ -17,7 +17,7 @@ from harness.agent.scenario_reading import Globals, Map, Records
 class Played:
     """Plays what runs a scenario: it notes the steps, and says that each has read 7."""
 
-    release = machine = ""
+    release = machine = folder = ""
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, str, dict[str, Any]]] = []

@@ -33,7 +33,7 @@ CALLED: dict[str, dict[str, Any]] = {
 class Runner:
     """Notes the steps that it is given."""
 
-    release = machine = ""
+    release = machine = folder = ""
 
     def __init__(self) -> None:
         self.given: dict[str, Any] = {}

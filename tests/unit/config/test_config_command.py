@@ -100,7 +100,7 @@ def test_little_is_enough(tmp_path: Path) -> None:
         ("command: 5", 2, 'command: expected a command with its arguments, such as "./my-test -v"'),
         ("command: a\nsteps: []", 3, 'steps: not allowed beside "command"'),
         ("command: a\nevents: e", 3, 'events: not allowed beside "command"'),
-        ("files: [a]", 2, 'files: needs the key "command"'),
+        ("packages: [a]", 2, 'packages: needs the key "command"'),
         ("command: a\nexpect-exit: 256", 3, "expect-exit: "),
         ("command: a\nexpect-output: '('", 3, "expect-output: not a regular expression"),
         ("command: a\npackages: [Bash]", 3, "packages[0]: expected the name of a Debian package"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.architectures import host_name
-from harness.supply.elf import glibc_version, is_elf, read_needs, version_of
+from harness.supply.elf import functions_of, glibc_version, is_elf, read_needs, version_of
 
 CC = shutil.which("gcc") or shutil.which("clang") or "cc"
 
@@ -77,3 +77,17 @@ def test_only_public_versions_of_the_c_library_count(name: str, version: tuple[i
 def test_a_c_library_has_the_newest_version_that_it_names() -> None:
     assert glibc_version(b"x\0GLIBC_2.9\0GLIBC_2.41\0GLIBC_PRIVATE\0GLIBC_2.4\0") == (2, 41)
     assert glibc_version(b"") == ()
+
+
+def test_the_functions_of_a_binary_are_those_that_it_defines(tmp_path: Path) -> None:
+    code = "#include <stdlib.h>\nint number; int one(void) { return abs(1); } int main(void) { return one(); }"
+    program = compiled(tmp_path, "-fno-builtin", code=code)
+    assert {"one", "main"} <= functions_of(program)
+    assert not {"abs", "number", "main.c"} & functions_of(program)
+    subprocess.run(["strip", program.name], cwd=tmp_path, check=True)
+    assert "one" not in functions_of(program)
+    library = compiled(tmp_path, "-shared", "-fPIC", code="int two(void) { return 2; }")
+    subprocess.run(["strip", library.name], cwd=tmp_path, check=True)
+    assert "two" in functions_of(library), "a library exports it"
+    (tmp_path / "text").write_text("no ELF file")
+    assert functions_of(tmp_path / "text") == frozenset()

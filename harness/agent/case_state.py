@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from harness.agent.libbpf import Libbpf
     from harness.agent.links import Link
 
+REFUSING = frozenset({"lsm", "lsm.s", "lsm_cgroup", "fmod_ret", "fmod_ret.s", "cgroup"})
+"""Sections of programs that can refuse what a process asks of the kernel, by what is before the slash."""
+
 
 class CaseState:
     """What the steps of a case have made so far; its triggers and attachers use it, and add to it."""
@@ -27,6 +30,7 @@ class CaseState:
         self.lib, self.sysctls = lib, sysctls
         self.objects: dict[str, BpfObject] = {}
         self.links: dict[str, Link] = {}
+        self.sections: dict[str, str] = {}  # of the programs behind the links
         # What triggers need of what is attached: both ends of a filtered socket, the perf events, and a map for sockets
         # with which end of a connection belongs into it.
         self.sockets: Sequence[socket.socket] = ()
@@ -55,6 +59,10 @@ class CaseState:
         self.namespaces: list[str] = []
         self.groups: list[str] = []
         self.joined = False
+
+    def refusers(self) -> list[str]:
+        """Return the links whose programs may refuse what this process asks of the kernel, the last one first."""
+        return [name for name in reversed(self.links) if self.sections.get(name, "").partition("/")[0] in REFUSING]
 
     def remove_made(self) -> None:
         """Remove what triggers have made, as far as it is still there."""

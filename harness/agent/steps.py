@@ -106,12 +106,24 @@ class Case(AttachingSteps):
         except OSError as error:
             report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
             report.update(detail=f"{type(error).__name__}: {error}")
+        if not (report["ok"] or step.get("go_on") or "scenario" in self.case):
+            self._name_refuser(step, report)
         report["seconds"] = round(time.monotonic() - start, 6)
         self.reporter.hold("step", case=self.case["id"], **report)
         if self.case.get("alone"):
             self.reporter.try_flush()  # it may well kill the guest, and what it showed until then is its answer
         self.reporter.at(-1)
         return report
+
+    def _name_refuser(self, step: dict[str, Any], report: dict[str, Any]) -> None:
+        """Say in the report of a step that ends the case whether a program of the case itself has refused it."""
+        name = self.refused_by(step)
+        if name:
+            report.setdefault("asked", {})["refused_by"] = name
+            section = self._state.sections[name]
+            report["detail"] += (
+                f'; {name}, a program that was attached (SEC("{section}")), refuses it: without that it is attached'
+            )
 
     def _asked(self, step: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         """Return what a refused step asked for, and what this kernel knows of it."""

@@ -19,6 +19,7 @@ from harness.agent.setup import make
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from harness.agent.case_state import CaseState
@@ -52,8 +53,27 @@ class AttachingSteps:
         else:
             link = self._attach(program, step)
         self._state.links[name] = link
+        self._state.sections[name] = self._lib.section(program)
         self._attached[step["object"], step["program"]] += 1
         return link.found
+
+    def refused_by(self, step: dict[str, Any]) -> str:
+        """Return the link of the program by which an attachment is refused, "" where none does; detach those tried.
+
+        They are detached one after the other, and each time the step is done again. Only for a case that ends here.
+        """
+        attachments: dict[str, Callable[[dict[str, Any]], object]]
+        attachments = {"attach": self.do_attach, "attach-map": self.do_attach_map}
+        if step["op"] not in attachments:
+            return ""
+        for name in self._state.refusers():
+            try:
+                self._state.links.pop(name).close()
+                attachments[step["op"]](step)
+            except (Refused, OSError):
+                continue
+            return name
+        return ""
 
     def _attach(self, program: int, step: dict[str, Any]) -> Link:
         section = self._lib.section(program)

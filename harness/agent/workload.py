@@ -134,6 +134,9 @@ def workload(case: CaseState, names: list[str], *, enough: bool) -> dict[str, An
         stats = case.lib.call("bpf_enable_stats", 0)
     except Refused as refusal:
         unknown = NO_STATS if refusal.number == errno.EINVAL else f"{NO_LEAVE} ({errno_name(refusal.number)})"
+        by = case.refusers()
+        if by and refusal.number != errno.EINVAL:
+            unknown += f", while {', '.join(by)} was attached, which can refuse that"
     done: list[str] = []
     failed: dict[str, str] = {}
     libc = ctypes.CDLL(None, use_errno=True)

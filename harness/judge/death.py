@@ -13,6 +13,8 @@ from harness.scenario.case import AgentStep, Case, step_names
 
 ATTACHING = frozenset({"attach", "attach-map"})
 """Steps that attach a program."""
+NAMED = 8
+"""How many of several programs a reason names."""
 WORKLOAD = "workload"
 """The step that makes a program run with whatever a guest has, and survives what it does to that."""
 
@@ -34,7 +36,7 @@ def died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) ->
         where += "; a program that was attached then may have stopped what the guest needs to answer"
     weighed = weigh(ending.earlier, allow)
     if ending.agent_killed and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
-        return _stopped(step, name, where, ending, reasons=weighed.complaints, record=record)
+        return _stopped(steps, index, where, ending, reasons=weighed.complaints, record=record)
     found: tuple[Difference, ...] = ()
     if ending.kind == OutcomeKind.CRASHED:
         found = tuple(_before_death(case, record, index))
@@ -55,14 +57,25 @@ def died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) ->
     )
 
 
+def what_was_attached(steps: Sequence[AgentStep], index: int) -> str:
+    """Return what was attached, or being attached, in the step of an index, as a clause; several have their names."""
+    names = [step.what for step in steps[: index + 1] if step.op in ATTACHING]
+    if len(names) < 2:
+        return "the program was attached"
+    more = f" and {len(names) - NAMED} before" if len(names) > NAMED else ""
+    return f"these were attached, the last one first: {', '.join(names[: -NAMED - 1 : -1])}{more}"
+
+
 def _stopped(
-    step: AgentStep, name: str, where: str, ending: Ending, *, reasons: Sequence[str], record: CaseRecord
+    steps: Sequence[AgentStep], index: int, where: str, ending: Ending, *, reasons: Sequence[str], record: CaseRecord
 ) -> Outcome:
     """Return the outcome of a case whose program has ended what answers in the guest.
 
     It was attached, or being attached, and nothing of ours ends that.
     """
-    text = f"what answers in the guest was killed{where.split(';', maxsplit=1)[0]}, while the program was attached"
+    step, name = steps[index], step_names(steps)[index]
+    known = what_was_attached(steps, index)
+    text = f"what answers in the guest was killed{where.split(';', maxsplit=1)[0]}, while {known}"
     return Outcome(
         kind=OutcomeKind.MISBEHAVES,
         reason="; ".join([*reasons, text]),

@@ -10,7 +10,7 @@ from typing import Any
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import OUT_OF_MEMORY, CaseRecord
 from harness.judge.command import not_started, output_of, reason_of_works
-from harness.judge.death import ATTACHING, WORKLOAD, died
+from harness.judge.death import ATTACHING, WORKLOAD, died, what_was_attached
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.precondition import not_applicable, ours
 from harness.judge.scenario import as_reported, broken, did_nothing, missed, reason_of_scenario, unfinished
@@ -137,7 +137,8 @@ def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
 
 def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
     step, name = case.steps[end["step"]], step_names(case.steps)[end["step"]]
-    text = f"the agent's process for this case was killed by {end['signal']} while the program was attached"
+    known = what_was_attached(case.steps, end["step"])
+    text = f"the agent's process for this case was killed by {end['signal']} while {known}"
     wrong = difference(step, name, DifferenceKind.KILLED, text, seen=end["signal"])
     reason = "; ".join([*weighed.complaints, text])
     return judged(record, OutcomeKind.MISBEHAVES, reason, stage=step.stage, found=[wrong])

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.model.evidence import Condition, Evidence, Refusal, evidence_of, when
 from harness.model.origins import origin_of
-from harness.model.refusals_attaching import ATTACHING
+from harness.model.refusals_attaching import ATTACHING, BY_PROGRAMS
 from harness.model.refusals_loading import LOADING
 from harness.model.results import Outcome
 
@@ -20,7 +20,7 @@ __all__ = ["NAMES", "TABLE", "UNCLASSIFIED", "candidates_of", "explained", "find
 
 UNCLASSIFIED = "unclassified"
 
-TABLE: tuple[Refusal, ...] = (*LOADING, *ATTACHING)
+TABLE: tuple[Refusal, ...] = (*BY_PROGRAMS, *LOADING, *ATTACHING)
 
 NAMES = (*dict.fromkeys(row.name for row in TABLE),)
 """The classes that an expectation can name."""

@@ -5,6 +5,16 @@ from __future__ import annotations
 from harness.model.evidence import Refusal, row, when
 
 _TRACER, _PROBE = "tracing|ext|lsm", "trace_kprobe_(multi|session)"
+BY_PROGRAMS: tuple[Refusal, ...] = (
+    row(
+        "refused-by-program",
+        when("attach attach-map", text=r"a program that was attached", refused_by=r".+"),
+        "security/bpf/hooks.c, kernel/bpf/trampoline.c, kernel/bpf/cgroup.c: what BPF programs refuse",
+        "Another program of the case was attached, and refused this; once it was detached, this was attached. The "
+        "kernel takes both: attach the one that refuses last, or let it spare whoever attaches the others.",
+    ),
+)
+"""What comes before all other classes: the agent has tried it."""
 ATTACHING: tuple[Refusal, ...] = (
     # --- attach
     row(

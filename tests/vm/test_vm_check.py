@@ -191,6 +191,48 @@ def test_a_name_that_is_not_there_is_said_before_any_guest_starts(tmp_path: Path
     assert '--program plian: the object has no program "plian"; did you mean "plain"?' in done.output
 
 
+STOPPING = {
+    "bpf": """
+SEC("lsm/file_open") int spares(void *ctx) { return 0; }
+SEC("lsm/bpf") int refuses(void *ctx) { return -1; }
+SEC("raw_tp/task_rename") int later(void *ctx) { return 0; }
+""",
+    "files": """
+SEC("lsm/file_open") int refuses(void *ctx) { return -13; }
+SEC("lsm/bpf") int spares(void *ctx) { return 0; }
+SEC("tp/sched/sched_process_exec") int later(void *ctx) { return 0; }
+""",
+    "kills": """
+SEC("tp/syscalls/sys_enter_unlinkat") int spares(void *ctx) { return 0; }
+SEC("kprobe/vfs_unlink") int kills(void *ctx) { bpf_send_signal(9); return 0; }
+""",
+}
+HEAD = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_a_program_that_stops_another_is_named(tmp_path: Path) -> None:
+    """The kernel takes each of them by itself."""
+    project = TemporaryProject(tmp_path / "project", kernels=KERNELS[1:])
+    for name, text in STOPPING.items():
+        (tmp_path / f"{name}.bpf.c").write_text(HEAD + text)
+    matrix = ("--matrix-file", project.matrix_file, "--results", tmp_path / "r")
+    done = run("check", *(tmp_path / f"{name}.bpf.c" for name in STOPPING), *matrix, seconds=300)
+    report = json.loads((tmp_path / "r/latest/report.json").read_text())
+    for name, errno in (("bpf", "EPERM"), ("files", "EACCES")):
+        assert answer(part(report, name, "later", KERNELS[1])) == "works", done.output[-2000:]
+        found = part(report, name, "all-together", KERNELS[1])
+        assert answer(found) == f"refused attach-target {errno}", found["reason"]
+        assert (found["refusal"], found["asked"]["refused_by"]) == ("refused-by-program", "refuses")
+        assert 'refuses, a program that was attached (SEC("lsm/' in found["reason"]
+    killed = part(report, "kills", "all-together", KERNELS[1])
+    assert killed["outcome"] == "misbehaves"
+    assert killed["reason"].endswith("killed by SIGKILL while these were attached, the last one first: kills, spares")
+
+
 INLINE = """
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

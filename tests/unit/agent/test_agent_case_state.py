@@ -7,6 +7,7 @@ from agent_samples import Played
 
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
+from harness.agent.links import Link
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def test_a_program_belongs_to_the_object_that_has_it(state: CaseState) -> None:
         assert {state.object_of(program) for program in item.programs.values()} == {item}
     with pytest.raises(StopIteration):
         state.object_of(999)
+
+
+def test_programs_that_can_refuse_what_the_process_asks_for_are_known_by_their_sections(state: CaseState) -> None:
+    state.sections = {
+        **{"a": "lsm/bpf", "b": "kprobe/f", "c": "cgroup/sock_create", "d": "lsm_cgroup/socket_bind", "e": "xdp"},
+        **{"f": "fmod_ret.s/security_file_open", "gone": "lsm/x"},
+    }
+    state.links = dict.fromkeys(("a", "b", "c", "d", "e", "f", "without"), Link())
+    assert state.refusers() == ["f", "d", "c", "a"]
 
 
 def test_a_program_is_asked_for_by_its_object_and_its_name(state: CaseState) -> None:

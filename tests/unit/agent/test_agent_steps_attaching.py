@@ -1,5 +1,7 @@
 """The steps about links and what is pinned: what libbpf is asked for. The rest is for test_agent_steps.py."""
 
+# ruff: noqa: ARG002  (what stands in for something else takes what that takes)
+
 from __future__ import annotations
 
 import errno
@@ -12,6 +14,7 @@ from agent_samples import Played, refusal
 from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
 from harness.agent.links import BpfLink, CallLink
+from harness.agent.refusal import Refused
 from harness.agent.steps_attaching import BPF_F_LINK, AttachingSteps
 
 
@@ -100,3 +103,43 @@ def test_what_has_no_link_of_the_kernels_can_neither_be_pinned_nor_updated(steps
     assert refusal(lambda: steps.do_pin(pin)).number == errno.EINVAL
     update = {"link": "filter", "object": "target", "program": "k_tcp_connect"}
     assert refusal(lambda: steps.do_update_link(update)).number == errno.EINVAL
+
+
+class Refusing(Asked):
+    """Refuses to attach anything while a link is there."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by, self.closed = by, list[int]()
+
+    def section(self, program: int) -> str:
+        return "kprobe/later"
+
+    def pointer(self, name: str, *arguments: Any) -> int:
+        if name == "bpf_program__attach" and self.by not in self.closed:
+            raise Refused(errno.EPERM, "no", api=name)
+        return super().pointer(name, *arguments)
+
+    def call(self, name: str, *arguments: Any) -> int:
+        if name == "bpf_link__destroy":
+            self.closed.append(arguments[0])
+        return 0
+
+
+SECTIONS = {"first": "lsm/bpf", "second": "lsm.s/file_open", "probe": "kprobe/x", "last": "fmod_ret/f"}
+ATTACH = {"op": "attach", "object": "target", "program": "k_tcp_connect"}
+
+
+@pytest.mark.parametrize(
+    ("by", "named", "closed"), [(2, "second", [4, 2]), (1, "first", [4, 2, 1]), (3, "", [4, 2, 1])]
+)
+def test_the_program_that_refuses_an_attachment_is_found_by_trying(by: int, named: str, closed: list[int]) -> None:
+    lib = Refusing(by)
+    state = CaseState(lib, {})
+    state.objects["target"] = BpfObject(lib, "target.bpf.o")
+    state.sections = dict(SECTIONS)
+    state.links = {name: BpfLink(lib, number) for number, name in enumerate(SECTIONS, start=1)}
+    made = AttachingSteps(state)
+    assert made.refused_by(ATTACH) == named
+    assert lib.closed == closed, "what can refuse nothing stays"
+    assert made.refused_by({"op": "load", "object": "target"}) == ""

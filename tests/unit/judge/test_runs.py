@@ -105,6 +105,19 @@ def test_a_signal_once_a_program_is_attached_is_the_programs_not_the_harness(end
 
 
 @pytest.mark.parametrize(
+    ("count", "known"),
+    [
+        (2, "these were attached, the last one first: p1, p0"),
+        (10, "these were attached, the last one first: p9, p8, p7, p6, p5, p4, p3, p2 and 2 before"),
+    ],
+)
+def test_of_several_programs_the_last_are_named(count: int, known: str) -> None:
+    steps = (*(replace(STEPS[0], what=f"p{index}") for index in range(count)), *STEPS[1:])
+    found = ended(steps=steps, reported=count, step=count)
+    assert found.reason.endswith(f"killed by SIGKILL while {known}")
+
+
+@pytest.mark.parametrize(
     "end",
     [
         {"step": 1, "timed_out": True},

@@ -8,89 +8,43 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
-from harness.config.base import OTHER_DISTRIBUTION_NAMES, Arch, Cpus, KernelParameters, Line, MemoryMib, Seconds
+from harness.config.base import (
+    OTHER_DISTRIBUTION_NAMES,
+    Arch,
+    Cpus,
+    DistributionName,
+    KernelParameters,
+    Line,
+    MemoryMib,
+    Seconds,
+)
 from harness.config.known_splats import KnownSplatEntry
+from harness.config.matrix_values import (
+    RPM_DISTRIBUTIONS,
+    Component,
+    DebianVersion,
+    ImageName,
+    KernelName,
+    MirrorName,
+    MirrorUrl,
+    MirrorUrls,
+    PackagePattern,
+    PathInImage,
+    RegistryName,
+    Release,
+    RpmName,
+    RpmVersion,
+    SnapshotDate,
+    Suite,
+    Uris,
+)
 from harness.config.reading.explain import read
 from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, unexpected
 from harness.config.reading.yaml_source import Loc
 from harness.errors import ConfigError
 from harness.host.called_as import command
-from harness.model.image_names import IMAGE_NAME
 from harness.model.known_splats import KnownSplat
 from harness.model.settings import Deadlines, Settings
-
-KernelName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"),
-    Expects("a name of letters, digits, `.`, `_`, `+` and `-` that begins with a letter or digit"),
-]
-_URL_PATTERN = r"^(https?://[^\s/]\S*|file:///\S*)$"
-MirrorUrl = Annotated[
-    str,
-    Field(pattern=_URL_PATTERN),
-    Expects("an http://, https:// or file:/// URL"),
-]
-Suite = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
-    Expects('the name of a Debian suite, such as "trixie-backports"'),
-]
-PackagePattern = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9*?\[][a-z0-9+.~*?!\[\]-]*$"),
-    Expects('the name of a Debian package, or a pattern such as "linux-image-6.16.*-cloud-amd64"'),
-]
-DebianVersion = Annotated[
-    str,
-    Field(pattern=r"^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$"),
-    Expects('a Debian version, such as "6.1.176-1"'),
-]
-RpmName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$"),
-    Expects('the name of an RPM package, such as "kernel-core"'),
-]
-RpmVersion = Annotated[
-    str,
-    Field(pattern=r"^([0-9]+:)?[A-Za-z0-9*?\[][A-Za-z0-9+._~^*?!\[\]-]*$"),
-    Expects('VERSION-RELEASE of a package, such as "5.14.0-503.11.1.el9_5", or a pattern such as "5.14.0-*"'),
-]
-RPM_DISTRIBUTIONS = ("rhel-like", "fedora", "amazon", "suse")
-"""Whose kernels come in RPM packages; harness/supply/rpm/layouts.py knows how they are split."""
-Release = Annotated[
-    str,
-    Field(pattern=r"^[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*$"),
-    Expects("a kernel release as `uname -r` prints it"),
-]
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-_URL = {"type": "string", "pattern": _URL_PATTERN}
-MirrorUrls = Annotated[
-    tuple[MirrorUrl, ...],
-    BeforeValidator(_several),
-    Field(min_length=1),
-    Expects("an http://, https:// or file:/// URL, or a list of them"),
-    WithJsonSchema({"anyOf": [_URL, {"type": "array", "minItems": 1, "items": _URL}]}),
-]
-ImageName = Annotated[
-    str,
-    Field(pattern=IMAGE_NAME),
-    Expects('the name of an image with a tag or a digest, such as "registry.example/kernels:6.12"'),
-]
-RegistryName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9\[][A-Za-z0-9.:\]_-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
-    Expects("a host, perhaps with a port and the beginning of names, such as registry.example/kernels"),
-]
-PathInImage = Annotated[
-    str,
-    Field(pattern=r"^/?[^/\s\x00]+(/[^/\s\x00]+)*$"),
-    Expects('the path of a file in the image, such as "boot/vmlinuz"'),
-]
 
 
 def _from_matrix(path: Path, info: ValidationInfo) -> Path:
@@ -149,7 +103,7 @@ class Defaults(Model):
 
 
 class Mirrors(Model):
-    """Debian mirrors. The environment variable BPFMATRIX_DEBIAN_MIRROR overrides `debian`."""
+    """Where packages and images come from. The environment variable BPFMATRIX_DEBIAN_MIRROR overrides `debian`."""
 
     debian: MirrorUrl | None = Field(
         default=None, description="Mirror of the main archive; without it that of the host's apt sources."
@@ -161,6 +115,15 @@ class Mirrors(Model):
         description="Where images are whose names have no host: HOST or HOST/PREFIX. The environment variable "
         "BPFMATRIX_REGISTRY overrides it.",
     )
+    others: Mapping[MirrorName, MirrorUrls] = Field(
+        default={},
+        description="Other repositories: a name for `uris` -> an address, or several, of which the next is tried where "
+        "one fails. The environment variable BPFMATRIX_NAME_MIRROR overrides that of NAME.",
+        json_schema_extra={"additionalProperties": False},
+    )
+
+    def __hash__(self) -> int:
+        return hash((self.debian, self.debian_security, self.debian_ports, self.registry, *self.others.items()))
 
 
 class _KernelBase(Model):
@@ -192,6 +155,55 @@ class DebianKernel(_KernelBase):
     version: DebianVersion | None = Field(
         default=None, description="Exactly this version of the package; without it the suite's newest."
     )
+
+
+class AptKernel(_KernelBase, CheckedModel):
+    """A kernel out of any apt repository: Ubuntu's, Debian's, or one's own."""
+
+    source: Literal["apt"] = Field(description="The kernel comes from an apt repository.")
+    uris: Uris = Field(
+        description="Where the repository is: addresses that have `dists` below them, or names of `mirrors`; the next "
+        "is tried where one fails. An address may have {date} in it."
+    )
+    suite: Suite = Field(description="The suite to look in, such as jammy-updates.")
+    components: Annotated[tuple[Component, ...], Field(min_length=1)] = Field(
+        default=("main",), description="The components to look in."
+    )
+    keyring: FilePath | None = Field(
+        default=None,
+        description="The file with the keys that sign the repository; a relative path starts at the matrix file.",
+    )
+    unsigned: Annotated[bool, Strict()] = Field(
+        default=False, description="Take what nobody has signed. Every report says so."
+    )
+    package: PackagePattern = Field(
+        description="Name of the image package, or a pattern with * and ?; the newest match is taken."
+    )
+    version: DebianVersion | None = Field(
+        default=None, description="Exactly this version of the package; without it the suite's newest."
+    )
+    date: SnapshotDate | None = Field(
+        default=None, description="The day of a snapshot archive, which takes the place of {date} in its address."
+    )
+    distribution: DistributionName | None = Field(
+        default=None, description="Whose kernels they are; without it the repository itself says so (Origin)."
+    )
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Who signs, and which day."""
+        if data.get("unsigned") is True and "keyring" in data:
+            yield ("unsigned",), 'not allowed beside "keyring": with keys its signature is checked'
+        elif data.get("unsigned") is not True and "keyring" not in data:
+            yield (
+                (),
+                'needs the key "keyring": the file with the keys that sign the repository, such as '
+                "/usr/share/keyrings/ubuntu-archive-keyring.gpg (or `unsigned: true`, and every report says so)",
+            )
+        words = data.get("uris")
+        dated = any("{date}" in str(each) for each in (words if isinstance(words, list) else [words]))
+        if dated and "date" not in data:
+            yield ("uris",), 'has {date} in it, so the entry needs the key "date"'
 
 
 class PathKernel(_KernelBase):
@@ -268,7 +280,7 @@ class OciKernel(_KernelBase):
     )
 
 
-Kernel: TypeAlias = DebianKernel | PathKernel | RpmKernel | OciKernel
+Kernel: TypeAlias = DebianKernel | AptKernel | PathKernel | RpmKernel | OciKernel
 """One entry of the matrix."""
 
 
@@ -276,7 +288,7 @@ class Matrix(CheckedModel):
     """Which kernels to boot, which cases to try on each of them, and how."""
 
     defaults: Defaults = Field(default=Defaults(), description="Settings of every guest and of the run.")
-    mirrors: Mirrors = Field(default=Mirrors(), description="Where Debian packages come from.")
+    mirrors: Mirrors = Field(default=Mirrors(), description="Where packages and images come from.")
     cases: Annotated[tuple[Line, ...], Field(min_length=1)] = Field(
         default=("bpf/*",), description="Globs of case folders; relative ones start at the matrix file."
     )

@@ -83,6 +83,7 @@ class Supplies:
             SourceContext(
                 cache=cache,
                 mirrors=self.mirrors,
+                named=matrix.mirrors.others,
                 registry=matrix.mirrors.registry or "",
                 locked_only=locked_only,
             )

@@ -7,22 +7,19 @@ state and caches do not.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import FetchError, MirrorError, PackageGoneError
-from harness.host.cache import Cache
+from harness.host.cache import Cache, digest, sha256_file
 from harness.host.called_as import command
 from harness.host.process import find_tool, run
-from harness.supply.debian.mirrors import Mirrors, archive_of
-
-# What apt's transports say where no connection comes about (methods/connect.cc of apt).
-_UNREACHABLE = re.compile(
-    r"Could not (?:connect|resolve)|Cannot initiate the connection|Temporary failure|timed out|Unable to connect"
-    r"|Something wicked happened|Connection failed"
-)
+from harness.supply.debian.complaints import GONE, OTHER_FILE, UNREACHABLE, errors_of, explained, in_trouble
+from harness.supply.debian.mirrors import ENVIRONMENT, Mirrors, archive_of
+from harness.supply.debian.repository import Line, Release, parse_release
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 KEYRING_PACKAGE = "debian-archive-keyring"
@@ -51,10 +48,28 @@ APT::Architectures {{ "{architecture}"; }};
 APT::Sandbox::User "root";
 APT::Install-Recommends "false";
 Acquire::Languages "none";
-Acquire::Retries "2";
-Acquire::http::Timeout "30";
-Acquire::https::Timeout "30";
+Acquire::AllowReleaseInfoChange "true";
 """
+_ARMOUR = b"-----BEGIN PGP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long apt waits: `seconds` for each answer, `retries` times more, and `whole` seconds for all of an index."""
+
+    seconds: int = 30
+    retries: int = 2
+    whole: float = 600.0
+
+    def config(self) -> str:
+        """Return the lines of apt's configuration for it."""
+        return (
+            f'Acquire::Retries "{self.retries}";\n'
+            f'Acquire::http::Timeout "{self.seconds}";\nAcquire::https::Timeout "{self.seconds}";\n'
+        )
+
+
+USUAL = Patience()
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -77,14 +92,27 @@ class Stanza:
     depends: tuple[str, ...]
 
 
-class Apt:
-    """One private apt root for one architecture and some suites, with their indexes."""
+def debian_lines(mirrors: Mirrors, suites: Iterable[str]) -> list[Line]:
+    """Return the lines of Debian's own suites, whose keys are Debian's where this machine has them."""
+    keyring = KEYRING if KEYRING.exists() else None
+    return [Line(address=mirrors.base(archive_of(suite)), suite=suite, keyring=keyring) for suite in suites]
 
-    def __init__(self, *, cache: Cache, mirrors: Mirrors, suites: Sequence[str], architecture: str) -> None:
-        self.suites = tuple(suites)
+
+class Apt:
+    """One private apt root for one architecture and some suites, with their indexes.
+
+    Its folder in the cache is named after the suites and `kind`, so that roots that differ in their lines do not meet.
+    """
+
+    def __init__(
+        self, *, cache: Cache, lines: Sequence[Line], architecture: str, kind: str = "", patience: Patience = USUAL
+    ) -> None:
+        self.suites = tuple(line.suite for line in lines)
         self.architecture = architecture
-        self._mirrors = mirrors
-        self._root = cache.folder("apt", f"{'+'.join(suites)}-{architecture}".replace("/", "_"))
+        self._lines = tuple(lines)
+        self._patience = patience
+        name = "-".join(part for part in ("+".join(self.suites), architecture, kind) if part)
+        self._root = cache.folder("apt", name.replace("/", "_"))
         self._fresh = False
         self.missing: tuple[str, ...] = ()
 
@@ -97,16 +125,50 @@ class Apt:
         if self._fresh:
             return
         self._configure()
-        done = self._apt("apt-get", "update")
+        done = self._apt("apt-get", "update", timeout=self._patience.whole)
         self.missing = tuple(suite for suite in self.suites if _not_fetched(suite, done.stderr))
         if len(self.missing) == len(self.suites) or (done.returncode != 0 and not self.missing):
             raise MirrorError(
                 f"the index of {', '.join(self.suites)} ({self.architecture}) could not be fetched:\n"
-                f"{_apt_errors(done.stderr)}\n"
+                f"{errors_of(done.stderr)}\n"
                 f"Is the mirror reachable, and does it carry this suite? `{command('doctor')}` shows which mirror "
                 f"is used and where it was found."
             )
         self._fresh = True
+
+    def update_whole(self) -> None:
+        """Fetch the index of the one suite, whole and now, or raise MirrorError with a sentence that says why not.
+
+        An index of before is no answer, though apt would keep to it. Raises PackageGoneError where the repository has
+        nothing for the architecture, or not the components.
+        """
+        self._configure()
+        done = self._apt("apt-get", "update", timeout=self._patience.whole)
+        if done.returncode != 0 or in_trouble(done.stderr):
+            raise MirrorError(explained(done.stderr, what="its index could not be fetched"))
+        about = self.release()
+        if about.architectures and not {self.architecture, "all"} & {*about.architectures}:
+            raise PackageGoneError(
+                f"it has nothing for {self.architecture}, only for {', '.join(about.architectures)}:\n"
+                f"  Some architectures lie at an address of their own; say that one in `uris`, or another `arch`."
+            )
+        absent = {each for line in self._lines for each in line.components} - {*about.components}
+        if about.components and absent:
+            raise PackageGoneError(
+                f"it has no {', '.join(sorted(absent))}, only {', '.join(about.components)}:\n"
+                f"  Say others in `components`."
+            )
+        self._fresh = True
+
+    def release(self) -> Release:
+        """Return what the Release file of the first suite says, as far as it is here."""
+        files = sorted((self._root / "lists").glob("*Release"))
+        return parse_release(files[0].read_text(errors="replace")) if files else Release()
+
+    @property
+    def origin(self) -> str:
+        """Who says that the packages are theirs, "" where nobody does."""
+        return self.release().origin
 
     def names(self, prefix: str) -> list[str]:
         """Return the names of all packages in the index that begin with `prefix`."""
@@ -130,15 +192,28 @@ class Apt:
         for part in ("state", "lists/partial", "cache/archives/partial"):
             (self._root / part).mkdir(parents=True, exist_ok=True)
         (self._root / "status").touch()
-        signed = f" [signed-by={KEYRING}]" if KEYRING.exists() else ""
-        lines = [f"deb{signed} {self._mirrors.base(archive_of(suite))} {suite} main" for suite in self.suites]
+        lines = [line.text(self._keys(line.keyring)) for line in self._lines]
         (self._root / "sources.list").write_text("\n".join(lines) + "\n")
-        config = _CONFIG.format(root=self._root, architecture=self.architecture)
-        (self._root / "apt.conf").write_text(config)
+        config = _CONFIG.format(root=self._root, architecture=self.architecture) + self._patience.config()
+        (self._root / "apt.conf").write_text(config + "".join({line.checks(): None for line in self._lines}))
 
-    def _apt(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _keys(self, keyring: Path | None) -> Path | None:
+        """Return a keyring as apt takes it: by its ending apt tells text from packets, and no path may have a space."""
+        if keyring is None or keyring == KEYRING:
+            return keyring
+        with keyring.open("rb") as file:
+            text = file.read(len(_ARMOUR)) == _ARMOUR
+        return Path(shutil.copyfile(keyring, self._root / ("keyring.asc" if text else "keyring.gpg")))
+
+    def _apt(self, program: str, *arguments: str, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
         tool = find_tool(program, package="apt", purpose="fetch Debian's packages")
-        return run([tool, "-c", self._root / "apt.conf", *arguments])
+        return run([tool, "-c", self._root / "apt.conf", *arguments], timeout=timeout)
+
+
+def kind_of(line: Line) -> str:
+    """Return what tells the root of a line from those of others with the same suite; keys that change are others."""
+    keys = sha256_file(line.keyring) if line.keyring is not None else ""
+    return digest(line.address, line.components, keys, line.unsigned, line.dated)[:16]
 
 
 def parse_stanzas(text: str) -> dict[str, tuple[Stanza, ...]]:
@@ -174,8 +249,8 @@ def parse_stanzas(text: str) -> dict[str, tuple[Stanza, ...]]:
     }
 
 
-def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
-    """Fetch one package file into `folder` through apt's transports, checked against its sha256.
+def download(package: PackageFile, *, base: str, folder: Path, patience: Patience = USUAL) -> Path:
+    """Fetch one package file, which is below the address `base`, into `folder`, checked against its sha256.
 
     Raises PackageGoneError where the mirror no longer has it, MirrorError where the mirror cannot be reached,
     FetchError for anything else (a wrong hash, a full disk), each with apt's own message.
@@ -183,25 +258,31 @@ def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
     helper = find_tool("apt-helper", package="apt", purpose="fetch Debian's packages")
     target = folder / Path(package.file).name
     config = folder / ".apt-helper.conf"
-    config.write_text(
-        'APT::Sandbox::User "root";\nAcquire::Retries "2";\n'
-        'Acquire::http::Timeout "30";\nAcquire::https::Timeout "30";\n'
-    )
-    address = f"{mirrors.base(package.archive)}/{package.file}"
+    config.write_text(f'APT::Sandbox::User "root";\n{patience.config()}')
+    address = f"{base}/{package.file}"
     done = run([helper, "-c", config, "download-file", address, target, f"SHA256:{package.sha256}"])
     config.unlink()
     if done.returncode == 0 and target.is_file():
         return target
-    complaint = _apt_errors(done.stderr) or done.stderr.strip() or f"apt-helper ended with {done.returncode}"
+    complaint = errors_of(done.stderr) or done.stderr.strip() or f"apt-helper ended with {done.returncode}"
     for leftover in folder.glob(f"{target.name}*"):
         leftover.unlink()
     what = f"{package.name} {package.version}"
-    if re.search(r"\s404\s|File not found|No such file", complaint):
+    if GONE.search(complaint):
         raise PackageGoneError(f"the mirror no longer has {what} ({package.file}):\n{complaint}")
-    if _UNREACHABLE.search(complaint):
+    if UNREACHABLE.search(complaint):
+        of_debian = package.archive in ENVIRONMENT
+        who = f"the mirror of the {package.archive} archive" if of_debian else base
+        choose = (
+            f"choose another mirror; `{command('doctor')}` shows which one is used" if of_debian else "name another"
+        )
         raise MirrorError(
-            f"the mirror of the {package.archive} archive cannot be reached, so {what} was not fetched:\n{complaint}\n"
-            f"Check the network, or choose another mirror; `{command('doctor')}` shows which one is used."
+            f"{who} cannot be reached, so {what} was not fetched:\n{complaint}\n  Check the network, or {choose}."
+        )
+    if OTHER_FILE.search(complaint):
+        raise FetchError(
+            f"{what} could not be fetched: {package.file} is not the file that the index or matrix.lock names:\n"
+            f"{complaint}\n  It is damaged, cut short or replaced: use another mirror, or run `{command('lock')}`."
         )
     raise FetchError(f"{what} could not be fetched:\n{complaint}")
 
@@ -212,9 +293,3 @@ def _not_fetched(suite: str, text: str) -> bool:
     return bool(
         re.search(rf"^(?:E: |W: Failed to fetch ).*(?:/dists/{name}/| {name} (?:In)?Release')", text, re.MULTILINE)
     )
-
-
-def _apt_errors(text: str) -> str:
-    lines = (line for line in text.splitlines() if line.startswith(("E:", "W:", "  ")))
-    useful = [line.strip() for line in lines if "Download Failed" not in line]
-    return "\n".join(f"  {line}" for line in useful[:12])

@@ -12,7 +12,7 @@ from harness.errors import FetchError, MirrorError, PackageGoneError
 from harness.host.cache import Cache
 from harness.host.process import find_tool, run
 from harness.host.scratch import scratch_folder
-from harness.supply.debian.apt import Apt, PackageFile, download
+from harness.supply.debian.apt import USUAL, Apt, PackageFile, Patience, debian_lines, download
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.debian.resolve import Index
 
@@ -43,27 +43,31 @@ class MirroredArchive:
     @contextlib.contextmanager
     def index(self, suite: str, architecture: str) -> Iterator[Index]:
         """Do what `Archive` says; another process waits for the same suite meanwhile."""
-        apt = Apt(cache=self._cache, mirrors=self._mirrors(), suites=[suite], architecture=architecture)
+        apt = Apt(cache=self._cache, lines=debian_lines(self._mirrors(), [suite]), architecture=architecture)
         with self._cache.lock(f"apt-{suite}-{architecture}".replace("/", "_")):
             yield apt
 
     def has(self, package: PackageFile) -> bool:
         """Do what `Archive` says. Only apt's own word counts for an absence, and it is asked only on suspicion."""
-        mirrors = self._mirrors()
-        if not seems_gone(f"{mirrors.base(package.archive)}/{package.file}"):
-            return True
-        with scratch_folder() as folder:
-            try:
-                download(package, mirrors=mirrors, folder=folder)
-            except PackageGoneError:
-                return False
-            except (MirrorError, FetchError):
-                return True
-        return True
+        return still_has(package, base=self._mirrors().base(package.archive))
 
     def fetch(self, package: PackageFile, folder: Path) -> Path:
         """Do what `Archive` says."""
-        return download(package, mirrors=self._mirrors(), folder=folder)
+        return download(package, base=self._mirrors().base(package.archive), folder=folder)
+
+
+def still_has(package: PackageFile, *, base: str, patience: Patience = USUAL) -> bool:
+    """Say whether the file of a package is below an address; where that cannot be found out, it is taken to be."""
+    if not seems_gone(f"{base}/{package.file}"):
+        return True
+    with scratch_folder() as folder:
+        try:
+            download(package, base=base, folder=folder, patience=patience)
+        except PackageGoneError:
+            return False
+        except (MirrorError, FetchError):
+            return True
+    return True
 
 
 def seems_gone(address: str) -> bool:

@@ -33,6 +33,28 @@ class DebianPin:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class AptPin:
+    """One build of a kernel out of any apt repository. File names are below its address, which is not the lock's.
+
+    `suite`, `components`, `package`, `architecture`, `wanted_version`, `date` and `unsigned` repeat the request: what
+    nobody has signed is no answer for who wants a signature. `distribution` is whose kernel it is, by the entry or by
+    the repository's own word; "" where neither says.
+    """
+
+    suite: str
+    package: str
+    architecture: str
+    version: str
+    packages: tuple[PackageFile, ...]
+    components: tuple[str, ...] = ("main",)
+    wanted_version: str | None = None
+    date: str | None = None
+    unsigned: bool | None = None
+    missing: tuple[str, ...] = ()
+    distribution: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class ImagePin:
     """The userland of the guest image for one Debian architecture."""
 

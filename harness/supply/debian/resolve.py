@@ -1,21 +1,19 @@
-"""From a request (suite, package or pattern, version) to exact package files. Pure, but for the index."""
+"""From a request (package or pattern, version) to exact package files. Pure, but for the index."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from harness.errors import PackageGoneError
 from harness.supply.debian.apt import PackageFile, Stanza
-from harness.supply.debian.pin import DebianPin, ImagePin
+from harness.supply.debian.layouts import IMAGE, LAYOUTS, Layout
+from harness.supply.debian.pin import ImagePin
 
-# Since 6.19 a kernel is split: linux-image-* (empty), linux-binary-* (vmlinuz), linux-modules-*,
-# linux-base-* (configuration, lists of built-in modules).
-_PART = re.compile(r"^linux-(image|binary|modules|base)-[0-9]")
-_IMAGE = "linux-image-"
-_NOT_BOOTABLE = re.compile(r"-(dbg|unsigned)$")
+DEBIAN = LAYOUTS["debian"]
 
 Stanzas = Mapping[str, Sequence[Stanza]]
 """Packages by their name, with all versions that an index has, the newest first."""
@@ -32,6 +30,10 @@ class Index(Protocol):
     def architecture(self) -> str:
         """The Debian architecture that it is of."""
 
+    @property
+    def origin(self) -> str:
+        """Who says that the packages are theirs, "" where nobody does."""
+
     def names(self, prefix: str) -> Sequence[str]:
         """Return the names of all packages that begin with `prefix`."""
 
@@ -39,7 +41,16 @@ class Index(Protocol):
         """Return these packages; those that the index does not have are absent."""
 
 
-def builds(index: Index, *, suite: str, package: str, version: str | None) -> Iterator[DebianPin]:
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One build of a kernel: the version of its image, its packages, and the names of those that the index misses."""
+
+    version: str
+    packages: tuple[PackageFile, ...]
+    missing: tuple[str, ...] = ()
+
+
+def builds(index: Index, *, suite: str, package: str, version: str | None, layout: Layout = DEBIAN) -> Iterator[Build]:
     """Yield all builds of a kernel that a suite's index lists now, the newest first.
 
     `package` is a name or a pattern, `version` the only version that counts. A meta package (linux-image-amd64) stands
@@ -47,31 +58,37 @@ def builds(index: Index, *, suite: str, package: str, version: str | None) -> It
     next only when that is wanted. Raises PackageGoneError where the suite has none, and what the index raises.
     """
     prefix = re.split(r"[*?\[]", package)[0]
+    named = bool(layout.no_image.search(package))
     names = [
-        name for name in index.names(prefix) if fnmatch.fnmatchcase(name, package) and not _NOT_BOOTABLE.search(name)
+        name
+        for name in index.names(prefix)
+        if fnmatch.fnmatchcase(name, package) and (named or not layout.no_image.search(name))
     ]
     first = _stanzas(index, names, version)
+    if not first and version is not None:  # a meta package has a version of its own
+        metas = _stanzas(index, names, None)
+        first = _older_of_flavour(index, metas[0], version, layout) if metas else []
     if not first:
         wanted = package if version is None else f"{package} = {version}"
         raise PackageGoneError(
-            f"{suite} ({index.architecture}) has no package {wanted}; it has: {_summary(index, prefix) or 'none alike'}"
+            f"{suite} ({index.architecture}) has no package {wanted}; "
+            f"it has: {_summary(index, prefix, layout) or 'none alike'}"
         )
     seen: set[tuple[PackageFile, ...]] = set()
-    for chosen in _in_turn(index, first, version):
-        parts = parts_of(chosen, index)
+    for chosen in _in_turn(index, first, version, layout):
+        parts = parts_of(chosen, index, layout)
         for stanza in chosen:
-            packages, missing = closure(stanza, parts)
+            packages, missing = closure(stanza, parts, layout)
             if packages not in seen:
                 seen.add(packages)
-                yield DebianPin(
-                    suite=suite,
-                    package=package,
-                    architecture=index.architecture,
-                    wanted_version=version,
-                    version=stanza.package.version,
-                    packages=packages,
-                    missing=missing,
+                image = _image_of(packages, layout)
+                yield Build(
+                    version=image.version if image else stanza.package.version, packages=packages, missing=missing
                 )
+
+
+def _image_of(packages: Iterable[PackageFile], layout: Layout) -> PackageFile | None:
+    return next((package for package in packages if layout.flavour(package.name)), None)
 
 
 def _stanzas(index: Index, names: Iterable[str], version: str | None) -> list[Stanza]:
@@ -84,20 +101,26 @@ def _stanzas(index: Index, names: Iterable[str], version: str | None) -> list[St
     )
 
 
-def _in_turn(index: Index, first: list[Stanza], version: str | None) -> Iterator[list[Stanza]]:
+def _in_turn(index: Index, first: list[Stanza], version: str | None, layout: Layout) -> Iterator[list[Stanza]]:
     """Yield what is asked for by name, then what a meta package stands for as well."""
     yield first
-    yield _older_of_flavour(index, first[0], version)
+    yield _older_of_flavour(index, first[0], version, layout)
 
 
-def _older_of_flavour(index: Index, meta: Stanza, version: str | None) -> list[Stanza]:
-    """Return the kernels of a meta package's flavour that are no newer than it; none where it is no meta package."""
-    name = meta.package.name
-    if _PART.match(name) or not name.startswith(_IMAGE):
+def _older_of_flavour(index: Index, meta: Stanza, version: str | None, layout: Layout) -> list[Stanza]:
+    """Return the kernels of the flavour that a meta package leads to, none newer; none where it is no meta package."""
+    if layout.part.match(meta.package.name):
         return []
-    flavour = re.compile(rf"{_IMAGE}[0-9][^-]*(-[0-9][^-]*)*-{re.escape(name.removeprefix(_IMAGE))}")
-    found = _stanzas(index, [each for each in index.names(_IMAGE) if flavour.fullmatch(each)], version)
-    return [each for each in found if newest_first([meta, each])[0] is meta]
+    newest = _image_of(closure(meta, parts_of([meta], index, layout), layout)[0], layout)
+    if newest is None:
+        return []
+    flavour = layout.flavour(newest.name)
+    names = [
+        name for name in index.names(IMAGE) if layout.flavour(name) == flavour and not layout.no_image.search(name)
+    ]
+    bound = Stanza(package=newest, depends=())
+    found = _stanzas(index, names, version)
+    return [each for each in found if newest_first([bound, each])[0] is bound]
 
 
 def newest_first(stanzas: Iterable[Stanza]) -> list[Stanza]:
@@ -107,24 +130,33 @@ def newest_first(stanzas: Iterable[Stanza]) -> list[Stanza]:
     return sorted(stanzas, key=lambda each: Version(each.package.version), reverse=True)
 
 
-def parts_of(first: Iterable[Stanza], index: Index) -> Stanzas:
+def _needs(stanza: Stanza, layout: Layout, *, asked: bool) -> tuple[str, ...]:
+    """Return the names of the packages that may carry more of a kernel; of one that was `asked` for, all of its own."""
+    needed = [name for name in stanza.depends if layout.followed.match(name)]
+    return tuple(dict.fromkeys([*needed, *(layout.belonging(stanza.package.name) if asked else ())]))
+
+
+def parts_of(first: Iterable[Stanza], index: Index, layout: Layout = DEBIAN) -> Stanzas:
     """Return all parts that some kernel packages lead to, as far as the index has them."""
     known: dict[str, Sequence[Stanza]] = {}
     asked: set[str] = set()
     fresh = list(first)
-    while names := {name for stanza in fresh for name in stanza.depends if _PART.match(name)} - asked:
+    wanted = {name for stanza in fresh for name in _needs(stanza, layout, asked=True)}
+    while names := wanted - asked:
         asked |= names
         found = index.show(sorted(names))
         known.update(found)
         fresh = [stanza for stanzas in found.values() for stanza in stanzas]
+        wanted = {name for stanza in fresh for name in _needs(stanza, layout, asked=False)}
     return known
 
 
-def closure(first: Stanza, parts: Stanzas) -> tuple[tuple[PackageFile, ...], tuple[str, ...]]:
+def closure(first: Stanza, parts: Stanzas, layout: Layout = DEBIAN) -> tuple[tuple[PackageFile, ...], tuple[str, ...]]:
     """Follow a kernel package to the packages that carry its files.
 
     Of a part with several versions the one of the package that needs it is taken, else the newest. Returns those
-    packages, and the names of parts that are not in `parts`. Meta packages are left out.
+    packages, and the names of parts that are not in `parts`. Meta packages are left out, and so is what belongs to an
+    image without being needed by it, but for an image that was asked for by itself.
     """
     packages: list[PackageFile] = []
     missing: list[str] = []
@@ -132,11 +164,12 @@ def closure(first: Stanza, parts: Stanzas) -> tuple[tuple[PackageFile, ...], tup
     queue = [first]
     while queue:
         stanza = queue.pop(0)
-        if _PART.match(stanza.package.name):
+        if layout.part.match(stanza.package.name):
             packages.append(stanza.package)
-        names = [name for name in dict.fromkeys(stanza.depends) if _PART.match(name) and name not in seen]
+        names = [name for name in _needs(stanza, layout, asked=stanza is first) if name not in seen]
         seen.update(names)
-        missing += [name for name in names if name not in parts]
+        optional = layout.belonging(stanza.package.name)
+        missing += [name for name in names if name not in parts and name not in optional]
         queue += [_fitting(parts[name], stanza.package.version) for name in names if name in parts]
     return tuple(packages), tuple(sorted(missing))
 
@@ -157,7 +190,7 @@ def _fitting(stanzas: Sequence[Stanza], version: str) -> Stanza:
     return next((stanza for stanza in stanzas if stanza.package.version == version), stanzas[0])
 
 
-def _summary(index: Index, prefix: str) -> str:
-    stem = re.match(r"linux-image-", prefix)
-    names = [n for n in index.names(stem.group() if stem else prefix[:6]) if not _NOT_BOOTABLE.search(n)]
+def _summary(index: Index, prefix: str, layout: Layout) -> str:
+    stem = re.match(IMAGE, prefix)
+    names = [n for n in index.names(stem.group() if stem else prefix[:6]) if not layout.no_image.search(n)]
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

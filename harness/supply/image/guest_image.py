@@ -10,7 +10,7 @@ from harness.errors import PackageGoneError
 from harness.host.cache import Cache
 from harness.host.called_as import command
 from harness.model.architectures import Architecture, host_architecture
-from harness.supply.debian.apt import Apt
+from harness.supply.debian.apt import Apt, debian_lines
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.debian.pin import ImagePin
 from harness.supply.debian.resolve import resolve_image
@@ -77,7 +77,8 @@ class GuestImage:
             return resolve_packages(self._apt(debian_arch), sorted(set(names)))
 
     def _apt(self, debian_arch: str) -> Apt:
-        return Apt(cache=self._cache, mirrors=self._mirrors(), suites=self.contents.suites, architecture=debian_arch)
+        lines = debian_lines(self._mirrors(), self.contents.suites)
+        return Apt(cache=self._cache, lines=lines, architecture=debian_arch)
 
     def pin(self, debian_arch: str) -> ImagePin:
         """Resolve the image's packages against the suites' indexes as they are now."""

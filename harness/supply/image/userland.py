@@ -168,7 +168,7 @@ def unpack(packages: Iterable[PackageFile], *, mirrors: Mirrors, scratch: Path, 
     root = scratch / name
     root.mkdir()
     for package in packages:
-        deb = download(package, mirrors=mirrors, folder=scratch)
+        deb = download(package, base=mirrors.base(package.archive), folder=scratch)
         done = run([dpkg_deb, "-x", deb, root])
         deb.unlink()
         if done.returncode != 0:

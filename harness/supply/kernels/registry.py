@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from harness.supply.kernels.apt import AptSource
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.oci import OciSource
 from harness.supply.kernels.path import PathSource
@@ -13,7 +14,7 @@ from harness.supply.kernels.rpm import RpmSource
 from harness.supply.kernels.source import KernelSource, SourceContext, SourceKind
 
 SOURCES: Mapping[str, SourceKind] = MappingProxyType(
-    {"debian": DebianSource, "path": PathSource, "rpm": RpmSource, "oci": OciSource}
+    {"debian": DebianSource, "apt": AptSource, "path": PathSource, "rpm": RpmSource, "oci": OciSource}
 )
 """The sources by name; their entries' models are those of harness/config/matrix.py."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -21,12 +21,14 @@ class SourceContext:
 
     `mirrors` finds Debian's mirrors, which takes a moment: it is called when needed. `registry` is where images are
     whose names have no host, "" where nobody says it. `locked_only` says that nothing is asked that a pin answers.
+    `named` are the other mirrors of the matrix: name -> addresses, of which the next is tried where one fails.
     """
 
     cache: Cache
     mirrors: Callable[[], Mirrors]
     registry: str = ""
     locked_only: bool = False
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,18 +59,19 @@ class Description:
 class Resolution(Generic[PinT]):
     """The build that a request stands for now: the newest whose files are all there.
 
-    `passed_over` names the newer builds that are listed, but have files that are gone, the newest first.
+    `passed_over` names the newer builds that are listed, but have files that are gone, the newest first. `remarks` are
+    what else the user must know of how it was found, such as addresses that failed.
     """
 
     pin: PinT
     passed_over: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def notice(self) -> str:
-        """What the user must know of the builds that were passed over, "" where there were none."""
-        if not self.passed_over:
-            return ""
-        return f"passed over, since files of theirs are gone: {', '.join(self.passed_over)}"
+        """What the user must know of the builds that were passed over, and the remarks; "" where there is nothing."""
+        over = f"passed over, since files of theirs are gone: {', '.join(self.passed_over)}" if self.passed_over else ""
+        return "; ".join(text for text in (over, *self.remarks) if text)
 
 
 class KernelSource(Protocol[KernelT_contra, PinT]):

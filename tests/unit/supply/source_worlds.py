@@ -16,13 +16,14 @@ import pytest
 from oci_samples import Layout, MemoryRegistry, layer
 from unit_samples import RELEASE, x86_image
 
-from harness.config.matrix import DebianKernel, OciKernel, PathKernel
+from harness.config.matrix import AptKernel, DebianKernel, OciKernel, PathKernel
 from harness.errors import PackageGoneError
 from harness.host.cache import TAG, Cache
 from harness.supply.debian.apt import PackageFile, Stanza
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.debian.pin import DebianPin
 from harness.supply.debian.resolve import Index, newest_first
+from harness.supply.kernels.apt import AptSource
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.modules import ModuleOrder
 from harness.supply.kernels.oci import OciSource
@@ -107,6 +108,7 @@ class MemoryArchive:
 
     suites = ("bookworm",)
     architecture = "amd64"
+    origin = "Debian"
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -175,6 +177,42 @@ class DebianWorld:
         return DebianPin(
             suite=KERNEL.suite, package=KERNEL.package, architecture="amd64", version=version, packages=packages
         )
+
+    def lose(self) -> None:
+        self.archive.files.clear()
+
+    def left(self) -> list[str]:
+        return files_in(self.cache)
+
+
+class AptWorld:
+    """A repository with some packages, and a cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cache = Cache(folder / "cache")
+        self.archive = MemoryArchive()
+
+    def source(self) -> AptSource:
+        context = SourceContext(cache=self.cache, mirrors=no_mirrors)
+        return AptSource(context, repositories=lambda kernel: (self.archive, []))  # noqa: ARG005
+
+    def kernel(self) -> AptKernel:
+        image, modules = f"linux-image-{RELEASE}", f"linux-modules-{RELEASE}"
+        self.archive.add("linux-image-generic", "6.1.176.1", {}, image)
+        self.archive.add(image, "6.1.176-1", BOOT, modules)
+        self.archive.add(modules, "6.1.176-1", TREE)
+        return AptKernel(
+            name="generic",
+            arch="x86_64",
+            source="apt",
+            uris=("http://mirror.example/ubuntu",),
+            suite="bookworm",
+            keyring=Path(__file__),
+            package="linux-image-generic",
+        )
+
+    def another(self) -> AptKernel:
+        return self.kernel().model_copy(update={"components": ("main", "universe")})
 
     def lose(self) -> None:
         self.archive.files.clear()

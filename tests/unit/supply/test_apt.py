@@ -12,12 +12,11 @@ from unit_samples import package_file
 from harness.errors import BpfmatrixError, FetchError, MirrorError, PackageGoneError
 from harness.host.cache import Cache
 from harness.supply.debian import apt as apt_module
-from harness.supply.debian.apt import Apt, PackageFile, download, parse_stanzas
+from harness.supply.debian.apt import Apt, PackageFile, debian_lines, download, parse_stanzas
 from harness.supply.debian.mirrors import Mirrors
 
-MIRRORS = Mirrors(
-    {"debian": "http://mirror.example/debian", "debian-security": "http://mirror.example/debian-security"}, {}
-)
+BASE = "http://mirror.example/debian"
+MIRRORS = Mirrors({"debian": BASE, "debian-security": "http://mirror.example/debian-security"}, {})
 
 STANZAS = """\
 Package: linux-image-cloud-amd64
@@ -123,7 +122,8 @@ def test_an_index_without_an_answer(text: str) -> None:
 
 
 def private(tmp_path: Path, *suites: str) -> Apt:
-    return Apt(cache=Cache(tmp_path / "cache"), mirrors=MIRRORS, suites=suites or ("trixie",), architecture="amd64")
+    lines = debian_lines(MIRRORS, suites or ("trixie",))
+    return Apt(cache=Cache(tmp_path / "cache"), lines=lines, architecture="amd64")
 
 
 def test_the_index_is_fetched_once_from_the_archives_of_its_suites(
@@ -273,7 +273,7 @@ def test_a_file_is_fetched_by_its_address_and_hash(tmp_path: Path, monkeypatch: 
     fake(tmp_path / "bin", "apt-helper", FETCHED, monkeypatch)
     target = tmp_path / "target"
     target.mkdir()
-    path = download(PACKAGE, mirrors=MIRRORS, folder=target)
+    path = download(PACKAGE, base=BASE, folder=target)
     assert path == target / "linux-image_6.1.404-1_amd64.deb"
     assert path.read_bytes() == DATA
     assert list(target.iterdir()) == [path]
@@ -290,7 +290,7 @@ def test_failures_are_told_apart_by_apts_words(
     target = tmp_path / "target"
     target.mkdir()
     with pytest.raises(BpfmatrixError) as caught:
-        download(PACKAGE, mirrors=MIRRORS, folder=target)
+        download(PACKAGE, base=BASE, folder=target)
     assert type(caught.value) is error
     assert complaint.splitlines()[0].strip() in str(caught.value)
     assert "linux-image 6.1.404-1" in str(caught.value)
@@ -300,13 +300,13 @@ def test_failures_are_told_apart_by_apts_words(
 def test_a_silent_failure_says_how_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(tmp_path / "bin", "apt-helper", "kill -9 $$", monkeypatch)
     with pytest.raises(FetchError, match="apt-helper ended with -9"):
-        download(PACKAGE, mirrors=MIRRORS, folder=tmp_path)
+        download(PACKAGE, base=BASE, folder=tmp_path)
 
 
 def test_success_without_a_file_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake(tmp_path / "bin", "apt-helper", "exit 0", monkeypatch)
     with pytest.raises(FetchError, match="ended with 0"):
-        download(PACKAGE, mirrors=MIRRORS, folder=tmp_path)
+        download(PACKAGE, base=BASE, folder=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["real", "gone", "hash"])
@@ -320,10 +320,10 @@ def test_the_hosts_real_apt_helper_with_a_mirror_in_a_folder(name: str, tmp_path
         (mirror / "p.deb").write_bytes(DATA)
     sha256 = hashlib.sha256(b"other").hexdigest() if name == "hash" else SHA256
     package = package_file("p", file="pool/p.deb", sha256=sha256)
-    mirrors = Mirrors({"debian": f"file://{tmp_path}/mirror"}, {})
+    base = f"file://{tmp_path}/mirror"
     if name == "real":
-        assert download(package, mirrors=mirrors, folder=target).read_bytes() == DATA
+        assert download(package, base=base, folder=target).read_bytes() == DATA
         return
     with pytest.raises(PackageGoneError if name == "gone" else FetchError):
-        download(package, mirrors=mirrors, folder=target)
+        download(package, base=base, folder=target)
     assert list(target.iterdir()) == []

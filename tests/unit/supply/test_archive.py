@@ -14,7 +14,7 @@ from unit_samples import package_file
 from harness.errors import FetchError, PackageGoneError
 from harness.host.cache import Cache
 from harness.supply.debian import archive as archive_module
-from harness.supply.debian.apt import PackageFile
+from harness.supply.debian.apt import PackageFile, Patience
 from harness.supply.debian.archive import MirroredArchive, apt_proxies, parse_proxies, seems_gone
 from harness.supply.debian.mirrors import Mirrors
 
@@ -103,8 +103,8 @@ def test_apt_has_the_last_word_on_an_absence(
 ) -> None:
     asked: list[str] = []
 
-    def download(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
-        asked.append(mirrors.base(package.archive))
+    def download(package: PackageFile, *, base: str, folder: Path, patience: Patience) -> Path:
+        asked.append(base)
         if error is not None:
             raise error
         return folder / "x.deb"

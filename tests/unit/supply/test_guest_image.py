@@ -45,6 +45,7 @@ class World:
         self.gone: set[str] = set()
         self.notes: list[str] = []
         monkeypatch.setattr(guest_image, "Apt", lambda **keys: keys["architecture"])
+        monkeypatch.setattr(guest_image, "debian_lines", lambda *_: [])
         monkeypatch.setattr(guest_image, "resolve_image", lambda apt, packages: pin(f"current-{apt}"))
         monkeypatch.setattr(guest_image, "build_userland", self.build)
         monkeypatch.setattr(guest_image, "host_architecture", lambda: X86)

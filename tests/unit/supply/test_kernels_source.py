@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rpm_repositories import MISSING, WHY
 from rpm_samples import RpmWorld
-from source_worlds import MODULES, DebianWorld, OciWorld, PathWorld, SourceWorld, find_by_name
+from source_worlds import MODULES, AptWorld, DebianWorld, OciWorld, PathWorld, SourceWorld, find_by_name
 from unit_samples import RELEASE, ROOT, X86, x86_image
 
 from harness.config.matrix import Kernel
@@ -20,6 +20,7 @@ from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 
 WORLDS: dict[str, Callable[[Path], SourceWorld]] = {
     "debian": DebianWorld,
+    "apt": AptWorld,
     "path": PathWorld,
     "rpm": RpmWorld,
     "oci": OciWorld,
@@ -42,7 +43,7 @@ def test_every_source_is_tried_here_and_can_be_named_in_a_matrix() -> None:
 
 def test_nobody_else_asks_which_source_a_kernel_is_of() -> None:
     """Else a new source would have to be known in many places."""
-    knowing = re.compile(r"""\b(?:Debian|Oci|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
+    knowing = re.compile(r"""\b(?:Apt|Debian|Oci|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
     places = {
         path.relative_to(ROOT / "harness").as_posix()
         for path in (ROOT / "harness").rglob("*.py")

@@ -21,7 +21,13 @@ def test_they_are_made_without_looking_for_a_mirror(tmp_path: Path) -> None:
     made = make_sources(SourceContext(cache=Cache(tmp_path), mirrors=no_mirrors))
     assert made.keys() == SOURCES.keys()
     names = {name: type(source).__name__ for name, source in made.items()}
-    assert names == {"debian": "DebianSource", "path": "PathSource", "rpm": "RpmSource", "oci": "OciSource"}
+    assert names == {
+        "debian": "DebianSource",
+        "apt": "AptSource",
+        "path": "PathSource",
+        "rpm": "RpmSource",
+        "oci": "OciSource",
+    }
 
 
 def test_what_a_lock_can_hold_is_what_sources_pin() -> None:

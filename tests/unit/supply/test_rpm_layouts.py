@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config.matrix import RPM_DISTRIBUTIONS
+from harness.config.matrix_values import RPM_DISTRIBUTIONS
 from harness.errors import PackageGoneError
 from harness.supply.rpm.layouts import PACKAGING, builds, kernels_in, names_of, package_of
 from harness.supply.rpm.pin import RpmFile, RpmPin

@@ -264,7 +264,7 @@ def test_a_package_that_is_gone_or_damaged_leaves_nothing(mirror: Mirror, tree: 
 def test_a_build_that_is_cut_short_leaves_nothing(
     error: BaseException, raised: type[BaseException], mirror: Mirror, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut_short(package: PackageFile, *, mirrors: Mirrors, folder: Path) -> Path:
+    def cut_short(package: PackageFile, *, base: str, folder: Path) -> Path:
         (folder / "half").write_bytes(b"x")
         raise error
 

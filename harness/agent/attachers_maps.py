@@ -38,6 +38,8 @@ MAP_ITERATORS = {f"{kind}/{name}": types for name, types in MAP_ITERATORS.items(
 """Iterators that go through a map, by their sections, and the types of map that they take."""
 CGROUP_ITERATORS = ("iter/cgroup", "iter.s/cgroup")
 STREAM_VERDICT = 5  # BPF_SK_SKB_STREAM_VERDICT
+EITHER = {38: STREAM_VERDICT}
+"""BPF_SK_SKB_VERDICT: a map has either (net/core/sock_map.c, sock_map_prog_update())."""
 DESCENDANTS_PRE = 2  # BPF_CGROUP_ITER_DESCENDANTS_PRE
 
 
@@ -51,20 +53,24 @@ def maps_of(case: CaseState, program: int, types: tuple[int, ...], first: str) -
 
 
 def attach_sockmap(case: CaseState, program: int) -> Link:
-    """Attach to a map of sockets of the program's object, else to one of ours; the trigger puts sockets into it."""
+    """Attach to a map of sockets of the program's object, else to one of ours; the trigger puts sockets into it.
+
+    A map has one program of a kind, and another would take its place: that one goes to the next map.
+    """
     lib = case.lib
-    handles = maps_of(case, program, (SOCKMAP, SOCKHASH), SOCKETS)
-    if handles:
-        sockets = lib.call("bpf_map__fd", handles[0])
-        sizes = lib.found("bpf_map__key_size", handles[0]), lib.found("bpf_map__value_size", handles[0])
+    kind = lib.call("bpf_program__expected_attach_type", program) or STREAM_VERDICT
+    handles = {lib.call("bpf_map__fd", each): each for each in maps_of(case, program, (SOCKMAP, SOCKHASH), SOCKETS)}
+    sockets = next((fd for fd in handles if (fd, EITHER.get(kind, kind)) not in case.sock_programs), -1)
+    if sockets in handles:
+        sizes = lib.found("bpf_map__key_size", handles[sockets]), lib.found("bpf_map__value_size", handles[sockets])
     else:
         # union bpf_attr of BPF_MAP_CREATE: map_type, key_size, value_size, max_entries, map_flags
         sockets, sizes = bpf(BPF_MAP_CREATE, struct.pack("=IIIII", SOCKMAP, 4, 4, 2, 0)), (4, 4)
     # An sk_msg program runs for the socket that sends, an sk_skb program for the one that receives.
     case.sockmap = sockets, int(lib.section(program).startswith("sk_skb")), *sizes
     fd = lib.call("bpf_program__fd", program)
-    kind = lib.call("bpf_program__expected_attach_type", program) or STREAM_VERDICT
     lib.call("bpf_prog_attach", fd, sockets, kind, 0)
+    case.sock_programs.add((sockets, EITHER.get(kind, kind)))
     case.sockmaps.append(case.sockmap)
     return CallLink(lambda: lib.call("bpf_prog_detach2", fd, sockets, kind))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 
-from harness.agent.namespaces import new_namespace
+from harness.agent.namespaces import inside_of, new_namespace, spare_namespace
 from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from harness.agent.bpf_object import BpfObject
@@ -36,6 +36,7 @@ class CaseState:
         self.sockets: Sequence[socket.socket] = ()
         self.perf_events: list[int] = []
         self.sockmap: tuple[int, ...] = ()
+        self.sock_programs: set[tuple[int, int]] = set()  # which kinds of program a map of sockets has
         # What the workload needs: all of such sockets and maps, the links of iterators, the routes (by their programs'
         # sections), whether there is a pair of netkit devices, and the programs that only user space runs.
         self.socket_pairs: list[Sequence[socket.socket]] = []
@@ -46,6 +47,7 @@ class CaseState:
         self.filters: dict[str, int] = {}  # how many programs are at the qdisc clsact of a device
         self.callable_programs: list[int] = []
         self._loopback: int | None = None
+        self._spare: dict[int, int] = {}
         # What triggers have made, in this order; the process that the last one has started; where the files lie that
         # the case has brought, and how programs among them are started; and what takes the output of programs.
         self.made: list[str] = []
@@ -88,6 +90,19 @@ class CaseState:
         if self._loopback is None:
             self._loopback = new_namespace(self.sysctls)
         return self._loopback
+
+    @contextlib.contextmanager
+    def apart(self, number: int) -> Iterator[None]:
+        """Be in the spare network namespace of a number for a while, with its loopback device and no filters yet."""
+        if number not in self._spare:
+            self._spare[number] = spare_namespace(self.sysctls)
+        own = self._loopback, self.filters
+        with inside_of(self._spare[number]):
+            self._loopback, self.filters = socket.if_nametoindex("lo"), {}
+            try:
+                yield
+            finally:
+                self._loopback, self.filters = own
 
     def namespace_of(self, device: str) -> str:
         """Return the namespace of a device of the case's setup, "" for its process's own; Refused where it has none."""

@@ -10,6 +10,7 @@ from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -91,6 +92,24 @@ class CallLink(Link):
         """Detach."""
         for call in self._calls:
             call()
+
+
+class ElsewhereLink(Link):
+    """A link that is detached where it was attached: in another network namespace."""
+
+    def __init__(self, link: Link, there: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        super().__init__()
+        self._link, self._there = link, there
+        self.found, self.handle = link.found, link.handle
+
+    def fd(self) -> int:
+        """Return the link's file descriptor."""
+        return self._link.fd()
+
+    def close(self) -> None:
+        """Detach."""
+        with self._there():
+            self._link.close()
 
 
 class SocketLink(Link):

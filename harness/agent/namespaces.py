@@ -48,19 +48,33 @@ def make_namespace(name: str, sysctls: Mapping[str, str | int]) -> None:
         _must(libc.mount(OWN.encode(), path.encode(), None, ctypes.c_ulong(MS_BIND), None), "mount")
 
 
+def spare_namespace(sysctls: Mapping[str, str | int]) -> int:
+    """Make a network namespace without a name; return the file descriptor that keeps it."""
+    with _back_again():
+        new_namespace(sysctls)
+        return namespace_fd("")
+
+
+@contextlib.contextmanager
+def inside_of(fd: int) -> Iterator[None]:
+    """Be in the network namespace of a file descriptor for a while."""
+    with _back_again():
+        _enter(fd)
+        yield
+
+
 @contextlib.contextmanager
 def inside(name: str) -> Iterator[None]:
     """Be in a network namespace for a while; without a name, stay."""
     if not name:
         yield
         return
-    with _back_again():
-        fd = namespace_fd(name)
-        try:
-            _enter(fd)
-        finally:
-            os.close(fd)
-        yield
+    fd = namespace_fd(name)
+    try:
+        with inside_of(fd):
+            yield
+    finally:
+        os.close(fd)
 
 
 def namespace_fd(name: str) -> int:

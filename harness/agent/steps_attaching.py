@@ -13,7 +13,7 @@ from harness.agent.attachers_targets import attach_to
 from harness.agent.infos import function_btf_id, info_of
 from harness.agent.kernel_abi import BPF_LINK_CREATE, PROG_TYPE_EXT, LinkInfo, bpf
 from harness.agent.leftovers import LINK_IDS, bpf_ids, gone
-from harness.agent.links import BpfLink, FdLink, RegisteredMap
+from harness.agent.links import BpfLink, ElsewhereLink, FdLink, RegisteredMap
 from harness.agent.refusal import Refused
 from harness.agent.setup import make
 
@@ -82,6 +82,9 @@ class AttachingSteps:
             return attach_at(self._state, program, step["place"])
         if "to" in step:
             return attach_to(self._state, program, step["to"])
+        if attach is not None and step.get("apart"):
+            with self._state.apart(step["apart"]):
+                return ElsewhereLink(attach(self._state, program), lambda: self._state.apart(step["apart"]))
         if attach is not None:
             link = attach(self._state, program)
         else:

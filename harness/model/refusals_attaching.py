@@ -49,6 +49,12 @@ ATTACHING: tuple[Refusal, ...] = (
         "This architecture cannot change the code of a running program in this kernel.",
     ),
     row(
+        "not-supported",
+        when("attach", "EOPNOTSUPP", api="rtnetlink", section=r"netkit/\w+"),
+        "net/core/rtnetlink.c __rtnl_newlink(): no such kind of device",
+        "This kernel has no netkit devices (drivers/net/netkit.c, Linux 6.7). Attach to a veth pair by tc.",
+    ),
+    row(
         "not-traceable",
         when("attach", "EBUSY EINVAL", r"failed to (attach|create k)", traceable="False"),
         "kernel/bpf/trampoline.c register_fentry(), kernel/trace/trace_kprobe.c within_notrace_func()",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness.model.listing import Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
-from harness.scenario.attaching import attachers_of
+from harness.scenario.attaching import attachers_of, place_of
 from harness.scenario.case import OPEN, AgentStep, Case, Part
 from harness.scenario.sections import OPTIONAL, By, section_of, target_of
 
@@ -289,8 +290,12 @@ def _load(
 
 
 def _attach(source: _Source, holder: str, programs: Sequence[str], *, stage: Stage) -> Iterator[AgentStep]:
-    """Yield the steps that attach some programs, those of a struct_ops map at once."""
+    """Yield the steps that attach some programs, those of a struct_ops map at once.
+
+    Where a network namespace has a place for one of them, each of the others goes to a namespace of its own.
+    """
     attached: set[str] = set()
+    taken: Counter[str] = Counter()
     for program in programs:
         section = section_of(source.listing.programs[program])
         if source.in_a_slot(program) or section.by is By.NOTHING:
@@ -299,12 +304,16 @@ def _attach(source: _Source, holder: str, programs: Sequence[str], *, stage: Sta
             for name in source.owner(program):
                 if name not in attached:
                     attached.add(name)
-                    args = {"object": holder, "map": name, "link": name}
-                    yield AgentStep(stage=stage, op="attach-map", what=name, args=args)
+                    of_map = {"object": holder, "map": name, "link": name}
+                    yield AgentStep(stage=stage, op="attach-map", what=name, args=of_map)
             continue
-        args = {"object": holder, "program": program, "link": program}
+        args: dict[str, Any] = {"object": holder, "program": program, "link": program}
         if program in source.options.attach_to and not section.before_load:
             args["to"] = source.options.attach_to[program]
+        elif place := place_of(source.listing.programs[program]):
+            if taken[place]:
+                args["apart"] = taken[place]
+            taken[place] += 1
         yield AgentStep(stage=stage, op="attach", what=program, args=args)
 
 

@@ -44,9 +44,10 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Any:
         shutil.copytree(INPUTS / source, folder / name)
         (folder / name / "prog.bpf.c").rename(folder / name / f"in{name}.bpf.c")
     (folder / "parts").mkdir()
-    shutil.copy(ROOT / "tests/inputs/programs/parts.bpf.c", folder / "parts/parts.bpf.c")
+    for name in ("parts", "several"):
+        shutil.copy(ROOT / f"tests/inputs/programs/{name}.bpf.c", folder / f"parts/{name}.bpf.c")
     for name, text in CHECKS.items():
-        (folder / name / "check.yaml").write_text(text)
+        (folder / name / (f"{name}.check.yaml" if name == "parts" else "check.yaml")).write_text(text)
     done = run("check", *given(folder), "--matrix-file", project.matrix_file, "--results", folder / "r", seconds=700)
     assert (folder / "r/latest").exists(), done.output
     report = json.loads((folder / "r/latest/report.json").read_text())
@@ -56,7 +57,12 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def given(folder: Path) -> list[Path]:
     """What that run was given."""
     own = [folder / name / f"in{name}.bpf.c" for name in SOURCES]
-    return [*own, folder / "parts/parts.bpf.c", INPUTS / "24-prebuilt/tracer_x86_bpfel.bpf.o"]
+    return [
+        *own,
+        folder / "parts/parts.bpf.c",
+        folder / "parts/several.bpf.c",
+        INPUTS / "24-prebuilt/tracer_x86_bpfel.bpf.o",
+    ]
 
 
 def part(report: dict[str, Any], case: str, name: str, kernel: str) -> Part:
@@ -90,6 +96,8 @@ WORKS = [
     ("parts", "plain"),
     ("parts", "tracer"),
     ("parts", "anywhere"),
+    ("several", "xdp_two"),
+    ("several", "all-together"),
 ]
 
 
@@ -158,11 +166,11 @@ def test_what_was_seen_becomes_rules_and_with_them_the_run_is_green(checked: Any
     drafted = run("check", "--accept", folder / "r/latest").output
     own = drafted[drafted.index("# parts") :].replace("FILL IN", "because")
     own = own[: own.index("\n# ", 1)] if "\n# " in own[1:] else own
-    before = (folder / "parts/check.yaml").read_text()
-    (folder / "parts/check.yaml").write_text(before + own)
+    before = (folder / "parts/parts.check.yaml").read_text()
+    (folder / "parts/parts.check.yaml").write_text(before + own)
     matrix = ("--matrix-file", folder / "project/matrix.yaml", "--results", folder / "again")
     done = run("check", folder / "parts/parts.bpf.c", *matrix, "--kernel", KERNELS[0], seconds=300)
-    (folder / "parts/check.yaml").write_text(before)
+    (folder / "parts/parts.check.yaml").write_text(before)
     report = json.loads((folder / "again/latest/report.json").read_text())
     assert part(report, "parts", "hungry", KERNELS[0])["verdict"] == "xfail", (own, done.output)
     assert part(report, "parts", "all-together", KERNELS[0])["verdict"] == "xfail"

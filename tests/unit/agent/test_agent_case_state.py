@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from collections.abc import Iterator
+
 import pytest
 from agent_samples import Played
 
@@ -45,3 +49,26 @@ def test_a_program_is_asked_for_by_its_object_and_its_name(state: CaseState) -> 
     state.lib = Asking()
     assert state.program_fd("tracer", "fexit_tcp_connect") == 11
     assert asked == [("bpf_program__fd", state.objects["tracer"].programs["fexit_tcp_connect"])]
+
+
+def test_apart_is_another_namespace_with_no_filters_yet(state: CaseState, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    inside: list[int] = []
+
+    def spare(sysctls: object) -> int:
+        made.append(50 + len(made))
+        return made[-1]
+
+    @contextlib.contextmanager
+    def inside_of(fd: int) -> Iterator[None]:
+        inside.append(fd)
+        yield
+        inside.pop()
+
+    monkeypatch.setattr("harness.agent.case_state.spare_namespace", spare)
+    monkeypatch.setattr("harness.agent.case_state.inside_of", inside_of)
+    state.filters["lo"] = 3
+    for number, fd in ((1, 50), (2, 51), (1, 50)):
+        with state.apart(number):
+            assert (inside, state.filters, state.own_loopback()) == ([fd], {}, socket.if_nametoindex("lo"))
+    assert (made, inside, state.filters) == ([50, 51], [], {"lo": 3})

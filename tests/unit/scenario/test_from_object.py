@@ -200,6 +200,23 @@ def test_all_together_loads_the_traced_before_their_tracers() -> None:
     assert counted == ["target.entry", "object.tracer", "target.kernels"]
 
 
+def test_programs_for_one_place_are_apart_where_all_are_attached() -> None:
+    sections = {"a": "xdp", "b": "tc", "c": "xdp.frags", "d": "xdp", "e": "kprobe/f", "f": "kprobe/f", "g": "action"}
+    names = list(sections)
+    made = case(Listing(programs=sections, functions={name: [name] for name in names}, maps={}, uses={}))
+    found = {name: [step.args.get("apart") for step in part(made, name).steps if step.op == "attach"] for name in names}
+    assert found == {name: [None] for name in names}, "by itself each has the place"
+    together = [step for step in part(made, TOGETHER).steps if step.op == "attach"]
+    assert {step.what: step.args["apart"] for step in together if "apart" in step.args} == {"c": 1, "d": 2, "g": 1}
+
+
+def test_a_place_that_the_user_names_is_as_he_says() -> None:
+    sections = {"a": "xdp", "b": "xdp"}
+    listing = Listing(programs=sections, functions={name: [name] for name in sections}, maps={}, uses={})
+    made = case(listing, attach_to={"a": "eth0", "b": "eth0"})
+    assert not [step for step in part(made, TOGETHER).steps if "apart" in step.args]
+
+
 def test_what_a_traced_program_is_attached_by_is_needed_for_its_tracer_too() -> None:
     listing = Listing(
         programs={"old": "tc", "new": "freplace/old"}, functions={"old": ["old"], "new": ["new"]}, maps={}, uses={}

@@ -103,6 +103,10 @@ UNSEEN = [
     (step(errno="E2BIG", log="The sequence of 8193 jumps is too complex."), "program-too-large"),
     (step(log="0: (db) r1 = atomic64_fetch_add\nunknown opcode db"), "instruction-unknown"),
     (step("attach", "EOPNOTSUPP", detail="libbpf: prog 'f': failed to attach: no", type="ext"), "not-supported"),
+    (
+        step("attach", "EOPNOTSUPP", detail="rtnetlink(7), message 16", api="rtnetlink", section="netkit/primary"),
+        "not-supported",
+    ),
     *(
         (
             step(errno="E2BIG", detail=MAP_FAILED, max_entries=entries, bytes=entries * (4 + size), value_size=size),

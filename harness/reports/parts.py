@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.model.measures import INSTRUCTIONS, JITED, PEAK_STATES, RUNS, STACK, TOTAL_STATES
-from harness.model.results import Mark, Outcome, OutcomeKind, PartResult, Stage, Verdict
+from harness.model.results import UNEXPECTED, Mark, Outcome, OutcomeKind, PartResult, Stage, Verdict
 from harness.reports import wording
 from harness.reports.grid import SYMBOLS
 
@@ -22,7 +24,10 @@ MEASURED = {
 MARKS = {Mark.DID_NOT_RUN: "did not run", Mark.NOT_COUNTED: "not counted"}
 AFTER_ATTACHING = (Stage.TRIGGER, Stage.OBSERVE, Stage.DETACH)
 """The stages that come only once all is attached."""
-NO_ANSWER = (OutcomeKind.LOST, OutcomeKind.NOT_RUN)
+MOST_NAMED = 6
+"""How many parts a line names."""
+_OF_LIBBPF = re.compile(r"; libbpf: (prog '[^']*': failed to load: -\d+|failed to load object '[^']*')")
+"""What libbpf says after why a load failed: that it failed."""
 _TRAILER = ("processed ", "verification time", "stack depth", "-- END", "-- BEGIN", "mark_precise", "max_states")
 
 
@@ -83,27 +88,49 @@ def counted(parts: Sequence[PartResult]) -> tuple[int, int]:
     return sum(map(is_attached, single)), len(single)
 
 
-def lines_of(parts: Sequence[PartResult]) -> list[tuple[str, Verdict]]:
-    """Return a line for each part that somebody must look at, with its verdict.
+class Line(NamedTuple):
+    """What somebody must look at; `advice` is what to do about it, "" where nothing must be done or nobody knows."""
 
-    Those are the ones that did not get attached, that have a mark, or that did not do what was expected. Where none has
-    an answer for the same reason, as where a guest does not boot, that is one line.
+    text: str
+    verdict: Verdict
+    advice: str = ""
+
+
+def lines_of(parts: Sequence[PartResult]) -> list[Line]:
+    """Return a line for each thing that somebody must look at: of which parts, and what.
+
+    Those are the ones that did not get attached, that have a mark, or that did not do what was expected. The same of
+    several parts is one line, even where it has their names in it.
     """
-    found: list[tuple[str, Verdict]] = []
-    why = {(part.outcome.kind, part.outcome.reason) for part in parts}
-    if len(parts) > 1 and len(why) == 1 and parts[0].outcome.kind in NO_ANSWER:
-        verdict, outcome = parts[0].verdict, parts[0].outcome
-        return [(f"all of them: {verdict}: {answer(outcome)}: {outcome.reason}", verdict)]
+    alike: dict[tuple[str, Verdict], list[PartResult]] = {}
     for part in parts:
-        outcome = part.outcome
-        if is_attached(part) and outcome.mark is None and part.verdict is Verdict.PASS:
-            continue
-        said = outcome.mark_reason
-        if outcome.mark is None:
-            cause = deciding_line(outcome.log) or outcome.reason
-            said = f"{answer(outcome)}: {cause}" if cause else answer(outcome)
-        found.append((f"{part.name}: {part.verdict}: {said}", part.verdict))
-    return found
+        if not is_attached(part) or part.outcome.mark is not None or part.verdict is not Verdict.PASS:
+            alike.setdefault((_bare(_said(part.outcome), part.name), part.verdict), []).append(part)
+    every = "all of them" if len(parts) > 1 and len(alike) == 1 else ""
+    return [
+        Line(
+            f"{(every if len(them) == len(parts) else '') or _names(them)}: {verdict}: {_said(them[0].outcome)}",
+            verdict,
+            them[0].outcome.advice if verdict in UNEXPECTED else "",
+        )
+        for (_, verdict), them in alike.items()
+    ]
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.mark is not None:
+        return outcome.mark_reason
+    cause = _OF_LIBBPF.sub("", deciding_line(outcome.log) or outcome.reason)
+    return f"{answer(outcome)}: {cause}" if cause else answer(outcome)
+
+
+def _bare(said: str, name: str) -> str:
+    return re.sub(rf"\b{re.escape(name)}\b", "\0", said)
+
+
+def _names(parts: Sequence[PartResult]) -> str:
+    names, more = [part.name for part in parts[:MOST_NAMED]], len(parts) - MOST_NAMED
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
 def _number(value: int | None) -> str:

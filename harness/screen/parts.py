@@ -11,7 +11,11 @@ from harness.screen.terminal import STYLES, printable
 
 
 def print_parts(report: Report, *, console: Console) -> None:
-    """Print a line for each kernel and object, and below it one for each program that must be looked at."""
+    """Print a line for each kernel and object, and below it those of the programs that must be looked at.
+
+    What to do about them is said the first time.
+    """
+    advised = {""}
     for kernel in report.kernels:
         for case, _ in report.cases:
             cell = report.cell(kernel.name, case)
@@ -23,5 +27,8 @@ def print_parts(report: Report, *, console: Console) -> None:
                 else f"{kernel.name} {case}: {said}"
             )
             console.print(Text(printable(line), style=STYLES[cell.verdict]), soft_wrap=True)
-            for text, verdict in lines_of(cell.parts):
-                console.print(Text(f"  {printable(text)}", style=STYLES[verdict]), soft_wrap=True)
+            for found in lines_of(cell.parts):
+                console.print(Text(f"  {printable(found.text)}", style=STYLES[found.verdict]), soft_wrap=True)
+                if found.advice not in advised:
+                    advised.add(found.advice)
+                    console.print(Text(f"    {printable(found.advice)}"), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,10 +63,12 @@ def test_a_line_for_each_that_must_be_looked_at() -> None:
         (
             "leaf: pass: nobody knows whether it ran: it is reached by tail calls",
             Verdict.PASS,
+            "",
         ),
         (
             "newer: fail: refused at load-target: EINVAL (22), helper-missing: unknown func bpf_get_attach_cookie#174",
             Verdict.FAIL,
+            "",
         ),
     ]
 
@@ -73,14 +76,38 @@ def test_a_line_for_each_that_must_be_looked_at() -> None:
 def test_why_nothing_has_an_answer_is_said_once() -> None:
     lost = Outcome(kind=OutcomeKind.LOST, reason="the guest did not boot")
     parts = [part(name, lost, verdict=Verdict.ERROR) for name in ("a", "b")]
-    assert lines_of(parts) == [("all of them: error: lost: the guest did not boot", Verdict.ERROR)]
-    assert len(lines_of([*parts, part("c")])) == 2
-    assert lines_of(parts[:1]) == [("a: error: lost: the guest did not boot", Verdict.ERROR)]
+    assert lines_of(parts) == [("all of them: error: lost: the guest did not boot", Verdict.ERROR, "")]
+    assert lines_of([*parts, part("c")]) == [("a, b: error: lost: the guest did not boot", Verdict.ERROR, "")]
+    assert lines_of(parts[:1]) == [("a: error: lost: the guest did not boot", Verdict.ERROR, "")]
+
+
+def test_the_same_of_several_is_one_line_though_it_has_their_names_in_it() -> None:
+    def absent(name: str) -> Outcome:
+        reason = f"load object: EINVAL (libbpf: prog '{name}': no; libbpf: prog '{name}': failed to load: -22"
+        reason += f"; libbpf: failed to load object '/run/bpfmatrix/my/{name}/my.o')"
+        return replace(REFUSED, log="", reason=reason)
+
+    names = [f"on_{number}" for number in range(8)]
+    parts = [part(name, absent(name), verdict=Verdict.FAIL) for name in names]
+    said = "refused at load-target: EINVAL (22), helper-missing"
+    assert lines_of([*parts, part("fine"), part("other", REFUSED, verdict=Verdict.FAIL)]) == [
+        (
+            "on_0, on_1, on_2, on_3, on_4, on_5 and 2 more: fail: "
+            f"{said}: load object: EINVAL (libbpf: prog 'on_0': no)",
+            Verdict.FAIL,
+            "",
+        ),
+        (f"other: fail: {said}: unknown func bpf_get_attach_cookie#174", Verdict.FAIL, ""),
+    ]
+    expected = replace(parts[0], verdict=Verdict.XFAIL)
+    assert [line.text.split(":")[0] for line in lines_of([expected, *parts[1:3]])] == ["on_0", "on_1, on_2"]
 
 
 def test_what_is_refused_as_expected_is_no_line_less() -> None:
-    ((line, verdict),) = lines_of([part("newer", REFUSED, verdict=Verdict.XFAIL)])
-    assert line.startswith("newer: xfail: refused") and verdict is Verdict.XFAIL
+    ((line, verdict, advice),) = lines_of([part("newer", replace(REFUSED, advice="do"), verdict=Verdict.XFAIL)])
+    assert line.startswith("newer: xfail: refused") and verdict is Verdict.XFAIL and not advice
+    ((_, _, advice),) = lines_of([part("newer", replace(REFUSED, advice="do this"), verdict=Verdict.FAIL)])
+    assert advice == "do this"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ REFUSED = Outcome(
     errno=22,
     errno_name="EINVAL",
     log="no \x1b[2Jhelper\n",
+    advice="Take another.",
 )
 PARTS = (
     PartResult(name="fine", outcome=WORKS, verdict=Verdict.PASS, verdict_reason="", about="xdp"),
@@ -38,5 +39,14 @@ def test_how_many_are_attached_and_which_are_not() -> None:
         "6.1 a: 2 of 3 attached",
         "  idle: pass: why",
         "  newer: fail: refused at load-target: EINVAL (22): no \N{REPLACEMENT CHARACTER}[2Jhelper",
+        "    Take another.",
         "6.2 a: error: why",
     ]
+
+
+def test_what_to_do_is_said_once() -> None:
+    screen, out = console()
+    failed = replace(cell(Verdict.FAIL), parts=PARTS)
+    print_parts(report(failed, replace(failed, kernel="6.2")), console=screen)
+    assert out.getvalue().count("newer: fail") == 2
+    assert out.getvalue().count("Take another.") == 1

@@ -72,6 +72,7 @@ class Scenario(Case):
             end = self._broken(error)
         if not self._own():
             os._exit(0)  # a process that the scenario has forked came here, and has nothing to report
+        self.clean_up()
         printed.end()
         self._must = {}
         self._announce(self._stage, END, "", line=end.get("line", 0))

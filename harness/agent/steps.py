@@ -66,17 +66,20 @@ class Case(AttachingSteps):
         self._of_programs: set[tuple[str, str]] = set()
 
     def run(self) -> None:
-        """Execute the steps in order, until one fails that was not to; report each.
-
-        What struct_ops maps have registered outlives the process that did it, where they have no link of the kernel's.
-        """
+        """Execute the steps in order, until one fails that was not to; report each."""
         try:
             self._run()
         finally:
-            self._state.remove_made()
-            for name in self._registered & self._state.links.keys():
-                with contextlib.suppress(Refused):
-                    self._state.links.pop(name).close()
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what would outlive the case's process: files that triggers have made, and what struct_ops maps have
+        registered, where they have no link of the kernel's.
+        """
+        self._state.remove_made()
+        for name in self._registered & self._state.links.keys():
+            with contextlib.suppress(Refused):
+                self._state.links.pop(name).close()
 
     def _run(self) -> None:
         for index, step in enumerate(self.case["steps"]):

@@ -14,6 +14,7 @@ from harness.agent.verifier_log import VerifierLog
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -36,6 +37,8 @@ class Libbpf:
     """libbpf.so.1 with declared types. Failures raise Refused with the errno that libbpf gives."""
 
     _shared_btf: SharedBtf | None = None
+    sections: Mapping[int, str] = {}
+    """What programs are whose section's name libbpf does not know (harness/agent/openings.py, set_sections())."""
 
     def __init__(self) -> None:
         self._lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -100,6 +103,9 @@ class Libbpf:
 
     def section(self, program: int) -> str:
         """Return the name of a program's section."""
+        known = self.sections.get(program)
+        if known is not None:
+            return known
         found: bytes = self._lib.bpf_program__section_name(program)
         return found.decode()
 

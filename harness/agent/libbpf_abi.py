@@ -30,6 +30,8 @@ PROTOTYPES = {
     "bpf_program__set_log_level": (INT, [POINTER, U32]),
     "bpf_program__set_attach_target": (INT, [POINTER, INT, TEXT]),
     "bpf_program__set_expected_attach_type": (INT, [POINTER, INT]),
+    "bpf_program__set_type": (INT, [POINTER, INT]),
+    "libbpf_prog_type_by_name": (INT, [TEXT, POINTER, POINTER]),
     "bpf_program__attach": (POINTER, [POINTER]),
     "bpf_link__destroy": (INT, [POINTER]),
     "bpf_link_update": (INT, [INT, INT, POINTER]),

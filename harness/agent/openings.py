@@ -45,6 +45,17 @@ def keep_maps(lib: Libbpf, names: Iterable[str], item: BpfObject) -> None:
             lib.call("bpf_map__set_type", handle, ARRAY)
 
 
+def set_sections(lib: Libbpf, sections: Mapping[str, str], item: BpfObject) -> None:
+    """Let programs be what programs of another section are, since libbpf does not know their own."""
+    for name, section in sections.items():
+        program, kind, attach = item.program(name), ctypes.c_int(0), ctypes.c_int(0)
+        known = section.removeprefix("?")
+        lib.call("libbpf_prog_type_by_name", known.encode(), ctypes.byref(kind), ctypes.byref(attach))
+        lib.call("bpf_program__set_type", program, kind.value)
+        lib.call("bpf_program__set_expected_attach_type", program, attach.value)
+        lib.sections = {**lib.sections, program: known}
+
+
 def set_variables(lib: Libbpf, values: Mapping[str, Any], item: BpfObject) -> None:
     """Give global variables their values, by name or path (`a.b[2]`), as the object's own BTF types them.
 
@@ -97,6 +108,7 @@ def set_pins(lib: Libbpf, pins: Mapping[str, str], item: BpfObject) -> None:
 
 ASKED: dict[str, Callable[[Libbpf, Any, BpfObject], object]] = {
     "maps": keep_maps,
+    "sections": set_sections,
     RODATA: set_variables,
     "sizes": set_sizes,
     "autoload": set_autoload,

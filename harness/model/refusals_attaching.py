@@ -101,7 +101,7 @@ ATTACHING: tuple[Refusal, ...] = (
         "kernel/trace/trace_kprobe.c, kernel/kprobes.c: no such symbol",
         "This kernel has no function of this name that a kprobe can be put on: it has another name here (see "
         '/proc/kallsyms; for system calls use SEC("ksyscall/NAME")), was inlined, or is in a module that is not '
-        "loaded.",
+        "loaded. Where the section names none, and a loader chooses: say in check.yaml which (`attach-to`).",
     ),
     row(
         "attach-point-absent",

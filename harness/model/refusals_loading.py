@@ -27,6 +27,29 @@ LOADING: tuple[Refusal, ...] = (
         "libbpf bpf_object__find_program_by_name(), bpf_object__find_map_by_name()",
         "The object has no program or map of this name: correct it.",
     ),
+    # --- open: what libbpf does not read
+    row(
+        "legacy-maps",
+        when("open", text=r"legacy map definitions in 'maps' section|bad map relo against '.*' in section 'maps"),
+        "libbpf bpf_object__init_user_maps(), bpf_program__record_reloc()",
+        'libbpf 1.0 and later knows maps by their BTF (SEC(".maps")), and no structures in a section `maps`, as old '
+        "C, Go (gobpf, cilium/ebpf) and Rust (aya) have them. Define them with BTF, or run the program's own loader "
+        "with `bpfmatrix exec`.",
+    ),
+    row(
+        "static-program",
+        when("open", "EOPNOTSUPP", r"program '.*' is static and not supported"),
+        "libbpf bpf_object__add_programs()",
+        "A static function in a section of its own: libbpf takes that for a program, and none may be static. Other "
+        "loaders take it for a function. Make it global, or leave out the section.",
+    ),
+    row(
+        "extern-without-type",
+        when("open", "ENOENT", r"failed to find BTF for extern"),
+        "libbpf find_extern_btf_id()",
+        "The object calls a function that is neither in it nor declared as the kernel's (__ksym): link what has it "
+        "(bpftool gen object).",
+    ),
     # --- load: the object and what it asks of this kernel
     row(
         "co-re-absent",
@@ -139,7 +162,8 @@ LOADING: tuple[Refusal, ...] = (
         "section-unknown",
         when("load", "EINVAL", r"missing BPF prog type, check ELF section name"),
         "libbpf bpf_object_load_prog()",
-        'This libbpf knows no type of program for this section. Correct its name (SEC("...")).',
+        'This libbpf knows no type of program for this section. Correct its name (SEC("...")). `bpfmatrix check` takes '
+        "what is before a slash where libbpf knows that.",
     ),
     row(
         "no-attach-target",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from harness.model.listing import Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
 from harness.scenario.attaching import attachers_of, place_of
 from harness.scenario.case import OPEN, AgentStep, Case, Part
-from harness.scenario.sections import OPTIONAL, By, section_of, target_of
+from harness.scenario.sections import OPTIONAL, By, known_section, section_of, target_of
 
 OBJECT, TARGET = "object", "target"
 """What the steps call the object, and the same one where its programs are targets of others in it."""
@@ -65,7 +65,9 @@ def case_of_object(
 
     `file` is the object's name in a guest.
     """
-    source = _Source(file=file, listing=listing, options=options)
+    written = listing.programs
+    listing = replace(listing, programs={each: known_section(section) for each, section in written.items()})
+    source = _Source(file=file, listing=listing, options=options, written=written)
     on = programs_on(listing, options)
     rules = options.expect
     parts = [
@@ -74,7 +76,7 @@ def case_of_object(
             steps=(steps := tuple(_steps(source, [program], name=program))),
             expect=rules.get(program, ()),
             uncounted=source.uncounted(program),
-            about=listing.programs[program],
+            about=written[program],
             attachers=_attachers(listing, steps),
         )
         for program in on
@@ -158,6 +160,13 @@ class _Source:
     file: str
     listing: Listing
     options: ObjectOptions
+    written: Mapping[str, str]
+    """The sections as the object has them; the listing's are those that libbpf knows."""
+
+    def sections(self, programs: Sequence[str]) -> Mapping[str, str]:
+        """Return the sections of those programs whose own libbpf does not know."""
+        known = self.listing.programs
+        return {name: known[name] for name in programs if name in known and known[name] != self.written[name]}
 
     @cached_property
     def slots(self) -> Mapping[str, Sequence[str]]:
@@ -265,6 +274,7 @@ def _load(
             "path": source.file,
             "only": only,
             "maps": maps,
+            **_chosen("sections", source.sections(only)),
             **_chosen("rodata", _variables(source, maps)),
             **_chosen("sizes", _of(options.sizes, maps)),
             **_chosen("pins", _of(options.pins, maps)),

@@ -5,6 +5,7 @@ libbpf.c, section_defs[]: a name alone, or with a slash and a target behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -98,6 +99,32 @@ SECTIONS: Mapping[str, Section] = {
 }
 """The sections that need saying; programs of all others are attached, and counted."""
 _ANY = Section()
+
+_HOOKS = (
+    *("sock_create", "sock_release", "sock", "post_bind4", "post_bind6", "bind4", "bind6", "dev", "skb", "sysctl"),
+    *("getsockopt", "setsockopt"),
+    *(f"{call}{end}" for call in ("getpeername", "getsockname") for end in ("4", "6", "_unix")),
+    *(f"{call}{end}" for call in ("connect", "sendmsg", "recvmsg") for end in ("4", "6", "_unix")),
+)
+ALONE = (
+    *("socket", "sk_reuseport", "sk_reuseport/migrate", "sk_lookup", "flow_dissector", "netfilter", "perf_event"),
+    *("tc", "tc/ingress", "tc/egress", "tcx/ingress", "tcx/egress", "netkit/primary", "netkit/peer", "classifier"),
+    *("action", "xdp", "xdp.frags", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local", "sockops", "sk_msg", "sk_skb"),
+    *("sk_skb/stream_parser", "sk_skb/stream_verdict", "sk_skb/verdict", "syscall", "lirc_mode2"),
+    *("cgroup_skb/ingress", "cgroup_skb/egress", *(f"cgroup/{hook}" for hook in _HOOKS)),
+)
+"""Sections that libbpf 1.x knows with nothing behind them. libbpf before 1.0, cilium/ebpf (Go) and aya (Rust) take the
+program's type from the beginning: `xdp/mine`, `classifier/mine`, `socket_filter`, `xdp_prog`."""
+
+
+def known_section(name: str) -> str:
+    """Return the section that a program's section means to libbpf: its beginning where libbpf knows but that."""
+    mark = OPTIONAL if name.startswith(OPTIONAL) else ""
+    plain = name.removeprefix(OPTIONAL)
+    if plain in ALONE or plain in SECTIONS:
+        return name
+    fitting = [known for known in ALONE if re.match(rf"{re.escape(known)}[/_\d-]", plain)]
+    return mark + max(fitting, key=len) if fitting else name
 
 
 def section_of(name: str) -> Section:

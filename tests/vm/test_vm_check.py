@@ -199,6 +199,46 @@ def test_a_name_that_is_not_there_is_said_before_any_guest_starts(tmp_path: Path
     assert '--program plian: the object has no program "plian"; did you mean "plain"?' in done.output
 
 
+HEAD = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+"""
+SOCKMAP = """
+struct {
+    __uint(type, BPF_MAP_TYPE_SOCKMAP);
+    __uint(max_entries, 2);
+    __type(key, int);
+    __type(value, int);
+} sockets SEC(".maps");
+"""
+STRANGE = {
+    **dict.fromkeys(("xdp/a", "xdp_a", "xdp1"), 2),
+    **dict.fromkeys(("tc/a", "classifier/a", "action/a", "lwt_in/a", "lwt_out_a"), 0),
+    **dict.fromkeys(("tc/egress/a", "tc/ingress/a"), -1),
+    **dict.fromkeys(("socket/a", "socket_filter/a", "socket1"), -1),
+    **dict.fromkeys(("cgroup_skb/egress/a", "cgroup/skb/a", "cgroup/connect4/a", "sockops/a", "sk_lookup/a"), 1),
+    **dict.fromkeys(("sk_skb/stream_verdict/a", "sk_msg/a", "perf_event/a"), 1),
+}
+"""Sections that libbpf does not know, as other loaders take them, and what a program there returns."""
+
+
+def test_sections_that_other_loaders_know_are_taken_by_their_beginning(tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project", kernels=KERNELS[1:])
+    source = "".join(
+        f'SEC("{section}") int in_{index}(void *ctx) {{ return {value}; }}\n'
+        for index, (section, value) in enumerate(STRANGE.items())
+    )
+    (tmp_path / "strange.bpf.c").write_text(HEAD + SOCKMAP + source)
+    matrix = ("--matrix-file", project.matrix_file, "--results", tmp_path / "r")
+    done = run("check", tmp_path / "strange.bpf.c", *matrix, seconds=300)
+    report = json.loads((tmp_path / "r/latest/report.json").read_text())
+    for index, section in enumerate(STRANGE):
+        found = part(report, "strange", f"in_{index}", KERNELS[1])
+        assert (answer(found), found["about"]) == ("works", section), (found["reason"], done.output[-2000:])
+        assert found["measured"]["runs"] > 0 and found["mark"] is None, section
+
+
 STOPPING = {
     "bpf": """
 SEC("lsm/file_open") int spares(void *ctx) { return 0; }
@@ -215,11 +255,6 @@ SEC("tp/syscalls/sys_enter_unlinkat") int spares(void *ctx) { return 0; }
 SEC("kprobe/vfs_unlink") int kills(void *ctx) { bpf_send_signal(9); return 0; }
 """,
 }
-HEAD = """
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-char LICENSE[] SEC("license") = "GPL";
-"""
 
 
 def test_a_program_that_stops_another_is_named(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.supply.own.object_case import ObjectCase, Said
 
 SOURCE_END, SOURCES = ".c", "*.bpf.c"
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._+-]+")
-_ENDS = re.compile(r"\.bpf\.c$|\.c$|(\.bpf)?\.o$")
+_ENDS = re.compile(r"\.bpf\.c$|\.c$|(\.bpf)?\.o$|\.elf$")
 NOT_STRICT = "-Wno-error"
 """What a source of somebody else is compiled with, beside the usual: its warnings are its author's."""
 

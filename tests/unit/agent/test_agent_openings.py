@@ -37,7 +37,9 @@ for step in json.loads(sys.argv[2]):
         memory = lib.found("bpf_map__initial_value", handle, ctypes.byref(size))
         values[path] = ctypes.string_at(memory, size.value)[offset : offset + 24].hex()
     counts = {name: lib.found("bpf_map__max_entries", item.map(name)) for name in step.get("sizes", ())}
-    found.append({**values, **counts})
+    kinds = {name: lib.call("bpf_program__type", item.program(name)) for name in step.get("sections", ())}
+    named = {name: lib.section(item.program(name)) for name in step.get("sections", ())}
+    found.append({**values, **counts, **kinds, **({"named": named} if named else {})})
 print(json.dumps(found))
 """
 
@@ -131,3 +133,22 @@ def test_maps_programs_and_pins(globals_object: Path) -> None:
         ("ENOENT", "bpf_object__find_program_by_name"),
         ("EINVAL", "pins"),
     ]
+
+
+STRANGE = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp/mine") int packet(void *ctx) { return 2; }
+SEC("cgroup_skb/egress/mine") int sent(void *ctx) { return 1; }
+SEC("none/mine") int other(void *ctx) { return 0; }
+"""
+
+
+def test_a_program_becomes_what_its_sections_beginning_says(tmp_path: Path) -> None:
+    (tmp_path / "strange.bpf.c").write_text(STRANGE)
+    made = tmp_path / "strange.o"
+    compile_object(tmp_path / "strange.bpf.c", made, clang="clang", flags=compile_flags(X86, include=()))
+    sections = {"packet": "xdp", "sent": "?cgroup_skb/egress"}
+    found = opened(made, {"sections": sections}, {"sections": {"other": "none"}})
+    assert found[0] == {"packet": 6, "sent": 8, "named": {"packet": "xdp", "sent": "cgroup_skb/egress"}}
+    assert found[1][:2] == ["ESRCH", "libbpf_prog_type_by_name"], "and so it stays unknown"

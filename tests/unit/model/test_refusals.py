@@ -54,6 +54,16 @@ NO_SIZE = "map-without-size"
 MAP_FAILED = "libbpf: map 'm': failed to create: Argument list too long(-7)"
 # What no run has shown; the text is that of the kernel's source.
 UNSEEN = [
+    (
+        step("open", "EOPNOTSUPP", detail="libbpf: elf: legacy map definitions in 'maps' section are not supported"),
+        "legacy-maps",
+    ),
+    (step("open", "E?4005", detail="libbpf: prog 'p': bad map relo against 'm' in section 'maps/m'"), "legacy-maps"),
+    (
+        step("open", "EOPNOTSUPP", detail="libbpf: sec 'static': program 'f' is static and not supported"),
+        "static-program",
+    ),
+    (step("open", "ENOENT", detail="libbpf: failed to find BTF for extern 'fwd': -2"), "extern-without-type"),
     (step("open", detail="256 does not fit tiny, of 8 bits without sign", api="rodata"), "variable-mismatch"),
     (step("open", "ENOENT", detail="No such file", api="bpf_object__find_map_by_name"), "name-absent"),
     (step(log="7: <invalid BPF map reference>\nBPF map 'm' is referenced but wasn't created"), "map-left-out"),

@@ -322,3 +322,18 @@ def test_no_section_is_taken_for_one_whose_name_begins_alike() -> None:
     assert section_of("tp_btf/x") is SECTIONS["tp_btf"]
     assert section_of("lsm_cgroup/x") is SECTIONS["lsm_cgroup"]
     assert (target_of("?fentry/x"), target_of("uprobe//bin/x:y"), target_of("xdp")) == ("x", "/bin/x:y", "")
+
+
+def test_programs_whose_section_libbpf_does_not_know_are_what_its_beginning_says() -> None:
+    listing = Listing(
+        programs={"mine": "xdp/mine", "plain": "tc", "off": "?classifier/x", "strange": "none/x"},
+        functions={name: [name] for name in ("mine", "plain", "off", "strange")},
+    )
+    made = case(listing)
+    assert [each.name for each in made.parts] == ["mine", "plain", "strange", TOGETHER]
+    assert opened(part(made, "mine"))["sections"] == {"mine": "xdp"}
+    assert "sections" not in opened(part(made, "plain"))
+    assert "sections" not in opened(part(made, "strange"))
+    assert opened(part(made, TOGETHER))["sections"] == {"mine": "xdp"}
+    assert part(made, "mine").about == "xdp/mine"
+    assert part(made, "mine").attachers == part(case(PLAIN), "on_exec").attachers

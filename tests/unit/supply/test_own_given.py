@@ -33,6 +33,7 @@ from harness.supply.own.given import name_of
 )
 def test_what_an_object_is_called(file: str, name: str) -> None:
     assert name_of(file) == name
+    assert name_of("my-el.elf") == "my-el"
 
 
 def test_any_name_of_a_file(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
 EXAMPLES = ROOT / "examples"
+CASES = ("yaml-case", "python-scenario", "two-namespaces")
 KERNELS = ("5.10-x86_64", "6.12-x86_64")
 
 
@@ -51,7 +52,7 @@ def ran(name: str, folder: Path) -> tuple[dict[str, str], str]:
 
 def test_each_is_one_of_those_below() -> None:
     assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == sorted(
-        ["object", "command", "yaml-case", "python-scenario", "debian-tools", "matrices"]
+        [*CASES, "object", "command", "debian-tools", "matrices"]
     )
 
 
@@ -71,17 +72,17 @@ def test_the_command_ends_well_and_its_output_is_kept(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The two examples that are cases, in one project."""
+    """The examples that are cases, in one project."""
     folder = tmp_path_factory.mktemp("examples")
     project = TemporaryProject(folder / "project", kernels=KERNELS)
-    for name in ("yaml-case", "python-scenario"):
+    for name in CASES:
         assert commands(name) == [["init"], ["matrix", "--case", "packets"]]
         shutil.copytree(EXAMPLES / name, project.folder / "bpf" / name)
     return run_matrix(Options(project=Project(matrix_file=project.matrix_file), results=folder / "results")).report
 
 
 def test_the_cases_work_everywhere(cases: Report) -> None:
-    assert len(cases.cells) == 4
+    assert len(cases.cells) == len(CASES) * len(KERNELS)
     reasons = [f"{cell.case} on {cell.kernel}: {cell.verdict_reason}" for cell in cases.cells]
     assert {cell.verdict for cell in cases.cells} == {Verdict.PASS}, reasons
 

@@ -18,6 +18,8 @@ from harness.supply.image.packages import PackageArchive
 from harness.supply.libraries import (
     DEFAULT_FOLDERS,
     FOLDER,
+    Along,
+    Found,
     along_with,
     configured_folders,
     find_libraries,
@@ -137,10 +139,8 @@ def libraries_of(
     `packages` says whether the guest can be given Debian packages, too.
     """
     paths = {each.path for each in pushed}
-    libraries: dict[str, Path] = {}
-    more: list[PushedFile] = []
-    private: dict[str, str] = {}
     problems: list[tuple[str, str]] = []
+    programs: dict[str, Found] = {}
     for file in pushed:
         if file.source is None:
             continue
@@ -172,14 +172,35 @@ def libraries_of(
                 f"install it here, or {PACKAGE if packages else PUSH}"
             )
             problems.append((file.path, text))
-        along = along_with(found, same=guest.same_library, has=guest.has, glibc=guest.glibc)
-        libraries.update({name: path for name, path in along.libraries.items() if not _pushed_as(name, paths)})
-        if along.loader is not None:
-            more.append(_library(str(along.loader), along.loader))
-        if along.private:
-            private[file.path] = along.private
-    more += [_library(f"{FOLDER}/{name}", path) for name, path in libraries.items()]
-    return Libraries(files=tuple(more), libraries=bool(libraries), private=private, problems=tuple(problems))
+        programs[file.path] = found
+    alongs = _alongs(programs, guest)
+    libraries = {
+        name: path for along in alongs.values() for name, path in along.libraries.items() if not _pushed_as(name, paths)
+    }
+    loaders = [along.loader for along in alongs.values() if along.loader is not None]
+    files = [_library(str(path), path) for path in loaders]
+    files += [_library(f"{FOLDER}/{name}", path) for name, path in libraries.items()]
+    return Libraries(
+        files=tuple(files),
+        libraries=bool(libraries),
+        private={path: along.private for path, along in alongs.items() if along.private},
+        problems=tuple(problems),
+    )
+
+
+def _alongs(programs: Mapping[str, Found], guest: GuestFiles) -> Mapping[str, Along]:
+    """Return what goes along with each of some programs, by path: where one needs the host's C library, all have it,
+    since the libraries of all lie in one folder.
+    """
+    alongs: dict[str, Along] = {}
+    for glibc in (guest.glibc, ()):
+        alongs = {
+            path: along_with(found, same=guest.same_library, has=guest.has, glibc=glibc)
+            for path, found in programs.items()
+        }
+        if not any(along.private for along in alongs.values()):
+            break
+    return alongs
 
 
 def _library(place: str, file: Path) -> PushedFile:

@@ -85,6 +85,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     subprocess.run([CC, "-shared", "-fPIC", "own.c", "-o", "libown.so"], cwd=folder, check=True)
     subprocess.run([CC, "main.c", "-o", "my-test", "-L.", "-lown", f"-Wl,-rpath,{folder}"], cwd=folder, check=True)
+    needs_more = ["-Wl,--no-as-needed", "-lresolv"]  # a part of the C library that the guest does not have
+    subprocess.run([CC, "main.c", "-o", "resolver", "-L.", "-lown", *needs_more], cwd=folder, check=True)
     return folder / "my-test"
 
 
@@ -124,6 +126,16 @@ def test_a_program_brings_its_libraries_and_is_started_with_them(tmp_path: Path,
     loader, *rest = made.own.starts[f"{OWN}/my-test"]
     assert (made.own.env, rest) == ({}, ["--library-path", FOLDER])
     assert loader.startswith(FOLDER)
+
+
+def test_where_one_program_needs_the_hosts_c_library_all_are_started_with_it(tmp_path: Path, program: Path) -> None:
+    case = written(tmp_path, "trigger: {kind: exec, command: ./my-test}", "files: [resolver]")
+    shutil.copy(program, case)
+    shutil.copy(program.parent / "resolver", case)
+    made, pushed = ready(case)
+    assert made.own.starts.keys() == {f"{OWN}/my-test", f"{OWN}/resolver"}
+    names = {file.path.removeprefix(f"{FOLDER}/") for file in pushed.files}
+    assert {"libown.so", "libc.so.6", "libresolv.so.2"} <= names
 
 
 def test_a_binary_that_is_attached_to_comes_by_itself(tmp_path: Path, program: Path) -> None:

@@ -124,9 +124,12 @@ ATTACHING: tuple[Refusal, ...] = (
     ),
     row(
         "attach-point-absent",
-        when("attach", text=r"elf: failed to (find symbol|open )|failed to resolve full path for"),
-        "libbpf elf_find_func_offset(), resolve_full_path()",
-        "The guest's program or library has no such symbol, or is not there. No kernel has to do with it.",
+        when(
+            "attach",
+            text=r"elf: failed to (find symbol|open )|failed to resolve full path for|usdt: (no|invalid) USDT notes",
+        ),
+        "libbpf elf_find_func_offset(), resolve_full_path(), collect_usdt_targets()",
+        "The guest's program or library has no such symbol or probe, or is not there. No kernel has to do with it.",
     ),
     row(
         "attach-point-absent",
@@ -142,6 +145,14 @@ ATTACHING: tuple[Refusal, ...] = (
         "All programs of an array must agree in type, JIT, attach type and traced prototype.",
     ),
     # --- attach: what neither libbpf nor bpfmatrix attaches
+    row(
+        "no-attach-target",
+        when("attach", "EOPNOTSUPP", silent=True, api="bpf_program__attach", section=r"(u(ret)?probe|usdt)[\w.]*"),
+        "libbpf attach_uprobe(), attach_usdt(): nothing behind the section's name",
+        'Nobody has said in which binary the function is. Say it in the section (SEC("uprobe/BINARY:FUNCTION"), '
+        'SEC("usdt/BINARY:PROVIDER:NAME")), or, for an object that is checked, in check.yaml '
+        "(`attach-to: {PROGRAM: BINARY:FUNCTION}`).",
+    ),
     row(
         "no-attach-target",
         when(

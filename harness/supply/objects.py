@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from harness.config.case import WrittenCase
 from harness.errors import CompileError, ObjectFileError
 from harness.host.cache import Cache, digest, file_state, sha256_known
+from harness.host.paths import shown
 from harness.host.process import find_tool, run
 from harness.host.scratch import scratch_folder
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
@@ -27,6 +28,12 @@ from harness.supply.listing import read_listing
 FORMAT = 4
 NO_VMLINUX = "'vmlinux.h' file not found"
 """What clang says where a source misses one."""
+OTHER_TYPES = re.compile(
+    r"error: (no member named|incomplete definition of type|.*to an? incomplete type|field has incomplete type"
+    r"|unknown type name|redefinition of|conflicting types for)"
+)
+"""What clang says where a type is not as a source thinks. An undeclared identifier is most often a macro, which no
+vmlinux.h has."""
 NO_BTF = ".nobtf.bpf.c"
 """The end of a source's name whose programs are to be loaded without BTF."""
 EM_BPF = 247
@@ -57,16 +64,30 @@ class BuiltObject:
     listing: Listing
 
 
+@dataclass(frozen=True, kw_only=True)
+class KernelHeader:
+    """A folder with the vmlinux.h of a kernel."""
+
+    kernel: str
+    folder: Path
+
+
 class ObjectBuilder:
     """Builds the objects of cases. `include` are the folders of the shared headers, in the order of the search.
 
-    `vmlinux` returns the folder of a vmlinux.h for an architecture, for sources that miss one.
+    `headers` returns those with a vmlinux.h for an architecture, for sources that miss one: the first comes first, the
+    others are asked for where a source does not compile with it. `note` takes what the user must be told.
     """
 
     def __init__(
-        self, *, cache: Cache, include: Sequence[Path], vmlinux: Callable[[Architecture], Path] | None = None
+        self,
+        *,
+        cache: Cache,
+        include: Sequence[Path],
+        headers: Callable[[Architecture], Iterable[KernelHeader]] | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._vmlinux = vmlinux
+        self._headers, self._tell = headers, note
         self._cache = cache
         self._include = tuple(include)
         self._tools_known: tuple[str, Any] | None = None
@@ -109,14 +130,33 @@ class ObjectBuilder:
         return self._compiled(source, arch, clang=clang, flags=used, base=base, note=note)
 
     def own_source(self, source: Path, arch: Architecture, *, sight: Sight, flags: Sequence[str]) -> BuiltObject:
-        """Return what `object_of` does for a source of the user's own; a vmlinux.h that it misses is made."""
+        """Return what `object_of` does for a source of the user's own; a vmlinux.h that it misses is made.
+
+        Where its types are not those that the source was written for, those of other kernels are tried: with CO-RE each
+        kernel's own count once the program is loaded.
+        """
         try:
             return self.object_of(source, arch, sight=sight, flags=flags)
         except CompileError as error:
-            if self._vmlinux is None or NO_VMLINUX not in error.log:
+            if self._headers is None or NO_VMLINUX not in error.log:
                 raise
-        made = ("-idirafter", str(self._vmlinux(arch)))
-        return self.object_of(source, arch, sight=sight, flags=(*flags, *made))
+        first: tuple[KernelHeader, CompileError] | None = None
+        for header in self._headers(arch):
+            try:
+                built = self.object_of(source, arch, sight=sight, flags=(*flags, "-idirafter", str(header.folder)))
+            except CompileError as error:
+                first = first or (header, error)
+                if not OTHER_TYPES.search(error.log):
+                    break
+                continue
+            if first is not None:
+                self._tell(
+                    f"{shown(source)} is compiled with the types of {header.kernel}: with those of {first[0].kernel} "
+                    f"it does not compile ({_first_error(first[1].log)}). A vmlinux.h beside it takes their place"
+                )
+            return built
+        assert first is not None  # headers that yield none raise
+        raise first[1]
 
     def kept(self, data: bytes, arch: Architecture, *, stem: str) -> BuiltObject:
         """Return an object that was found inside another file as a file of the cache; raise what `build` raises."""
@@ -297,3 +337,8 @@ def check_registers(path: Path, listing: Listing, arch: Architecture) -> None:
             f"reads on {arch.name} would be wrong. Give an object for each architecture: "
             f"{{{owner.name}: {path.name}, ...}}"
         )
+
+
+def _first_error(log: str) -> str:
+    """Return the first error that clang tells, without its place."""
+    return next((line.partition("error: ")[2] for line in log.splitlines() if "error: " in line), log.strip())

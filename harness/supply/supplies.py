@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.registry import make_sources
 from harness.supply.kernels.source import Description, KernelSource, SourceContext
 from harness.supply.lock import Lock, read_lock
-from harness.supply.objects import ObjectBuilder
+from harness.supply.objects import KernelHeader, ObjectBuilder
 from harness.supply.project import Project
 from harness.supply.pushed import Pushed
 from harness.supply.unbuilt import ModuleUser, UnbuiltCase
@@ -88,7 +88,7 @@ class Supplies:
                 locked_only=locked_only,
             )
         )
-        self._objects = ObjectBuilder(cache=cache, include=project.includes, vmlinux=self.vmlinux)
+        self._objects = ObjectBuilder(cache=cache, include=project.includes, headers=self.headers, note=self.note)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
@@ -200,20 +200,26 @@ class Supplies:
         """Return where a kernel of the matrix comes from."""
         return self._sources[kernel.source]
 
-    def vmlinux(self, arch: Architecture) -> Path:
-        """Return a folder with a vmlinux.h for an architecture, of the last of the matrix's kernels that has BTF.
+    def headers(self, arch: Architecture) -> Iterator[KernelHeader]:
+        """Yield a vmlinux.h of a few of the matrix's kernels of an architecture, the last one's first.
 
-        Raises ObjectFileError where none has, and what `kernel` raises.
+        Raises ObjectFileError where none of them has BTF, and what `kernel` raises.
         """
-        from harness.supply.own.vmlinux import header_folder  # noqa: PLC0415  few runs need it
+        from harness.supply.own.vmlinux import header_folder, spread  # noqa: PLC0415  few runs need it
 
-        problems = []
-        for kernel in reversed([each for each in self._matrix.kernels if each.arch == arch.name]):
+        problems, made = [], 0
+        for kernel in spread([each for each in self._matrix.kernels if each.arch == arch.name]):
             try:
-                return header_folder(self.kernel(kernel, cases=()), cache=self.cache)
+                folder = header_folder(self.kernel(kernel, cases=()), cache=self.cache)
             except ObjectFileError as error:
                 problems.append(str(error))
-        raise ObjectFileError("\n".join(problems) or f"the matrix has no kernel of {arch.name} to make a vmlinux.h of")
+                continue
+            made += 1
+            yield KernelHeader(kernel=kernel.name, folder=folder)
+        if not made:
+            raise ObjectFileError(
+                "\n".join(problems) or f"the matrix has no kernel of {arch.name} to make a vmlinux.h of"
+            )
 
     def pin_of(self, kernel: Kernel) -> Any:
         """Return the build that the lock names for a kernel, None where it names none for what the matrix says now."""

@@ -6,8 +6,9 @@ With CO-RE (bpftool's header says preserve_access_index) the kernel that it is m
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import ObjectFileError
 from harness.host.cache import Cache, digest, sha256_known
@@ -15,12 +16,15 @@ from harness.host.process import find_tool, run
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.payload import contents
 
+T = TypeVar("T")
 HEADER = "vmlinux.h"
 _MAGIC = {"little": b"\x9f\xeb\x01\0\x18\0\0\0", "big": b"\xeb\x9f\x01\0\0\0\0\x18"}
 """The first bytes of struct btf_header (include/uapi/linux/btf.h): magic, version, flags, length of the header."""
 _LEAST = 256 * 1024
 """Fewer bytes of types than any kernel has: what else begins like BTF is none of a kernel."""
 FORMAT = 1
+MOST_TRIED = 4
+"""Of how many kernels a vmlinux.h is tried: types change, and a source may be older than those of the newest."""
 
 
 def header_folder(files: KernelFiles, *, cache: Cache) -> Path:
@@ -43,6 +47,13 @@ def header_folder(files: KernelFiles, *, cache: Cache) -> Path:
 
     bpftool = find_tool("bpftool", package="bpftool", purpose="make a vmlinux.h of a kernel's BTF")
     return cache.entry("vmlinux", digest(FORMAT, sha256_known(files.image)), make).path
+
+
+def spread(kernels: Sequence[T]) -> list[T]:
+    """Return a few of some kernels, from the last to the first, as far apart as they are many."""
+    last, steps = len(kernels) - 1, MOST_TRIED - 1
+    places = dict.fromkeys(last - last * step // steps for step in range(steps + 1))
+    return [kernels[place] for place in places] if kernels else []
 
 
 def find_btf(image: bytes, *, order: str) -> bytes | None:

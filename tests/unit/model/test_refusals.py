@@ -51,6 +51,7 @@ def test_the_golden_rows_are_of_many_kernels_and_classes() -> None:
 
 
 NO_SIZE = "map-without-size"
+NO_TARGET = "no-attach-target"
 MAP_FAILED = "libbpf: map 'm': failed to create: Argument list too long(-7)"
 # What no run has shown; the text is that of the kernel's source.
 UNSEEN = [
@@ -90,6 +91,16 @@ UNSEEN = [
             "attach", detail="libbpf: prog 'p': section 'uretprobe/readline' missing ':function[+offset]' specification"
         ),
         "no-attach-target",
+    ),
+    *(
+        (step("attach", "EOPNOTSUPP", detail="no", api="bpf_program__attach", section=name, type="kprobe"), NO_TARGET)
+        for name in ("uprobe", "uretprobe.s", "usdt", "kprobe")
+    ),
+    (
+        step(
+            "attach", "ENOENT", detail="libbpf: usdt: no USDT notes section (.note.stapsdt) found in '/lib/libc.so.6'"
+        ),
+        "attach-point-absent",
     ),
     (
         step("attach", "EBUSY", detail="libbpf: prog 'p': failed to attach: busy", type="tracing", traceable=False),

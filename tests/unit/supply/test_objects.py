@@ -377,6 +377,18 @@ def test_the_shared_headers_stand_beside_a_users_own(
     project.build(arch)
 
 
+@pytest.mark.parametrize("arch", SOME_NOW, ids=list(ARCHITECTURES))
+def test_headers_that_ask_for_those_of_the_c_library(arch: Architecture, project: Project) -> None:
+    """<linux/icmp.h> includes <linux/if.h>, which includes <sys/socket.h>: no 32-bit C library must be installed."""
+    project.include = [ROOT / "bpf/include"]
+    project.source.write_text(
+        "#include <linux/bpf.h>\n#include <linux/icmp.h>\n#include <linux/if.h>\n#include <bpf/bpf_helpers.h>\n"
+        'SEC("xdp") int program(struct xdp_md *xdp) { return sizeof(struct icmphdr); }\n'
+        'char LICENSE[] SEC("license") = "GPL";\n'
+    )
+    project.build(arch)
+
+
 def test_the_types_of_a_users_own_are_the_ones_that_are_used(project: Project) -> None:
     """Behind trace.h, too: kernel.h has a `struct __sk_buff` of one member."""
     project.include = [ROOT / "bpf/include"]

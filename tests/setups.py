@@ -24,6 +24,8 @@ PAIR = [
 ]
 """10.9.8.2 is where the trigger `udp-device` sends a datagram."""
 SENT = {"kind": "call", "name": "udp-device"}
+OVER = {"kind": "udp", "to": "10.9.8.2", "to-namespace": "other"}
+"""One to somebody who takes it: nothing comes back, as it does for the other (ICMP)."""
 SAID = {"kind": "call", "name": "udp-loopback"}
 RENAMED = {"kind": "call", "name": "rename-task"}
 TARGET, CALLEE = {"kind": "target"}, {"kind": "callee"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from projects import TemporaryProject, run
-from setups import CALLEE, GROUPS, PAIR, RENAMED, SAID, SENT, TARGET, attach, cells_of, seen, steps, write
+from setups import CALLEE, GROUPS, OVER, PAIR, RENAMED, SAID, SENT, TARGET, attach, cells_of, seen, steps, write
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1200)]
 
@@ -50,13 +50,13 @@ CASES: dict[str, dict[str, Any]] = {
         then=[
             attach("filter", {"device": "a", "direction": "egress", "priority": 2}),
             attach("other_filter", {"device": "a", "direction": "egress", "priority": 1}),
-            *seen(SENT, CALLEE, TARGET),
+            *seen(OVER, CALLEE, TARGET),
             {"do": "detach", "link": "other_filter"},
-            *seen(SENT, TARGET),
+            *seen(OVER, TARGET),
             {"do": "detach", "link": "filter"},
-            *seen(SENT),
+            *seen(OVER),
             attach("filter", {"device": "b"}),
-            *seen(SENT, TARGET),
+            *seen(OVER, TARGET),
             {"do": "detach", "link": "filter"},
         ],
     ),
@@ -168,6 +168,7 @@ CASES: dict[str, dict[str, Any]] = {
                 {"do": "pin", "program": "target.renamed", "path": "/sys/fs/bpf/own/program"},
                 {"do": "pin", "map": "target.trace", "path": "/sys/fs/bpf/own/map"},
                 {"do": "pin", "map": "target.trace", "path": "/sys/fs/bpf/own/map", "refused": "EEXIST"},
+                {"do": "pin", "program": "target.renamed", "path": "/sys/fs/bpf/own/program", "refused": "EEXIST"},
                 {"do": "detach", "link": "renamed"},
                 *seen(RENAMED, TARGET),
                 *([] if name == "pinned" else [{"do": "unpin", "path": "/sys/fs/bpf/own/link"}, *seen(RENAMED)]),
@@ -224,11 +225,48 @@ SCENARIOS = {
         target.attach("filter", to={"device": "b"})
         guest.expect_equal(count("filter"), 1, "the filter")
     """,
+    "y6-shown": """
+        import os, socket
+        def shown():
+            lines = [line.strip() for line in open("/proc/net/fib_trie")]
+            local = {name[4:] for name, kind in zip(lines, lines[1:]) if kind == "/32 host LOCAL"}
+            timeout = open("/proc/sys/net/ipv4/tcp_fin_timeout").read().strip()
+            routes = sorted(line.split()[0] for line in open("/proc/net/route").read().splitlines()[1:])
+            return [sorted(name for _, name in socket.if_nameindex()), sorted(local), routes, timeout]
+        down = [["e", "f", "h", "lo"], ["10.7.2.1", "10.7.3.1", "127.0.0.1"], [], "33"]
+        guest.expect_equal(shown(), down, "what is not up has no routes")
+        os.setns(os.open("/run/netns/one", os.O_RDONLY), os.CLONE_NEWNET)
+        own = [["c", "g", "lo"], ["10.7.0.1", "10.7.1.1", "127.0.0.1"], ["c", "g"], "33"]
+        guest.expect_equal(shown(), own, "the one end, and a dummy")
+        no_ipv6 = {name: open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").read().strip() for name in ("c", "g")}
+        guest.expect_equal(no_ipv6, {"c": "1", "g": "1"}, "without an address of it there is no IPv6")
+        os.setns(os.open("/run/netns/two", os.O_RDONLY), os.CLONE_NEWNET)
+        guest.expect_equal(shown(), [["d", "lo"], ["10.7.0.2", "127.0.0.1"], ["d"], "33"], "the other end")
+        mounts = [line.split() for line in open("/proc/self/mountinfo") if "/mnt/x/" in line]
+        found = {each[4]: (each[each.index("-") + 1], "size=64k" in each[-1]) for each in mounts}
+        guest.expect_equal(found, {"/mnt/x/y": ("tmpfs", True), "/mnt/x/z": ("bpf", False)}, "types and options")
+    """,
     "y5-mistaken": """
         target = guest.open("target.bpf.c", only=["packet"])
         target.load()
         target.attach("packet", to={"device": "c"})
     """,
+}
+SHOWN = {
+    "sysctls": {"net.ipv4.tcp_fin_timeout": 33},
+    "setup": [
+        {"make": "namespace", "name": "one"},
+        {"make": "namespace", "name": "two"},
+        {
+            **{"make": "veth", "name": "c", "address": "10.7.0.1/24", "namespace": "one"},
+            **{"peer": "d", "peer-address": "10.7.0.2/24", "peer-namespace": "two"},
+        },
+        {"make": "veth", "name": "e", "peer": "f", "address": "10.7.2.1/24", "up": False},
+        {"make": "dummy", "name": "g", "address": "10.7.1.1/24", "namespace": "one"},
+        {"make": "dummy", "name": "h", "address": "10.7.3.1/24", "up": False},
+        {"make": "mount", "type": "tmpfs", "at": "/mnt/x/y", "options": "size=64k"},
+        {"make": "mount", "type": "bpf", "at": "/mnt/x/z"},
+    ],
 }
 FULL = [
     *PAIR,
@@ -249,8 +287,8 @@ def cells(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     for name, keys in CASES.items():
         write(project, name, keys)
     for name, text in SCENARIOS.items():
-        setup = [] if name == "y3-after" else FULL
-        write(project, name, {"title": "t", "setup": setup, "objects": {"target": "target.bpf.c"}}, text)
+        keys = {"y3-after": {}, "y6-shown": SHOWN}.get(name, {"setup": FULL})
+        write(project, name, {"title": "t", "objects": {"target": "target.bpf.c"}, **keys}, text)
     write(
         project,
         "command",
@@ -261,7 +299,7 @@ def cells(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kernel", [OLD, NEW])
-@pytest.mark.parametrize("name", [*CASES, "y3-after", "y4-attached", "command"])
+@pytest.mark.parametrize("name", [*CASES, "y3-after", "y4-attached", "y6-shown", "command"])
 def test_programs_run_where_they_are_attached(name: str, kernel: str, cells: dict[tuple[str, str], Any]) -> None:
     cell = cells[kernel, name]
     refused = kernel == OLD and name == "tcx-order"

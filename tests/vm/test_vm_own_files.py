@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from projects import INPUTS, TemporaryProject, run
 
+from harness.supply.pushed import PARCEL_BYTES
+
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
 
 KERNELS = ["5.10-x86_64", "6.12-x86_64"]
@@ -52,6 +54,19 @@ CASES = {
         files=["lib"],
         trigger=EXEC,
         observe={**started("my-test"), "globals": {"in_library": 2}},
+    ),
+    "with-this-machines-c-library": case(
+        "on_entry",
+        attach_to={"on_entry": "./resolver:traced"},
+        trigger={**EXEC, "command": "./resolver 1 2"},
+        observe={"globals": {"entered": 2}},
+    ),
+    "large": case(
+        *("on_entry", "on_return"),
+        files={"large": "more/"},  # so much that all lies in the initramfs, and links lead there
+        attach_to={**ENTRY, **RETURN},
+        trigger=SMALL,
+        observe={"globals": {"entered": 3, "returned": 3}},
     ),
     "with-its-library": case("on_exec", trigger=EXEC, observe=started("my-test")),
     "entry": case("on_entry", attach_to=ENTRY, trigger=SMALL, observe={"globals": {"entered": 3}}),
@@ -129,11 +144,14 @@ def compiled(folder: Path) -> None:
     subprocess.run([CC, "-shared", "-fPIC", "own.c", "-o", "lib/libown.so"], cwd=folder, check=True)
     own = ("-Llib", "-lown", "-Wl,-rpath,$ORIGIN/lib")
     subprocess.run([CC, "-O1", "main.c", "-o", "my-test", *own], cwd=folder, check=True)
+    needs_more = (*own, "-Wl,--no-as-needed", "-lresolv")  # a part of the C library that guests do not have
+    subprocess.run([CC, "-O1", "main.c", "-o", "resolver", *needs_more], cwd=folder, check=True)
     (folder / "small.c").write_text(MAIN.replace("int own(int number);", f"static {OWN}"))
     subprocess.run([CC, "-O1", "small.c", "-o", "small"], cwd=folder, check=True)
     for source in folder.glob("*.c"):
         source.unlink()
     (folder / "data").write_text("what it says\n")
+    (folder / "large").write_bytes(bytes(PARCEL_BYTES + 1))
     (folder / "run").write_text('#!/bin/sh\nread -r line < data; test "$line" = "what it says"\n')
     (folder / "run").chmod(0o755)
 

@@ -10,6 +10,7 @@ import harness.agent.pieces as general
 import harness.agent.pieces_attached as attached
 import harness.agent.pieces_network as network
 from harness.agent.btf import Types
+from harness.agent.files import read_text
 from harness.agent.infos import info_of
 from harness.agent.kernel_abi import PROG_TYPE_EXT, ProgInfo
 from harness.agent.refusal import Refused, errno_name
@@ -85,7 +86,10 @@ ABSENT = (
 )
 """What a piece fails with where the kernel, or this guest, has no such thing: no program has a part in it."""
 
+SECURITYFS = "/sys/kernel/security"
+UNUSED = "`bpf` is not among the security modules that are active here (lsm={}), and their hooks alone are called"
 BPF_F_SLEEPABLE = 1 << 4
+PROG_TYPE_LSM = 29
 TRAMPOLINES = (26, 29, 27)  # BPF_PROG_TYPE_TRACING, _LSM, _STRUCT_OPS
 NO_STATS = "this kernel does not count the runs of programs for who asks (BPF_ENABLE_STATS, Linux 5.8)"
 NO_LEAVE = "the kernel refuses to count runs"
@@ -155,6 +159,8 @@ def workload(case: CaseState, names: list[str], *, enough: bool) -> dict[str, An
         os.close(stats)
         report["runs"] = counted.runs
         unknown = "; ".join(dict.fromkeys(why for name in names if (why := _uncounted(case.lib, counted, name))))
+        if not unknown and (why := _unused(case.lib, counted)):
+            report["idle"] = why
     return report | ({"uncounted": unknown} if unknown else {})
 
 
@@ -228,6 +234,27 @@ def _uncounted(lib: Libbpf, counted: Counted, name: str) -> str:
     if kind in TRAMPOLINES and lib.call("bpf_program__flags", handle) & BPF_F_SLEEPABLE and _blind(lib):
         return SLEEPABLE
     return ""
+
+
+def _unused(lib: Libbpf, counted: Counted) -> str:
+    """Say why programs that did not run cannot have, "" where nothing is known that keeps them from it."""
+    hooked = any(
+        not counted.runs[name] and lib.call("bpf_program__type", handle) == PROG_TYPE_LSM
+        for name, handle in counted.handles.items()
+    )
+    active = active_modules() if hooked else None
+    return UNUSED.format(active) if active and "bpf" not in active.split(",") else ""
+
+
+def active_modules() -> str | None:
+    """Return the names of the active security modules, as `lsm=` has them; None where this kernel does not say them."""
+    libc = ctypes.CDLL(None)
+    mounted = libc.mount(b"securityfs", SECURITYFS.encode(), b"securityfs", ctypes.c_ulong(0), None) == 0
+    try:
+        return read_text(f"{SECURITYFS}/lsm")
+    finally:
+        if mounted:
+            libc.umount2(SECURITYFS.encode(), 2)  # MNT_DETACH
 
 
 def _blind(lib: Libbpf) -> bool:

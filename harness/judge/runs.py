@@ -41,13 +41,15 @@ def with_runs(case: Case, record: CaseRecord, outcome: Outcome) -> Outcome:
         return replace(outcome, mark=Mark.NOT_COUNTED, mark_reason=f"nobody knows whether it ran: {why}")
     if workload is None:
         return outcome
+    idle = str(workload.get("idle", ""))
+    said = f"{NOT_RUN}: {idle}" if idle else NOT_RUN
     if not case.require_run:
-        return replace(outcome, mark=Mark.DID_NOT_RUN, mark_reason=NOT_RUN)
+        return replace(outcome, mark=Mark.DID_NOT_RUN, mark_reason=said)
     index = [step.op for step in case.steps].index(WORKLOAD)
     wrong = Difference(
-        step=step_names(case.steps)[index], stage=Stage.TRIGGER, kind=DifferenceKind.RUNS, text=NOT_RUN, seen=0
+        step=step_names(case.steps)[index], stage=Stage.TRIGGER, kind=DifferenceKind.RUNS, text=said, seen=0
     )
-    return replace(outcome, kind=OutcomeKind.MISBEHAVES, reason=NOT_RUN, stage=Stage.TRIGGER, differences=(wrong,))
+    return replace(outcome, kind=OutcomeKind.MISBEHAVES, reason=said, stage=Stage.TRIGGER, differences=(wrong,))
 
 
 def hindered(failed: Mapping[str, str]) -> str:

@@ -79,7 +79,7 @@ verdict, and what bpfmatrix does not attach."""
 BEFORE_6_6 = {
     "fentry_sleepable": "refused not-sleepable",
     "tcx_egress": "refused attach-type-unknown",
-    "netkit_primary": "refused unclassified",
+    "netkit_primary": "refused not-supported",
     "on_netfilter": "refused program-type-unknown",
     **REFUSED_UNIX,
 }
@@ -125,6 +125,12 @@ def test_programs_of_all_kinds_are_attached_and_run(source: str, kernel: str, ce
     found = {part.name: answer(part) for part in cells[source].parts}
     known = {**ALWAYS, **EXCEPT.get(kernel, {})}
     assert found == {name: known.get(name, "ran") for name in programs(source)}
+
+
+def test_why_a_hook_is_never_called_is_said(kernel: str, cells: dict[str, CellResult]) -> None:
+    reasons = {part.name: part.outcome.mark_reason for part in cells["hooks"].parts}
+    assert ("`bpf` is not among the security modules" in reasons["lsm_exec"]) == (kernel == "5.10-x86_64")
+    assert "security modules" not in reasons["fentry_never"]
 
 
 def test_a_module_of_an_attacher_is_no_refusal_of_the_program(kernel: str, cells: dict[str, CellResult]) -> None:

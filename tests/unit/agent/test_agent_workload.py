@@ -179,3 +179,23 @@ def test_a_sections_name_hints_at_the_piece_that_makes_it_run(section: str, piec
 
 def test_a_piece_that_succeeds_has_no_errno() -> None:
     assert attempt(lambda _case, _libc: None, CaseState(Counting(), {}), None) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "active", "runs", "idle"),
+    [
+        (LSM, "lockdown,yama,apparmor", 0, "not among the security modules that are active here (lsm=lockdown,yama,"),
+        (LSM, "lockdown,bpf", 0, ""),
+        (LSM, None, 0, ""),
+        (LSM, "lockdown,yama", 2, ""),
+        (KPROBE, "lockdown,yama", 0, ""),
+    ],
+)
+def test_an_lsm_program_that_no_hook_calls(
+    kind: int, active: str | None, runs: int, idle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "active_modules", lambda: active)
+    lib = Counting(kind=kind)
+    lib.runs[7] = runs
+    found = done(lib, monkeypatch, {"a": lambda: None})
+    assert idle in found.get("idle", "") and bool(idle) == ("idle" in found)

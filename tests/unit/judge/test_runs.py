@@ -26,10 +26,10 @@ def case(**changes: Any) -> Case:
     return Case(id="object/p", title="p", steps=STEPS, **changes)
 
 
-def record(*, runs: dict[str, int] | None = None, uncounted: str = "", **measured: int) -> CaseRecord:
+def record(*, runs: dict[str, int] | None = None, uncounted: str = "", idle: str = "", **measured: int) -> CaseRecord:
     steps: list[dict[str, Any]] = [{"op": "attach", "ok": True}]
     if runs is not None:
-        steps.append({"op": "workload", "ok": True, "runs": runs, "uncounted": uncounted})
+        steps.append({"op": "workload", "ok": True, "runs": runs, "uncounted": uncounted, "idle": idle})
     steps.append({"op": "measure", "ok": True, "measured": measured})
     return CaseRecord(steps=tuple(steps))
 
@@ -43,6 +43,13 @@ def test_a_program_that_did_not_run_has_a_mark_and_is_not_refused() -> None:
     found = with_runs(case(), record(runs={"o.p": 0}), WORKS)
     assert (found.kind, found.mark) == (OutcomeKind.WORKS, Mark.DID_NOT_RUN)
     assert "did not run" in found.mark_reason
+
+
+def test_why_a_program_cannot_have_run_is_said() -> None:
+    found = with_runs(case(), record(runs={"o.p": 0}, idle="no hook calls it"), WORKS)
+    assert found.mark_reason == "attached, but it did not run while the workload did: no hook calls it"
+    must = with_runs(case(require_run=True), record(runs={"o.p": 0}, idle="no hook calls it"), WORKS)
+    assert must.reason == must.differences[0].text == found.mark_reason
 
 
 def test_a_program_that_must_run_and_did_not_misbehaves() -> None:

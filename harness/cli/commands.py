@@ -171,7 +171,7 @@ def lock(options: Options) -> None:
     from harness.supply.unbuilt import YamlCase
 
     project = options.project
-    loaded, plan = load_plan(replace(options, arches=[ALL]))
+    loaded, plan = load_plan(replace(options, arches=[ALL]), sweeps=True)
     console = make_console()
     pinned = pin_again(
         Supplies(project, loaded, cache=Cache()),

@@ -126,6 +126,25 @@ class Mirrors(Model):
         return hash((self.debian, self.debian_security, self.debian_ports, self.registry, *self.others.items()))
 
 
+class Sweep(Model):
+    """One entry that stands for several builds of a kernel: each is a row, and matrix.lock lists them."""
+
+    builds: Annotated[
+        Literal["all"] | Annotated[int, Strict(), Field(ge=1)], Expects('"all" or an integer of at least 1')
+    ] = Field(description="all builds that there are, or how many of the newest.")
+    snapshots: Annotated[bool, Strict()] = Field(
+        default=False, description="Keep a snapshot of each build, which makes the next runs faster and takes space."
+    )
+
+
+class SuitesSweep(Sweep):
+    """Several builds out of one suite or several."""
+
+    suites: tuple[Suite, ...] = Field(
+        default=(), description="More suites to look in, such as bookworm-security; a build in two of them is one row."
+    )
+
+
 class _KernelBase(Model):
     name: KernelName = Field(description="The kernel's name in the grid, in filters and in file names.")
     arch: Arch = Field(description="The kernel's architecture.")
@@ -133,6 +152,12 @@ class _KernelBase(Model):
     cpus: Cpus | None = Field(default=None, description="Processors of this kernel's guest.")
     deadlines: DeadlineOverrides | None = Field(default=None, description="Deadlines that differ for this kernel.")
     cmdline: KernelParameters = Field(default="", description="More kernel parameters, added to the harness's own.")
+
+    @property
+    def sweeping(self) -> Sweep | None:
+        """Which builds the entry stands for, None where it is one kernel. A row of a sweep has that of its entry."""
+        found: Sweep | None = getattr(self, "sweep", None)
+        return found
 
     def settings(self, defaults: Defaults) -> Settings:
         """Return what this kernel's guest gets: its own settings, and `defaults` where it has none."""
@@ -144,7 +169,15 @@ class _KernelBase(Model):
         )
 
 
-class DebianKernel(_KernelBase):
+_SWEEP = "The entry stands for several builds, each of which is a row of its own."
+
+
+def _one_or_several(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+    if "sweep" in data and "version" in data:
+        yield ("version",), 'not allowed beside "sweep", which stands for all versions'
+
+
+class DebianKernel(_KernelBase, CheckedModel):
     """A kernel out of a Debian package."""
 
     source: Literal["debian"] = Field(description="The kernel comes from a Debian package.")
@@ -155,6 +188,12 @@ class DebianKernel(_KernelBase):
     version: DebianVersion | None = Field(
         default=None, description="Exactly this version of the package; without it the suite's newest."
     )
+    sweep: SuitesSweep | None = Field(default=None, description=_SWEEP)
+
+    @classmethod
+    def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """One build, or several."""
+        yield from _one_or_several(data)
 
 
 class AptKernel(_KernelBase, CheckedModel):
@@ -188,6 +227,7 @@ class AptKernel(_KernelBase, CheckedModel):
     distribution: DistributionName | None = Field(
         default=None, description="Whose kernels they are; without it the repository itself says so (Origin)."
     )
+    sweep: SuitesSweep | None = Field(default=None, description=_SWEEP)
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
@@ -204,6 +244,7 @@ class AptKernel(_KernelBase, CheckedModel):
         dated = any("{date}" in str(each) for each in (words if isinstance(words, list) else [words]))
         if dated and "date" not in data:
             yield ("uris",), 'has {date} in it, so the entry needs the key "date"'
+        yield from _one_or_several(data)
 
 
 class PathKernel(_KernelBase):
@@ -254,6 +295,7 @@ class RpmKernel(_KernelBase, CheckedModel):
         default=None,
         description="Exactly this VERSION-RELEASE or VERSION, or a pattern; without it the newest.",
     )
+    sweep: Sweep | None = Field(default=None, description=_SWEEP)
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:

@@ -21,7 +21,7 @@ class Starter:
     """Runs sessions; a kernel whose snapshot has failed once is booted from then on.
 
     Without `snapshots` all guests are booted, and always those of an architecture that QEMU cannot save whole, and
-    those that are booted with files of their case in the initramfs.
+    those that are booted with files of their case in the initramfs, and those of sweeps.
     Safe to use from several threads.
     """
 
@@ -37,7 +37,7 @@ class Starter:
         """
         notices = []
         begun = time.monotonic()
-        warm = self._snapshots is not None and plan.kernel.arch.snapshots and not plan.files
+        warm = self._snapshots is not None and plan.snapshots and plan.kernel.arch.snapshots and not plan.files
         if warm and self._snapshots is not None and plan.kernel.name not in self._failed:
             try:
                 result = run_session(plan, cases, start=self._snapshots.restored)

@@ -76,9 +76,12 @@ class Prepared:
         return [self.built[arch].cases[case.id] for case in self.plan.cases]
 
 
-def load_plan(options: Options) -> tuple[Matrix, Plan[UnbuiltCase]]:
-    """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError."""
-    matrix = options.project.load_matrix().with_guests(memory=options.memory, cpus=options.cpus)
+def load_plan(options: Options, *, sweeps: bool = False) -> tuple[Matrix, Plan[UnbuiltCase]]:
+    """Read matrix.yaml and the cases and apply the filters; raise ConfigError or UsageError.
+
+    With `sweeps` a kernel that is a sweep stands for itself, not for its rows.
+    """
+    matrix = options.project.load_matrix(sweeps=sweeps).with_guests(memory=options.memory, cpus=options.cpus)
     cases: Sequence[UnbuiltCase] = options.own_cases
     if not cases:
         written = options.project.load_cases(matrix, only=options.cases)

@@ -30,6 +30,7 @@ class GuestPlan:
     write, as it comes; `visit` is called before the guest is powered off.
     Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
     is sent, as mutants do (harness/mutants/); it is given the job of harness/scenario/jobs.py and returns one.
+    Without `snapshots` none is made of it.
     """
 
     kernel: KernelFiles
@@ -48,6 +49,7 @@ class GuestPlan:
     output: Callable[[str], None] | None = None
     visit: Visit | None = None
     edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    snapshots: bool = True
 
     @property
     def serial(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -33,13 +33,36 @@ class KernelPin:
     pin: Any
 
 
+class SweptRow(BaseModel):
+    """One row of a sweep: its name, which `kernels` of the lock has as well, and the suite that has the build."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    suite: str = ""
+
+
+class SweepPin(BaseModel):
+    """The rows of an entry of the matrix that is a sweep, the oldest build first; `builds` and `suites` repeat it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    builds: int | Literal["all"]
+    suites: tuple[str, ...] = ()
+    rows: tuple[SweptRow, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The whole lock: kernels by their name in the matrix, images by Debian architecture, packages by `pin_key`."""
+    """The whole lock: kernels and sweeps by their name in the matrix, images by architecture, packages by `pin_key`.
+
+    Of a sweep each build is an entry of `kernels`.
+    """
 
     kernels: Mapping[str, KernelPin] = field(default_factory=dict)
     images: Mapping[str, ImagePin] = field(default_factory=dict)
     packages: Mapping[str, ImagePin] = field(default_factory=dict)
+    sweeps: Mapping[str, SweepPin] = field(default_factory=dict)
 
     def render(self) -> str:
         """Return the text of the file; the same lock always gives the same text."""
@@ -48,6 +71,9 @@ class Lock:
         data = {"images": images, "kernels": kernels}
         if self.packages:
             data["packages"] = {name: _plain(packages) for name, packages in self.packages.items()}
+        if self.sweeps:
+            sweeps = {name: each.model_dump(mode="json", exclude_defaults=True) for name, each in self.sweeps.items()}
+            data["sweeps"] = sweeps
         text = yaml.safe_dump(data, sort_keys=True, width=160, allow_unicode=True)
         return f"{_HEADER}schema: {SCHEMA}\n{text}"
 
@@ -61,6 +87,7 @@ class _Document(BaseModel):
     kernels: dict[str, dict[str, Any]] = Field(default_factory=dict)
     images: dict[str, ImagePin] = Field(default_factory=dict)
     packages: dict[str, ImagePin] = Field(default_factory=dict)
+    sweeps: dict[str, SweepPin] = Field(default_factory=dict)
 
 
 def read_lock(path: Path, *, pin_types: Mapping[str, type[Any]] = PIN_TYPES) -> Lock:
@@ -93,7 +120,7 @@ def _parse(data: Any, pin_types: Mapping[str, type[Any]]) -> Lock:
     document = _Document.model_validate(data)
     of_all = {"source": "debian"} if document.form == 1 else {}
     kernels = {name: _kernel_pin(name, {**of_all, **entry}, pin_types) for name, entry in document.kernels.items()}
-    return Lock(kernels=kernels, images=document.images, packages=document.packages)
+    return Lock(kernels=kernels, images=document.images, packages=document.packages, sweeps=document.sweeps)
 
 
 def _kernel_pin(name: str, entry: dict[str, Any], pin_types: Mapping[str, type[Any]]) -> KernelPin:

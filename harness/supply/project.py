@@ -65,11 +65,22 @@ class Project:
         own = [self.include] if self.suite is None and self.include.is_dir() else []
         return (*own, *([] if own and own[0].resolve() == packaged else [packaged]))
 
-    def load_matrix(self) -> Matrix:
+    def load_matrix(self, *, sweeps: bool = False) -> Matrix:
         """Read the matrix file; to its known splats a suite adds those of the matrix that it comes with.
 
-        Raises ConfigError.
+        Sweeps have the rows in their place that the lock names, or, with `sweeps`, stay as they are written. Raises
+        ConfigError.
         """
+        matrix = self._written()
+        if sweeps or all(kernel.sweeping is None for kernel in matrix.kernels):
+            return matrix
+        # Expensive, and few matrices have sweeps.
+        from harness.supply.lock import read_lock  # noqa: PLC0415
+        from harness.supply.sweeps import expanded  # noqa: PLC0415
+
+        return expanded(matrix, read_lock(self.lock_file))
+
+    def _written(self) -> Matrix:
         matrix, packaged = load_matrix(self.matrix_file), package_data.matrix_file()
         if self.suite is None or self.matrix_file.resolve() == packaged.resolve():
             return matrix

@@ -12,6 +12,7 @@ from typing import Any
 from harness.config.matrix import Kernel, Matrix
 from harness.errors import BuildError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
+from harness.host.called_as import command
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case, units
@@ -234,6 +235,11 @@ class Supplies:
 
     def check(self, kernel: Kernel, *, cases: Sequence[ModuleUser]) -> None:
         """Find the user's mistakes in an entry of the matrix; raise ConfigError or KernelFileError."""
+        if kernel.sweeping is not None and self.pin_of(kernel) is None:
+            raise ConfigError(
+                f"kernel {kernel.name}: matrix.lock does not list the builds of this sweep, or those of an older "
+                f"matrix.yaml; run `{command('lock')}`"
+            )
         modules, case_modules = self._wanted_modules(kernel, cases)
         self.source(kernel).check(kernel, modules=modules, case_modules=case_modules)
 
@@ -298,6 +304,7 @@ class Supplies:
             objects=objects,
             pushed=pushed or {},
             folder=folder,
+            snapshots=kernel.sweeping is None or kernel.sweeping.snapshots,
             cmdline=kernel.cmdline,
             stopping=stopping or threading.Event(),
         )

@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 CASE = "kprobe-fentry-fexit"
-VERSION = "5.15.0-105.115"
+VERSION, NEXT = "5.15.0-105.115", "5.15.0-106.116"
 
 
 def make_debs(files: KernelFiles, folder: Path) -> None:
@@ -56,15 +56,15 @@ def make_debs(files: KernelFiles, folder: Path) -> None:
         make_deb(folder, meta, "5.15.0.105.102", {}, *depends)
 
 
-def publish(root: Path, key: Key) -> None:
-    """Write the indexes of root/pool as Ubuntu's archive has them, and sign them."""
-    dist = root / "dists/jammy"
+def publish(root: Path, key: Key, *, suite: str = "jammy", pool: str = "pool") -> None:
+    """Write the indexes of a suite as Ubuntu's archive has them, with the packages in root/POOL, and sign them."""
+    dist = root / "dists" / suite
     packages = dist / "main/binary-amd64/Packages"
     packages.parent.mkdir(parents=True)
-    packages.write_bytes(ftparchive(root, "packages", "pool"))
-    about = {"Origin": "Ubuntu", "Suite": "jammy", "Codename": "jammy", "Architectures": "amd64", "Components": "main"}
+    packages.write_bytes(ftparchive(root, "packages", pool))
+    about = {"Origin": "Ubuntu", "Suite": suite, "Codename": suite, "Architectures": "amd64", "Components": "main"}
     options = [word for name, value in about.items() for word in ("-o", f"APT::FTPArchive::Release::{name}={value}")]
-    release = ftparchive(root, *options, "release", "dists/jammy")
+    release = ftparchive(root, *options, "release", f"dists/{suite}")
     (dist / "InRelease").write_bytes(key.gpg("--clearsign", "--digest-algo", "SHA256", data=release))
 
 
@@ -74,10 +74,11 @@ def ftparchive(root: Path, *words: str) -> bytes:
 
 @dataclass(frozen=True)
 class World:
-    """A project with kernels of a repository; their release, the keyring of somebody else, and the repository."""
+    """A project with kernels of a repository; their release, its keyring and somebody else's, and the repository."""
 
     project: TemporaryProject
     release: str
+    keyring: Path
     other: Path
     repository: Path
 
@@ -105,9 +106,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shutil.copy(ROOT / "matrix.lock", project.folder)
     with ExitStack() as stack:
         ours, theirs = stack.enter_context(keys(folder))
-        (folder / "served/pool").mkdir(parents=True)
-        make_debs(files, folder / "served/pool")
-        publish(folder / "served", ours)
+        (folder / "served/pool/first").mkdir(parents=True)
+        (folder / "served/pool/next").mkdir()
+        make_debs(files, folder / "served/pool/first")
+        image, common = (f"linux-{part}-{files.release}" for part in ("image", "modules"))
+        content: Mapping[str, bytes | Path] = {f"boot/vmlinuz-{files.release}": files.image}
+        make_deb(folder / "served/pool/next", image, NEXT, content, common)
+        publish(folder / "served", ours, pool="pool/first")
+        publish(folder / "served", ours, suite="jammy-updates")
         shutil.copytree(folder / "served", folder / "kept")
         empty, full = (stack.enter_context(served(each)).address for each in (project.folder, folder / "served"))
         project.matrix["mirrors"] = {"others": {"ours": [empty, full]}}
@@ -116,10 +122,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         done = run("lock", "--matrix-file", project.matrix_file, "--kernel", "*")
         assert done.code == 0, done.output
         assert f"{empty} was passed over for {full}: it has no such suite" in done.output
-        yield World(project, files.release, theirs.keyring, folder / "kept")
+        yield World(project, files.release, ours.keyring, theirs.keyring, folder / "kept")
 
 
-def entry(name: str, **keys: str) -> Mapping[str, Any]:
+def entry(name: str, **keys: Any) -> Mapping[str, Any]:
     return {
         **{"name": name, "arch": "x86_64", "source": "apt", "uris": "ours"},
         **{"suite": "jammy", "package": f"linux-image-{name}", **keys},
@@ -170,3 +176,29 @@ def test_a_repository_that_others_have_signed_boots_nothing_and_says_why(world: 
     assert f"{repository.address}: its signature is missing, or is not of a key in the keyring" in output
     assert report["kernels"][0]["release"] == ""
     assert not [path for path in repository.asked if path.endswith(".deb")]
+
+
+def test_a_sweep_is_a_row_for_each_build_whatever_suites_have_it(world: World, tmp_path: Path) -> None:
+    project = TemporaryProject(tmp_path / "project")
+    project.committed(CASE)
+    (project.folder / "matrix.lock").unlink()
+    shutil.copy(ROOT / "matrix.lock", project.folder)
+    pattern, sweep = f"linux-image-{world.release}", {"builds": "all", "suites": ["jammy-updates"]}
+    with served(world.repository) as repository:
+        project.matrix["mirrors"] = {"others": {"ours": repository.address}}
+        project.matrix["kernels"] = [entry("all", package=pattern, keyring=str(world.keyring), sweep=sweep)]
+        project.write_matrix()
+        unlisted = run("matrix", "--matrix-file", project.matrix_file)
+        assert (unlisted.code, "matrix.lock does not list the builds of this sweep" in unlisted.output) == (2, True)
+        done = run("lock", "--matrix-file", project.matrix_file, "--kernel", "all")
+        assert done.code == 0, done.output
+        assert f"all: 2 builds: {VERSION}, {NEXT}" in done.output
+        # What is fetched in the first run is there for the second, in which nobody answers.
+        matrix_run(project, 0)
+    report, _ = matrix_run(project, 0, "--locked")
+    rows = {f"all-{VERSION}": ("jammy", VERSION), f"all-{NEXT}": ("jammy-updates", NEXT)}
+    assert [(cell["kernel"], cell["outcome"]) for cell in report["cells"]] == [(name, "works") for name in rows]
+    assert {
+        kernel["name"]: (kernel["package"]["suite"], kernel["package"]["version"]) for kernel in report["kernels"]
+    } == rows
+    assert {cell["start"] for cell in report["cells"]} == {"cold"}, "a sweep keeps no snapshots"

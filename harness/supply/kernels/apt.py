@@ -20,7 +20,7 @@ from harness.supply.debian.repositories import Repository
 from harness.supply.debian.repository import Line, addresses, known_names, unknown_name
 from harness.supply.debian.resolve import Build, builds
 from harness.supply.kernels.cached import cached_kernel
-from harness.supply.kernels.debs import description, fetched, newest_whole, unpacked
+from harness.supply.kernels.debs import description, fetched, gone, newest_whole, unpacked
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
@@ -73,6 +73,11 @@ class AptSource:
         with _listed(kernel, archive) as listed:
             build, over = newest_whole(listed.builds, archive=archive, what=what)
             return Resolution(pin=listed.pin(build), passed_over=over, remarks=(*notices, *_loudly(kernel)))
+
+    def gone(self, kernel: AptKernel, pin: AptPin) -> Sequence[str]:
+        """Return the packages that none of the addresses has any more."""
+        archive, _ = self._repositories(kernel)
+        return gone(pin.packages, archive=archive)
 
     def answers(self, kernel: AptKernel, pin: AptPin) -> bool:
         """Say whether all that says which build is meant is as in the pin; where it comes from is no part of it."""

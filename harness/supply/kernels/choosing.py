@@ -35,7 +35,8 @@ def obtain_chosen(
     """Return the files of the build that `pin` stands for, else of the newest one, with a notice.
 
     `pin` is the kernel's entry of the lock, None where it has none that answers its request. A build whose files are
-    gone is replaced by the newest. `locked_only` forbids any but the pinned build: then both are PackageGoneError.
+    gone is replaced by the newest. `locked_only` forbids any but the pinned build, and so does the row of a sweep: then
+    both are PackageGoneError.
     Raises what `obtain` and the source's `pin` raise, and KernelFileError where no guest can be made of the kernel.
     """
     return checked(_chosen(source, kernel, pin, obtain=obtain, locked_only=locked_only))
@@ -45,13 +46,14 @@ def _chosen(
     source: KernelSource[Any, Any], kernel: Kernel, pin: Any, *, obtain: Obtain, locked_only: bool
 ) -> KernelFiles:
     about = source.describe(kernel, pin)
+    never = _why_no_other(kernel, locked_only=locked_only)
     if not about.pinnable:
         return obtain(None)
     if pin is None:
-        if locked_only:
+        if never:
             raise PackageGoneError(
                 f"kernel {kernel.name}: matrix.lock has no entry for {about.what} of {about.where}; "
-                f"run `{command('lock')}`, or leave out --locked"
+                f"run `{command('lock')}`{', or leave out --locked' if locked_only else ''}"
             )
         why = (
             f"{kernel.name}: not in matrix.lock, so the newest {about.what} of {about.where} was taken; "
@@ -61,8 +63,8 @@ def _chosen(
         try:
             return obtain(pin)
         except PackageGoneError as error:
-            if locked_only:
-                raise PackageGoneError(f"kernel {kernel.name}: {error}\n(--locked forbids another)") from error
+            if never:
+                raise PackageGoneError(f"kernel {kernel.name}: {error}\n({never})") from error
         why = f"{kernel.name}: {about.where} no longer has the pinned {about.version}"
     found = source.pin(kernel)
     files = obtain(found.pin)
@@ -70,6 +72,13 @@ def _chosen(
         current = source.describe(kernel, found.pin).version
         why += f"; its current {current} was run instead. Run `{command('lock')}` to pin it"
     return noticed(files, "; ".join(text for text in (why, found.notice, files.notice) if text))
+
+
+def _why_no_other(kernel: Kernel, *, locked_only: bool) -> str:
+    """Return why no build does but the pinned one, "" where another does."""
+    if locked_only:
+        return "--locked forbids another"
+    return f"a row of a sweep is one build; `{command('lock')}` lists those that there are" if kernel.sweeping else ""
 
 
 def noticed(files: KernelFiles, notice: str) -> KernelFiles:

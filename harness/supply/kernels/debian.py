@@ -14,7 +14,7 @@ from harness.supply.debian.archive import Archive, MirroredArchive
 from harness.supply.debian.pin import DebianPin
 from harness.supply.debian.resolve import Build, builds
 from harness.supply.kernels.cached import cached_kernel
-from harness.supply.kernels.debs import description, fetched, newest_whole, unpacked
+from harness.supply.kernels.debs import description, fetched, gone, newest_whole, unpacked
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
@@ -42,6 +42,10 @@ class DebianSource:
         with self._listed(kernel) as listed:
             build, over = newest_whole(listed, archive=self._archive, what=what)
         return Resolution(pin=_pin(kernel, build), passed_over=over)
+
+    def gone(self, kernel: DebianKernel, pin: DebianPin) -> Sequence[str]:  # noqa: ARG002  (KernelSource)
+        """Return the packages that the mirror has no more."""
+        return gone(pin.packages, archive=self._archive)
 
     def answers(self, kernel: DebianKernel, pin: DebianPin) -> bool:
         """Say whether suite, package, version and architecture are those of the pin."""

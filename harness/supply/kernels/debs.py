@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -43,11 +43,16 @@ def newest_whole(listed: Iterator[Build], *, archive: Archive, what: str) -> tup
     """
     over: list[str] = []
     for build in listed:
-        gone = [package for package in build.packages if not archive.has(package)]
-        if not gone:
+        absent = gone(build.packages, archive=archive)
+        if not absent:
             return build, tuple(over)
-        over.append(f"{build.version} ({', '.join(package.name for package in gone)})")
+        over.append(f"{build.version} ({', '.join(absent)})")
     raise PackageGoneError(f"{what}, but the mirror no longer has its files: {', '.join(over)}")
+
+
+def gone(packages: Sequence[PackageFile], *, archive: Archive) -> tuple[str, ...]:
+    """Return the names of those packages whose files an archive has no more."""
+    return tuple(package.name for package in packages if not archive.has(package))
 
 
 def description(*, what: str, where: str, pin: PackagesPin | None) -> Description:
@@ -61,6 +66,7 @@ def description(*, what: str, where: str, pin: PackagesPin | None) -> Descriptio
         remark="no modules" if any(name.startswith("linux-modules-") for name in pin.missing) else "",
         missing=pin.missing,
         size=sum(package.size for package in pin.packages),
+        files=tuple(sorted(package.sha256 for package in pin.packages)),
     )
 
 

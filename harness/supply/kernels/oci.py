@@ -94,6 +94,10 @@ class OciSource:
             )
         )
 
+    def gone(self, kernel: OciKernel, pin: OciPin) -> Sequence[str]:  # noqa: ARG002  (KernelSource)
+        """Return nothing: an image is there as long as its digest is."""
+        return ()
+
     def answers(self, kernel: OciKernel, pin: OciPin) -> bool:
         """Say whether image, architecture and path are those of the pin, wherever the image comes from."""
         asked = (parse(kernel.image).place, ARCHITECTURES[kernel.arch].oci, kernel.path_in_image)

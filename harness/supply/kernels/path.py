@@ -52,6 +52,10 @@ class PathSource:
         """Return the file as it is."""
         return Resolution(pin=None)
 
+    def gone(self, kernel: PathKernel, pin: None) -> Sequence[str]:  # noqa: ARG002
+        """Return nothing: the file is what it is now."""
+        return ()
+
     def answers(self, kernel: PathKernel, pin: None) -> bool:  # noqa: ARG002
         """Say yes: there is but one build."""
         return True

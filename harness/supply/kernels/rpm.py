@@ -47,13 +47,17 @@ class RpmSource:
         over: list[str] = []
         archive = self._archive(kernel)
         for build in self._listed(kernel, archive):
-            gone = [package for package in build.packages if not archive.has(package)]
+            gone = _gone(build, archive)
             if not gone:
                 return Resolution(pin=build, passed_over=tuple(over))
-            over.append(f"{build.version} ({', '.join(package.name for package in gone)})")
+            over.append(f"{build.version} ({', '.join(gone)})")
         raise PackageGoneError(
             f"the repository lists {_package(kernel)}, but no longer has its files: {', '.join(over)}"
         )
+
+    def gone(self, kernel: RpmKernel, pin: RpmPin) -> Sequence[str]:
+        """Return the packages that none of the addresses has any more."""
+        return _gone(pin, self._archive(kernel))
 
     def answers(self, kernel: RpmKernel, pin: RpmPin) -> bool:
         """Say whether repository, package, version and architecture are those of the pin."""
@@ -116,6 +120,7 @@ class RpmSource:
             version=pin.version,
             remark={True: "unsigned", "index": "its index unsigned"}.get(kernel.unsigned, ""),
             size=sum(package.size for package in pin.packages),
+            files=tuple(sorted(package.checksum for package in pin.packages)),
         )
 
     def _archive(self, kernel: RpmKernel) -> RpmArchive:
@@ -148,6 +153,10 @@ class RpmSource:
             root.mkdir()
             self.unpack(kernel, pin, root)
             yield root, pin.package
+
+
+def _gone(pin: RpmPin, archive: RpmArchive) -> tuple[str, ...]:
+    return tuple(package.name for package in pin.packages if not archive.has(package))
 
 
 def _package(kernel: RpmKernel) -> str:

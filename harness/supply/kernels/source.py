@@ -38,7 +38,8 @@ class Description:
     `what` is what its entry names, a package or a file; `where` is where that is looked for, "" where `what` says all.
     The others are about the pinned build, and empty without a pin: its `version`; `remark`, a few words on what is
     special about it; `missing`, the names of its parts that the source does not have; `size`, the bytes that are
-    fetched for it. `pinnable` says whether the lock can keep a build at all.
+    fetched for it; `files`, the sha256 of each of its files, which tell it from other builds wherever it is listed.
+    `pinnable` says whether the lock can keep a build at all.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Description:
     remark: str = ""
     missing: tuple[str, ...] = ()
     size: int | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -102,6 +104,9 @@ class KernelSource(Protocol[KernelT_contra, PinT]):
 
         Raises PackageGoneError where the source lists none, or none that is whole; MirrorError where nobody answers.
         """
+
+    def gone(self, kernel: KernelT_contra, pin: PinT) -> Sequence[str]:
+        """Return what of a build's files the source says it has no more; where that is not known, it is there."""
 
     def answers(self, kernel: KernelT_contra, pin: PinT) -> bool:
         """Say whether a pin was made for this very entry; after a change in matrix.yaml it was not. No network."""

@@ -87,6 +87,12 @@ def test_without_snapshots_every_guest_is_booted(world: World, plan: GuestPlan) 
     assert [(result.start, result.notices) for result in results] == [(Start.COLD, ())] * 2
 
 
+def test_a_guest_of_which_no_snapshot_is_wanted_is_booted(world: World, tmp_path: Path) -> None:
+    world.cold = [answered()]
+    result = world.starter()(guest_plan(tmp_path, snapshots=False), CASES)
+    assert (world.started, result.start, result.notices) == (["cold 6.1-x86_64"], Start.COLD, ())
+
+
 def test_where_the_snapshot_fails_the_guest_is_booted_and_the_report_says_so(world: World, plan: GuestPlan) -> None:
     world.warm, world.cold = [DAMAGED], [answered()]
     result = world.starter()(plan, CASES)

@@ -30,7 +30,7 @@ OWN = PathKernel.model_validate({"name": "own", "arch": "x86_64", "source": "pat
 
 @dataclass
 class PlayedSource:
-    """A source whose builds are numbers; `gone` are those without files, `asked` the modules of
+    """A source whose builds are numbers; `lost` are those without files, `asked` the modules of
     each that was had; `failure` is what obtaining build 1 raises."""
 
     pin_type: ClassVar[type[Any] | None] = int
@@ -38,7 +38,7 @@ class PlayedSource:
     folder: Path
     newest: int = 2
     passed_over: tuple[str, ...] = ()
-    gone: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
     failure: Exception | None = None
     asked: list[list[str]] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
@@ -55,6 +55,9 @@ class PlayedSource:
     def pin(self, kernel: Kernel) -> Resolution[int]:
         return Resolution(pin=self.newest, passed_over=self.passed_over)
 
+    def gone(self, kernel: Kernel, pin: int) -> Sequence[str]:
+        return ("the file",) if pin in self.lost else ()
+
     def answers(self, kernel: Kernel, pin: int) -> bool:
         return pin > 0
 
@@ -64,7 +67,7 @@ class PlayedSource:
         assert set(modules) == set(X86.modules), "those of cases are no part of what every guest loads"
         if self.failure is not None and pin == 1:
             raise self.failure
-        if pin in self.gone:
+        if pin in self.lost:
             raise PackageGoneError(f"the file of build {pin} is gone")
         self.asked.append(list(case_modules))
         entry = self.folder / f"build-{pin}"
@@ -78,7 +81,7 @@ class PlayedSource:
 
     def describe(self, kernel: Kernel, pin: int | None) -> Description:
         version = "" if pin is None else f"build {pin}"
-        return Description(what="a kernel", where="a place", version=version, pinnable=self.in_cache)
+        return Description(what="a kernel", where="a place", version=version, pinnable=self.in_cache, files=(version,))
 
 
 def supplies_of(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from played_source import KERNEL, OWN, PlayedSource, supplies_of
 
-from harness.config.matrix import DebianKernel
+from harness.config.matrix import DebianKernel, SuitesSweep
 from harness.errors import KernelFileError, MirrorError, PackageGoneError
 from harness.supply.lock import KernelPin, Lock
 from harness.supply.supplies import Supplies
@@ -58,7 +58,7 @@ def test_a_pin_of_another_source_is_none(source: PlayedSource, tmp_path: Path) -
 def test_a_pinned_build_that_is_gone_is_replaced_by_the_newest_with_a_notice(
     supplies: Supplies, source: PlayedSource
 ) -> None:
-    source.gone = {1}
+    source.lost = {1}
     source.passed_over = ("build 3",)
     source.notice = "damaged in the cache"
     files = supplies.kernel(KERNEL, cases=())
@@ -71,7 +71,7 @@ def test_a_pinned_build_that_is_gone_is_replaced_by_the_newest_with_a_notice(
 
 
 def test_a_pinned_build_that_is_gone_is_an_error_under_locked(source: PlayedSource, tmp_path: Path) -> None:
-    source.gone = {1}
+    source.lost = {1}
     supplies = supplies_of(source, tmp_path, pinned=1, locked_only=True)
     with pytest.raises(
         PackageGoneError, match=r"(?s)kernel 6.1: the file of build 1 is gone.*--locked forbids another"
@@ -79,8 +79,19 @@ def test_a_pinned_build_that_is_gone_is_an_error_under_locked(source: PlayedSour
         supplies.kernel(KERNEL, cases=())
 
 
+ROW = KERNEL.model_copy(update={"sweep": SuitesSweep(builds="all")})
+
+
+def test_a_row_of_a_sweep_is_no_other_build_than_its_own(source: PlayedSource, tmp_path: Path) -> None:
+    source.lost = {1}
+    with pytest.raises(PackageGoneError, match=r"(?s)the file of build 1 is gone.*a row of a sweep is one build"):
+        supplies_of(source, tmp_path, pinned=1).kernel(ROW, cases=())
+    with pytest.raises(PackageGoneError, match=r"matrix\.lock has no entry for a kernel of a place; run `./run lock`$"):
+        supplies_of(source, tmp_path).kernel(ROW, cases=())
+
+
 def test_a_replacement_that_is_gone_too_is_an_error(supplies: Supplies, source: PlayedSource) -> None:
-    source.gone = {1, 2}
+    source.lost = {1, 2}
     with pytest.raises(PackageGoneError, match="build 2"):
         supplies.kernel(KERNEL, cases=())
 

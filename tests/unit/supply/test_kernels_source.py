@@ -145,6 +145,17 @@ def test_files_that_are_gone_are_an_error_that_names_the_kernel_and_leaves_nothi
     assert world.left() == []
 
 
+def test_a_source_says_which_files_of_a_build_are_gone(world: SourceWorld) -> None:
+    kernel, source = world.kernel(), world.source()
+    pin = source.pin(kernel).pin
+    assert source.gone(kernel, pin) == ()
+    files = source.describe(kernel, pin).files
+    assert all(len(each) == 64 for each in files)
+    world.lose()
+    assert len(source.gone(kernel, pin)) in (0, len(files))
+    assert bool(source.gone(kernel, pin)) == (kernel.source in ("debian", "apt", "rpm"))
+
+
 def test_what_was_obtained_is_the_same_for_another_process(world: SourceWorld) -> None:
     kernel, source = world.kernel(), world.source()
     pin = source.pin(kernel).pin

@@ -160,3 +160,80 @@ def test_the_packages_of_cases_are_pinned_and_stay_where_one_kernel_alone_is(
     commands.lock(Options(project=file))
     assert pinned() == dict.fromkeys(keys, "2")
     assert asked[0] == (["bash"], "amd64")
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+SWEEP = """\
+  - {name: all, arch: x86_64, source: debian, suite: bookworm, package: linux-image-cloud-amd64,
+     sweep: {builds: all, suites: [bookworm-security]}}
+"""
+
+
+def list_builds(monkeypatch: pytest.MonkeyPatch, **suites: tuple[str, ...]) -> None:
+    """Let suites (with _ for -) list these versions, the newest first, all of which are there."""
+
+    def builds(_: DebianSource, kernel: DebianKernel) -> Sequence[DebianPin]:
+        versions = suites.get(kernel.suite.replace("-", "_"), ())
+        if not versions:
+            raise PackageGoneError(f"{kernel.suite} has none")
+        return [locked(kernel.suite, version) for version in versions]
+
+    monkeypatch.setattr(DebianSource, "builds", builds)
+    monkeypatch.setattr(DebianSource, "gone", lambda *_: ())
+
+
+@pytest.fixture
+def swept(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with (project / "matrix.yaml").open("a") as file:
+        file.write(SWEEP)
+    list_builds(monkeypatch, bookworm=("6.1.8-1", "6.1.7-1"), bookworm_security=("6.1.9-1", "6.1.8-1"))
+    return project
+
+
+ROWS = {f"all-6.1.{number}-1": f"6.1.{number}-1" for number in (7, 8, 9)}
+OLD = {"old": "6.1.170-3"}
+
+
+def test_each_build_of_a_sweep_is_pinned_as_a_row(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lock(swept, "all") == {**OLD, **ROWS}
+    assert "all: 3 builds: 6.1.7-1, 6.1.8-1, 6.1.9-1" in " ".join(capsys.readouterr().out.split())
+    matrix = Project(matrix_file=swept / "matrix.yaml").load_matrix()
+    assert [kernel.name for kernel in matrix.kernels] == ["old", "new", *ROWS]
+    assert [kernel.name for kernel in Project(matrix_file=swept / "matrix.yaml").load_matrix(sweeps=True).kernels] == [
+        *("old", "new", "all"),
+    ]
+
+
+def test_rows_stay_while_another_kernel_is_pinned_and_follow_what_is_there(
+    swept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(swept, "all")
+    assert lock(swept, "new") == {**OLD, "new": "6.1.192-3", **ROWS}
+    list_builds(monkeypatch, bookworm_security=("6.1.10-1", "6.1.9-1"))
+    assert lock(swept, "all") == {
+        **OLD,
+        "new": "6.1.192-3",
+        "all-6.1.9-1": "6.1.9-1",
+        "all-6.1.10-1": "6.1.10-1",
+    }
+
+
+def test_rows_outlive_a_suite_that_has_lost_all_builds(
+    swept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list_builds(monkeypatch)
+    with pytest.raises(PackageGoneError, match="all: not pinned"):
+        lock(swept, "all")
+    list_builds(monkeypatch, bookworm=("6.1.8-1", "6.1.7-1"), bookworm_security=("6.1.9-1", "6.1.8-1"))
+    lock(swept, "all")
+    list_builds(monkeypatch)
+    assert lock(swept, "all") == {**OLD, **ROWS}
+    assert "the pin of 3 builds stays" in " ".join(capsys.readouterr().out.split())
+
+
+def test_rows_go_with_their_sweep(swept: Path) -> None:
+    lock(swept, "all")
+    (swept / "matrix.yaml").write_text(MATRIX)
+    assert lock(swept, "new") == {**OLD, "new": "6.1.192-3"}
+    assert read_lock(swept / "matrix.lock").sweeps == {}

@@ -9,6 +9,8 @@ import pytest
 from played_source import KERNEL, OWN, PlayedSource, supplies_of, with_modules
 from unit_samples import X86
 
+from harness.config.matrix import SuitesSweep
+from harness.errors import ConfigError
 from harness.qemu.accel import Accel
 from harness.supply import supplies as supplies_module
 from harness.supply.image.guest_image import GuestImage
@@ -100,3 +102,24 @@ def test_a_guest_has_all_that_it_is_started_from(
     assert plan.programs is programs
     assert plan.keys is keys
     assert (plan.objects, plan.folder, plan.stopping.is_set()) == (objects, tmp_path, False)
+    assert plan.snapshots
+
+
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_no_snapshots_are_made_of_a_sweep_but_where_it_says_so(
+    snapshots: bool, supplies: Supplies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GuestImage, "base", lambda *_: tmp_path / "image/base.cpio")
+    monkeypatch.setattr(supplies_module, "guest_programs", lambda *_, **__: GuestPrograms())
+    monkeypatch.setattr(supplies_module, "choose", lambda *_, **__: Accel("tcg", "played"))
+    row = KERNEL.model_copy(update={"sweep": SuitesSweep(builds="all", snapshots=snapshots)})
+    assert supplies.guest(row, (), keys=make_keys(), folder=tmp_path).snapshots is snapshots
+
+
+def test_a_sweep_whose_builds_no_lock_lists_is_the_users_mistake(source: PlayedSource, tmp_path: Path) -> None:
+    row = KERNEL.model_copy(update={"sweep": SuitesSweep(builds="all")})
+    with pytest.raises(ConfigError, match=r"kernel 6\.1: matrix\.lock does not list .* run `./run lock`"):
+        supplies_of(source, tmp_path).check(row, cases=())
+    assert source.checked == []
+    supplies_of(source, tmp_path, pinned=1).check(row, cases=())
+    assert source.checked == ["6.1"]

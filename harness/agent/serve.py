@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harness.agent.libbpf import Libbpf
 
 PROTOCOL = 2
+MAKING = ("call", "exec", "open", "rename", "unlink", "mkdir", "mount")
+"""The triggers that make files, folders or mounts (CaseState.made)."""
 LAST_WORDS_SECONDS = 0.03
 
 
@@ -55,9 +57,16 @@ def run_case(
     # A module that this kernel does not let go is nothing that the case did.
     left = [each for each in found if each["kind"] != "module" or each["name"] not in own]
     stuck += [f"the {each['kind']} {each['name']}" for each in found]
+    if not end["complete"] and makes_files(case):
+        stuck.append("files that its process may have made and could not remove")
     seconds = round(time.monotonic() - start, 6)
     reporter.hold("case-end", case=case["id"], seconds=seconds, step=reporter.step, left=left, **end, **log.read())
     return f"after {case['id']} the guest is not as it was before: {', '.join(stuck)}"[:500] if stuck else None
+
+
+def makes_files(case: dict[str, Any]) -> bool:
+    """Say whether a case may make files, which its process removes at its end if it comes to that."""
+    return "scenario" in case or any(step.get("kind") in MAKING for step in case.get("steps", ()))
 
 
 def open_console() -> int:

@@ -61,3 +61,28 @@ def test_what_a_case_leaves_behind_is_in_its_end(pipe: Pipe, monkeypatch: pytest
     reporter.flush()
     ends = [line["left"] for line in pipe.lines() if line["type"] == "case-end"]
     assert ends == [left, left[:1]], "that a kernel keeps a module is nothing that the case did"
+
+
+KILLED = {"complete": False, "signal": "SIGKILL", "timed_out": False}
+DONE = {"complete": True, "signal": None, "timed_out": False}
+
+
+@pytest.mark.parametrize(
+    ("case", "end", "stuck"),
+    [
+        ({"steps": [{"op": "trigger", "kind": "mkdir"}]}, KILLED, True),
+        ({"scenario": "scenario.py"}, KILLED, True),
+        ({"scenario": "scenario.py"}, DONE, False),
+        ({"steps": [{"op": "trigger", "kind": "tcp-connect"}, {"op": "attach"}]}, KILLED, False),
+        ({"steps": [{"op": "trigger", "kind": "open"}]}, DONE, False),
+    ],
+)
+def test_a_case_that_died_with_files_of_its_own_is_the_last_of_its_guest(
+    case: Line, end: Line, stuck: bool, pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.agent.serve.run_child", lambda *anything: end)
+    why = run_case(Reporter(pipe.writing), Played(), Quiet(), {"id": "c", "deadline": 1, **case}, before=Clean())
+    assert (
+        why == "after c the guest is not as it was before: files that its process may have made and could not remove"
+    ) == stuck
+    assert bool(why) == stuck

@@ -110,6 +110,11 @@ OTHERS = {
     ),
     "no-piece": ('trigger.workload("file")', "lost", "file"),
     "no-call": ('trigger.call("opennat")', "lost", "opennat"),
+    "y-killed": (
+        'trigger.mkdir("/tmp/place")\nos.kill(os.getpid(), signal.SIGKILL)',
+        "lost",
+        "SIGKILL",
+    ),
     "z-after": (
         """
 found = [name for name in os.listdir("/tmp") if name.startswith(("bpfmatrix-", "a-folder", "one", "place"))]

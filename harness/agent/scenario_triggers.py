@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from harness.agent.scenario_api import Link, Object
     from harness.agent.scenario_base import Runner
+    from harness.agent.scenario_objects import Link, Object
 
 
 class Triggers:

@@ -10,7 +10,13 @@ from pathlib import Path
 API_PAGE = "scenario-api.md"
 API_SOURCES = tuple(
     Path(__file__).resolve().parent.parent / "agent" / name
-    for name in ("scenario_api.py", "scenario_triggers.py", "scenario_reading.py", "scenario_base.py")
+    for name in (
+        "scenario_api.py",
+        "scenario_objects.py",
+        "scenario_triggers.py",
+        "scenario_reading.py",
+        "scenario_base.py",
+    )
 )
 _HEAD = """# What a scenario.py works with
 

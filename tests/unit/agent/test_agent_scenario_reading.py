@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.agent.scenario_api import Object
 from harness.agent.scenario_base import Mistake, check_place
+from harness.agent.scenario_objects import Object
 from harness.agent.scenario_reading import Globals, Map, Records
 
 

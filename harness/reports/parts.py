@@ -129,8 +129,10 @@ def _bare(said: str, name: str) -> str:
 
 
 def _names(parts: Sequence[PartResult]) -> str:
-    names, more = [part.name for part in parts[:MOST_NAMED]], len(parts) - MOST_NAMED
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    """Return the names of some parts; what is so of programs is so of all of them together, which needs no saying."""
+    names = [part.name for part in parts if part.about] or [part.name for part in parts]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _number(value: int | None) -> str:

@@ -103,6 +103,15 @@ def test_the_same_of_several_is_one_line_though_it_has_their_names_in_it() -> No
     assert [line.text.split(":")[0] for line in lines_of([expected, *parts[1:3]])] == ["on_0", "on_1, on_2"]
 
 
+def test_all_together_is_not_named_beside_the_programs_that_it_has_the_same_of() -> None:
+    together = part("all-together", REFUSED, about="", verdict=Verdict.FAIL)
+    newer = part("newer", REFUSED, verdict=Verdict.FAIL)
+    assert [line.text.split(":")[0] for line in lines_of([part("fine"), newer, together])] == ["newer"]
+    assert [line.text.split(":")[0] for line in lines_of([part("fine"), together])] == ["all-together"]
+    several = [part(name, REFUSED, about="", verdict=Verdict.FAIL) for name in ("one", "two")]
+    assert lines_of([*several, part("c", about="")])[0].text.startswith("one, two: fail")
+
+
 def test_what_is_refused_as_expected_is_no_line_less() -> None:
     ((line, verdict, advice),) = lines_of([part("newer", replace(REFUSED, advice="do"), verdict=Verdict.XFAIL)])
     assert line.startswith("newer: xfail: refused") and verdict is Verdict.XFAIL and not advice

@@ -146,22 +146,30 @@ def _what(info: tarfile.TarInfo, *, layer: int, member: int, count: int) -> File
     return Special(_SPECIAL.get(info.type, "of an unknown kind"))
 
 
-_ADDITIONS = (
-    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
-    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
-)
-"""Members that say something of the next one."""
+class _Careful:
+    """An archive's bytes, of which what is said of members, such as long names, must fit into memory.
 
+    tarfile reads that at once; the contents of members are read in chunks, by _write() and by the seek of its stream.
+    """
 
-class _Bounded(tarfile.TarInfo):
-    """A header whose additions fit into memory."""
+    def __init__(self, source: Any) -> None:
+        self._source = source
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Bounded:
-        found = super().frombuf(buf, encoding, errors)
-        if found.type in _ADDITIONS and found.size > _LONGEST_NAME:
-            raise HostileError(f"a name in it has {found.size} bytes")
+    def read(self, size: int) -> bytes:
+        if size > _LONGEST_NAME:
+            raise HostileError(f"a name in it has {size} bytes")
+        found: bytes = self._source.read(size)
         return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+class _Archive(tarfile.TarFile):
+    """An archive that is read with care."""
+
+    def __init__(self, name: Any = None, mode: Any = "r", fileobj: Any = None, **more: Any) -> None:
+        super().__init__(name, mode, _Careful(fileobj), **more)
 
 
 class _Zstd(io.RawIOBase):
@@ -244,7 +252,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             plain = _Zstd(file)
         limited = _Limited(plain, MOST_UNPACKED)
         source = io.BufferedReader(limited, _CHUNK)
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK, tarinfo=_Bounded) as archive:
+        with _Archive.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:
             yield archive
             seen: Any = archive  # getmembers() would read on to the end
             whole = all(each.offset_data + each.size <= limited.count for each in seen.members[-1:])

@@ -193,6 +193,23 @@ def test_the_tests_need_two_more(machine: Machine) -> None:
     assert machine.log[-1] == "invoke test RUN= EMULATORS="
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody is asked for a password for what may not be needed")
+def test_check_asks_once_for_what_it_may_need_and_goes_on_without(machine: Machine) -> None:
+    machine.has(own())
+    script = machine.root / "run"
+    script.write_text(script.read_text().replace("bpftool", "no-such-tool"))  # this machine may have the real one
+    assert machine.run("matrix").returncode == 0
+    assert machine.installed() == []
+    first = machine.run("check", "a.o", APT_FAILS="no-such-tool")
+    assert (first.returncode, machine.installed()) == (0, [["no-such-tool"]])
+    assert "there is no no-such-tool" in first.stderr
+    assert machine.run("check", "a.o").returncode == 0
+    assert machine.installed() == [["no-such-tool"]]
+    (machine.root / ".venv/.no-no-such-tool").unlink()
+    assert machine.run("check", "a.o").returncode == 0
+    assert machine.installed() == [["no-such-tool"]] * 2
+
+
 def test_what_is_asked_for_is_installed_and_not_asked_for_again(machine: Machine) -> None:
     machine.has(own())
     asked = wish(ARCHITECTURES[name] for name in ("s390x", "ppc64le") if name != own())

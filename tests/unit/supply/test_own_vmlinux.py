@@ -110,7 +110,7 @@ def test_a_source_for_other_types_than_the_newest_kernels(tmp_path: Path) -> Non
     (tmp_path / "one.bpf.c").write_text(source.replace("->name", "->nowhere"))
     with pytest.raises(CompileError, match=r"no member named 'nowhere' in 'struct filename'"):
         builder.own_source(tmp_path / "one.bpf.c", X86, sight=Sight(), flags=())
-    assert asked == ["7.3", "6.19", "6.12", "5.10"], "and the first error is the one that is told"
+    assert asked == ["7.3", "6.19", "6.12", "5.10"], "and the first error is the one that is shown"
 
     asked.clear()
     (tmp_path / "one.bpf.c").write_text('#include "vmlinux.h"\nint value = ETH_P_IP;\n')

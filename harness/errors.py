@@ -15,9 +15,15 @@ EXIT_HARNESS = 3
 
 
 class BpfmatrixError(Exception):
-    """Base of every error that the user sees as a message, without a traceback."""
+    """Base of every error that the user sees as a message, without a traceback.
+
+    Attributes:
+        exit_code: what the command ends with.
+        of_host: whether it is the host that has to be looked at: something that it must have is missing, or failed.
+    """
 
     exit_code = EXIT_HARNESS
+    of_host = False
 
 
 class ConfigError(BpfmatrixError):
@@ -63,21 +69,31 @@ class ObjectFileError(BuildError):
 class MissingToolError(BpfmatrixError):
     """A program of the host that is needed is not installed."""
 
+    of_host = True
+
 
 class MirrorError(BpfmatrixError):
     """No mirror of packages is known, or those that are known cannot be reached."""
+
+    of_host = True
 
 
 class PackageGoneError(BpfmatrixError):
     """The mirror no longer has a package file that was asked for."""
 
+    of_host = True
+
 
 class FetchError(BpfmatrixError):
     """A package could not be fetched or unpacked, for a reason other than its absence."""
 
+    of_host = True
+
 
 class CacheError(BpfmatrixError):
     """The cache cannot be written or locked (a full disk, permissions)."""
+
+    of_host = True
 
 
 class CacheInUseError(BpfmatrixError):
@@ -90,6 +106,8 @@ class ImageError(BpfmatrixError):
 
 class QemuError(BpfmatrixError):
     """QEMU did not start, or ended before the guest could be reached."""
+
+    of_host = True
 
 
 class SnapshotError(BpfmatrixError):
@@ -137,6 +155,8 @@ class AgentEndedError(AgentError):
 class ReportError(BpfmatrixError):
     """A report cannot be written (a full disk, permissions), or its renderer failed."""
 
+    of_host = True
+
 
 class JournalError(BpfmatrixError):
     """The journal of a run is missing, or is not what a run writes."""
@@ -146,6 +166,8 @@ class JournalError(BpfmatrixError):
 
 class JournalWriteError(BpfmatrixError):
     """The journal of a run cannot be written."""
+
+    of_host = True
 
 
 class BenchError(BpfmatrixError):

@@ -26,7 +26,7 @@ def matrix(options: Options) -> int:
     from harness.run.matrix import run_matrix
 
     finished = run_matrix(options)
-    _show(finished.report, finished.folder)
+    show(finished.report, finished.folder)
     return finished.report.run.exit_code
 
 
@@ -35,7 +35,7 @@ def exec(options: Options, asked: Asked) -> int:
     from harness.cli.exec import exec_command
 
     finished = exec_command(options, asked)
-    _show(finished.report, finished.folder)
+    show(finished.report, finished.folder)
     return finished.report.run.exit_code
 
 
@@ -66,7 +66,7 @@ def check(
     given = Given(programs=programs, rodata=rodata, btf=btf, run=run, require_run=require_run, file=config)
     finished = run_matrix(with_objects(options, objects, given))
     print_parts(finished.report, console=make_console())
-    _show(finished.report, finished.folder)
+    show(finished.report, finished.folder)
     return finished.report.run.exit_code
 
 
@@ -95,11 +95,12 @@ def judge(options: Options, *, run: Path, rules: str) -> int:
         recorded = with_current_rules(recorded, options.project)
     report = judge_again(recorded)
     writer.write(report, directory=recorded.folder)
-    _show(report, recorded.folder)
+    show(report, recorded.folder)
     return report.run.exit_code
 
 
-def _show(report: Report, folder: Path) -> None:
+def show(report: Report, folder: Path) -> None:
+    """Show the grid of a run, what it comes to, and where its reports are."""
     from harness.reports.grid import headline
     from harness.screen.terminal import make_console, print_grid
 

@@ -146,6 +146,74 @@ def judge(options: Options, run: str, rules: str = "recorded") -> int:
 
 
 @takes(
+    help={
+        "base": "The earlier run: its folder, or its report.json.",
+        "head": "The run to compare with it, such as results/latest.",
+        "common": "Only what both runs have: what is gone is no failure.",
+        "markdown": "A file for the comparison as Markdown.",
+        "json": "A file for the comparison as JSON.",
+    },
+)
+def compare(base: str, head: str, common: bool = False, markdown: str = "", json: str = "") -> int:
+    """Say what changed between two runs: exit code 1 where something became worse."""
+    from harness.cli import answers
+
+    return answers.compare(Path(base), Path(head), common=common, markdown=_path(markdown), json=_path(json))
+
+
+@takes(
+    help={
+        "run": "The folder of the run, such as results/latest, or its report.json.",
+        "markdown": "A file for the failures as Markdown.",
+        "json": "A file for the failures as JSON.",
+    },
+)
+def explain(run: str, markdown: str = "", json: str = "") -> int:
+    """Say what failed in a run, everything of one cause together, with the command that shows it again."""
+    from harness.cli import answers
+
+    return answers.explain(Path(run), markdown=_path(markdown), json=_path(json))
+
+
+@takes(
+    plain="runs",
+    help={
+        "runs": "The folders of runs, or their report.json.",
+        "case": "Only cases whose id matches this pattern (repeatable).",
+        "markdown": "A file for the statement as Markdown (default: it is shown).",
+        "json": "A file for the statement as JSON.",
+        "badge": "A file for a badge, as shields.io takes it from an endpoint.",
+    },
+)
+def support(runs: list[str], case: tuple[str, ...] = (), markdown: str = "", json: str = "", badge: str = "") -> int:
+    """Say from finished runs on which kernels each case was seen to work, and where that is not known."""
+    from harness.cli import answers
+
+    return answers.support(
+        [Path(run) for run in runs], cases=case, markdown=_path(markdown), json=_path(json), badge=_path(badge)
+    )
+
+
+@takes(
+    plain="runs",
+    help={
+        "runs": "The folders of runs, or their report.json.",
+        "output": "Folder for the reports of all of them together (default: results/merged).",
+        "last_wins": "Where several runs have the same cell, take the last one's, instead of ending.",
+    },
+)
+def merge(runs: list[str], output: str = "results/merged", last_wins: bool = False) -> int:
+    """Write the reports of several runs as those of one, such as the shards of a run."""
+    from harness.cli import answers
+
+    return answers.merge([Path(run) for run in runs], output=Path(output), last_wins=last_wins)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+@takes(
     *("kernel", "arch", "case", "results", "accel", "jobs", "suite", "matrix_file"),
     help={
         "case": "Only cases whose id matches this pattern (repeatable; at least one is needed).",

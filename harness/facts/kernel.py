@@ -10,7 +10,7 @@ from harness.errors import BuildError, CompileError
 from harness.facts.records import CaseRecord, KernelLog
 from harness.facts.session import SessionFacts
 from harness.model.distributions import distribution_of, number_of
-from harness.model.results import OutcomeKind, PackageInfo, Start
+from harness.model.results import Fault, OutcomeKind, PackageInfo, Start
 from harness.model.rows import Row
 
 NO_PACKAGE = PackageInfo(source="", name="", version="", sha256="")
@@ -29,12 +29,13 @@ class BuildFault:
 class Failure:
     """Why no case of a row has an answer: it was not reached, or whatever should have run it failed.
 
-    `wrong_input` says that the user's own input is why.
+    `wrong_input` says that the user's own input is why, `fault` whose fault it is; None in older journals.
     """
 
     kind: Literal[OutcomeKind.LOST, OutcomeKind.NOT_RUN]
     reason: str
     wrong_input: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -164,7 +164,7 @@ def _unbuilt(fault: BuildFault) -> Outcome:
 
 
 def _unreached(failure: Failure) -> Outcome:
-    return Outcome(kind=failure.kind, reason=failure.reason, wrong_input=failure.wrong_input)
+    return Outcome(kind=failure.kind, reason=failure.reason, wrong_input=failure.wrong_input, fault=failure.fault)
 
 
 def _cell(row: str, case: Case, outcome: Outcome, expectation: Expectation) -> CellResult:

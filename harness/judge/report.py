@@ -12,7 +12,7 @@ from harness.facts.run import PlannedRow, RunEnd, RunPlan
 from harness.judge.cells import cells, kernel_result
 from harness.judge.known_splats import AllowList
 from harness.model import exit_codes
-from harness.model.results import CellResult, KernelResult, OutcomeKind, Report, RunInfo
+from harness.model.results import CellResult, Fault, KernelResult, OutcomeKind, Report, RunInfo
 
 KILLED = "the run was killed"
 """What has interrupted a run that did not even write how it ended."""
@@ -55,9 +55,9 @@ def absent(plan: RunPlan, planned: PlannedRow, end: RunEnd | None, *, started: b
     why = _interruption(end)
     reason = f"the run was interrupted ({why})" if why else "the run ended before it"
     if started:
-        failure = Failure(kind=OutcomeKind.LOST, reason=f"{reason} while its guest ran")
+        failure = Failure(kind=OutcomeKind.LOST, reason=f"{reason} while its guest ran", fault=Fault.ENDED)
     else:
-        failure = Failure(kind=OutcomeKind.NOT_RUN, reason=reason)
+        failure = Failure(kind=OutcomeKind.NOT_RUN, reason=reason, fault=Fault.ENDED)
     faults = plan.faults.get(planned.arch, {})
     return KernelFacts(row=planned.row, arch=planned.arch, faults=faults, failure=failure)
 

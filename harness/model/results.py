@@ -76,6 +76,19 @@ class Mark(StrEnum):
     """Nobody knows whether it ran: this kernel, or any, does not count the runs of such a program."""
 
 
+class Fault(StrEnum):
+    """Whose fault it is that there is no answer."""
+
+    INPUT = "input"
+    """The user's own input cannot be used."""
+    HARNESS = "harness"
+    """bpfmatrix itself."""
+    HOST = "host"
+    """Something that the host must have is missing, or failed: a mirror, a program, the disk, QEMU."""
+    ENDED = "ended"
+    """The run ended, or was ended, before it."""
+
+
 class Verdict(StrEnum):
     """An outcome compared with its expectation."""
 
@@ -204,7 +217,8 @@ class Outcome:
     guest's kernel log, `allowed_splats` says which of them are allowed, and why, and `counted_splats` are those that
     are not; `differences` are what the steps showed otherwise than they must; `console_tail` holds the last lines of
     the console where the guest died or gave no answer; `wrong_input` says that there is no answer because of the
-    user's own input (a source that does not compile, a mistake in the case), not because of the harness or its host.
+    user's own input (a source that does not compile, a mistake in the case), not because of the harness or its host;
+    `fault` says whose fault it is where the whole row has none.
 
     Of a guest that died, `step` names the step that was under way, `crash` is the kernel's first complaint in that step
     with its trace, and `reset` is QEMU's reason where the machine was reset without any text. Where a precondition was
@@ -241,6 +255,7 @@ class Outcome:
     console_tail: tuple[str, ...] = ()
     seconds: float | None = None
     wrong_input: bool = False
+    fault: Fault | None = None
     mark: Mark | None = None
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from harness.model.results import (
     Difference,
     Expectation,
     ExpectedDifference,
+    Fault,
     KernelResult,
     Mark,
     Origin,
@@ -85,6 +86,7 @@ class OutcomeDocument:
     console_tail: tuple[str, ...]
     seconds: float | None
     wrong_input: bool = False
+    fault: Fault | None = None
     mark: Mark | None = None
     mark_reason: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)

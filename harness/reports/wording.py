@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from harness.judge.signature import describe
 from harness.model.distributions import facts_of
-from harness.model.results import CAUSES, WHO, AllowedSplat, Expectation, KernelResult, Outcome, PackageInfo, Stage
+from harness.model.results import (
+    CAUSES,
+    WHO,
+    AllowedSplat,
+    Expectation,
+    KernelResult,
+    Outcome,
+    OutcomeKind,
+    PackageInfo,
+    Stage,
+)
 
 
 def duration(seconds: float | None) -> str:
@@ -99,6 +109,20 @@ def happened(outcome: Outcome) -> str:
     if outcome.candidates:
         said = f"{said} Candidates, none of which is known to be it: {'; '.join(outcome.candidates)}."
     return f"{said} Advice: {outcome.advice}" if outcome.advice else said
+
+
+def brief(outcome: Outcome) -> str:
+    """Return what the kernel did, in as few words as tell two outcomes apart: `refused at load-tracer with EINVAL`."""
+    said = str(outcome.kind)
+    if outcome.stage and outcome.kind is not OutcomeKind.WORKS:
+        said += f" at {outcome.stage}"
+    if outcome.errno_name or outcome.errno:
+        said += f" with {outcome.errno_name or outcome.errno}"
+    if outcome.refusal:
+        said += f" ({outcome.refusal})"
+    if outcome.step and outcome.kind is OutcomeKind.CRASHED:
+        said += f' in the step "{outcome.step}"'
+    return f"{said}, {outcome.mark}" if outcome.mark else said
 
 
 def log_label(outcome: Outcome) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.errors import BpfmatrixError
-from harness.facts.kernel import KernelFacts, with_session
+from harness.errors import EXIT_USAGE, BpfmatrixError
+from harness.facts.kernel import Failure, KernelFacts, with_session
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
 from harness.model.phases import Phase
+from harness.model.results import Fault, OutcomeKind
 from harness.model.rows import Row
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
@@ -116,6 +117,16 @@ def _run_batch(
             break  # nothing was settled; whoever judges the cells finds them without a record
         pending = left
     return facts, may_repeat
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return why a row has no answers because of an error: with whose fault it is, the user's, the host's or ours."""
+    fault = Fault.HARNESS
+    if isinstance(error, BpfmatrixError) and error.exit_code == EXIT_USAGE:
+        fault = Fault.INPUT
+    elif isinstance(error, OSError) or (isinstance(error, BpfmatrixError) and error.of_host):
+        fault = Fault.HOST
+    return Failure(kind=OutcomeKind.LOST, reason=error_reason(error), wrong_input=fault is Fault.INPUT, fault=fault)
 
 
 def error_reason(error: Exception) -> str:

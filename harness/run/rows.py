@@ -14,19 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.matrix import Kernel
-from harness.errors import EXIT_USAGE, BpfmatrixError
+from harness.errors import BpfmatrixError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts, fault_of
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
 from harness.host import process
 from harness.judge.cells import cells
 from harness.model.architectures import ARCHITECTURES, Architecture
-from harness.model.results import OutcomeKind
+from harness.model.results import Fault, OutcomeKind
 from harness.model.rows import Row
 from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
 from harness.run.inputs import inputs_of
-from harness.run.one_kernel import error_reason, facts_of, run_kernel
+from harness.run.one_kernel import facts_of, failure_of, run_kernel
 from harness.run.prepared import Prepared
 from harness.run.schedule import longest_first
 from harness.scenario.case import Case, units
@@ -39,6 +39,10 @@ the reports must not wait for it."""
 LATER = ("paramiko", "tenacity", "harness.reports.writer")
 """Modules that no guest needs in order to start, in the order of their use: they are imported while the first starts.
 Where one is missing or broken the run ends at once, as with any other that is missing."""
+
+
+NOTHING_BUILT = Failure(kind=OutcomeKind.NOT_RUN, reason="none of the cases can be built", fault=Fault.INPUT)
+"""Why a row has no answers whose cases all have a build fault: no guest is started for it."""
 
 
 def build_faults(prepared: Prepared, arch: str) -> dict[str, BuildFault]:
@@ -125,9 +129,7 @@ class Rows:
         except Exception as error:  # whatever it is, the other kernels go on, and this one's cells are not green
             if not isinstance(error, (BpfmatrixError, OSError)):
                 prepared.observer.note(traceback.format_exc(), style="red")
-            wrong_input = isinstance(error, BpfmatrixError) and error.exit_code == EXIT_USAGE
-            failure = Failure(kind=OutcomeKind.LOST, reason=error_reason(error), wrong_input=wrong_input)
-            facts = self._failed(kernel, failure)
+            facts = self._failed(kernel, failure_of(error))
         finally:
             self._supplied.set()
         if self._stopping.is_set():
@@ -147,7 +149,7 @@ class Rows:
         built = prepared.built[arch.name]
         cases = [case for case in prepared.cases(arch.name) if case.id not in built.faults]
         if not cases:
-            return self._failed(kernel, Failure(kind=OutcomeKind.NOT_RUN, reason="none of the cases can be built"))
+            return self._failed(kernel, NOTHING_BUILT)
         begun = time.monotonic()
         prepared.observer.state(kernel.name, "fetching")
         plan = prepared.supplies.guest(

@@ -18,7 +18,7 @@ FLOORS = (
     ("scenario",),
     ("facts",),
     ("judge", "qemu"),
-    ("supply",),
+    ("supply", "answers"),
     ("guest", "reports"),
     ("screen",),
     ("run",),
@@ -70,7 +70,7 @@ def test_every_room_is_on_a_floor() -> None:
     assert rooms == set(FLOOR_OF) | (IN_GUEST & rooms)
 
 
-@pytest.mark.parametrize("room", ["judge", "reports"])
+@pytest.mark.parametrize("room", ["judge", "answers", "reports"])
 def test_who_judges_and_reports_sees_no_guest(room: str) -> None:
     """So a finished run can be judged again, and reports can be made of it, on any machine."""
     used = set().union(*(uses(path) for path in (HARNESS / room).rglob("*.py")))

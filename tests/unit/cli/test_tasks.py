@@ -17,7 +17,7 @@ from invoke.collection import Collection
 from unit_samples import ROOT
 
 from harness.bench import command as bench_command
-from harness.cli import commands, tasks
+from harness.cli import answers, commands, tasks
 from harness.cli.command_line import CommandLine
 from harness.cli.exec import Asked
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, BpfmatrixError, ConfigError, QemuError
@@ -93,6 +93,30 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         {**CHECK, "objects": [Path("a.o")], "require_run": True, "config": Path("c.yaml")},
     ),
     (["check", "--accept", "r/1"], (options(),), {**CHECK, "accept": Path("r/1")}),
+    (["compare", "a", "b"], (Path("a"), Path("b")), {"common": False, "markdown": None, "json": None}),
+    (
+        ["compare", "a", "b", "--common", "--markdown", "m.md", "--json", "j.json"],
+        (Path("a"), Path("b")),
+        {"common": True, "markdown": Path("m.md"), "json": Path("j.json")},
+    ),
+    (["explain", "a"], (Path("a"),), {"markdown": None, "json": None}),
+    (
+        ["explain", "a", "--markdown", "m.md", "--json", "j.json"],
+        (Path("a"),),
+        {"markdown": Path("m.md"), "json": Path("j.json")},
+    ),
+    (["support", "a"], ([Path("a")],), {"cases": [], "markdown": None, "json": None, "badge": None}),
+    (
+        ["support", "a", "b", "--case", "c", "--markdown", "m.md", "--json", "j.json", "--badge", "b.json"],
+        ([Path("a"), Path("b")],),
+        {"cases": ["c"], "markdown": Path("m.md"), "json": Path("j.json"), "badge": Path("b.json")},
+    ),
+    (["merge", "a", "b"], ([Path("a"), Path("b")],), {"output": Path("results/merged"), "last_wins": False}),
+    (
+        ["merge", "a", "b", "--output", "o", "--last-wins"],
+        ([Path("a"), Path("b")],),
+        {"output": Path("o"), "last_wins": True},
+    ),
     (["watch"], (options(),), {}),
     (["watch", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
     (["watch", "--suite", "tracing"], (options(SUITE),), {}),
@@ -162,7 +186,11 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
     (["mutants", "--suite", "tracing"], (mutants_command.Wanted(options=options(SUITE)),), {}),
 ]
 COMMANDS = sorted({line[0] for line, _, _ in REACHED if line})
-OF_THEIR_OWN = {"bench": bench_command, "mutants": mutants_command}
+OF_THEIR_OWN = {
+    "bench": bench_command,
+    "mutants": mutants_command,
+    **dict.fromkeys(("compare", "explain", "support", "merge"), answers),
+}
 
 
 class Played:
@@ -261,7 +289,17 @@ def test_the_developers_tasks_have_every_command_too() -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 42])
 @pytest.mark.parametrize(
-    "line", [["matrix"], ["judge", "r"], ["watch"], ["shell", "--kernel", "k"], ["doctor"], ["bench"], ["mutants"]]
+    "line",
+    [
+        ["matrix"],
+        ["judge", "r"],
+        ["compare", "a", "b"],
+        ["watch"],
+        ["shell", "--kernel", "k"],
+        ["doctor"],
+        ["bench"],
+        ["mutants"],
+    ],
 )
 def test_what_a_command_ends_with_is_the_exit_code(played: Played, line: list[str], code: int) -> None:
     played.ends = code
@@ -281,7 +319,7 @@ def test_an_error_is_its_message_and_its_exit_code_without_a_traceback(
     played: Played, capfd: pytest.CaptureFixture[str], name: str, how: tuple[BaseException, int, str]
 ) -> None:
     played.ends, code, message = how
-    needed = {"judge": ["r"], "shell": ["--kernel", "k"]}
+    needed = {"judge": ["r"], "shell": ["--kernel", "k"], "compare": ["a", "b"], "explain": ["a"]}
     assert run(name, *needed.get(name, [])) == code
     assert capfd.readouterr().err == message
 

@@ -96,6 +96,7 @@ PROMISED: dict[str, set[str]] = {
         "seconds",
         "isolated",
         "wrong_input",
+        "fault",
         "mark",
         "mark_reason",
         "measured",
@@ -329,7 +330,7 @@ LATER = {
     *(
         (kind, key)
         for kind in ("cells", "parts")
-        for key in ("allowed_splats", "wrong_input", *_MARK, *_EVIDENCE, *_REFUSED)
+        for key in ("allowed_splats", "wrong_input", "fault", *_MARK, *_EVIDENCE, *_REFUSED)
     ),
     ("parts", "about"),
     *(("expected", key) for key in ("origin", *_COVERS, *_SIGNATURE)),

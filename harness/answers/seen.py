@@ -1,0 +1,121 @@
+"""What reports say of each thing that was tried: where it was tried, and what was seen there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.model.results import (
+    INCOMPLETE,
+    UNEXPECTED,
+    CellResult,
+    Mark,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    PartResult,
+    Report,
+    Stage,
+    Verdict,
+)
+
+_NUMBERS = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\b\d+\b", re.IGNORECASE)
+"""What differs between two deaths of the same cause: addresses, process ids, line numbers, times."""
+
+
+@dataclass(frozen=True, order=True, kw_only=True)
+class Place:
+    """Where something was tried: a row of the grid, a case, and a sub-result of their cell ("" for the cell itself)."""
+
+    kernel: str
+    case: str
+    part: str = ""
+
+    @property
+    def what(self) -> str:
+        """What was tried there: the case, or a sub-result of it."""
+        return f"{self.case}: {self.part}" if self.part else self.case
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What the kernel did, without what differs each time: two runs of the same cause have the same one."""
+
+    kind: OutcomeKind
+    stage: Stage | None = None
+    errno: str = ""
+    origin: Origin | None = None
+    refusal: str = ""
+    step: str = ""
+    complaint: str = ""
+    differences: tuple[tuple[str, str, str, str], ...] = ()
+    cause: str = ""
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen in one place."""
+
+    verdict: Verdict
+    outcome: Outcome
+    reason: str
+    has_parts: bool = False
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is an answer: the kernel's own, or that the case means nothing on it."""
+        return self.verdict not in INCOMPLETE
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the kernel did something else than the case says."""
+        return self.verdict in UNEXPECTED
+
+
+def seen_in(report: Report) -> dict[Place, Seen]:
+    """Return what a report says of each cell, and of each sub-result, in its order."""
+    return dict(_of_cells(report.cells))
+
+
+def _of_cells(cells: tuple[CellResult, ...]) -> Iterator[tuple[Place, Seen]]:
+    for cell in cells:
+        place = Place(kernel=cell.kernel, case=cell.case)
+        yield place, _seen(cell, has_parts=bool(cell.parts))
+        for part in cell.parts:
+            yield Place(kernel=cell.kernel, case=cell.case, part=part.name), _seen(part)
+
+
+def _seen(judged: CellResult | PartResult, *, has_parts: bool = False) -> Seen:
+    return Seen(verdict=judged.verdict, outcome=judged.outcome, reason=judged.verdict_reason, has_parts=has_parts)
+
+
+def signature_of(outcome: Outcome) -> Signature:
+    """Return what an outcome has in common with others of the same cause."""
+    return Signature(
+        kind=outcome.kind,
+        stage=outcome.stage,
+        errno=outcome.errno_name or (str(outcome.errno) if outcome.errno else ""),
+        origin=outcome.origin,
+        refusal=outcome.refusal,
+        step=outcome.step,
+        complaint=_complaint(outcome),
+        differences=tuple(
+            (each.step, str(each.kind), each.of, str(each.seen) if isinstance(each.seen, int | str) else "")
+            for each in outcome.differences
+        ),
+        cause=f"{outcome.cause} {outcome.cause_name}".strip(),
+        mark=outcome.mark,
+    )
+
+
+def _complaint(outcome: Outcome) -> str:
+    """Return the first line of what the kernel complained about or died of, without its numbers."""
+    said = outcome.crash or outcome.reset or next(iter(outcome.counted_splats), "")
+    return without_numbers(next(iter(said.strip().splitlines()), ""))
+
+
+def without_numbers(text: str) -> str:
+    """Return a line of a log with each number and address as `N`: what two logs of the same cause have in common."""
+    return _NUMBERS.sub("N", text)

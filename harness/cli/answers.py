@@ -1,0 +1,115 @@
+"""The commands that answer from finished runs alone: from report files to a terminal, a page, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import EXIT_OK, ReportError, UsageError
+from harness.host.called_as import command
+from harness.host.files import write_atomically
+from harness.host.paths import shown
+from harness.reports.folder import failure_text
+
+if TYPE_CHECKING:
+    from harness.answers.compare import Comparison
+    from harness.answers.explain import Explanation
+    from harness.model.results import Report
+
+REPORT = "report.json"
+
+
+def compare(base: Path, head: Path, *, common: bool, markdown: Path | None, json: Path | None) -> int:
+    """Show what changed from one run to another, and return the exit code."""
+    from harness.answers.compare import compare as compared
+    from harness.reports import comparison as page
+    from harness.screen.answers import print_comparison
+
+    found: Comparison = compared(report_at(base), report_at(head), common=common)
+    print_comparison(found)
+    write_files((markdown, lambda: page.markdown(found)), (json, lambda: page.as_json(found)))
+    return found.exit_code
+
+
+def explain(run: Path, *, markdown: Path | None, json: Path | None) -> int:
+    """Show what failed in a run by its cause."""
+    from harness.answers.explain import explain as explained
+    from harness.reports import explanation as page
+    from harness.screen.answers import print_explanation
+
+    report = report_at(run)
+    found: Explanation = explained(report, program=command("").strip())
+    print_explanation(found)
+    write_files((markdown, lambda: page.markdown(found)), (json, lambda: page.as_json(found)))
+    return EXIT_OK
+
+
+def support(
+    runs: Sequence[Path], *, cases: Sequence[str], markdown: Path | None, json: Path | None, badge: Path | None
+) -> int:
+    """Show on which kernels cases were seen to work, from some runs; write it for readers and programs."""
+    from harness.answers.support import support as supported
+    from harness.reports import support_page as page
+    from harness.run.plan import matching
+
+    reports = [report_at(run) for run in runs]
+    if not reports:
+        raise UsageError(f"name the runs: {command('support results/latest')}")
+    known = list(dict.fromkeys(case for report in reports for case, _ in report.cases))
+    found = supported(reports, cases=matching("case", cases, known))
+    if markdown is None:
+        print(page.markdown(found), end="")
+    write_files(
+        (markdown, lambda: page.markdown(found)),
+        (json, lambda: page.as_json(found)),
+        (badge, lambda: page.endpoint(found)),
+    )
+    return EXIT_OK
+
+
+def merge(runs: Sequence[Path], *, output: Path, last_wins: bool) -> int:
+    """Write the reports of some runs as those of one, and return its exit code."""
+    from harness.answers.merge import merge as merged
+    from harness.cli.commands import show
+    from harness.reports import grid, writer
+
+    report = grid.completed(merged([report_at(run) for run in runs], last_wins=last_wins))
+    report = replace(report, run=replace(report.run, exit_code=grid.exit_code(report)))
+    writer.write(report, directory=output)
+    show(report, output)
+    return report.run.exit_code
+
+
+def write_files(*wanted: tuple[Path | None, Callable[[], str]]) -> None:
+    """Write the files that were asked for (None: not); raise ReportError where one cannot be written."""
+    for path, text in wanted:
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text().encode())
+        except OSError as error:
+            raise ReportError(failure_text(error, f"{shown(path)} could not be written")) from error
+        print(f"{shown(path)} written")
+
+
+def report_at(run: Path) -> Report:
+    """Return the report of a run, named by its folder or by its report.json.
+
+    Raises UsageError where there is none, ConfigError where the file is no report of this schema.
+    """
+    from harness.reports.json_report import parse
+
+    path = run / REPORT if run.is_dir() else run
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{shown(path)}: there is no report; name the folder of a run, such as results/latest, or its {REPORT}"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"{shown(path)} cannot be read: {said}") from error
+    return parse(text, name=shown(path))

@@ -1,0 +1,132 @@
+"""What was seen to work, as a page to attach to a release: Markdown, JSON, and a badge. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.answers.support import State, Statement, Stretch, Support, range_of, works_on
+from harness.reports import wording
+from harness.reports.grid import plural
+from harness.reports.markdown import escape
+from harness.reports.text import one_line
+
+SCHEMA = 1
+LABEL = "works on"
+GREEN, YELLOW, RED, GREY = "brightgreen", "yellow", "red", "lightgrey"
+
+
+def markdown(support: Support, *, title: str = "What was seen to work") -> str:
+    """Return a support statement as Markdown; nothing that a guest wrote acts as markup in it."""
+    blocks = [f"# {escape(title)}", _about(support)]
+    for arch, distribution in dict.fromkeys((each.arch, each.distribution) for each in support.statements):
+        own = [each for each in support.statements if (each.arch, each.distribution) == (arch, distribution)]
+        builds = [b for b in support.builds if (b.arch, b.distribution) == (arch, distribution)]
+        seen = ", ".join(dict.fromkeys(build.shown for build in builds))
+        blocks.append(f"## {escape(arch)}, {escape(distribution or 'no known distribution')}")
+        blocks.append(f"{plural(len(builds), 'kernel')} in the reports: {escape(seen)}.")
+        rows = ["| what | works | where it works | where it does not | holes |", "|---|---|---|---|---|"]
+        rows += [f"| {' | '.join(escape(text) for text in _row(each))} |" for each in own]
+        blocks.append("\n".join(rows))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _about(support: Support) -> str:
+    first, last = support.days
+    when = first if first == last else f"{first} to {last}"
+    return (
+        f"Seen in runs of {escape(when)} under {escape(', '.join(support.accelerators) or '-')}, on the kernels that "
+        "are named and on no others. A hole is a kernel of the reports on which this was not tried, or has no answer: "
+        "nothing is concluded from its neighbours. `a to b (n)` means n kernels next to each other in the list, "
+        "each of which was tried."
+    )
+
+
+def _row(statement: Statement) -> tuple[str, ...]:
+    what = f"{statement.case}: {statement.part}" if statement.part else statement.case
+    stretches = statement.stretches
+    failing = [each for each in stretches if each.state in (State.FAILS, State.DIFFERS)]
+    return (
+        what,
+        f"{statement.count(State.WORKS)} of {statement.tried}",
+        "; ".join(stretch_text(each) for each in stretches if each.state is State.WORKS) or "-",
+        "; ".join(f"{stretch_text(each)}: {_how(each)}" for each in failing) or "-",
+        "; ".join(
+            f"{stretch_text(each)}{' (means nothing there)' if each.state is State.NOTHING else ''}"
+            for each in stretches
+            if each.state in (State.UNKNOWN, State.NOTHING)
+        )
+        or "-",
+    )
+
+
+def stretch_text(stretch: Stretch) -> str:
+    """Return some builds next to each other as a reader names them: `6.1.176`, `6.1.176 to 7.3 (12)`."""
+    count = len(stretch.builds)
+    return range_of(stretch.builds) + (f" ({count})" if count > 1 else "")
+
+
+def _how(stretch: Stretch) -> str:
+    how = wording.brief(stretch.how) if stretch.how else ""
+    return f"seen to work and not to ({how})" if stretch.state is State.DIFFERS else how
+
+
+def as_json(support: Support) -> str:
+    """Return a support statement as JSON; `schema` says in which form."""
+    return json.dumps(_document(support), indent=2) + "\n"
+
+
+def _document(support: Support) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "days": list(support.days),
+        "accelerators": list(support.accelerators),
+        "statements": [
+            {
+                "case": each.case,
+                "part": each.part,
+                "arch": each.arch,
+                "distribution": each.distribution,
+                "works": each.count(State.WORKS),
+                "tried": each.tried,
+                "stretches": [
+                    {
+                        "state": stretch.state.name.lower(),
+                        "how": one_line(_how(stretch)),
+                        "kernels": [
+                            {"version": build.shown, "package": build.exact, "row": build.name}
+                            for build in stretch.builds
+                        ],
+                    }
+                    for stretch in each.stretches
+                ],
+            }
+            for each in support.statements
+        ],
+    }
+
+
+def message(support: Support) -> str:
+    """Return a statement in a badge's few words: `14 of 14 kernels seen, 5.10.249 to 7.3`."""
+    good, tried = works_on(support)
+    if not tried:
+        return "not seen on any kernel"
+    said = f"{len(good)} of {plural(len(tried), 'kernel')} seen"
+    if not good:
+        return said
+    numbered = sorted((build for build in good if build.number), key=lambda build: build.key)
+    return f"{said}, {range_of(numbered)}" if numbered else said
+
+
+def colour(support: Support) -> str:
+    """Return the colour of a badge: green where everything works everywhere, yellow where something does."""
+    good, tried = works_on(support)
+    if not tried:
+        return GREY
+    return RED if not good else GREEN if len(good) == len(tried) else YELLOW
+
+
+def endpoint(support: Support, *, label: str = LABEL) -> str:
+    """Return the JSON that shields.io takes as an endpoint badge (https://shields.io/badges/endpoint-badge)."""
+    document = {"schemaVersion": 1, "label": label, "message": message(support), "color": colour(support)}
+    return json.dumps(document, indent=2) + "\n"

@@ -1,0 +1,69 @@
+"""What a terminal shows of a comparison of two runs, and of a run's failures by their cause."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.answers.compare import ChangeKind, Comparison, CostWord
+from harness.answers.explain import Explanation
+from harness.reports import comparison as pages
+from harness.reports import explanation as causes
+from harness.screen.terminal import make_console, printable
+
+CHANGE_STYLES = {
+    ChangeKind.REGRESSION: "bold red",
+    ChangeKind.UNANSWERED: "bold red",
+    ChangeKind.GONE: "red",
+    ChangeKind.REASON: "yellow",
+    ChangeKind.SURPRISE: "magenta",
+    ChangeKind.FIRST_FAILURE: "yellow",
+    ChangeKind.FIXED: "green",
+}
+MOST_COSTS = 20
+"""Costs that are shown, those that changed most; the files have all."""
+
+
+def print_comparison(found: Comparison, *, console: Console | None = None) -> None:
+    """Print what changed, what is worse last, and then what it comes to."""
+    console = console or make_console()
+    for kernel in found.kernels:
+        for what, (before, now) in kernel.changed.items():
+            if what != "file" or "package" not in kernel.changed:
+                _line(console, f"{kernel.kernel}: {what} was {before}, is {now}", "dim")
+    costs = sorted(
+        (each for each in found.costs if each.word is not CostWord.STABLE), key=lambda each: -abs(each.ratio)
+    )
+    for cost in costs[:MOST_COSTS]:
+        said = f"{cost.base} -> {cost.head} ({cost.ratio:+.0%}, {cost.word})"
+        _line(console, f"{cost.place.kernel} x {cost.place.what}: {cost.measure} {said}", "dim")
+    if len(costs) > MOST_COSTS:
+        _line(console, f"... and {len(costs) - MOST_COSTS} more costs", "dim")
+    for text in pages.only_in_one(found):
+        _line(console, text, "" if found.common else "yellow")
+    for line in reversed(pages.lines_of(found)):
+        style = CHANGE_STYLES.get(line.kind, "")
+        _line(
+            console, f"{line.kind}: {line.what} on {causes.named(line.kernels)}: {line.before} -> {line.after}", style
+        )
+        if line.reason and line.kind in CHANGE_STYLES:
+            _line(console, f"    {line.reason}", "")
+    for note in found.notes:
+        _line(console, f"note: {note}", "yellow")
+    _line(console, pages.headline(found), "bold")
+
+
+def print_explanation(found: Explanation, *, console: Console | None = None) -> None:
+    """Print the failures of a run by their cause, each with the command that shows one of them again."""
+    console = console or make_console()
+    for kernel, problem in found.problems:
+        _line(console, f"{kernel}: {problem}", "red")
+    for number, cause in enumerate(found.causes, 1):
+        _line(console, f"{number}. {cause.party} ({len(cause.places)}):", "bold red")
+        for label, text in causes.lines_of(cause):
+            _line(console, f"   {label.lower() + ':':<10}{text}", "")
+    _line(console, causes.headline(found), "bold")
+
+
+def _line(console: Console, text: str, style: str) -> None:
+    console.print(Text(printable(text), style=style), soft_wrap=True)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from answers_samples import kernel, report
+from test_terminal import console
+
+from harness.answers.compare import compare
+from harness.answers.explain import explain
+from harness.screen.answers import print_comparison, print_explanation
+
+OLD, ROW = "5.10-x86_64", "6.1-x86_64"
+
+
+def test_what_is_worse_is_last_but_for_what_it_comes_to() -> None:
+    screen, out = console()
+    before = report({OLD: {"a": "pass", "b": "fail"}, ROW: {"a": "pass", "b": "pass"}})
+    now = report(
+        {OLD: {"a": "fail", "b": "pass"}, ROW: {"a": "fail", "b": "pass"}},
+        kernels={ROW: kernel(ROW, "6.1.180-1")},
+        name="20260102T000000Z",
+    )
+    print_comparison(compare(before, now), console=screen)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == f"{ROW}: package was linux-image 6.1.1-1, is linux-image 6.1.180-1"
+    assert lines[-4].startswith(f"fixed: b on {OLD}: fail")
+    assert lines[-3].startswith(f"new failure: a on {OLD}, {ROW}: pass: works -> fail: refused")
+    assert lines[-2] == "    the verifier said no"
+    assert lines[-1].startswith("new failure: 2, fixed: 1; as before: 1.")
+
+
+def test_each_cause_comes_with_the_command_that_shows_it_again() -> None:
+    screen, out = console()
+    print_explanation(explain(report({ROW: {"a": "fail"}}), program="bpfmatrix"), console=screen)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "1. the kernel's (1):"
+    assert f"   again:    bpfmatrix matrix --kernel {ROW} --case a" in lines
+    assert lines[-1] == "the kernel's: 1 cause (1 results)."
+
+
+def test_no_control_character_reaches_the_terminal() -> None:
+    screen, out = console()
+    made = report({ROW: {"a\x1b[2J": "fail"}})
+    print_explanation(explain(made, program="bpfmatrix"), console=screen)
+    assert "\x1b[2J" not in out.getvalue()

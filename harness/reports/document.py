@@ -236,9 +236,13 @@ def _cell_result(cell: CellDocument) -> CellResult:
     )
 
 
+_OF_OUTCOMES = tuple(each.name for each in fields(Outcome) if each.name != "kind")
+"""The fields of an outcome that its document has under the same name; looked up once, since reports have many cells."""
+
+
 def _outcome(document: OutcomeDocument) -> Outcome:
-    values = {each.name: getattr(document, each.name) for each in fields(Outcome) if each.name != "kind"}
-    return Outcome(kind=document.outcome, **values)
+    values = vars(document)
+    return Outcome(kind=document.outcome, **{name: values[name] for name in _OF_OUTCOMES})
 
 
 def first_key(class_name: str) -> str:

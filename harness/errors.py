@@ -170,6 +170,12 @@ class JournalWriteError(BpfmatrixError):
     of_host = True
 
 
+class HistoryError(BpfmatrixError):
+    """The file of a history cannot be read or written, or is none."""
+
+    exit_code = EXIT_USAGE
+
+
 class BenchError(BpfmatrixError):
     """A measurement of `invoke bench` cannot be made."""
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_OK, ReportError, UsageError
+from harness.errors import EXIT_OK, EXIT_UNEXPECTED, ReportError, UsageError
 from harness.host.called_as import command
 from harness.host.files import write_atomically
 from harness.host.paths import shown
@@ -17,6 +17,7 @@ from harness.reports.folder import failure_text
 if TYPE_CHECKING:
     from harness.answers.compare import Comparison
     from harness.answers.explain import Explanation
+    from harness.answers.history import Answer
     from harness.model.results import Report
 
 REPORT = "report.json"
@@ -94,6 +95,48 @@ def write_files(*wanted: tuple[Path | None, Callable[[], str]]) -> None:
         except OSError as error:
             raise ReportError(failure_text(error, f"{shown(path)} could not be written")) from error
         print(f"{shown(path)} written")
+
+
+def history(
+    runs: Sequence[Path], *, database: Path | None, cases: Sequence[str], markdown: Path | None, json: Path | None
+) -> int:
+    """Show when and between which builds answers changed; return 1 where the same inputs had different ones."""
+    from harness.answers.history import answers_of
+    from harness.answers.history import history as found_in
+    from harness.reports import history_page as page
+    from harness.run.plan import matching
+    from harness.screen.answers import print_history
+
+    if not runs and database is None:
+        raise UsageError(f"name the runs, or a folder of runs: {command('history results')}")
+    answers: list[Answer] = []
+    for path in _reports_in(runs):
+        report = report_at(path)
+        answers += answers_of(report, shown=page.shown_in(report))
+    if database is not None:
+        from harness.answers.history_store import answers_in, put
+
+        put(database, answers)
+        answers = answers_in(database)
+    kept = matching("case", cases, list(dict.fromkeys(answer.place.case for answer in answers)))
+    found = found_in(answer for answer in answers if answer.place.case in kept)
+    print_history(found)
+    write_files((markdown, lambda: page.markdown(found)), (json, lambda: page.as_json(found)))
+    return EXIT_UNEXPECTED if found.defects else EXIT_OK
+
+
+def _reports_in(runs: Sequence[Path]) -> list[Path]:
+    """Return the reports that some words name: runs, reports, or folders of runs. Raises UsageError for none."""
+    found: list[Path] = []
+    for run in runs:
+        if run.is_file() or (run / REPORT).is_file():
+            found.append(run)
+            continue
+        below = sorted(path for path in run.glob(f"*/{REPORT}") if not path.parent.is_symlink())
+        if not below:
+            raise UsageError(f"{shown(run)}: there is no run; name the folder of a run, or one that has runs in it")
+        found += below
+    return found
 
 
 def report_at(run: Path) -> Report:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EXIT_HARNESS, EXIT_OK, CacheError, PackageGoneError, UsageError
+from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, CacheError, PackageGoneError, UsageError
 from harness.host.called_as import command
 from harness.host.paths import shown
 
@@ -21,13 +21,35 @@ if TYPE_CHECKING:
     from harness.run.options import Options
 
 
-def matrix(options: Options) -> int:
-    """Run the matrix, show the grid, and return the exit code."""
+def matrix(options: Options, *, repeat: int = 1) -> int:
+    """Run the matrix, show the grid, and return the exit code.
+
+    With `repeat` it runs so often, one run after the other; where they do not all say the same, that is shown, and is
+    unexpected. Raises UsageError where an earlier run would be gone on with more than once.
+    """
     from harness.run.matrix import run_matrix
 
-    finished = run_matrix(options)
-    show(finished.report, finished.folder)
-    return finished.report.run.exit_code
+    if repeat > 1 and options.resume is not None:
+        raise UsageError("--repeat runs everything again, and --resume does not; leave one of them out")
+    reports: list[Report] = []
+    interrupted = ""
+    while len(reports) < repeat and not interrupted:
+        finished = run_matrix(options)
+        show(finished.report, finished.folder)
+        reports.append(finished.report)
+        interrupted = finished.interrupted
+    return _of_all(reports) if repeat > 1 else reports[0].run.exit_code
+
+
+def _of_all(reports: Sequence[Report]) -> int:
+    """Show in what some runs of the same thing differ, and return their exit code."""
+    from harness.answers.history import unlike
+    from harness.model.exit_codes import worst
+    from harness.screen.answers import print_unlike
+
+    found = unlike(reports)
+    print_unlike(found, runs=len(reports))
+    return worst([*(report.run.exit_code for report in reports), EXIT_UNEXPECTED if found else EXIT_OK])
 
 
 def exec(options: Options, asked: Asked) -> int:

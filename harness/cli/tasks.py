@@ -23,12 +23,13 @@ def init(folder: str = ".") -> None:
 @takes(
     *("kernel", "arch", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
     default=True,
+    help={"repeat": "How often all of it runs, one run after the other; any difference between them fails."},
 )
-def matrix(options: Options) -> int:
+def matrix(options: Options, repeat: int = 1) -> int:
     """Run the cases on the kernels and write reports."""
     from harness.cli import commands
 
-    return commands.matrix(options)
+    return commands.matrix(options, repeat=repeat)
 
 
 @takes(
@@ -191,6 +192,25 @@ def support(runs: list[str], case: tuple[str, ...] = (), markdown: str = "", jso
 
     return answers.support(
         [Path(run) for run in runs], cases=case, markdown=_path(markdown), json=_path(json), badge=_path(badge)
+    )
+
+
+@takes(
+    plain="runs",
+    help={
+        "runs": "Runs by their folder or report.json, or folders of runs, such as results.",
+        "db": "A file that keeps the answers of all runs that it was ever given (SQLite).",
+        "case": "Only cases whose id matches this pattern (repeatable).",
+        "markdown": "A file for the history as Markdown.",
+        "json": "A file for the history as JSON.",
+    },
+)
+def history(runs: list[str], db: str = "", case: tuple[str, ...] = (), markdown: str = "", json: str = "") -> int:
+    """Say when answers changed, and between which builds: exit code 1 where the same inputs had different ones."""
+    from harness.cli import answers
+
+    return answers.history(
+        [Path(run) for run in runs], database=_path(db), cases=case, markdown=_path(markdown), json=_path(json)
     )
 
 

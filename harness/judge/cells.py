@@ -112,6 +112,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
         problems=(*facts.problems, *boot_problems(facts.boot_logs, allow=own)),
         console_tail=facts.console_tail,
         run=facts.run,
+        inputs=dict(facts.inputs),
     )
 
 

@@ -374,7 +374,8 @@ class KernelResult:
     what the agent reported.
     `boots` counts the guests, `memory` is the most that one of their QEMUs took of the host's, in MiB.
     `problems` are things that no single cell can carry, each a sentence. `run` is the id of the run whose guests gave
-    the answers, "" for the run that is reported.
+    the answers, "" for the run that is reported. `inputs` are the hashes of what went into the answers, by what it is
+    (harness/run/inputs.py): two rows that have all of them in common are the same experiment.
     """
 
     name: str
@@ -396,6 +397,7 @@ class KernelResult:
     problems: tuple[str, ...] = ()
     console_tail: tuple[str, ...] = ()
     run: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

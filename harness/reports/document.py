@@ -128,7 +128,7 @@ class ReportDocument:
 
 JOINED_LATER: Mapping[type, frozenset[str]] = {
     RunDocument: frozenset({"verdicts"}),
-    KernelResult: frozenset({"userland", "compiler", "memory", "run", "distribution"}),
+    KernelResult: frozenset({"userland", "compiler", "memory", "run", "distribution", "inputs"}),
     PackageInfo: frozenset({"distribution"}),
     Expectation: frozenset(
         {

@@ -1,14 +1,21 @@
-"""What a terminal shows of a comparison of two runs, and of a run's failures by their cause."""
+"""What a terminal shows of finished runs: what changed between them, what failed, and what differs each time."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from harness.answers.compare import ChangeKind, Comparison, CostWord
 from harness.answers.explain import Explanation
+from harness.answers.history import History
+from harness.answers.seen import Place, Seen
 from harness.reports import comparison as pages
 from harness.reports import explanation as causes
+from harness.reports import history_page as histories
+from harness.reports import wording
 from harness.screen.terminal import make_console, printable
 
 CHANGE_STYLES = {
@@ -63,6 +70,29 @@ def print_explanation(found: Explanation, *, console: Console | None = None) -> 
         for label, text in causes.lines_of(cause):
             _line(console, f"   {label.lower() + ':':<10}{text}", "")
     _line(console, causes.headline(found), "bold")
+
+
+def print_history(found: History, *, console: Console | None = None) -> None:
+    """Print what changed from build to build, from run to run, and, last, what must not differ and does."""
+    console = console or make_console()
+    for step in found.by_version:
+        _line(console, f"by version: {histories.version_line(step)}", "green" if step.after.works else "yellow")
+    for step in found.by_date:
+        _line(console, f"by date: {histories.date_line(step)}", "green" if step.after.works else "yellow")
+    for defect in found.defects:
+        _line(console, f"defect: {histories.defect_line(defect)}", "bold red")
+    _line(console, histories.headline(found), "bold")
+
+
+def print_unlike(found: Sequence[tuple[Place, Sequence[Seen]]], *, runs: int, console: Console | None = None) -> None:
+    """Print where runs of the same thing did not say the same, and how many of them said what."""
+    console = console or make_console()
+    for place, seen in found:
+        counts = Counter(f"{each.verdict}: {wording.brief(each.outcome)}" for each in seen)
+        counts.update({"no cell": runs - len(seen)} if len(seen) < runs else {})
+        said = "; ".join(f"{text} ({count} of {runs})" for text, count in counts.items())
+        _line(console, f"not the same each time: {place.what} on {place.kernel}: {said}", "bold red")
+    _line(console, f"{runs} runs: {len(found)} places where they do not say the same", "bold")
 
 
 def _line(console: Console, text: str, style: str) -> None:

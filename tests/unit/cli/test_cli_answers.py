@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from answers_samples import report
+from answers_samples import kernel, report
 
 from harness.cli import answers
 from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, ConfigError, ReportError, UsageError
@@ -97,3 +97,36 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportError, match=r"page\.md could not be written"):
         answers.explain(where, markdown=tmp_path / "file/page.md", json=None)
+
+
+def test_a_history_is_of_runs_or_of_folders_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    one = kept(results / "20260101T000000Z", report({ROW: {"a": "pass"}}))
+    kept(results / "20260102T000000Z", report({ROW: {"a": "fail"}}, name=LATER))
+    (results / "latest").symlink_to("20260102T000000Z")
+    assert answers.history([results], database=None, cases=[], markdown=None, json=None) == EXIT_OK
+    assert "by date: a on 6.1-x86_64: pass: works until 2026-01-01" in capsys.readouterr().out
+    assert answers.history([one], database=None, cases=[], markdown=None, json=None) == EXIT_OK
+    assert "by date" not in capsys.readouterr().out
+    with pytest.raises(UsageError, match="there is no run"):
+        answers.history([tmp_path], database=None, cases=[], markdown=None, json=None)
+    with pytest.raises(UsageError, match="name the runs"):
+        answers.history([], database=None, cases=[], markdown=None, json=None)
+
+
+def test_a_history_is_kept_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "history.db"
+    one = kept(tmp_path / "one", report({ROW: {"a": "pass"}}))
+    two = kept(tmp_path / "two", report({ROW: {"a": "fail"}}, name=LATER))
+    for run in (one, one, two):
+        answers.history([run], database=file, cases=[], markdown=None, json=None)
+    assert "2 runs" in capsys.readouterr().out.splitlines()[-1]
+    answers.history([], database=file, cases=[], markdown=None, json=tmp_path / "h.json")
+    assert len(json.loads((tmp_path / "h.json").read_text())["by_date"]) == 1
+
+
+def test_different_answers_for_the_same_inputs_end_with_1(tmp_path: Path) -> None:
+    rows = {ROW: kernel(ROW, inputs={"kernel": "x"})}
+    one = kept(tmp_path / "one", report({ROW: {"a": "pass"}}, kernels=rows))
+    two = kept(tmp_path / "two", report({ROW: {"a": "fail"}}, kernels=rows, name=LATER))
+    assert answers.history([one, two], database=None, cases=[], markdown=None, json=None) == EXIT_UNEXPECTED

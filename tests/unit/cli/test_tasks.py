@@ -44,6 +44,7 @@ CHECK: dict[str, Any] = {
     "config": None,
     "accept": None,
 }
+ONCE = {"repeat": 1}
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
 
@@ -53,12 +54,13 @@ def options(project: Project = PLAIN, **fields: Any) -> Options:
 
 
 REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
-    ([], (options(),), {}),  # without a name it is matrix
-    (["matrix"], (options(),), {}),
-    (["matrix", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
-    (["matrix", "--locked", "--cold"], (options(locked=True, cold=True),), {}),
-    (["matrix", "--resume", "r/1"], (options(resume=Path("r/1")),), {}),
-    (["matrix", "--suite", "tracing"], (options(SUITE),), {}),
+    ([], (options(),), ONCE),  # without a name it is matrix
+    (["matrix"], (options(),), ONCE),
+    (["matrix", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), ONCE),
+    (["matrix", "--locked", "--cold"], (options(locked=True, cold=True),), ONCE),
+    (["matrix", "--resume", "r/1"], (options(resume=Path("r/1")),), ONCE),
+    (["matrix", "--suite", "tracing"], (options(SUITE),), ONCE),
+    (["matrix", "--repeat", "3"], (options(),), {"repeat": 3}),
     (["check", "a.o"], (options(),), {**CHECK, "objects": [Path("a.o")]}),
     (
         [
@@ -110,6 +112,16 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         ["support", "a", "b", "--case", "c", "--markdown", "m.md", "--json", "j.json", "--badge", "b.json"],
         ([Path("a"), Path("b")],),
         {"cases": ["c"], "markdown": Path("m.md"), "json": Path("j.json"), "badge": Path("b.json")},
+    ),
+    (
+        ["history", "a"],
+        ([Path("a")],),
+        {"database": None, "cases": [], "markdown": None, "json": None},
+    ),
+    (
+        ["history", "--db", "h.db", "--case", "c", "--markdown", "m.md", "--json", "j.json"],
+        ([],),
+        {"database": Path("h.db"), "cases": ["c"], "markdown": Path("m.md"), "json": Path("j.json")},
     ),
     (["merge", "a", "b"], ([Path("a"), Path("b")],), {"output": Path("results/merged"), "last_wins": False}),
     (
@@ -189,7 +201,7 @@ COMMANDS = sorted({line[0] for line, _, _ in REACHED if line})
 OF_THEIR_OWN = {
     "bench": bench_command,
     "mutants": mutants_command,
-    **dict.fromkeys(("compare", "explain", "support", "merge"), answers),
+    **dict.fromkeys(("compare", "explain", "support", "history", "merge"), answers),
 }
 
 

@@ -58,6 +58,7 @@ PROMISED: dict[str, set[str]] = {
         "boots",
         "memory",
         "run",
+        "inputs",
         "problems",
         "console_tail",
     },
@@ -323,7 +324,7 @@ _REFUSED = ("origin", "asked", "candidates")
 _MARK = ("mark", "mark_reason", "measured", "output", "xdp")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
-    *(("kernels", key) for key in ("memory", "run", "userland", "compiler", "distribution")),
+    *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "distribution")),
     ("package", "distribution"),
     ("expected", "unruled"),
     *(("cells", key) for key in ("start", "isolated", "parts")),

@@ -5,7 +5,8 @@ from test_terminal import console
 
 from harness.answers.compare import compare
 from harness.answers.explain import explain
-from harness.screen.answers import print_comparison, print_explanation
+from harness.answers.history import answers_of, history, unlike
+from harness.screen.answers import print_comparison, print_explanation, print_history, print_unlike
 
 OLD, ROW = "5.10-x86_64", "6.1-x86_64"
 
@@ -41,3 +42,26 @@ def test_no_control_character_reaches_the_terminal() -> None:
     made = report({ROW: {"a\x1b[2J": "fail"}})
     print_explanation(explain(made, program="bpfmatrix"), console=screen)
     assert "\x1b[2J" not in out.getvalue()
+
+
+def test_a_defect_of_a_history_is_last() -> None:
+    screen, out = console()
+    rows = {ROW: kernel(ROW, inputs={"kernel": "x"})}
+    one = report({ROW: {"a": "pass"}}, kernels=rows)
+    two = report({ROW: {"a": "fail"}}, kernels=rows, name="20260102T000000Z")
+    print_history(history([*answers_of(one), *answers_of(two)]), console=screen)
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith(f"by date: a on {ROW}")
+    assert lines[-2].startswith(f"defect: a on {ROW}")
+    assert lines[-1].startswith("2 runs")
+
+
+def test_what_is_not_the_same_each_time_says_how_often() -> None:
+    screen, out = console()
+    runs = [report({ROW: {"a": "pass"}}), report({ROW: {"a": "fail"}}), report({ROW: {"a": "pass"}})]
+    print_unlike(unlike(runs), runs=3, console=screen)
+    assert out.getvalue().splitlines() == [
+        f"not the same each time: a on {ROW}: pass: works (2 of 3); "
+        "fail: refused at load-tracer with EINVAL (attach-target) (1 of 3)",
+        "3 runs: 1 places where they do not say the same",
+    ]

@@ -10,6 +10,7 @@ THE_USERS = {
     "CompileError",
     "ConfigError",
     "JournalError",
+    "HistoryError",
     "KernelFileError",
     "ObjectFileError",
     "UsageError",

@@ -16,6 +16,7 @@ from harness.cli import command_line  # noqa: E402  (its bytecode is kept only f
 from harness.cli.options import errors_shown  # noqa: E402
 from harness.cli.tasks import (  # noqa: E402
     bench,
+    bisect,
     cases,
     check,
     clean,
@@ -38,6 +39,7 @@ from harness.cli.tasks import (  # noqa: E402
 
 __all__ = [
     "bench",
+    "bisect",
     "cases",
     "check",
     "clean",

@@ -176,6 +176,10 @@ class HistoryError(BpfmatrixError):
     exit_code = EXIT_USAGE
 
 
+class BisectError(BpfmatrixError):
+    """One of the two builds between which a change is looked for has no answer."""
+
+
 class BenchError(BpfmatrixError):
     """A measurement of `invoke bench` cannot be made."""
 

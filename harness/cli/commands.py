@@ -132,6 +132,24 @@ def show(report: Report, folder: Path) -> None:
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
 
 
+def bisect(options: Options, *, good: str, bad: str, words: Sequence[str]) -> int:
+    """Find between which builds an answer changes, show them, their changelogs' difference, and how to see both."""
+    from harness.run.bisect import bisect as bisected
+    from harness.screen.bisect import print_bisected
+    from harness.screen.terminal import Progress, make_console
+
+    console = make_console()
+    found = bisected(
+        options,
+        good=good,
+        bad=bad,
+        say=lambda text: console.print(text, markup=False),
+        showing=lambda rows: Progress(rows, console=console),
+    )
+    print_bisected(found, words=words, console=console)
+    return EXIT_OK
+
+
 def watch(options: Options) -> int:
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
     from harness.run import watch as watching

@@ -229,6 +229,23 @@ def merge(runs: list[str], output: str = "results/merged", last_wins: bool = Fal
     return answers.merge([Path(run) for run in runs], output=Path(output), last_wins=last_wins)
 
 
+@takes(
+    *("kernel", "case", "suite", "results", "accel", "jobs", "cold", "matrix_file"),
+    help={
+        "kernel": "The kernel of the matrix whose source says which builds there are.",
+        "case": "The case whose answer changes.",
+        "good": "A version of one of these builds (default: the oldest that there is).",
+        "bad": "A version of another one (default: the newest that there is).",
+        "word": "Show lines of the changelogs that have this word in them, too (repeatable).",
+    },
+)
+def bisect(options: Options, good: str = "", bad: str = "", word: tuple[str, ...] = ()) -> int:
+    """Find the two neighbouring builds of a kernel between which the answer of a case changes."""
+    from harness.cli import commands
+
+    return commands.bisect(options, good=good, bad=bad, words=word)
+
+
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
 
@@ -43,6 +43,7 @@ from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, u
 from harness.config.reading.yaml_source import Loc
 from harness.errors import ConfigError
 from harness.host.called_as import command
+from harness.model.distributions import siblings
 from harness.model.known_splats import KnownSplat
 from harness.model.settings import Deadlines, Settings
 
@@ -159,6 +160,18 @@ class _KernelBase(Model):
         found: Sweep | None = getattr(self, "sweep", None)
         return found
 
+    @property
+    def more_suites(self) -> tuple[str, ...]:
+        """Other suites that have builds of the same kernel: those that its sweep names."""
+        return tuple(getattr(self.sweeping, "suites", ()))
+
+    def all_builds(self) -> Self | None:
+        """Return the entry as a sweep over all builds that its source lists; None where a source has one build only."""
+        if "sweep" not in type(self).model_fields:
+            return None
+        sweep = SuitesSweep(builds="all", suites=self.more_suites) if hasattr(self, "suite") else Sweep(builds="all")
+        return self.model_copy(update={"sweep": sweep, "version": None})
+
     def settings(self, defaults: Defaults) -> Settings:
         """Return what this kernel's guest gets: its own settings, and `defaults` where it has none."""
         own = self.deadlines.model_dump(exclude_none=True) if self.deadlines else {}
@@ -189,6 +202,11 @@ class DebianKernel(_KernelBase, CheckedModel):
         default=None, description="Exactly this version of the package; without it the suite's newest."
     )
     sweep: SuitesSweep | None = Field(default=None, description=_SWEEP)
+
+    @property
+    def more_suites(self) -> tuple[str, ...]:
+        """Those that its sweep names; without a sweep those of the same release: its updates and security archive."""
+        return siblings(self.suite) if self.sweep is None else self.sweep.suites
 
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:

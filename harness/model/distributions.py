@@ -102,3 +102,16 @@ def number_of(distribution: str, environment: Mapping[str, object], *, fallback:
             return release
         case Number.NONE:
             return ""
+
+
+ROLLING = frozenset({"sid", "unstable", "testing", "experimental"})
+"""Suites of Debian that have neither updates nor a security archive."""
+
+
+def siblings(suite: str) -> tuple[str, ...]:
+    """Return the suites of Debian with other builds of a suite's kernels: a stable one's updates and security."""
+    release, _, pocket = suite.partition("-")
+    if release in ROLLING or pocket not in ("", "updates", "security"):
+        return ()
+    every = (release, f"{release}-updates", f"{release}-security")
+    return tuple(each for each in every if each != suite)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from harness.answers.bisected import Bisected, Tried
+from harness.answers.bisection import Boundary, Is
 from harness.model.results import (
     CellResult,
     Expectation,
@@ -115,4 +118,31 @@ def report(
         kernels=tuple((kernels or {}).get(row) or kernel(row) for row in cells),
         cases=tuple({case: case for cases in cells.values() for case in cases}.items()),
         cells=tuple(found),
+    )
+
+
+NEWER = """\
+linux (6.1.2-1) bookworm; urgency=medium
+
+  * New upstream stable update:
+    - bpf: Fix a leak
+    - net: freplace is a word here
+    - bpf: Prevent tailcall infinite loop caused by freplace
+    - ext4: Something
+    - ext4: quota of mine
+"""
+
+
+def bisected(older: str, newer: str) -> Bisected:
+    tried = {
+        index: Tried(version=f"6.1.{index + 1}-1", row=f"r{index}", is_=is_, seen=None, folder=Path("results"))
+        for index, is_ in enumerate((Is.GOOD, Is.BAD))
+    }
+    return Bisected(
+        kernel="6.1-x86_64",
+        case="freplace-loop",
+        versions=("6.1.1-1", "6.1.2-1"),
+        tried=tried,
+        found=Boundary(before=0, after=1, between=()),
+        changelogs=(older, newer),
     )

@@ -20,7 +20,7 @@ from harness.supply.debian.repositories import Repository
 from harness.supply.debian.repository import Line, addresses, known_names, unknown_name
 from harness.supply.debian.resolve import Build, builds
 from harness.supply.kernels.cached import cached_kernel
-from harness.supply.kernels.debs import description, fetched, gone, newest_whole, unpacked
+from harness.supply.kernels.debs import changelog, description, fetched, gone, newest_whole, unpacked
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
@@ -126,6 +126,11 @@ class AptSource:
         archive, _ = self._repositories(kernel)
         for _ in fetched(pin, folder, fetch=archive.fetch):
             pass
+
+    def changelog(self, kernel: AptKernel, pin: AptPin) -> str:
+        """Return the changelog out of the packages of the pin."""
+        archive, _ = self._repositories(kernel)
+        return changelog(pin, fetch=archive.fetch)
 
     def describe(self, kernel: AptKernel, pin: AptPin | None) -> Description:
         """Return the package and its suite; of a pin its version, and whether it has come without modules."""

@@ -14,7 +14,7 @@ from harness.supply.debian.archive import Archive, MirroredArchive
 from harness.supply.debian.pin import DebianPin
 from harness.supply.debian.resolve import Build, builds
 from harness.supply.kernels.cached import cached_kernel
-from harness.supply.kernels.debs import description, fetched, gone, newest_whole, unpacked
+from harness.supply.kernels.debs import changelog, description, fetched, gone, newest_whole, unpacked
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.source import Description, Resolution, SourceContext
 
@@ -87,6 +87,10 @@ class DebianSource:
         """Fetch and unpack all packages of the pin."""
         for _ in fetched(pin, folder, fetch=self._archive.fetch):
             pass
+
+    def changelog(self, kernel: DebianKernel, pin: DebianPin) -> str:  # noqa: ARG002  (KernelSource)
+        """Return the changelog out of the packages of the pin."""
+        return changelog(pin, fetch=self._archive.fetch)
 
     def describe(self, kernel: DebianKernel, pin: DebianPin | None) -> Description:
         """Return the package and its suite; of a pin its version, and whether it has come without modules."""

@@ -14,7 +14,7 @@ from harness.supply.debian.archive import Archive
 from harness.supply.debian.resolve import Build
 from harness.supply.kernels.cached import kernel_image
 from harness.supply.kernels.source import Description
-from harness.supply.kernels.unpack import unpack_kernel_packages
+from harness.supply.kernels.unpack import changelog_of, unpack_kernel_packages
 
 Fetch: TypeAlias = Callable[[PackageFile, Path], Path]
 """`Archive.fetch`."""
@@ -68,6 +68,18 @@ def description(*, what: str, where: str, pin: PackagesPin | None) -> Descriptio
         size=sum(package.size for package in pin.packages),
         files=tuple(sorted(package.sha256 for package in pin.packages)),
     )
+
+
+def changelog(pin: PackagesPin, *, fetch: Fetch) -> str:
+    """Return the first changelog that is in packages, fetched for that one by one; "" where none has one."""
+    with scratch_folder() as scratch:
+        for package in pin.packages:
+            deb = fetch(package, scratch)
+            found = changelog_of(deb)
+            deb.unlink()
+            if found:
+                return found
+    return ""
 
 
 @contextlib.contextmanager

@@ -143,6 +143,10 @@ class OciSource:
         """Take the kernel and all its modules out of the image."""
         self._take_out(kernel, pin, ARCHITECTURES[kernel.arch], folder)
 
+    def changelog(self, kernel: OciKernel, pin: OciPin) -> str:  # noqa: ARG002  (KernelSource)
+        """Return nothing: an image of containers has no changelog of its kernel."""
+        return ""
+
     def describe(self, kernel: OciKernel, pin: OciPin | None) -> Description:
         """Return the image and where it is looked for; of a pin the beginning of its digest."""
         reference = parse(kernel.image)

@@ -147,6 +147,10 @@ class PathSource:
         if kernel.modules is not None:
             _copy_modules(kernel.modules, folder / "lib/modules" / (release or kernel.modules.name))
 
+    def changelog(self, kernel: PathKernel, pin: None) -> str:  # noqa: ARG002  (KernelSource)
+        """Return nothing: a file of the user's own has none."""
+        return ""
+
     def describe(self, kernel: PathKernel, pin: None) -> Description:  # noqa: ARG002
         """Return the file's path."""
         return Description(what=str(kernel.image), pinnable=False)

@@ -109,6 +109,14 @@ class RpmSource:
         with scratch_folder(parent=folder.parent) as scratch:
             unpack_rpms(self._archive(kernel).fetch(pin.packages, scratch), folder)
 
+    def changelog(self, kernel: RpmKernel, pin: RpmPin) -> str:
+        """Return the changelog of the package that has the kernel's image, fetched and verified for that."""
+        from harness.supply.rpm.unpack import changelog_of  # noqa: PLC0415  (few runs need it)
+
+        with scratch_folder() as scratch:
+            carriers = [package for package in pin.packages if package.name == pin.package] or list(pin.packages)
+            return changelog_of(self._archive(kernel).fetch(carriers[:1], scratch)[0])
+
     def describe(self, kernel: RpmKernel, pin: RpmPin | None) -> Description:
         """Return the package and whose it is; of a pin its version, and whether it is signed."""
         what, where = _package(kernel), kernel.distribution

@@ -127,6 +127,12 @@ class KernelSource(Protocol[KernelT_contra, PinT]):
         Raises what `obtain` raises.
         """
 
+    def changelog(self, kernel: KernelT_contra, pin: PinT) -> str:
+        """Return the changelog that a build's packages carry, the newest entry first; "" where they have none.
+
+        The packages are fetched for it. Raises what `obtain` raises.
+        """
+
     def describe(self, kernel: KernelT_contra, pin: PinT | None) -> Description:
         """Return what the user is shown of an entry, and of its pin if there is one. No network."""
 

@@ -142,3 +142,12 @@ def _write(stream: IO[bytes], root: Path) -> None:
         for path in paths[1:]:
             path.unlink(missing_ok=True)
             path.hardlink_to(paths[0])
+
+
+def changelog_of(rpm: Path) -> str:
+    """Return the changelog of a package, the newest entry first; raise FetchError where it cannot be read."""
+    tool = find_tool("rpm", package="rpm", purpose="read an RPM's changelog")
+    done = run([tool, "--query", "--package", "--nosignature", "--changelog", rpm], timeout=60)
+    if done.returncode != 0:
+        raise FetchError(f"{rpm.name}: its changelog cannot be read: {done.stderr.strip()}")
+    return done.stdout

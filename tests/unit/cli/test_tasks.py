@@ -95,6 +95,16 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         {**CHECK, "objects": [Path("a.o")], "require_run": True, "config": Path("c.yaml")},
     ),
     (["check", "--accept", "r/1"], (options(),), {**CHECK, "accept": Path("r/1")}),
+    (
+        ["bisect", "--kernel", "6.1-x86_64", "--case", "a"],
+        (options(kernels=["6.1-x86_64"], cases=["a"]),),
+        {"good": "", "bad": "", "words": []},
+    ),
+    (
+        ["bisect", "--good", "6.1.1", "--bad", "6.1.9", "--word", "jit", "--cold", "--suite", "tracing"],
+        (options(SUITE, cold=True),),
+        {"good": "6.1.1", "bad": "6.1.9", "words": ["jit"]},
+    ),
     (["compare", "a", "b"], (Path("a"), Path("b")), {"common": False, "markdown": None, "json": None}),
     (
         ["compare", "a", "b", "--common", "--markdown", "m.md", "--json", "j.json"],

@@ -79,6 +79,9 @@ class PlayedSource:
     def unpack(self, kernel: Kernel, pin: int, folder: Path) -> None:
         raise NotImplementedError
 
+    def changelog(self, kernel: Kernel, pin: int) -> str:
+        return f"build {pin}"
+
     def describe(self, kernel: Kernel, pin: int | None) -> Description:
         version = "" if pin is None else f"build {pin}"
         return Description(what="a kernel", where="a place", version=version, pinnable=self.in_cache, files=(version,))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 from source_worlds import BOOT, TREE, MemoryArchive
 from unit_samples import RELEASE, x86_image
 
-from harness.errors import PackageGoneError
+from harness.errors import FetchError, PackageGoneError
 from harness.supply.debian.pin import AptPin
 from harness.supply.debian.resolve import Build
-from harness.supply.kernels.debs import description, fetched, newest_whole, unpacked
+from harness.supply.kernels.debs import changelog, description, fetched, newest_whole, unpacked
 
 
 def build(archive: MemoryArchive, version: str, *names: str) -> Build:
@@ -76,3 +77,39 @@ def test_nothing_is_unpacked_before_all_is_there(tmp_path: Path) -> None:
     with pytest.raises(PackageGoneError):
         list(fetched(pinned, tmp_path / "root", fetch=archive.fetch))
     assert list((tmp_path / "root").iterdir()) == []
+
+
+def with_doc(**files: bytes) -> tuple[AptPin, MemoryArchive]:
+    """A pin of an image, and of modules that have files of documentation."""
+    archive = MemoryArchive()
+    documented = {f"usr/share/doc/modules/{name.replace('_', '.')}": data for name, data in files.items()}
+    packages = (archive.add("image", "6.1.176-1", BOOT), archive.add("modules", "6.1.176-1", TREE | documented))
+    made = AptPin(
+        suite="jammy", package="image", architecture="amd64", version="6.1.176-1", packages=packages, missing=()
+    )
+    return made, archive
+
+
+def test_the_changelog_is_read_out_of_whatever_package_has_it() -> None:
+    text = "linux (6.1.176-1) bookworm; urgency=medium\n\n  * bpf: ü\n"
+    pinned, archive = with_doc(changelog_gz=gzip.compress(text.encode()), copyright=b"x")
+    assert changelog(pinned, fetch=archive.fetch) == text
+    assert archive.fetched == ["image", "modules"]
+
+
+def test_of_two_changelogs_the_longer_one_counts() -> None:
+    pinned, archive = with_doc(
+        changelog_gz=gzip.compress(b"upstream"), changelog_Debian_gz=gzip.compress(b"the distribution's own, longer")
+    )
+    assert changelog(pinned, fetch=archive.fetch) == "the distribution's own, longer"
+
+
+def test_packages_without_a_changelog_have_none() -> None:
+    pinned, archive = with_doc(readme=b"x")
+    assert changelog(pinned, fetch=archive.fetch) == ""
+
+
+def test_a_changelog_that_is_damaged_is_no_changelog() -> None:
+    pinned, archive = with_doc(changelog_gz=b"no gzip")
+    with pytest.raises(FetchError, match="cannot be unpacked"):
+        changelog(pinned, fetch=archive.fetch)

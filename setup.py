@@ -13,7 +13,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-DATA = ("bpf/**/*", "images/**/*", "docs/*.schema.json", "matrix.yaml", "matrix.lock")
+DATA = ("bpf/**/*", "images/**/*", "kconfig/*.config", "docs/*.schema.json", "matrix.yaml", "matrix.lock")
 """What a wheel has as data, as globs in the repository."""
 FOLDER = "harness/data"
 """Where a wheel has it."""

@@ -66,6 +66,12 @@ class ObjectFileError(BuildError):
     """A BPF object is not an ELF file for the BPF machine of the wanted byte order."""
 
 
+class KernelBuildError(BpfmatrixError):
+    """A kernel that the matrix wants built cannot be: its sources do not compile, or no guest could be made of it."""
+
+    exit_code = EXIT_USAGE
+
+
 class MissingToolError(BpfmatrixError):
     """A program of the host that is needed is not installed."""
 

@@ -248,7 +248,7 @@ def shell(options: Options, *, kernel: str) -> int:
     if len(plan.kernels) != 1:
         names = ", ".join(entry.name for entry in plan.kernels)
         raise UsageError(f'--kernel "{kernel}" matches several kernels ({names}); a shell needs one')
-    emulators.require([plan.kernels[0].arch], tools=tools_of([plan.kernels[0].source]))
+    emulators.require([plan.kernels[0].arch], tools=tools_of(plan.kernels))
     supplies = Supplies(options.project, loaded, cache=Cache())
     return interactive_shell(supplies, plan.kernels[0], accel=options.accel)
 

@@ -69,7 +69,7 @@ def examine(matrix_file: Path) -> list[Finding]:
         text = f"{matrix_file}: {len(matrix.kernels)} kernels"
         findings.append(Finding(subject="matrix", text=text))
         findings.append(_mirror(matrix_file, matrix, cache=cache))
-        findings += [_tool_of_some(tool) for tool in tools_of(kernel.source for kernel in matrix.kernels)]
+        findings += [_tool_of_some(tool) for tool in tools_of(matrix.kernels)]
     else:
         missing = matrix_file == MATRIX_FILE and not matrix_file.exists()
         findings.append(_no_matrix() if missing else matrix)

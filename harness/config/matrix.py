@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema
+from pydantic import Field, Strict
 
 from harness.config.base import (
     OTHER_DISTRIBUTION_NAMES,
@@ -18,11 +18,13 @@ from harness.config.base import (
     MemoryMib,
     Seconds,
 )
+from harness.config.built import BuiltHere
 from harness.config.known_splats import KnownSplatEntry
 from harness.config.matrix_values import (
     RPM_DISTRIBUTIONS,
     Component,
     DebianVersion,
+    FilePath,
     ImageName,
     KernelName,
     MirrorName,
@@ -39,37 +41,13 @@ from harness.config.matrix_values import (
     Uris,
 )
 from harness.config.reading.explain import read
-from harness.config.reading.models import CheckedModel, Expects, Model, OneOf, unexpected
+from harness.config.reading.models import CheckedModel, Expects, Model, OneOf
 from harness.config.reading.yaml_source import Loc
 from harness.errors import ConfigError
 from harness.host.called_as import command
 from harness.model.distributions import siblings
 from harness.model.known_splats import KnownSplat
 from harness.model.settings import Deadlines, Settings
-
-
-def _from_matrix(path: Path, info: ValidationInfo) -> Path:
-    """Take `path` from the folder of the matrix file, which the validation's context names."""
-    try:
-        path = path.expanduser()
-    except RuntimeError as error:
-        raise unexpected("a path whose `~` leads to a home folder that exists") from error
-    folder = info.context.get("folder") if isinstance(info.context, Mapping) else None
-    return path if folder is None else (folder / path).absolute()
-
-
-def _not_empty(value: Any) -> Any:
-    if value == "":  # as a Path it would be the folder itself
-        raise unexpected("a path")
-    return value
-
-
-FilePath: TypeAlias = Annotated[
-    Path,
-    BeforeValidator(_not_empty),
-    AfterValidator(_from_matrix),
-    WithJsonSchema({"type": "string", "minLength": 1}),
-]
 
 
 class DeadlineDefaults(Model):
@@ -340,7 +318,13 @@ class OciKernel(_KernelBase):
     )
 
 
-Kernel: TypeAlias = DebianKernel | AptKernel | PathKernel | RpmKernel | OciKernel
+class BuildKernel(_KernelBase, BuiltHere):
+    """A kernel that is built here: of a source tree, of Debian's package of sources, or of a commit of a git clone."""
+
+    source: Literal["build"] = Field(description="The kernel is built here.")
+
+
+Kernel: TypeAlias = DebianKernel | AptKernel | PathKernel | RpmKernel | OciKernel | BuildKernel
 """One entry of the matrix."""
 
 

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from harness.config.reading.models import Expects
+from harness.config.reading.models import Expects, unexpected
 from harness.config.steps import as_list
 from harness.model.image_names import IMAGE_NAME
+
+
+def _from_matrix(path: Path, info: ValidationInfo) -> Path:
+    """Take `path` from the folder of the matrix file, which the validation's context names."""
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise unexpected("a path whose `~` leads to a home folder that exists") from error
+    folder = info.context.get("folder") if isinstance(info.context, Mapping) else None
+    return path if folder is None else (folder / path).absolute()
+
+
+def _not_empty(value: Any) -> Any:
+    if value == "":  # as a Path it would be the folder itself
+        raise unexpected("a path")
+    return value
+
+
+FilePath: TypeAlias = Annotated[
+    Path,
+    BeforeValidator(_not_empty),
+    AfterValidator(_from_matrix),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 
 KernelName = Annotated[
     str,

@@ -137,3 +137,21 @@ OF_CHECK: Wishes = _each(
     }
 )
 """check.yaml at its top."""
+
+OF_BUILD: Wishes = _each(
+    {
+        "kconfig configs fragment fragments config-fragment configitem configitems kconfig-add options": (
+            "write options and files with some: `config: [CONFIG_PREEMPT=y, own.config]`"
+        ),
+        "defconfig base kernel-config kbuild-config": (
+            "write `base-config: tinyconfig`, or the path of another kernel's config"
+        ),
+        "commit branch tag repo repository url revision rev": (
+            "write `git: PATH` and `ref: v6.12`, a clone of this machine and what to build of it"
+        ),
+        "cc llvm toolchain": "write `compiler: gcc-12`, or `compiler: clang`",
+        "cross cross-prefix": "write `cross-compile: aarch64-linux-gnu-`",
+        "source-tree path src linux dir folder": "write `tree: PATH`, the folder with the sources",
+        "threads parallel make-jobs": "write `jobs: 4`",
+    }
+)

@@ -148,14 +148,17 @@ class Cache:
         self.grown = False
         """Whether anything was put into the cache through this object."""
 
-    def entry(self, kind: str, key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
+    def entry(
+        self, kind: str, key: str, make: Callable[[Path], dict[str, Any]], *, patience: float | None = None
+    ) -> Entry:
         """Return the entry `kind`/`key`, made by `make` where it is missing or damaged.
 
-        `make` fills the empty folder it is given and returns what to note in the manifest. Raises
-        CacheError where the cache cannot be written (full disk, permissions), and whatever `make` raises.
+        `make` fills the empty folder it is given and returns what to note in the manifest. `patience` is how long, in
+        seconds, another process may take that makes it; usually half an hour. Raises CacheError where the cache cannot be written (full disk,
+        permissions), and whatever `make` raises.
         """
         path = self.root / kind / key
-        with self.guarded(path), self.lock(f"{kind}-{key}"):
+        with self.guarded(path), self.lock(f"{kind}-{key}", patience=patience):
             meta = verified(path)
             if meta is not None and self.mark_used(path):
                 return Entry(path, meta)
@@ -189,18 +192,22 @@ class Cache:
         return scratch_folder(parent=folder)
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold the lock `name` against other processes and threads; raise CacheError after half an hour."""
+    def lock(self, name: str, *, patience: float | None = None) -> Iterator[None]:
+        """Hold the lock `name` against other processes and threads; raise CacheError after `patience` seconds.
+
+        That is half an hour where nothing is said.
+        """
+        patience = LOCK_SECONDS if patience is None else patience
         path = self.root / "locks" / f"{name}.lock"
         self._enter(path)
-        held = FileLock(path, timeout=LOCK_SECONDS)
+        held = FileLock(path, timeout=patience)
         with self.guarded(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 held.acquire()
             except Timeout as error:
                 raise CacheError(
-                    f"cache: another process has held the lock {name} for {LOCK_SECONDS:.0f} s; "
+                    f"cache: another process has held the lock {name} for {patience:.0f} s; "
                     f"end that process, or remove {path}"
                 ) from error
         try:

@@ -37,6 +37,11 @@ def include_folder() -> Path:
     return _data() / "bpf/include"
 
 
+def kconfig_folder() -> Path:
+    """Return the folder with what the configuration of a kernel that is built needs."""
+    return _data() / "kconfig"
+
+
 def suites() -> dict[str, Path]:
     """Return the suites of cases that come with bpfmatrix: name -> the folder that has the cases' folders."""
     return {"tracing": _data() / "bpf"}

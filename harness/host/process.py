@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import MissingToolError
@@ -85,6 +87,67 @@ def run(
             with _live_guard:
                 _live.discard(process)
     return subprocess.CompletedProcess(command, process.returncode, stdout or "", stderr)
+
+
+def run_group(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    line: Callable[[str], None],
+    timeout: float,
+) -> int | None:
+    """Run a program that starts many others, to its end, and return its exit code; None where it took too long.
+
+    What they write is added to the file `log`, and `line` is given each line of it, without its end. All of them are
+    ended with it, however that comes: by `timeout` (seconds), by `end_all`, or by the end of this process. A signal's
+    death shows as a negative code.
+    """
+    setpriv = find_tool("setpriv", package="util-linux", purpose="tie a program's life to the harness")
+    late = threading.Event()
+    with (
+        log.open("ab") as kept,
+        _Group(
+            [setpriv, "--pdeathsig", "TERM", "--", *map(str, argv)],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(timeout, end)
+        with _live_guard:
+            _live.add(process)
+        try:
+            timer.start()
+            assert process.stdout is not None
+            for text in process.stdout:
+                kept.write(text.encode(errors="replace"))
+                line(text.rstrip("\n"))
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()  # whoever of the group is left
+            process.wait()
+            with _live_guard:
+                _live.discard(process)
+    return None if late.is_set() else process.returncode
+
+
+class _Group(subprocess.Popen[str]):
+    """A program that leads a group of processes, which end together."""
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 def end_all() -> None:

@@ -25,6 +25,8 @@ class Architecture:
     the latter the rate of the counter that they share with a host of this architecture, in kHz.
     `console_options` are those of the kernel's configuration that its console needs built in.
     `oci` is its name in images of containers (Go's GOARCH).
+    `kbuild` is what `make ARCH=` takes for it, `kbuild_image` the image that is built, below the build's folder, and
+    `defconfig` the target of its usual configuration.
     `elf_machine` is e_machine of its programs (include/uapi/linux/elf-em.h).
     `clang_arch` is libbpf's `__TARGET_ARCH_*` suffix, `multiarch` Debian's name for
     folders of its headers. `own_register` is a member that only its `struct pt_regs` has.
@@ -52,12 +54,15 @@ class Architecture:
     counter_cmdline: str
     silent_poweroff: bool
     snapshots: bool
+    kbuild: str
+    kbuild_image: str
     elf_machine: int
     clang_arch: str
     own_register: str
     bpf_target: str
     byte_order: str
     kernel_magic: tuple[tuple[int, bytes], ...]
+    defconfig: str = "defconfig"
 
 
 _PCI_MODULES = ("virtio_pci", "virtio_net")
@@ -102,6 +107,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="tsc_early_khz={khz}",
             silent_poweroff=False,
             snapshots=True,
+            kbuild="x86_64",
+            kbuild_image="arch/x86/boot/bzImage",
             elf_machine=62,
             clang_arch="x86",
             own_register="r15",
@@ -135,6 +142,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            kbuild="arm64",
+            kbuild_image="arch/arm64/boot/Image",
             elf_machine=183,
             clang_arch="arm64",
             own_register="pstate",
@@ -171,6 +180,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
             # array in RISC-V mtimer VMState"): a restored guest waits for ever for the timer that was set last.
             snapshots=False,
+            kbuild="riscv",
+            kbuild_image="arch/riscv/boot/Image",
             elf_machine=243,
             clang_arch="riscv",
             own_register="epc",
@@ -205,6 +216,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            kbuild="s390",
+            kbuild_image="arch/s390/boot/bzImage",
             elf_machine=22,
             clang_arch="s390",
             own_register="gprs",
@@ -238,12 +251,16 @@ ARCHITECTURES: dict[str, Architecture] = {
             # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
             # nothing else of them is trusted either.
             snapshots=False,
+            kbuild="powerpc",
+            kbuild_image="vmlinux",
             elf_machine=21,
             clang_arch="powerpc",
             own_register="gpr",
             bpf_target="bpfel",
             byte_order="little",
             kernel_magic=(_ELF64_LE,),
+            # Plain `make defconfig` makes a big-endian one, unless it runs on such a machine (arch/powerpc/Makefile).
+            defconfig="ppc64le_defconfig",
         ),
     )
 }

@@ -104,9 +104,7 @@ class Search:
             host_arch=host_name(),
         )
         if wanted.guests:
-            emulators.require(
-                (kernel.arch for kernel in plan.kernels), tools=tools_of(each.source for each in plan.kernels)
-            )
+            emulators.require((kernel.arch for kernel in plan.kernels), tools=tools_of(plan.kernels))
         self._cases, self._kernels = plan.cases, plan.kernels
         self._cache = Cache()
         self._supplies = Supplies(project, self._matrix, cache=self._cache)

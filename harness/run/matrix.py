@@ -61,7 +61,7 @@ def run_matrix(
     if earlier is not None:
         options = going_on(options, earlier)
     matrix, plan = load_plan(options)
-    emulators.require((kernel.arch for kernel in plan.kernels), tools=tools_of(each.source for each in plan.kernels))
+    emulators.require((kernel.arch for kernel in plan.kernels), tools=tools_of(plan.kernels))
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
 
     def observer() -> Observer:

@@ -71,10 +71,13 @@ class Rows:
         self._supplied = threading.Event()
         """Set once a guest has all that it needs to start."""
         self.accels: dict[str, Accel] = {}
+        prepared.supplies.progress = prepared.observer.state
+        prepared.supplies.stopping.clear()
 
     def stop(self) -> None:
         """End all guests, and let no other start."""
         self._stopping.set()
+        self._prepared.supplies.stopping.set()
         end_all()
 
     def run(self) -> None:

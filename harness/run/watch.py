@@ -269,7 +269,7 @@ def watch(
     else:
         matching("case", options.cases, [folder.name for folder in folders])
         chosen = choose_kernels(matrix, globs=options.kernels, arches=options.arches, host_arch=host_name())
-        emulators.require((kernel.arch for kernel in chosen), tools=tools_of(each.source for each in chosen))
+        emulators.require((kernel.arch for kernel in chosen), tools=tools_of(chosen))
     screen = screen or WatchScreen()
     ended = ""
     with signals_as_errors() as signals, screen.live():

@@ -68,9 +68,16 @@ class Progress:
         self._live = None
 
     def state(self, kernel: str, text: str) -> None:
-        """Say what a kernel is at: `fetching`, `booting`, ..."""
+        """Say what a kernel is at: `fetching`, `booting`, ...; `compiling: 3 files`, for what takes minutes.
+
+        Where there is no table, each step of what takes minutes is a line.
+        """
         with self._guard:
-            self._states[kernel] = (text, time.monotonic())
+            before, since = self._states.get(kernel, ("", 0.0))
+            same = step_of(before) == step_of(text)
+            self._states[kernel] = (text, since if same else time.monotonic())
+        if self._live is None and not same and step_of(text) not in BRIEF:
+            self._console.print(f"{kernel:<20} {step_of(text)}", markup=False)
 
     def done(self, kernel: str, cells: Sequence[CellResult], *, seconds: float, release: str) -> None:
         """Say what came of a kernel."""
@@ -115,6 +122,15 @@ class Progress:
         state, since = self._states.get(kernel, ("waiting", time.monotonic()))
         busy = kernel not in self._cells and state != "waiting"
         return f"{state} {time.monotonic() - since:.0f} s" if busy else state
+
+
+BRIEF = frozenset({"fetching", "booting", "running"})
+"""What a kernel is at for seconds."""
+
+
+def step_of(state: str) -> str:
+    """Return which step of its work a kernel is at, without how far it is in it."""
+    return state.partition(":")[0]
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,10 @@ class Supplies:
         self.cache = cache
         self.lock: Lock = read_lock(project.lock_file)
         self.notices: list[str] = []
+        self.stopping = threading.Event()
+        """Set while what takes minutes is to end: a run is over, or was interrupted."""
+        self.progress: Callable[[str, str], None] | None = None
+        """Given a kernel's name and how far it is, while it is obtained for minutes."""
         self._matrix = matrix
         self._locked_only = locked_only
         self._guard = threading.RLock()
@@ -87,6 +91,8 @@ class Supplies:
                 named=matrix.mirrors.others,
                 registry=matrix.mirrors.registry or "",
                 locked_only=locked_only,
+                progress=lambda kernel, text: self.progress(kernel, text) if self.progress is not None else None,
+                stopping=self.stopping,
             )
         )
         self._objects = ObjectBuilder(cache=cache, include=project.includes, headers=self.headers, note=self.note)

@@ -11,6 +11,7 @@ THE_USERS = {
     "ConfigError",
     "JournalError",
     "HistoryError",
+    "KernelBuildError",
     "KernelFileError",
     "ObjectFileError",
     "UsageError",

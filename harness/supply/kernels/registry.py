@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.supply.kernels.apt import AptSource
+from harness.supply.kernels.build import BuildSource
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.oci import OciSource
 from harness.supply.kernels.path import PathSource
@@ -14,7 +15,14 @@ from harness.supply.kernels.rpm import RpmSource
 from harness.supply.kernels.source import KernelSource, SourceContext, SourceKind
 
 SOURCES: Mapping[str, SourceKind] = MappingProxyType(
-    {"debian": DebianSource, "apt": AptSource, "path": PathSource, "rpm": RpmSource, "oci": OciSource}
+    {
+        "debian": DebianSource,
+        "apt": AptSource,
+        "path": PathSource,
+        "rpm": RpmSource,
+        "oci": OciSource,
+        "build": BuildSource,
+    }
 )
 """The sources by name; their entries' models are those of harness/config/matrix.py."""
 

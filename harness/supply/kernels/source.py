@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ class SourceContext:
     `mirrors` finds Debian's mirrors, which takes a moment: it is called when needed. `registry` is where images are
     whose names have no host, "" where nobody says it. `locked_only` says that nothing is asked that a pin answers.
     `named` are the other mirrors of the matrix: name -> addresses, of which the next is tried where one fails.
+    `progress` is given a kernel's name and how far it is, where obtaining it takes minutes; that ends soon, with an
+    error, once `stopping` is set.
     """
 
     cache: Cache
@@ -29,6 +32,8 @@ class SourceContext:
     registry: str = ""
     locked_only: bool = False
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    progress: Callable[[str, str], None] = lambda kernel, text: None  # noqa: ARG005
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, kw_only=True)

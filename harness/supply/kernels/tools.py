@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
+from harness.config.matrix import Kernel
 from harness.host.tools import HostTool
+from harness.supply.build.toolchain import build_tools
 from harness.supply.oci.skopeo import PROGRAM, PURPOSE
 
 TOOLS: Mapping[str, tuple[HostTool, ...]] = MappingProxyType(
@@ -19,8 +22,14 @@ TOOLS: Mapping[str, tuple[HostTool, ...]] = MappingProxyType(
     }
 )
 """By the source's name; one that needs nothing more has no entry."""
+TOOLS_BY_KERNEL: Mapping[str, Callable[[Any], tuple[HostTool, ...]]] = MappingProxyType({"build": build_tools})
+"""Of sources for which it depends on the entry of the kernel."""
 
 
-def tools_of(sources: Iterable[str]) -> tuple[HostTool, ...]:
-    """Return what some sources need, each program once."""
-    return tuple(dict.fromkeys(tool for source in dict.fromkeys(sources) for tool in TOOLS.get(source, ())))
+def tools_of(kernels: Iterable[Kernel]) -> tuple[HostTool, ...]:
+    """Return what the sources of some kernels need, each program once."""
+    found: dict[HostTool, None] = {}
+    for kernel in kernels:
+        of_kernel = TOOLS_BY_KERNEL.get(kernel.source)
+        found |= dict.fromkeys(of_kernel(kernel) if of_kernel is not None else TOOLS.get(kernel.source, ()))
+    return tuple(found)

@@ -13,6 +13,7 @@ def test_a_checkout_has_its_data_in_its_own_folders() -> None:
     assert package_data.data_folder() == ROOT
     assert package_data.images_folder() == ROOT / "images"
     assert package_data.include_folder() == ROOT / "bpf/include"
+    assert package_data.kconfig_folder() == ROOT / "kconfig"
     assert package_data.suites() == {"tracing": ROOT / "bpf"}
     assert package_data.matrix_file() == ROOT / "matrix.yaml"
     assert package_data.lock_file() == ROOT / "matrix.lock"

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.errors import EXIT_HARNESS, MissingToolError
-from harness.host.process import find_tool, run
+from harness.host.process import end_all, find_tool, run, run_group
 
 
 def script(folder: Path, name: str, text: str) -> Path:
@@ -96,3 +99,49 @@ def test_what_goes_to_a_file_is_there_byte_for_byte(tmp_path: Path) -> None:
     done = run(["sh", "-c", r"printf 'a\r\nb\377'; echo oops >&2; exit 3"], output=tmp_path / "file")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "oops\n")
     assert (tmp_path / "file").read_bytes() == b"a\r\nb\xff"
+
+
+# --- programs that start many others ----------------------------------------------------------------------------------
+
+
+def group(script: str, log: Path, *, timeout: float = 60.0, line: Callable[[str], None] | None = None) -> int | None:
+    return run_group(["sh", "-c", script], env=os.environ, log=log, line=line or (lambda _: None), timeout=timeout)
+
+
+def test_what_a_group_writes_comes_line_by_line_and_is_added_to_a_log(tmp_path: Path) -> None:
+    log, lines = tmp_path / "log", list[str]()
+    log.write_text("before\n")
+    assert group("echo one; echo two >&2; printf three; exit 3", log, line=lines.append) == 3
+    assert lines == ["one", "two", "three"]
+    assert log.read_text() == "before\none\ntwo\nthree"
+
+
+def test_a_group_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Its output has an end only once nobody holds it any more."""
+    assert group("sleep 600 & sleep 600", tmp_path / "log", timeout=0.01) is None
+
+
+def test_whatever_its_reader_raises_ends_a_group(tmp_path: Path) -> None:
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        group(f"echo $$ > {tmp_path}/pid; echo one; exec sleep 600", tmp_path / "log", line=stop)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_all_programs_are_ended_at_once_and_groups_as_a_whole(tmp_path: Path) -> None:
+    def begun(_: str) -> None:
+        end_all()
+
+    assert group("sleep 600 & echo one; sleep 600", tmp_path / "log", line=begun) == -9
+
+
+def test_what_a_program_left_running_ends_with_it(tmp_path: Path) -> None:
+    """As a compiler would whose `make` was killed."""
+    assert group(f"sleep 600 > /dev/null 2>&1 & echo $! > {tmp_path}/pid", tmp_path / "log") == 0
+    left = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    with contextlib.suppress(FileNotFoundError):
+        while left.read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)

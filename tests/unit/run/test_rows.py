@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from played_world import BROKEN, KERNELS, World, cells, good, make_world, with_a_broken_case, written
 
+from harness.config.matrix import Kernel
 from harness.errors import (
     EXIT_HARNESS,
     EXIT_USAGE,
@@ -26,7 +27,9 @@ from harness.model.results import Stage, Verdict
 from harness.run import rows
 from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
+from harness.supply.kernels.files import KernelFiles
 from harness.supply.supplies import Supplies
+from harness.supply.unbuilt import ModuleUser
 
 
 @pytest.fixture
@@ -186,3 +189,24 @@ def test_a_kernel_file_that_is_gone_when_its_turn_comes_is_the_users(world: Worl
     world.play["second"] = gone
     report, _ = world.start()
     assert (report.cell("second", "case").verdict, report.run.exit_code) == (Verdict.ERROR, EXIT_USAGE)
+
+
+def test_what_takes_minutes_is_shown_and_is_to_end_with_the_run(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obtain, used = Supplies.kernel, list[Supplies]()
+
+    def slowly(self: Supplies, kernel: Kernel, *, cases: Sequence[ModuleUser]) -> KernelFiles:
+        assert not self.stopping.is_set()
+        assert self.progress is not None
+        used.append(self)
+        self.progress(kernel.name, "compiling: 3 files, a.o")
+        self.progress(kernel.name, "compiling: 4 files, b.o")
+        return obtain(self, kernel, cases=cases)
+
+    monkeypatch.setattr(Supplies, "kernel", slowly)
+    world.start(kernels=["first"])
+    said = [line for line in capsys.readouterr().out.splitlines() if "compiling" in line]
+    assert {*map(str.strip, said)} == {f"{'first':<20} compiling"}
+    assert len(said) <= len(used), "without a table, a line for each step"
+    assert used[0].stopping.is_set()

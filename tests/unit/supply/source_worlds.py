@@ -7,23 +7,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from kernel_sources import build_entry, make_tree
 from oci_samples import Layout, MemoryRegistry, layer
 from unit_samples import RELEASE, x86_image
 
-from harness.config.matrix import AptKernel, DebianKernel, OciKernel, PathKernel
+from harness.config.matrix import AptKernel, BuildKernel, DebianKernel, OciKernel, PathKernel
 from harness.errors import PackageGoneError
 from harness.host.cache import TAG, Cache
+from harness.supply.build.building import BuiltKernel, Job
 from harness.supply.debian.apt import PackageFile, Stanza
 from harness.supply.debian.mirrors import Mirrors
 from harness.supply.debian.pin import DebianPin
 from harness.supply.debian.resolve import Index, newest_first
 from harness.supply.kernels.apt import AptSource
+from harness.supply.kernels.build import BuildSource
 from harness.supply.kernels.debian import DebianSource
 from harness.supply.kernels.modules import ModuleOrder
 from harness.supply.kernels.oci import OciSource
@@ -277,3 +281,43 @@ class OciWorld:
 
     def left(self) -> list[str]:
         return files_in(self.cache)
+
+
+def build_at_once(job: Job, root: Path) -> BuiltKernel:
+    """Stands for compilers: the kernel lies in the sources."""
+    for name, data in {**BOOT, **TREE}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    (root / f"boot/vmlinuz-{RELEASE}").write_bytes((job.tree / "image").read_bytes())
+    return BuiltKernel(RELEASE, "")
+
+
+class BuildWorld:
+    """A folder with a kernel's sources, and a cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cache = Cache(folder / "cache")
+        self.folder = folder / "built"
+
+    def source(self) -> BuildSource:
+        return BuildSource(
+            SourceContext(cache=self.cache, mirrors=no_mirrors),
+            build=build_at_once,
+            require=lambda kernel, configuration: None,  # noqa: ARG005
+            compilers=lambda kernel, configuration: ["gcc 12"],  # noqa: ARG005
+        )
+
+    def kernel(self) -> BuildKernel:
+        if not self.folder.exists():
+            make_tree(self.folder)
+        return build_entry(tree=self.folder)
+
+    def another(self) -> BuildKernel:
+        return build_entry(tree=self.folder, config=["CONFIG_OWN=y"])
+
+    def lose(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def left(self) -> list[str]:
+        """What a tree was the last time it was looked at is known, and is no kernel."""
+        return [name for name in files_in(self.cache) if not name.startswith("build-trees")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rpm_repositories import MISSING, WHY
 from rpm_samples import RpmWorld
-from source_worlds import MODULES, AptWorld, DebianWorld, OciWorld, PathWorld, SourceWorld, find_by_name
+from source_worlds import MODULES, AptWorld, BuildWorld, DebianWorld, OciWorld, PathWorld, SourceWorld, find_by_name
 from unit_samples import RELEASE, ROOT, X86, x86_image
 
 from harness.config.matrix import Kernel
@@ -24,6 +24,7 @@ WORLDS: dict[str, Callable[[Path], SourceWorld]] = {
     "path": PathWorld,
     "rpm": RpmWorld,
     "oci": OciWorld,
+    "build": BuildWorld,
 }
 
 
@@ -43,13 +44,14 @@ def test_every_source_is_tried_here_and_can_be_named_in_a_matrix() -> None:
 
 def test_nobody_else_asks_which_source_a_kernel_is_of() -> None:
     """Else a new source would have to be known in many places."""
-    knowing = re.compile(r"""\b(?:Apt|Debian|Oci|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
+    knowing = re.compile(r"""\b(?:Apt|Build|Debian|Oci|Path|Rpm)Kernel\b|\.source (?:==|!=|in) ["'({[]""")
     places = {
         path.relative_to(ROOT / "harness").as_posix()
         for path in (ROOT / "harness").rglob("*.py")
         if knowing.search(path.read_text())
     }
     own = {"config/matrix.py", *(f"supply/kernels/{name}.py" for name in SOURCES)}
+    own |= {f"supply/build/{name}.py" for name in ("configuration", "places", "toolchain")}
     # virtme-ng needs Debian's generic kernel in place of its cloud kernel
     assert places - {"config/__init__.py"} == own | {"bench/project.py"}
 

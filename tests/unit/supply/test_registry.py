@@ -27,6 +27,7 @@ def test_they_are_made_without_looking_for_a_mirror(tmp_path: Path) -> None:
         "path": "PathSource",
         "rpm": "RpmSource",
         "oci": "OciSource",
+        "build": "BuildSource",
     }
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from played_source import KERNEL, OWN, PlayedSource, supplies_of, with_modules
 from unit_samples import X86
 
-from harness.config.matrix import SuitesSweep
+from harness.config.matrix import Matrix, SuitesSweep
 from harness.errors import ConfigError
+from harness.host.cache import Cache
 from harness.qemu.accel import Accel
 from harness.supply import supplies as supplies_module
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import GuestPrograms
+from harness.supply.kernels.source import KernelSource, SourceContext
+from harness.supply.project import Project
 from harness.supply.supplies import Supplies
 
 
@@ -123,3 +128,25 @@ def test_a_sweep_whose_builds_no_lock_lists_is_the_users_mistake(source: PlayedS
     assert source.checked == []
     supplies_of(source, tmp_path, pinned=1).check(row, cases=())
     assert source.checked == ["6.1"]
+
+
+def test_what_takes_minutes_says_how_far_it_is_and_is_told_to_end(
+    source: PlayedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[SourceContext] = []
+
+    def no_sources(context: SourceContext) -> Mapping[str, KernelSource[Any, Any]]:
+        contexts.append(context)
+        return {"path": source}
+
+    monkeypatch.setattr(supplies_module, "make_sources", no_sources)
+    matrix = Matrix.model_validate({"kernels": [OWN.model_dump(mode="json", exclude_none=True)]})
+    supplies = Supplies(Project(matrix_file=tmp_path / "matrix.yaml"), matrix, cache=Cache(tmp_path / "cache"))
+    (context,) = contexts
+    context.progress("own", "nobody looks")
+    said: list[tuple[str, str]] = []
+    supplies.progress = lambda kernel, text: said.append((kernel, text))
+    context.progress("own", "compiling: 3 files")
+    assert said == [("own", "compiling: 3 files")]
+    supplies.stopping.set()
+    assert context.stopping.is_set()

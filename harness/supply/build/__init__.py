@@ -1,0 +1,1 @@
+"""Kernels that are built here: sources, configuration, compilers, and `make`."""

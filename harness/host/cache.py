@@ -154,8 +154,8 @@ class Cache:
         """Return the entry `kind`/`key`, made by `make` where it is missing or damaged.
 
         `make` fills the empty folder it is given and returns what to note in the manifest. `patience` is how long, in
-        seconds, another process may take that makes it; usually half an hour. Raises CacheError where the cache cannot be written (full disk,
-        permissions), and whatever `make` raises.
+        seconds, another process may take that makes it; usually half an hour. Raises CacheError where the cache cannot
+        be written (full disk, permissions), and whatever `make` raises.
         """
         path = self.root / kind / key
         with self.guarded(path), self.lock(f"{kind}-{key}", patience=patience):

@@ -66,7 +66,7 @@ def bisect(
             f"cases; name them with --kernel and --case (see `{command('kernels')}` and `{command('cases')}`)"
         )
     (entry,), (case,) = plan.kernels, plan.cases
-    emulators.require([entry.arch], tools=tools_of([entry.source]))
+    emulators.require([entry.arch], tools=tools_of([entry]))
     supplies = Supplies(options.project, matrix, cache=cache or Cache())
     rows, builds = _builds(supplies, matrix, entry, say=say)
 

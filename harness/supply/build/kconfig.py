@@ -30,7 +30,9 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         # The debug information is a choice since 5.18 (f9b3cd245784); before, it is an option of its own.
         "DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT": ("DEBUG_INFO", "DEBUG_INFO_DWARF4", "DEBUG_INFO_DWARF5"),
-        "NET_XGRESS": ("NET_CLS_ACT",),
+        # QEMU's virt machine of riscv64 was renamed in 6.3.
+        "SOC_VIRT": ("ARCH_VIRT",),
+        "ARCH_VIRT": ("SOC_VIRT",),
     }
 )
 """What does as well as an option that is wanted."""

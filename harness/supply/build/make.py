@@ -25,12 +25,13 @@ _DECIDING = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
         r"^.*: (?:fatal )?error: .*$",
+        r"^scripts/Kconfig\.include:\d+: .*$",
         r"^.*: internal compiler error: .*$",
         r"^.*undefined reference to .*$",
         r"^ld(?:\.\w+)?: .*$",
         r"^(?:FAILED|BTF|Error|ERROR)\b.*$",
         r"^.*(?:[Nn]o space left on device|: not found|command not found|[Kk]illed).*$",
-        r"^.*\*\*\* (?!\[).*$",
+        r"^.*\*\*\* (?!\[|Default configuration).*$",
         r"^make.*\*\*\* \[.*$",
     )
 )

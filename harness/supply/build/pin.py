@@ -32,6 +32,11 @@ class BuildPin:
     tree: str | None = None
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Nothing: a package of sources has all of them."""
+        return ()
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """What exactly the sources are: the same for the same files, wherever they are."""
         return (self.tree,) if self.tree is not None else tuple(package.sha256 for package in self.packages)

@@ -26,6 +26,7 @@ from harness.supply.build.toolchain import compilers_of, require_all, toolchain_
 from harness.supply.debian.archive import Archive, MirroredArchive
 from harness.supply.kernels.cached import cached_kernel
 from harness.supply.kernels.choosing import noticed
+from harness.supply.kernels.debs import changelog
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.kernels.modules import find_modules
 from harness.supply.kernels.needs import remarks
@@ -53,8 +54,10 @@ class BuildSource:
     ) -> None:
         self._cache: Cache = context.cache
         self._context = context
-        own = archive or MirroredArchive(cache=context.cache, mirrors=context.mirrors)
-        self._places: Mapping[str, Place] = {name: place(context.cache, own) for name, place in PLACES.items()}
+        self._archive = archive or MirroredArchive(cache=context.cache, mirrors=context.mirrors)
+        self._places: Mapping[str, Place] = {
+            name: place(context.cache, self._archive) for name, place in PLACES.items()
+        }
         self._build = build
         self._require, self._compilers = require, compilers
 
@@ -107,7 +110,7 @@ class BuildSource:
             version=pin.version,
             sha256=pin.packages[0].sha256 if pin.packages else sha256_known(image),
             suite=kernel.suite or "",
-            distribution=kernel.distribution or ("debian" if kernel.package else ""),
+            distribution=_distribution(kernel),
         )
 
         def unpacked(folder: Path) -> AbstractContextManager[tuple[Path, str]]:
@@ -133,6 +136,10 @@ class BuildSource:
     def unpack(self, kernel: BuildKernel, pin: BuildPin, folder: Path) -> None:
         """Copy the kernel and all its modules to where a distribution has them."""
         shutil.copytree(self._built(kernel, pin).path / "root", folder, dirs_exist_ok=True)
+
+    def changelog(self, kernel: BuildKernel, pin: BuildPin) -> str:  # noqa: ARG002  (KernelSource)
+        """Return the changelog of Debian's package of sources; what git knows of a tree is for git to say."""
+        return changelog(pin, fetch=self._archive.fetch)
 
     def describe(self, kernel: BuildKernel, pin: BuildPin | None) -> Description:
         """Return the sources and where they are; of a pin their version, and a part of their hash."""
@@ -172,7 +179,7 @@ class BuildSource:
         changed = place.changed(kernel, pin)
         if changed:
             raise PackageGoneError(changed)
-        configuration = configuration_of(kernel, arch)
+        configuration, distribution = configuration_of(kernel, arch), _distribution(kernel)
 
         def make(folder: Path) -> dict[str, Any]:
             self._require(kernel, configuration)
@@ -190,7 +197,7 @@ class BuildSource:
                         jobs=kernel.jobs if isinstance(kernel.jobs, int) else len(os.sched_getaffinity(0)),
                         work=scratch / "work",
                         kept_log=self._cache.root / "build-logs" / f"{kernel.name}.log",
-                        identity={},
+                        identity=identity(distribution, pin.version),
                         progress=lambda text: self._context.progress(kernel.name, text),
                         stopping=self._context.stopping,
                     )
@@ -208,6 +215,19 @@ class BuildSource:
         self._context.progress(kernel.name, "waiting for another build")
         with self._cache.lock("build", patience=PATIENCE):
             yield
+
+
+def identity(distribution: str, version: str) -> Mapping[str, str]:
+    """Return what a build's environment has so that `uname -v` says whose kernel it is, as a distribution's own do.
+
+    Debian's sources put it in the place of the date (debian/patches/debian/uname-version-timestamp.patch), from where
+    the number is read that rules compare with (harness/model/distributions.py).
+    """
+    return {"KBUILD_BUILD_VERSION_TIMESTAMP": f"Debian {version}"} if distribution == "debian" else {}
+
+
+def _distribution(kernel: BuildKernel) -> str:
+    return kernel.distribution or ("debian" if kernel.package else "")
 
 
 def _given(path: Path | None) -> Path:

@@ -57,6 +57,12 @@ LOGS = {
         "*** The source tree is not clean, please run 'make mrproper'",
         "",
     ),
+    "a linker that is missing, as the configuration says it": (
+        "*** Default configuration is based on 'defconfig'\nscripts/Kconfig.include:40: linker 'ld.lld' not found\n"
+        "make[3]: *** [/src/scripts/kconfig/Makefile:77: olddefconfig] Error 1\n",
+        "scripts/Kconfig.include:40: linker 'ld.lld' not found",
+        "",
+    ),
     "only make's own": (
         "  CC      a.o\nmake: *** [Makefile:2: a.o] Error 1\nmake: Leaving directory\n",
         "make: *** [Makefile:2: a.o] Error 1",

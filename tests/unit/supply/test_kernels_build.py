@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from harness.model.architectures import ARCHITECTURES
 from harness.model.distributions import number_of
 from harness.supply.build.building import BuiltKernel, Job, build_kernel
 from harness.supply.kernels import cached
-from harness.supply.kernels.build import BuildSource
+from harness.supply.kernels.build import BuildSource, identity
 from harness.supply.kernels.choosing import obtain_chosen
 from harness.supply.kernels.source import SourceContext
 
@@ -244,6 +245,11 @@ def test_sources_of_debian_are_debians(tmp_path: Path) -> None:
     assert (package.name, package.version, package.suite) == ("linux-source-6.1", "6.1.176-1", "bookworm")
     assert (package.distribution, package.sha256) == ("debian", pin.packages[0].sha256)
     assert archive.fetched == ["linux-source-6.1"]
+    # As in the table of distributions, the kernel repeats the package's version.
+    assert identity("debian", "6.1.176-1") == {"KBUILD_BUILD_VERSION_TIMESTAMP": "Debian 6.1.176-1"}
+    said = {"release": "6.1.176", "version": "#1 SMP PREEMPT Debian 6.1.176-1"}
+    assert number_of("debian", said, fallback=package.version) == "6.1.176-1"
+    assert identity("", "6.1.176-1") == {}
 
 
 def test_options_that_were_lost_are_said_in_every_run(tmp_path: Path) -> None:
@@ -281,6 +287,16 @@ def test_an_entry_is_described_by_where_its_sources_are(
 ) -> None:
     about = Builds(tmp_path, archive=MemoryArchive()).source.describe(build_entry(**keys), None)
     assert (about.what, about.where, about.version) == (what, where, "")
+
+
+def test_the_changelog_is_that_of_the_package_of_sources(tmp_path: Path) -> None:
+    archive = MemoryArchive()
+    text = gzip.compress(b"linux (6.1.176-1) bookworm; urgency=medium")
+    archive.add("linux-source-6.1", "6.1.176-1", {"usr/share/doc/linux-source-6.1/changelog.Debian.gz": text})
+    source, kernel = Builds(tmp_path, archive=archive).source, build_entry(package="linux-source-6.1", suite="bookworm")
+    assert source.changelog(kernel, source.pin(kernel).pin).startswith("linux (6.1.176-1)")
+    tree = build_entry(tree=make_tree(tmp_path / "tree"))
+    assert source.changelog(tree, source.pin(tree).pin) == ""
 
 
 # --- builds that fail -------------------------------------------------------------------------------------------------

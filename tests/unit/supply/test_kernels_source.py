@@ -23,8 +23,8 @@ WORLDS: dict[str, Callable[[Path], SourceWorld]] = {
     "apt": AptWorld,
     "path": PathWorld,
     "rpm": RpmWorld,
-    "oci": OciWorld,
     "build": BuildWorld,
+    "oci": OciWorld,
 }
 
 

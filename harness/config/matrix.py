@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, Strict
+from pydantic import Field, PrivateAttr, Strict
 
 from harness.config.base import (
     OTHER_DISTRIBUTION_NAMES,
@@ -131,6 +131,18 @@ class _KernelBase(Model):
     cpus: Cpus | None = Field(default=None, description="Processors of this kernel's guest.")
     deadlines: DeadlineOverrides | None = Field(default=None, description="Deadlines that differ for this kernel.")
     cmdline: KernelParameters = Field(default="", description="More kernel parameters, added to the harness's own.")
+    _entry: str = PrivateAttr(default="")
+
+    @property
+    def entry(self) -> str:
+        """The name of its entry in the matrix file: its own, but for a row of a sweep."""
+        return self._entry or self.name
+
+    def row(self, name: str, *, suite: str = "") -> Self:
+        """Return a row of a sweep, which this entry is: one kernel with a name, and with the suite that has it."""
+        made = self.model_copy(update={"name": name, **({"suite": suite} if suite else {})})
+        made._entry = self.entry
+        return made
 
     @property
     def sweeping(self) -> Sweep | None:
@@ -269,8 +281,19 @@ class RpmKernel(_KernelBase, CheckedModel):
         "split into packages, and which rules hold for it."
     )
     baseurl: MirrorUrls = Field(
+        default=(),
         description="Where the repository is (the folder that has repodata/), as in a .repo file of yum; of several "
-        "addresses of the same repository the next is asked where one fails."
+        "addresses of the same repository the next is asked where one fails.",
+    )
+    mirrorlist: MirrorUrl | None = Field(
+        default=None,
+        description="Where a list of the repository's mirrors is, in place of `baseurl`; the next is asked where one "
+        "fails.",
+    )
+    metalink: MirrorUrl | None = Field(
+        default=None,
+        description="Where a metalink of the repository's repomd.xml is, in place of `baseurl`: a list of its mirrors "
+        "that says which repomd.xml they may have.",
     )
     keyring: FilePath | None = Field(
         default=None,
@@ -293,9 +316,24 @@ class RpmKernel(_KernelBase, CheckedModel):
     )
     sweep: Sweep | None = Field(default=None, description=_SWEEP)
 
+    @property
+    def list_of_mirrors(self) -> str | None:
+        """Where the list of the repository's mirrors is, None where the entry names its addresses."""
+        return self.mirrorlist or self.metalink
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that says where the repository is: its addresses, or that of a list of them."""
+        return self.baseurl if self.list_of_mirrors is None else (self.list_of_mirrors,)
+
     @classmethod
     def problems(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
-        """Whether signatures are checked is said, and only in one way."""
+        """Where it is, and whether signatures are checked, is said in one way."""
+        places = [key for key in ("baseurl", "mirrorlist", "metalink") if key in data]
+        if not places:
+            yield (), 'needs the key "baseurl", "mirrorlist" or "metalink": where the repository is, or its mirrors are'
+        for key in places[1:]:
+            yield (key,), f'not allowed beside "{places[0]}": one of them says where the repository is'
         unsigned = data.get("unsigned", False)
         if "keyring" not in data and unsigned is not True:
             yield (), 'needs the key "keyring", whose keys the packages must be signed by, or `unsigned: true`'

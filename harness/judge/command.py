@@ -18,6 +18,8 @@ CHILD_SECONDS = 5.0
 TAIL_CHARACTERS = 300
 """How much of a command's last output a sentence quotes."""
 PUSH = "push it (--push, `files:`), or take the Debian package that has it (--package, `packages:`)"
+NAME = "name it in `files:`, or give one that the guest has"
+"""What to do where a file is missing that a command needs, and where one is that a trigger needs."""
 
 NOT_THERE = "is not in the guest"
 """How the agent's sentence ends of what is missing."""
@@ -25,7 +27,7 @@ NOT_THERE = "is not in the guest"
 _MISSING = (
     (
         re.compile(r"error while loading shared libraries: (?P<name>[^:\s]+): cannot open shared object file"),
-        "the shared library {name} is not in the guest: " + PUSH,
+        "the shared library {name} is not in the guest: {bring}",
     ),
     (
         re.compile(r"version [`'](?P<name>GLIBC(?:XX)?_[0-9.]+)' not found"),
@@ -34,7 +36,7 @@ _MISSING = (
     ),
     (
         re.compile(r"^(?:.*: )?(?P<name>[^\s:]+): (?:not found|command not found|applet not found)$", re.MULTILINE),
-        "the command {name} is not in the guest: " + PUSH,
+        "the command {name} is not in the guest: {bring}",
     ),
 )
 """What a command's output says where something is not in the guest, and what to do about it."""
@@ -61,7 +63,7 @@ def command_differences(
     seen, how = _end(report, step)
     if seen != step.exit and (step.exit is not None or not isinstance(seen, int)):
         wanted = f", and must with exit code {step.exit}" if step.exit else ""
-        text = f"{_called(step)} {how}{wanted}{_why(report, output)}"
+        text = f"{_called(step)} {how}{wanted}{_why(report, output, bring=_bring(step))}"
         yield Difference(step=name, stage=step.stage, kind=DifferenceKind.EXIT, text=text, seen=seen)
     if step.output is not None and not re.search(step.output, output, re.MULTILINE):
         text = f"nothing in the output of {step.what} matches /{step.output}/"
@@ -81,11 +83,15 @@ def reason_of_works(steps: Sequence[AgentStep]) -> str:
 def not_started(report: Mapping[str, Any], step: AgentStep) -> str:
     """Return why a command or a trigger could not do what its case says, and what to do about it."""
     detail = str(report.get("detail") or report.get("errno_name") or "no reason given")
+    advice = f": {_bring(step)}" if detail.endswith(NOT_THERE) else ""
     if step.op != COMMAND:
-        advice = ": name it in `files:`, or give one that the guest has" if detail.endswith(NOT_THERE) else ""
         return f"the trigger {step.what} could not be made: {detail}{advice}"
-    advice = f": {PUSH}" if detail.endswith(NOT_THERE) else ""
     return f"the command did not start: {detail}{advice}"
+
+
+def _bring(step: AgentStep) -> str:
+    """Return what to do about a file that is missing: `packages` are a key of commands alone."""
+    return PUSH if step.op == COMMAND else NAME
 
 
 def _end(report: Mapping[str, Any], step: AgentStep) -> tuple[int | str | None, str]:
@@ -109,13 +115,13 @@ def _called(step: AgentStep) -> str:
     return PurePosixPath(argv[0]).name or argv[0] if argv else "the child"
 
 
-def _why(report: Mapping[str, Any], output: str) -> str:
+def _why(report: Mapping[str, Any], output: str, *, bring: str) -> str:
     """Return what is known of the cause: what is missing in the guest, else the end of the output."""
     if report.get("exit") not in (0, None):
         for pattern, text in _MISSING:
             found = pattern.search(output)
             if found:
-                return f": {text.format(name=found['name'])}"
+                return f": {text.format(name=found['name'], bring=bring)}"
     tail = output.strip()[-TAIL_CHARACTERS:]
     return f": {tail}" if tail else ", and wrote nothing"
 

@@ -21,7 +21,7 @@ from harness.judge.expectation import NO_RULE, choose
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList
 from harness.model.architectures import ARCHITECTURES, host_name
 from harness.model.results import CellResult, Expectation, OutcomeKind, Verdict
-from harness.mutants.guests import SURVIVES, Answers, Laboratory, Trial
+from harness.mutants.guests import Answers, Laboratory, Trial, trial_of
 from harness.mutants.known import Equivalent, load_equivalents, stale
 from harness.mutants.model import Judged
 from harness.mutants.report import Found, KernelCost, as_json, exit_code, headline, markdown
@@ -43,6 +43,7 @@ from harness.scenario.case import Case
 from harness.scenario.expected import expectations_of
 from harness.supply.image.keys import make_keys
 from harness.supply.kernels.tools import tools_of
+from harness.supply.pushed import NOTHING
 from harness.supply.supplies import Supplies
 from harness.supply.unbuilt import yaml_cases
 
@@ -171,7 +172,14 @@ class Search:
         begun = time.monotonic()
         version = lab.supplies.describe(kernel).version
         built = lab.supplies.build_all(yaml_cases(cases), ARCHITECTURES[kernel.arch])
-        trials = [_trial(built.cases[case.id], kernel, version) for case in cases]
+        trials = [
+            trial_of(
+                built.cases[case.id],
+                built.pushed.get(case.id, NOTHING),
+                expected=_expected(built.cases[case.id].expect, kernel, version),
+            )
+            for case in cases
+        ]
         answers = lab.run(kernel, trials, cases=self._cases)
         recorded = self._baseline(kernel, trials, answers)
         more = [
@@ -302,16 +310,6 @@ def _expected(rules: Sequence[Expectation], kernel: Kernel, version: str) -> Out
         return choose(rules, arch=kernel.arch, version=version, name=kernel.name).outcome
     except ConfigError:  # a kernel of the user's own, whose version nobody knows before it runs
         return OutcomeKind.WORKS
-
-
-def _trial(case: Case, kernel: Kernel, version: str) -> Trial:
-    """Return a case as it goes to a guest: what is expected of the kernel says who may share that guest."""
-    expected = _expected(case.expect, kernel, version)
-    return Trial(
-        case=case,
-        survives=not case.isolated or expected in SURVIVES,
-        dies=case.isolated and expected == OutcomeKind.CRASHED,
-    )
 
 
 def equivalents_of(cases: Sequence[WrittenCase]) -> tuple[Equivalent, ...]:

@@ -28,8 +28,10 @@ from harness.qemu.accel import qemu_version
 from harness.qemu.process import end_all
 from harness.run.one_kernel import run_kernel
 from harness.scenario.case import Case
+from harness.supply.brought import needs_a_guest
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.image.keys import RunKeys
+from harness.supply.pushed import Pushed
 from harness.supply.supplies import Built, Supplies
 from harness.supply.unbuilt import yaml_cases
 
@@ -66,6 +68,19 @@ class Trial:
     def group(self) -> tuple[str, str]:
         """Trials of the same group can share a guest."""
         return self.cmdline, "" if self.survives else self.case.id
+
+
+def trial_of(case: Case, pushed: Pushed, *, expected: OutcomeKind) -> Trial:
+    """Return a case as it goes to a guest: what is expected of the kernel says who may share that guest. Pure.
+
+    No other case does where it brings files to places that could be another's, too.
+    """
+    survives = not case.isolated or expected in SURVIVES
+    return Trial(
+        case=case,
+        survives=survives and not needs_a_guest(pushed, case),
+        dies=case.isolated and expected == OutcomeKind.CRASHED,
+    )
 
 
 @dataclass(kw_only=True)

@@ -57,7 +57,8 @@ def make_plan(
 ) -> Plan[AnyCase]:
     """Return the plan for the kernels of `matrix` and for `cases` that the filters leave.
 
-    Globs keep what any of them matches; without globs everything is kept. `arches` keeps the kernels of
+    Globs keep what any of them matches; without globs everything is kept. The name of a sweep, as matrix.yaml has it,
+    stands for all of its rows. `arches` keeps the kernels of
     these architectures ("all": of every one). Without it those of `host_arch` are kept; but where a glob of
     `kernel_globs` matches none of these, all that it matches. The order is that of the matrix and of `cases`.
     Raises UsageError where a filter names what does not exist or where no cell is left.
@@ -76,7 +77,8 @@ def choose_kernels(
 ) -> tuple[Kernel, ...]:
     """Return the kernels that `make_plan` takes for the same filters; raise UsageError where these do not fit."""
     _check_arches(arches, matrix)
-    named = matching("kernel", globs, [kernel.name for kernel in matrix.kernels])
+    found = matching("kernel", globs, list(dict.fromkeys(name for each in matrix.kernels for name in _names(each))))
+    named = frozenset(kernel.name for kernel in matrix.kernels if not found.isdisjoint(_names(kernel)))
     if arches:
         wanted = {kernel.name for kernel in matrix.kernels if ALL in arches or kernel.arch in arches} & named
     else:
@@ -105,6 +107,11 @@ def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset
     return frozenset(kept) if globs else frozenset(names)
 
 
+def _names(kernel: Kernel) -> tuple[str, ...]:
+    """Return what a kernel may be called by: the name of its entry, which of a sweep's row is another, and its own."""
+    return tuple(dict.fromkeys((kernel.entry, kernel.name)))
+
+
 def _of_host(matrix: Matrix, globs: Iterable[str], *, host_arch: str, others: bool) -> set[str]:
     """Return the names of the host's kernels that any of `globs` matches.
 
@@ -112,7 +119,7 @@ def _of_host(matrix: Matrix, globs: Iterable[str], *, host_arch: str, others: bo
     """
     kept: set[str] = set()
     for pattern in globs:
-        matches = [kernel for kernel in matrix.kernels if fnmatchcase(kernel.name, pattern)]
+        matches = [each for each in matrix.kernels if any(fnmatchcase(name, pattern) for name in _names(each))]
         own = [kernel.name for kernel in matches if kernel.arch == host_arch]
         kept.update(own or (kernel.name for kernel in matches if others))
     return kept

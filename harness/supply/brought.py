@@ -76,7 +76,7 @@ class Brought:
         brought = Pushed(files=without_doubles([*pushed, *found.files]))
         starts = {place: found.before(place) for place in found.private}
         ready = replace(case, own=replace(case.own, starts=starts, env={} if starts else found.env))
-        return (replace(ready, isolated=True) if _needs_a_guest(brought, case) else ready), brought
+        return (replace(ready, isolated=True) if needs_a_guest(brought, case) else ready), brought
 
     def _own_file(self, name: str, cwd: str, has: GuestFiles) -> Iterator[PushedFile]:
         """Yield the file that a relative path means; another is of the guest, or one that the case makes before."""
@@ -176,7 +176,7 @@ def _collected(loc: Loc, files: Iterator[PushedFile], problems: list[Problem]) -
         return []
 
 
-def _needs_a_guest(brought: Pushed, case: Case) -> bool:
+def needs_a_guest(brought: Pushed, case: Case) -> bool:
     """Say whether what a case brings cannot lie in a guest of other cases: it is large, or could be another's, too."""
     if brought.bytes > SERIAL_PARCEL_BYTES:
         return True

@@ -14,7 +14,7 @@ from harness.supply.image.packages import pin_key
 from harness.supply.kernels.source import KernelSource
 from harness.supply.lock import KernelPin, Lock, SweepPin
 from harness.supply.supplies import Supplies
-from harness.supply.sweeps import sweep_builds
+from harness.supply.sweeps import Swept, more_suites, sweep_builds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def _pin(
     found = source.pin(kernel)
     pins[kernel.name] = KernelPin(kernel.source, found.pin)
     about = source.describe(kernel, found.pin)
-    change = f" (was {was})" if was and was != about.version else ""
+    change = f" (was {was}{f'; {about.moved}' if about.moved else ''})" if was and was != about.version else ""
     missing = f"the source does not have {', '.join(about.missing)}" if about.missing else ""
     line = (f"{kernel.name}: {about.version}{change}", missing, found.notice)
     return "; ".join(text for text in line if text)
@@ -97,9 +97,12 @@ def _pin_sweep(
     source: KernelSource[Any, Any], kernel: Kernel, pins: dict[str, KernelPin], sweeps: dict[str, SweepPin]
 ) -> str:
     """Put all builds of a sweep into `pins`, and its rows into `sweeps`; return what is said of them."""
-    swept = sweep_builds(source, kernel)
-    for row in sweeps[kernel.name].rows if kernel.name in sweeps else ():
-        pins.pop(row.name, None)
+    was = sweeps.get(kernel.name)
+    of_rows = {row.name: pins[row.name] for row in (was.rows if was else ()) if row.name in pins}
+    before = Swept(sweep=was, pins=of_rows) if was is not None and was.suites == more_suites(kernel) else None
+    swept = sweep_builds(source, kernel, before=before)
+    for name in of_rows:
+        del pins[name]
     sweeps[kernel.name] = swept.sweep
     pins |= swept.pins
     versions = ", ".join(source.describe(kernel, entry.pin).version for entry in swept.pins.values())

@@ -15,7 +15,7 @@ from harness.supply.lock import KernelPin, Lock, SweepPin, SweptRow
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What a sweep stands for now: its rows, the pin of each by its name, and what the user must know of it."""
+    """What a sweep stands for: its rows, the pin of each by its name, and what the user must know of it."""
 
     sweep: SweepPin
     pins: dict[str, KernelPin]
@@ -36,11 +36,13 @@ def expanded(matrix: Matrix, lock: Lock) -> Matrix:
     return matrix.model_copy(update={"kernels": tuple(kernels)})
 
 
-def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel) -> Swept:
+def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swept | None = None) -> Swept:
     """Return the builds that an entry which is a sweep stands for now, each once, whatever suites list it.
 
-    Builds whose files are gone are left out, and so are suites that have none; the remarks name them. Raises
-    PackageGoneError where there is no whole build at all, and what the source's `builds` raises.
+    Builds whose files are gone are left out, and so are suites that have none; the remarks name them. `before` is what
+    it stood for until now: of all builds, one that is listed no more stays as long as its files are there. The remarks
+    name those that stay, and those that do not. Raises PackageGoneError where there is no whole build at all, and what
+    the source's `builds` raises.
     """
     assert kernel.sweeping is not None
     found, remarks = _listed(source, kernel)
@@ -64,8 +66,12 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel) -> Swept:
             name = f"{name}-{build.files[0][:8]}"
         rows.append(SweptRow(name=name, suite=getattr(build.entry, "suite", "")))
         pins[name] = KernelPin(kernel.source, build.pin)
+    if before is not None:
+        remarks += _stay(source, kernel, before, rows=rows, pins=pins)
     return Swept(
-        sweep=SweepPin(builds=wanted, suites=_more_suites(kernel), rows=tuple(rows)), pins=pins, remarks=tuple(remarks)
+        sweep=SweepPin(builds=wanted, suites=more_suites(kernel), rows=tuple(rows)),
+        pins={row.name: pins[row.name] for row in rows},
+        remarks=tuple(remarks),
     )
 
 
@@ -82,7 +88,7 @@ class _Build:
 def _listed(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[_Build], list[str]]:
     """Return all builds of all suites, the newest first, and which suites have none."""
     found, remarks = dict[tuple[str, ...], _Build](), list[str]()
-    entries = [kernel, *(kernel.model_copy(update={"suite": suite}) for suite in _more_suites(kernel))]
+    entries = [kernel, *(kernel.model_copy(update={"suite": suite}) for suite in more_suites(kernel))]
     for entry in entries:
         try:
             pins: Sequence[Any] = source.builds(entry)
@@ -103,18 +109,50 @@ def _listed(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[_Build
     return builds, remarks
 
 
+def _stay(
+    source: KernelSource[Any, Any], kernel: Kernel, before: Swept, *, rows: list[SweptRow], pins: dict[str, KernelPin]
+) -> list[str]:
+    """Add to `rows` and `pins` what the source lists no more and still has; return what is said of that and the rest.
+
+    A row stays behind the one that it was behind.
+    """
+    assert kernel.sweeping is not None
+    there = {source.describe(kernel, entry.pin).files: name for name, entry in pins.items()}
+    stay, gone, older, place = list[str](), list[str](), list[str](), 0
+    for row in before.sweep.rows:
+        entry, of_row = before.pins.get(row.name), kernel.row(row.name, suite=row.suite)
+        if entry is None or entry.source != kernel.source or not source.answers(of_row, entry.pin):
+            continue  # it was made for another request
+        about = source.describe(of_row, entry.pin)
+        if about.files in there:
+            place = [each.name for each in rows].index(there[about.files]) + 1
+        elif kernel.sweeping.builds != "all":
+            older.append(about.version)
+        elif row.name in pins or (lost := source.gone(of_row, entry.pin)):
+            gone.append(about.version if row.name in pins else f"{about.version} ({', '.join(lost)})")
+        else:
+            rows.insert(place, row)
+            pins[row.name] = entry
+            stay.append(about.version)
+            place += 1
+    said = {
+        "not listed any more, but their files are still there, so they stay": stay,
+        "no longer in the lock, since files of theirs are gone": gone,
+        f"no longer in the lock, since they are not among the newest {kernel.sweeping.builds}": older,
+    }
+    return [f"{what}: {', '.join(versions)}" for what, versions in said.items() if versions]
+
+
 def _rows(kernel: Kernel, lock: Lock) -> Sequence[Kernel]:
     """Return the rows of an entry: itself, but for a sweep whose rows the lock has."""
     asked, sweep = kernel.sweeping, lock.sweeps.get(kernel.name)
-    if asked is None or sweep is None or (sweep.builds, sweep.suites) != (asked.builds, _more_suites(kernel)):
+    if asked is None or sweep is None or (sweep.builds, sweep.suites) != (asked.builds, more_suites(kernel)):
         return [kernel]
-    return [
-        kernel.model_copy(update={"name": row.name, **({"suite": row.suite} if row.suite else {})})
-        for row in sweep.rows
-    ]
+    return [kernel.row(row.name, suite=row.suite) for row in sweep.rows]
 
 
-def _more_suites(kernel: Kernel) -> tuple[str, ...]:
+def more_suites(kernel: Kernel) -> tuple[str, ...]:
+    """Return the suites besides its own that a sweep looks in."""
     return tuple(getattr(kernel.sweeping, "suites", ()))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from projects import KERNEL, ROOT, TemporaryProject, run
+from projects import INPUTS, KERNEL, ROOT, TemporaryProject, run
 from rpm_repositories import build_rpm, make_index, needs_rpm, served, signer
 
 from harness.config.matrix import load_matrix
@@ -25,7 +25,8 @@ from harness.supply.supplies import Supplies
 
 pytestmark = [pytest.mark.vm, needs_rpm]
 
-CASE = "kprobe-fentry-fexit"
+CASE, NO_RULE = "kprobe-fentry-fexit", "03-optional-section"
+"""A case with rules by version, and one without any rule."""
 
 
 def xz(data: bytes) -> bytes:
@@ -37,8 +38,16 @@ def zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
+DISTRIBUTIONS = {"rhel-like": "rhel-like", "amazon": "amazon", "suse": "suse", "old-suse": "suse"}
+"""The repositories, and whose kernels they have."""
+
+
 def packages(files: KernelFiles) -> dict[str, dict[str, dict[str, bytes]]]:
-    """Return a kernel in packages as RHEL splits one, and as Amazon does: repository -> package -> files."""
+    """Return a kernel in packages as distributions split one: repository -> package -> files.
+
+    SUSE's has all below /usr/lib/modules since Tumbleweed of 2021 and Leap 16; before, as in Leap 15, the image lies in
+    /boot beside a packed vmlinux for kdump.
+    """
     folder = f"lib/modules/{files.release}"
     assert files.config is not None
     image = {"vmlinuz": files.image.read_bytes(), "config": files.config.read_bytes()}
@@ -61,18 +70,35 @@ def packages(files: KernelFiles) -> dict[str, dict[str, dict[str, bytes]]]:
                 **packed([*modules], "gz", gzip.compress),
             }
         },
+        "suse": {
+            "kernel-default": {
+                **{f"usr/{folder}/{name}": data for name, data in image.items()},
+                f"usr/{folder}/.vmlinuz.hmac": b"0" * 64,
+                f"usr/{folder}/symvers.gz": gzip.compress(b"symbols"),
+                **{f"usr/{path}": data for path, data in packed(others, "zst", zstd).items()},
+            },
+            "kernel-default-optional": {f"usr/{path}": data for path, data in packed(net, "zst", zstd).items()},
+        },
+        "old-suse": {
+            "kernel-default": {
+                **{f"boot/{name}-{files.release}": data for name, data in image.items()},
+                f"boot/vmlinux-{files.release}.gz": gzip.compress(b"for kdump"),
+                **packed([*modules], "xz", xz),
+            },
+        },
     }
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporaryProject]:
-    """A project with two kernels of RPM repositories on loopback, which are gone once the lock is written."""
+    """A project with kernels of RPM repositories on loopback, which are gone once the lock is written and followed."""
     folder = tmp_path_factory.mktemp("rpm")
     matrix = load_matrix(ROOT / "matrix.yaml")
     supplies = Supplies(Project(matrix_file=ROOT / "matrix.yaml"), matrix, cache=Cache())
     files = supplies.kernel(next(each for each in matrix.kernels if each.name == KERNEL), cases=())
     project = TemporaryProject(folder / "project")
     project.committed(CASE)
+    shutil.copytree(INPUTS / NO_RULE, project.folder / "bpf" / NO_RULE)
     (project.folder / "matrix.lock").unlink()
     shutil.copy(ROOT / "matrix.lock", project.folder)
     with signer() as key:
@@ -88,11 +114,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporaryProje
                 "name": f"el9-{name}",
                 "arch": "x86_64",
                 "source": "rpm",
-                "distribution": name,
+                "distribution": distribution,
                 "baseurl": f"{server.address}/{name}",
                 "keyring": "keyring",
             }
-            for name in ("rhel-like", "amazon")
+            for name, distribution in DISTRIBUTIONS.items()
         ]
         project.write_matrix()
         done = run("lock", "--matrix-file", project.matrix_file, "--kernel", "*")
@@ -111,12 +137,14 @@ def matrix_run(project: TemporaryProject) -> Mapping[str, Any]:
 def test_kernels_of_signed_repositories_answer_and_do_so_again_when_these_are_gone(project: TemporaryProject) -> None:
     for _ in range(2):
         report = matrix_run(project)
-        assert {cell["kernel"]: (cell["outcome"], cell["verdict"]) for cell in report["cells"]} == {
-            # No rule by version says anything of the first; the number of the second is the kernel's own.
-            "el9-rhel-like": ("works", "answered"),
-            "el9-amazon": ("works", "pass"),
+        assert {cell["outcome"] for cell in report["cells"]} == {"works"}
+        assert {(cell["kernel"], cell["case"]): cell["verdict"] for cell in report["cells"]} == {
+            **{(f"el9-{name}", case): "answered" for name in DISTRIBUTIONS for case in (CASE, NO_RULE)},
+            # A rule of this case by version covers it: of all these, Amazon's number alone is the kernel's own.
+            ("el9-amazon", CASE): "pass",
         }
-        for kernel, package in zip(report["kernels"], ("kernel-core", "kernel"), strict=True):
+        packages_of = ("kernel-core", "kernel", "kernel-default", "kernel-default")
+        for kernel, package in zip(report["kernels"], packages_of, strict=True):
             about = kernel["package"]
             assert (about["source"], about["name"], about["version"]) == ("rpm", package, "5.14.0-503.el9")
             assert (kernel["transport"], about["notice"]) == ("network", "")

@@ -154,7 +154,8 @@ class OciSource:
         if pin is None:
             return Description(what=reference.place, where=where)
         version = pin.digest[: len("sha256:") + 12]
-        return Description(what=reference.place, where=where, version=version, size=pin.size)
+        moved = f"the tag {reference.tag} is another image now" if reference.tag else ""
+        return Description(what=reference.place, where=where, version=version, size=pin.size, moved=moved)
 
     def _registry_name(self) -> str:
         return os.environ.get(ENVIRONMENT) or self._context.registry

@@ -21,6 +21,7 @@ from harness.supply.rpm.verify import Keys, read_keys
 
 if TYPE_CHECKING:
     from harness.supply.rpm.archive import RpmArchive
+    from harness.supply.rpm.mirror_lists import Mirrors
 
 
 class RpmSource:
@@ -33,6 +34,7 @@ class RpmSource:
     ) -> None:
         self._cache = context.cache
         self._archive_of = archive or self._repository
+        self._lists: dict[tuple[str, str], Mirrors] = {}
 
     def check(self, kernel: RpmKernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:  # noqa: ARG002
         """Read the keyring."""
@@ -49,7 +51,7 @@ class RpmSource:
         for build in self._listed(kernel, archive):
             gone = _gone(build, archive)
             if not gone:
-                return Resolution(pin=build, passed_over=tuple(over))
+                return Resolution(pin=build, passed_over=tuple(over), remarks=tuple(archive.notices))
             over.append(f"{build.version} ({', '.join(gone)})")
         raise PackageGoneError(
             f"the repository lists {_package(kernel)}, but no longer has its files: {', '.join(over)}"
@@ -65,7 +67,7 @@ class RpmSource:
             package=_package(kernel),
             version=kernel.version,
             architecture=pin.architecture,
-            repositories=marks_of(kernel.baseurl),
+            repositories=marks_of(kernel.addresses),
         )
 
     def obtain(
@@ -73,11 +75,7 @@ class RpmSource:
     ) -> KernelFiles:
         """Return the files of the pinned packages: the kernel is an entry of the cache, cases' modules are another."""
         keys = _keys(kernel)
-        notice = (
-            f"{kernel.name}: the signatures of its packages were not checked (unsigned: true)"
-            if kernel.unsigned is True
-            else ""
-        )
+        said = ["the signatures of its packages were not checked (unsigned: true)"] if kernel.unsigned is True else []
 
         def package(carrier: str) -> PackageInfo:
             found = next(package for package in pin.packages if package.name == carrier)
@@ -86,7 +84,7 @@ class RpmSource:
                 name=found.name,
                 version=found.version,
                 sha256=found.checksum,
-                notice=notice,
+                notice="; ".join(f"{kernel.name}: {text}" for text in said),
                 distribution=kernel.distribution,
             )
 
@@ -96,7 +94,7 @@ class RpmSource:
             arch=ARCHITECTURES[kernel.arch],
             # What was taken without a signature is no answer for who wants one.
             made_of=["rpm", keys.digest if keys else "", *(package.checksum for package in pin.packages)],
-            unpacked=lambda folder: self._unpacked(folder, kernel, pin),
+            unpacked=lambda folder: self._unpacked(folder, kernel, pin, note=said.extend),
             package=package,
             modules=modules,
             case_modules=case_modules,
@@ -104,10 +102,7 @@ class RpmSource:
 
     def unpack(self, kernel: RpmKernel, pin: RpmPin, folder: Path) -> None:
         """Fetch, verify and unpack all packages of the pin."""
-        from harness.supply.rpm.unpack import unpack_rpms  # noqa: PLC0415  (few runs need it)
-
-        with scratch_folder(parent=folder.parent) as scratch:
-            unpack_rpms(self._archive(kernel).fetch(pin.packages, scratch), folder)
+        self._fetched(kernel, pin, folder)
 
     def changelog(self, kernel: RpmKernel, pin: RpmPin) -> str:
         """Return the changelog of the package that has the kernel's image, fetched and verified for that."""
@@ -137,10 +132,25 @@ class RpmSource:
     def _repository(self, kernel: RpmKernel, keys: Keys | None) -> RpmArchive:
         # Expensive, and what is in the cache needs no repository.
         from harness.supply.rpm.archive import SignedRepository  # noqa: PLC0415
-        from harness.supply.rpm.fetch import Repository  # noqa: PLC0415
+        from harness.supply.rpm.fetch import Repository, mirrors_at  # noqa: PLC0415
 
         repository = Repository(kernel.baseurl)
+        if kernel.list_of_mirrors is not None:
+            key = (kernel.list_of_mirrors, ARCHITECTURES[kernel.arch].machines[0])
+            if key not in self._lists:  # a run asks once
+                self._lists[key] = mirrors_at(key[0], architecture=key[1])
+            found = self._lists[key]
+            repository = Repository(found.addresses, marks=marks_of(kernel.addresses), index=found.index)
         return SignedRepository(repository, cache=self._cache, keys=keys, signed_index=not kernel.unsigned)
+
+    def _fetched(self, kernel: RpmKernel, pin: RpmPin, root: Path) -> Sequence[str]:
+        """Fetch, verify and unpack all packages of a pin; return what must be said of addresses that failed."""
+        from harness.supply.rpm.unpack import unpack_rpms  # noqa: PLC0415  (few runs need it)
+
+        archive = self._archive(kernel)
+        with scratch_folder(parent=root.parent) as scratch:
+            unpack_rpms(archive.fetch(pin.packages, scratch), root)
+        return archive.notices
 
     def _listed(self, kernel: RpmKernel, archive: RpmArchive) -> Iterator[RpmPin]:
         names = names_of(kernel.distribution, _package(kernel))
@@ -153,13 +163,18 @@ class RpmSource:
         )
 
     @contextlib.contextmanager
-    def _unpacked(self, folder: Path, kernel: RpmKernel, pin: RpmPin) -> Iterator[tuple[Path, str]]:
-        """Fetch, verify and unpack packages; hold the tree, and the name of the package that has the kernel's image."""
+    def _unpacked(
+        self, folder: Path, kernel: RpmKernel, pin: RpmPin, *, note: Callable[[Sequence[str]], None]
+    ) -> Iterator[tuple[Path, str]]:
+        """Fetch, verify and unpack packages; hold the tree, and the name of the package that has the kernel's image.
+
+        `note` is given what the user must know of addresses that failed.
+        """
         # The packages and the unpacked tree lie beside the entry, on the cache's own disk, and are deleted at once.
         with scratch_folder(parent=folder.parent) as scratch:
             root = scratch / "root"
             root.mkdir()
-            self.unpack(kernel, pin, root)
+            note(self._fetched(kernel, pin, root))
             yield root, pin.package
 
 

@@ -43,7 +43,8 @@ class Description:
     `what` is what its entry names, a package or a file; `where` is where that is looked for, "" where `what` says all.
     The others are about the pinned build, and empty without a pin: its `version`; `remark`, a few words on what is
     special about it; `missing`, the names of its parts that the source does not have; `size`, the bytes that are
-    fetched for it; `files`, the sha256 of each of its files, which tell it from other builds wherever it is listed.
+    fetched for it; `files`, the sha256 of each of its files, which tell it from other builds wherever it is listed;
+    `moved`, what it means that its version is another one than that of an earlier pin, "" where that says it all.
     `pinnable` says whether the lock can keep a build at all.
     """
 
@@ -55,6 +56,7 @@ class Description:
     missing: tuple[str, ...] = ()
     size: int | None = None
     files: tuple[str, ...] = ()
+    moved: str = ""
 
     @property
     def origin(self) -> str:

@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -18,11 +18,11 @@ from harness.errors import FetchError, MirrorError, PackageGoneError
 from harness.host.cache import Cache, digest
 from harness.host.scratch import scratch_folder
 from harness.supply.rpm.fetch import Repository
+from harness.supply.rpm.mirror_lists import REPOMD, Checksum
 from harness.supply.rpm.pin import Algorithm, RpmFile
 from harness.supply.rpm.repodata import IndexFile, Listing, parse_repomd, scan_primary
 from harness.supply.rpm.verify import Keys, check_index, check_packages
 
-REPOMD = "repodata/repomd.xml"
 MOST_REPOMD, MOST_SIGNATURE, MOST_PRIMARY = 1 << 20, 1 << 16, 512 << 20
 """Bytes that repomd.xml, its signature and the packed primary.xml may have."""
 FORMAT = 1
@@ -42,6 +42,10 @@ class RpmArchive(Protocol):
     @property
     def marks(self) -> tuple[str, ...]:
         """What tells the repository from others in a lock that names no host."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What the user must know of addresses that failed until now."""
 
     def listing(self, wanted: Collection[str]) -> Listing:
         """Return what the repository lists now of the packages `wanted`; raise MirrorError or FetchError."""
@@ -70,6 +74,11 @@ class SignedRepository:
     def marks(self) -> tuple[str, ...]:
         """Do what `RpmArchive` says."""
         return self._repository.marks
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """Do what `RpmArchive` says."""
+        return self._repository.notices
 
     def listing(self, wanted: Collection[str]) -> Listing:
         """Do what `RpmArchive` says; primary.xml is kept in the cache, by its checksum."""
@@ -102,6 +111,7 @@ class SignedRepository:
                 self._repository.get(base, REPOMD, repomd, most=MOST_REPOMD)
             except PackageGoneError as error:
                 raise MirrorError(f"there is no RPM repository: {error}") from error
+            _check_named(repomd, self._repository.index)
             if self._index_keys is not None:
                 try:
                     self._repository.get(base, f"{REPOMD}.asc", signature, most=MOST_SIGNATURE)
@@ -135,6 +145,13 @@ class SignedRepository:
             return target
 
         return fetch
+
+
+def _check_named(repomd: Path, index: Collection[Checksum]) -> None:
+    """Raise FetchError where repomd.xml is none of those that a metalink names, if it names any."""
+    data = repomd.read_bytes()
+    if index and not any(hashlib.new(each.algorithm, data).hexdigest() == each.digits for each in index):
+        raise FetchError("its repomd.xml is none of those that the metalink names: it is of another day, or not theirs")
 
 
 def check_sum(path: Path, algorithm: Algorithm, expected: str, *, what: str) -> None:

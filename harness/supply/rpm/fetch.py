@@ -12,7 +12,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from harness.errors import BpfmatrixError, FetchError, MirrorError, PackageGoneError
 from harness.host.process import has_tool
+from harness.host.scratch import scratch_folder
 from harness.supply.debian.archive import apt_proxies
+from harness.supply.debian.complaints import in_short
+from harness.supply.rpm.mirror_lists import MOST_LIST, Checksum, Mirrors, read_list
 from harness.supply.rpm.pin import marks_of
 
 if TYPE_CHECKING:
@@ -35,17 +38,28 @@ Found = TypeVar("Found")
 class Repository:
     """The addresses of one repository: each has the same files, and the next is asked where one fails.
 
-    `silent` is how long a server may say nothing, in seconds.
+    `index` is what repomd.xml may be, where a list of mirrors says so. `marks` tell the addresses, or that of the list,
+    from others in a lock that names no host. `silent` is how long a server may say nothing, in seconds.
     """
 
-    def __init__(self, bases: Sequence[str], *, silent: float = SILENT_SECONDS) -> None:
+    def __init__(
+        self,
+        bases: Sequence[str],
+        *,
+        marks: tuple[str, ...] = (),
+        index: tuple[Checksum, ...] = (),
+        silent: float = SILENT_SECONDS,
+    ) -> None:
         self.bases = tuple(base.rstrip("/") + "/" for base in bases)
+        self.marks = marks or marks_of(self.bases)
+        self.index = index
+        self._passed: dict[str, str] = {}
         self._silent = silent
 
     @property
-    def marks(self) -> tuple[str, ...]:
-        """What tells the addresses from others in a lock that names no host."""
-        return marks_of(self.bases)
+    def notices(self) -> Sequence[str]:
+        """What the user must know of the addresses that failed until now while another did not: a line for each."""
+        return tuple(self._passed.values())
 
     def first(self, ask: Callable[[str], Found]) -> Found:
         """Return what `ask` gives for the first of the addresses for which it raises no error of fetching.
@@ -56,9 +70,14 @@ class Repository:
         errors: list[BpfmatrixError] = []
         for base in self.bases:
             try:
-                return ask(base)
+                found = ask(base)
             except (PackageGoneError, MirrorError, FetchError) as error:
                 errors.append(error)
+            else:
+                for passed, reason in zip(self.bases, errors, strict=False):
+                    why = in_short(str(reason).removeprefix(f"{passed}: "))
+                    self._passed.setdefault(passed, f"{passed} was passed over for {base}: {why}")
+                return found
         if len(errors) == 1:
             raise errors[0]
         kinds = {type(error) for error in errors}
@@ -151,6 +170,20 @@ class Repository:
             reason = getattr(error, "reason", None) or error
             raise MirrorError(f"{address} cannot be reached: {reason}") from error
         return answer
+
+
+def mirrors_at(address: str, *, architecture: str, silent: float = SILENT_SECONDS) -> Mirrors:
+    """Return what the list of mirrors at an address says; `architecture` is RPM's name of the one that is wanted.
+
+    Raises MirrorError where there is no list, or nobody answers; FetchError where it is none.
+    """
+    with scratch_folder() as scratch:
+        target = scratch / "list"
+        try:
+            Repository([], silent=silent).get(address, "", target, most=MOST_LIST)
+        except PackageGoneError as error:
+            raise MirrorError(f"there is no list of mirrors: {error}") from error
+        return read_list(target.read_bytes(), where=address, architecture=architecture)
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """The index of an RPM repository: repomd.xml, and the packages that primary.xml lists. Pure.
 
-Both are made by createrepo_c, and neither has a document type: one that has is refused, and with it all entities.
 primary.xml of a whole distribution has hundreds of megabytes, nearly all of it about packages that nobody asked for.
 So it is cut at its `package` elements, and only those of the wanted names are parsed, each by itself.
 """
@@ -9,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import urlsplit
-from xml.parsers import expat
 
 from harness.errors import FetchError
+from harness.supply.rpm.documents import Element, elements
 from harness.supply.rpm.pin import ALGORITHMS, Algorithm, RpmFile
 
 MOST_OPEN = 2 << 30
@@ -50,65 +48,10 @@ class Listing:
     names: frozenset[str] = frozenset()
 
 
-@dataclass(kw_only=True)
-class _Element:
-    """An element: its name without a prefix, and those that it is in; attributes; the text directly in it."""
-
-    path: tuple[str, ...]
-    attributes: Mapping[str, str]
-    text: str = ""
-
-
-@dataclass
-class _Reader:
-    """Gathers the elements of a small document, as far as one called `last`."""
-
-    last: str = ""
-    found: list[_Element] = field(default_factory=list)
-    done: bool = False
-    _open: list[_Element] = field(default_factory=list)
-
-    def parse(self, data: bytes, what: str) -> list[_Element]:
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = self._doctype
-        try:
-            for at in range(0, len(data), 1 << 14):
-                parser.Parse(data[at : at + (1 << 14)], False)
-                if self.done:
-                    return self.found
-            parser.Parse(b"", True)
-        except (expat.ExpatError, ValueError) as error:
-            raise FetchError(f"{what} is not what createrepo_c writes: {error}") from error
-        return self.found
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(":")[2]
-        self.done = self.done or local == self.last
-        if not self.done:
-            path = (*(self._open[-1].path if self._open else ()), local)
-            self._open.append(_Element(path=path, attributes=attributes))
-            self.found.append(self._open[-1])
-
-    def _end(self, name: str) -> None:  # noqa: ARG002
-        if not self.done:
-            self._open.pop()
-
-    def _text(self, text: str) -> None:
-        if self._open and not self.done:
-            self._open[-1].text += text
-
-    def _doctype(self, *_: Any) -> None:
-        raise ValueError("it has a document type, so entities")
-
-
 def parse_repomd(data: bytes) -> IndexFile:
     """Return which file of a repository is its primary.xml; raise FetchError where repomd.xml does not say."""
-    groups: list[tuple[str, dict[str, _Element]]] = []
-    for element in _Reader().parse(data, "repomd.xml"):
+    groups: list[tuple[str, dict[str, Element]]] = []
+    for element in elements(data, "repomd.xml"):
         match element.path:
             case ("repomd", "data"):
                 groups.append((element.attributes.get("type", ""), {}))
@@ -181,8 +124,7 @@ def _check_beginning(data: bytes) -> None:
 
 def _package(entry: bytes) -> RpmFile:
     """Return the package of an entry; raise FetchError where something is missing in it."""
-    elements = _Reader(last="format").parse(entry, "primary.xml")
-    own = {each.path[1]: each for each in elements if len(each.path) == 2}
+    own = {each.path[1]: each for each in elements(entry, "primary.xml", last="format") if len(each.path) == 2}
     try:
         name = own["name"].text.strip()
         version, checksum = own["version"].attributes, own["checksum"]

@@ -247,12 +247,25 @@ def test_a_kernel_of_an_rpm_repository(tmp_path: Path) -> None:
     assert isinstance(kernel, RpmKernel)
     assert kernel.baseurl == ("file:///srv/9/BaseOS/x86_64/os", "http://b.example/9")
     assert kernel.unsigned == "index"
+    assert (kernel.list_of_mirrors, kernel.addresses) == (None, kernel.baseurl)
+
+
+@pytest.mark.parametrize("key", ["mirrorlist", "metalink"])
+def test_a_list_of_mirrors_takes_the_place_of_an_address(tmp_path: Path, key: str) -> None:
+    address = "https://mirrors.example/list?repo=os-9&arch=x86_64"
+    text = RPM.replace("baseurl: https://mirror.example/9/BaseOS/x86_64/os", f'{key}: "{address}"')
+    (kernel,) = load_matrix(write_matrix(tmp_path, text)).kernels
+    assert isinstance(kernel, RpmKernel)
+    assert (kernel.baseurl, kernel.list_of_mirrors, kernel.addresses) == ((), address, (address,))
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         (("    keyring: keys/RPM-GPG-KEY\n", ""), 'kernels[0]: needs the key "keyring"'),
+        (("baseurl: https://mirror.example/9/BaseOS/x86_64/os", ""), 'needs the key "baseurl", "mirrorlist" or "meta'),
+        (("keys/RPM", "keys/RPM\n    metalink: https://a.example #"), '0].metalink: not allowed beside "baseurl"'),
+        (("baseurl: https", "mirrorlist: rsync"), "expected an http://, https:// or file:/// URL"),
         (("keyring: keys/RPM-GPG-KEY", "unsigned: index"), 'kernels[0]: needs the key "keyring"'),
         (("keys/RPM", "keys/RPM\n    unsigned: true #"), "kernels[0].unsigned: nothing is signed by the keyring then"),
         (("keys/RPM", "keys/RPM\n    unsigned: packages #"), "expected true, false or index"),

@@ -57,6 +57,15 @@ def test_a_program_that_ends_otherwise_is_red(written: dict[str, Any], end: Any,
     assert found.output == "what it wrote"
 
 
+def test_what_a_program_of_a_trigger_lacks_is_brought_by_the_keys_that_a_case_has() -> None:
+    found = outcome(
+        step_of(kind="exec", command="./it"), output="it: line 2: bpftool: not found", **(ENDED | {"exit": 127})
+    )
+    (difference,) = found.differences
+    assert "the command bpftool is not in the guest: name it in `files:`, or give one that" in difference.text
+    assert "packages" not in difference.text
+
+
 @pytest.mark.parametrize(
     ("written", "end"),
     [

@@ -12,7 +12,7 @@ from harness.config.case import WrittenCase
 from harness.config.matrix import Matrix
 from harness.errors import EXIT_USAGE, UsageError
 from harness.model.architectures import ARCHITECTURES
-from harness.run.plan import Cell, Plan, make_plan
+from harness.run.plan import Cell, Plan, choose_kernels, make_plan
 
 ARCHES = list(ARCHITECTURES)
 
@@ -92,6 +92,31 @@ def test_without_filters_the_hosts_kernels_meet_every_case() -> None:
 )
 def test_kernels_that_filters_keep(kernels: list[str], arches: list[str], kept: list[str]) -> None:
     assert names(plan(kernels=kernels, arches=arches)) == kept
+
+
+SWEPT = {"old": (), "series": ("series-6.1.7-1", "series-6.1.8-1"), "6.12": ()}
+"""Entries of a matrix with the rows of those that are sweeps."""
+
+
+@pytest.mark.parametrize(
+    ("globs", "kept"),
+    [
+        (["series"], ["series-6.1.7-1", "series-6.1.8-1"]),
+        (["ser*"], ["series-6.1.7-1", "series-6.1.8-1"]),
+        (["s?ries", "6.12"], ["series-6.1.7-1", "series-6.1.8-1", "6.12"]),
+        (["series-*8-1"], ["series-6.1.8-1"]),
+        (["*"], ["old", "series-6.1.7-1", "series-6.1.8-1", "6.12"]),
+    ],
+)
+@pytest.mark.parametrize("arches", [[], ["all"]])
+def test_the_name_of_a_sweep_stands_for_its_rows(globs: list[str], kept: list[str], arches: list[str]) -> None:
+    written = matrix_of(dict.fromkeys(SWEPT, "x86_64"))
+    swept = [row for each in written.kernels for row in ([each.row(name) for name in SWEPT[each.name]] or [each])]
+    matrix = written.model_copy(update={"kernels": tuple(swept)})
+    found = choose_kernels(matrix, globs=globs, arches=arches, host_arch="x86_64")
+    assert [kernel.name for kernel in found] == kept
+    with pytest.raises(UsageError, match=r'did you mean "series"\? \(there are: old, series, series-6\.1\.7-1, '):
+        choose_kernels(matrix, globs=["serie"], arches=arches, host_arch="x86_64")
 
 
 def test_case_globs() -> None:

@@ -83,6 +83,14 @@ def test_a_tag_that_has_moved_is_a_notice_and_the_pinned_image_is_run(world: Oci
     assert source(world).pin(kernel).pin.digest == moved
 
 
+def test_another_digest_than_before_means_that_the_tag_has_moved(world: OciWorld) -> None:
+    kernel, made = world.kernel(), source(world)
+    pin = made.pin(kernel).pin
+    assert made.describe(kernel, pin).moved == "the tag 6.1 is another image now"
+    named = kernel.model_copy(update={"image": f"registry.example/kernels@{pin.digest}"})
+    assert made.describe(named, pin).moved == ""
+
+
 def test_a_locked_run_never_asks_what_a_tag_is(world: OciWorld) -> None:
     kernel = world.kernel()
     pin = source(world).pin(kernel).pin

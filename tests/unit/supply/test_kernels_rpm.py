@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rpm_repositories import make_index, needs_rpm
-from rpm_samples import RELEASE, VERSION, keyring, other_key, repository, sample
+from rpm_repositories import Server, make_index, needs_rpm, served
+from rpm_samples import RELEASE, VERSION, key, keyring, other_key, repository, sample
 from source_worlds import MODULES, find_by_name, no_mirrors
 from unit_samples import x86_image
 
@@ -24,6 +25,7 @@ from harness.supply.kernels.rpm import RpmSource
 from harness.supply.kernels.source import SourceContext
 from harness.supply.rpm.pin import RpmFile
 from harness.supply.rpm.repodata import Listing
+from harness.supply.sweeps import Swept, sweep_builds
 
 
 def entry(*folders: Path, **changes: Any) -> RpmKernel:
@@ -144,10 +146,153 @@ def test_a_keyring_that_is_none_is_found_before_any_guest(tmp_path: Path) -> Non
         source(tmp_path).check(kernel, modules=[], case_modules=[])
 
 
+# --- lists of mirrors -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mirrors(tmp_path: Path) -> Iterator[Server]:
+    """A server with three mirrors of a repository: `good`; `old`, with an index of another day; `empty`."""
+    folder = tmp_path / "served"
+    repository(folder / "good")
+    sample(folder / "old", version="5.14.0-400.el9")
+    make_index(folder / "old", key=key())
+    (folder / "empty").mkdir()
+    with served(folder) as server:
+        yield server
+
+
+def metalink(server: Server, *names: str, of: str = "good") -> str:
+    """Write a metalink of mirrors, the best first, and return its address."""
+    digest = hashlib.sha256((server.folder / of / "repodata/repomd.xml").read_bytes()).hexdigest()
+    urls = [
+        f'<url protocol="http" preference="{100 - at}">{server.address}/{name}/repodata/repomd.xml</url>'
+        for at, name in enumerate(names)
+    ]
+    (server.folder / "metalink").write_text(
+        '<?xml version="1.0"?><metalink version="3.0" xmlns="http://www.metalinker.org/"><files>'
+        f'<file name="repomd.xml"><verification><hash type="sha256">{digest}</hash></verification>'
+        f"<resources>{''.join(urls)}</resources></file></files></metalink>"
+    )
+    return f"{server.address}/metalink"
+
+
+def mirrorlist(server: Server, *names: str) -> str:
+    lines = [f"{server.address}/{name}/" for name in names]
+    (server.folder / "list").write_text("\n".join(["# mirrors", *lines, ""]))
+    return f"{server.address}/list"
+
+
+def at(folder: Path, **place: str) -> RpmKernel:
+    """The entry of a kernel whose mirrors a list names."""
+    keys = {"name": "el9", "arch": "x86_64", "source": "rpm", "distribution": "rhel-like", "keyring": keyring(folder)}
+    return RpmKernel.model_validate({**keys, **place})
+
+
+@needs_rpm
+def test_mirrors_of_a_list_are_asked_in_their_order_and_one_that_fails_is_named(
+    mirrors: Server, tmp_path: Path
+) -> None:
+    kernel = at(tmp_path, mirrorlist=mirrorlist(mirrors, "empty", "good", "old"))
+    made = source(tmp_path)
+    found = made.pin(kernel)
+    assert found.pin.version == VERSION
+    passed = f"{mirrors.address}/empty/ was passed over for {mirrors.address}/good/: "
+    assert found.remarks == (
+        f"{passed}there is no RPM repository: {mirrors.address}/empty/repodata/repomd.xml is not there "
+        "(404 File not found)",
+    )
+    files = made.obtain(kernel, found.pin, modules=MODULES)
+    assert files.notice == (
+        f"el9: {passed}the repository no longer has kernel-core {VERSION}: {mirrors.address}/empty/"
+        f"kernel-core-{VERSION}.x86_64.rpm is not there (404 File not found)"
+    )
+    assert mirrors.asked.count("GET /list") == 1, "a run asks for the list once"
+    assert not any("/old/" in each for each in mirrors.asked)
+    assert made.obtain(kernel, found.pin, modules=MODULES).notice == ""
+
+
+@needs_rpm
+def test_a_mirror_has_the_index_that_the_metalink_names(mirrors: Server, tmp_path: Path) -> None:
+    kernel = at(tmp_path, metalink=metalink(mirrors, "old", "good"))
+    found = source(tmp_path).pin(kernel)
+    assert found.pin.version == VERSION
+    assert found.remarks == (
+        f"{mirrors.address}/old/ was passed over for {mirrors.address}/good/: its repomd.xml is none of those that the "
+        "metalink names: it is of another day, or not theirs",
+    )
+    assert source(tmp_path).answers(kernel, found.pin)
+    assert "127.0.0.1" not in str(found.pin)
+    other = at(tmp_path, metalink=f"{mirrors.address}/other")
+    assert not source(tmp_path).answers(other, found.pin)
+    only_old = at(tmp_path, metalink=metalink(mirrors, "old"))
+    with pytest.raises(FetchError, match=r"/old/: its repomd\.xml is none of those that the metalink names"):
+        source(tmp_path).pin(only_old)
+
+
+@needs_rpm
+def test_where_no_mirror_will_do_each_is_named(mirrors: Server, tmp_path: Path) -> None:
+    kernel = at(tmp_path, metalink=metalink(mirrors, "empty", "old"))
+    with pytest.raises(FetchError) as caught:
+        source(tmp_path).pin(kernel)
+    first, *lines = str(caught.value).splitlines()
+    assert first == "none of the addresses of the repository would do:"
+    assert [next(name for name in ("empty", "old") if f"/{name}/" in line) for line in lines] == ["empty", "old"]
+
+
+def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
+    kernel = entry(tmp_path, unsigned=True).model_copy(update={"mirrorlist": f"file://{tmp_path}/list"})
+    with pytest.raises(MirrorError, match=f"there is no list of mirrors: file://{tmp_path}/list is not there"):
+        source(tmp_path).pin(kernel)
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+def versions(swept: Swept) -> list[str]:
+    return [pin.pin.version for pin in swept.pins.values()]
+
+
+@needs_rpm
+def test_a_sweep_lists_the_builds_of_a_repository_by_rpms_order(tmp_path: Path) -> None:
+    """The oldest first: 503.2 is older than 503.11, and what has no files is left out."""
+    repo = repository(tmp_path / "repo")
+    numbers = ("503.11.1", "503.2.1", "400")
+    built = {number: sample(repo, version=f"5.14.0-{number}.el9") for number in numbers}
+    make_index(repo, key=key())
+    built["400"].unlink()
+    whole = [VERSION, "5.14.0-503.2.1.el9", "5.14.0-503.11.1.el9"]
+    found = sweep_builds(source(tmp_path), entry(repo, sweep={"builds": "all"}))
+    assert versions(found) == whole
+    assert [row.name for row in found.sweep.rows] == [f"el9-{version}" for version in whole]
+    assert found.remarks == ("left out, since files of theirs are gone: 5.14.0-400.el9 (kernel-core)",)
+    newest = entry(repo, sweep={"builds": 2})
+    assert versions(sweep_builds(source(tmp_path), newest)) == whole[1:]
+    first = found.sweep.rows[0]
+    files = source(tmp_path).obtain(newest.row(first.name), found.pins[first.name].pin, modules=MODULES)
+    assert (files.name, files.release, files.package.version) == (first.name, RELEASE, VERSION)
+
+
+@needs_rpm
+def test_a_build_that_the_repository_lists_no_more_stays_while_it_has_its_files(tmp_path: Path) -> None:
+    repo, kernel = repository(tmp_path / "repo"), entry(tmp_path / "repo", sweep={"builds": "all"})
+    newer = sample(repo, version="5.14.0-504.el9")
+    make_index(repo, key=key())
+    before = sweep_builds(source(tmp_path), kernel)
+    make_index(repo, key=key(), options=("--excludes", newer.name))
+    found = sweep_builds(source(tmp_path), kernel, before=before)
+    assert (versions(found), found.sweep) == ([VERSION, "5.14.0-504.el9"], before.sweep)
+    assert found.remarks == ("not listed any more, but their files are still there, so they stay: 5.14.0-504.el9",)
+    newer.unlink()
+    left = sweep_builds(source(tmp_path), kernel, before=before)
+    assert versions(left) == [VERSION]
+    assert left.remarks == ("no longer in the lock, since files of theirs are gone: 5.14.0-504.el9 (kernel-core)",)
+
+
 class ListedOnly:
     """A repository that lists packages, and has none."""
 
     marks = ("a",)
+    notices = ()
 
     def __init__(self, *packages: RpmFile) -> None:
         self.packages = packages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from harness.config.matrix import DebianKernel
 from harness.errors import PackageGoneError
 from harness.model.architectures import host_architecture
 from harness.run.options import Options
+from harness.run.prepared import load_plan
 from harness.supply.debian.pin import DebianPin, ImagePin
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.kernels.debian import DebianSource
-from harness.supply.kernels.source import Resolution
+from harness.supply.kernels.source import Description, Resolution
 from harness.supply.lock import KernelPin, Lock, read_lock, write_lock
 from harness.supply.project import Project
 
@@ -120,6 +122,21 @@ def test_builds_that_were_passed_over_are_named(
     assert "old: 6.1.192-3 (was 6.1.170-3); passed over, since files of theirs are gone: 6.1.199-1" in said
 
 
+def test_what_another_version_means_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = DebianSource.describe
+
+    def describe(self: DebianSource, kernel: DebianKernel, pin: DebianPin | None) -> Description:
+        return replace(described(self, kernel, pin), moved="the tag is another image now")
+
+    monkeypatch.setattr(DebianSource, "describe", describe)
+    lock(project)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "old: 6.1.192-3 (was 6.1.170-3; the tag is another image now)" in said
+    assert said.count("another image") == 1, "nothing was pinned of the other"
+
+
 def test_a_kernel_that_comes_from_elsewhere_now_loses_its_pin(project: Path) -> None:
     text = (project / "matrix.yaml").read_text()
     entry = "{name: old, arch: x86_64, source: debian, suite: bookworm, package: linux-image-cloud-amd64}"
@@ -206,17 +223,38 @@ def test_each_build_of_a_sweep_is_pinned_as_a_row(swept: Path, capsys: pytest.Ca
 
 
 def test_rows_stay_while_another_kernel_is_pinned_and_follow_what_is_there(
-    swept: Path, monkeypatch: pytest.MonkeyPatch
+    swept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lock(swept, "all")
     assert lock(swept, "new") == {**OLD, "new": "6.1.192-3", **ROWS}
     list_builds(monkeypatch, bookworm_security=("6.1.10-1", "6.1.9-1"))
+    lost = {"6.1.7-1"}
+    monkeypatch.setattr(DebianSource, "gone", lambda _, __, pin: ("the file",) if pin.version in lost else ())
+    capsys.readouterr()
     assert lock(swept, "all") == {
         **OLD,
         "new": "6.1.192-3",
+        "all-6.1.8-1": "6.1.8-1",
         "all-6.1.9-1": "6.1.9-1",
         "all-6.1.10-1": "6.1.10-1",
     }
+    said = " ".join(capsys.readouterr().out.split())
+    assert "all: 3 builds: 6.1.8-1, 6.1.9-1, 6.1.10-1; bookworm has none; not listed any more, but" in said
+    assert "so they stay: 6.1.8-1; no longer in the lock, since files of theirs are gone: 6.1.7-1 (the file)" in said
+
+
+def test_rows_of_a_suite_that_is_not_asked_any_more_go(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(swept, "all")
+    text = (swept / "matrix.yaml").read_text()
+    (swept / "matrix.yaml").write_text(text.replace(", suites: [bookworm-security]", ""))
+    list_builds(monkeypatch, bookworm=("6.1.8-1",))
+    assert lock(swept, "all") == {**OLD, "all-6.1.8-1": "6.1.8-1"}
+
+
+def test_a_sweep_is_run_by_its_name(swept: Path) -> None:
+    lock(swept, "all")
+    _, plan = load_plan(Options(project=Project(matrix_file=swept / "matrix.yaml"), kernels=["all"]))
+    assert [kernel.name for kernel in plan.kernels] == [*ROWS]
 
 
 def test_rows_outlive_a_suite_that_has_lost_all_builds(

@@ -118,6 +118,75 @@ def test_two_flavours_of_one_version_are_two_rows(tmp_path: Path) -> None:
     assert len({pin.pin.packages for pin in swept.pins.values()}) == 2
 
 
+# --- what it stood for before -----------------------------------------------------------------------------------------
+
+
+def unlist(suite: MemoryArchive, *versions: str, files: bool) -> None:
+    """Let a suite list some builds no more; their files go, too, without `files`."""
+    for name, stanzas in list(suite.stanzas.items()):
+        left = tuple(each for each in stanzas if each.package.version not in versions)
+        suite.stanzas[name] = left
+        if not left:
+            del suite.stanzas[name]
+    if not files:
+        kept = {name: data for name, data in suite.files.items() if not any(each in name for each in versions)}
+        suite.files = kept
+
+
+def again(kernel: DebianKernel, tmp_path: Path, before: Swept, **suites: MemoryArchive) -> Swept:
+    source = DebianSource(SourceContext(cache=Cache(tmp_path), mirrors=no_mirrors), archive=Suites(**suites))
+    return sweep_builds(source, kernel, before=before)
+
+
+def test_a_build_that_is_listed_no_more_stays_in_its_place_while_its_files_are_there(tmp_path: Path) -> None:
+    main, security = archive("6.1.7-1", "6.1.9-1"), archive("6.1.8-1")
+    before = sweep(entry("all", "security"), tmp_path, main=main, security=security)
+    unlist(main, "6.1.7-1", files=False)
+    unlist(security, "6.1.8-1", files=True)
+    newer = archive("6.1.10-1")
+    main.files |= newer.files
+    main.stanzas |= newer.stanzas
+    swept = again(entry("all", "security"), tmp_path, before, main=main, security=security)
+    assert rows(swept) == [("6.1-6.1.8-1", "security"), ("6.1-6.1.9-1", "main"), ("6.1-6.1.10-1", "main")]
+    assert swept.pins["6.1-6.1.8-1"] == before.pins["6.1-6.1.8-1"]
+    assert swept.remarks[1:] == (
+        "not listed any more, but their files are still there, so they stay: 6.1.8-1",
+        "no longer in the lock, since files of theirs are gone: 6.1.7-1 (linux-image-6.1.0-7-cloud-amd64)",
+    )
+    assert again(entry("all", "security"), tmp_path, swept, main=main, security=security).sweep == swept.sweep
+
+
+def test_builds_between_others_keep_their_order(tmp_path: Path) -> None:
+    main = archive("6.1.5-1", "6.1.6-1", "6.1.7-1", "6.1.8-1", "6.1.9-1")
+    before = sweep(entry(), tmp_path, main=main)
+    unlist(main, "6.1.6-1", "6.1.7-1", "6.1.9-1", files=True)
+    assert rows(again(entry(), tmp_path, before, main=main)) == rows(before)
+
+
+def test_of_the_newest_some_those_that_are_older_by_now_are_named(tmp_path: Path) -> None:
+    before = sweep(entry(2), tmp_path, main=archive("6.1.7-1", "6.1.8-1"))
+    swept = again(entry(2), tmp_path, before, main=archive("6.1.7-1", "6.1.8-1", "6.1.9-1"))
+    assert [name for name, _ in rows(swept)] == ["6.1-6.1.8-1", "6.1-6.1.9-1"]
+    assert swept.remarks == ("no longer in the lock, since they are not among the newest 2: 6.1.7-1",)
+
+
+def test_a_build_whose_files_are_others_by_now_does_not_stay_beside_them(tmp_path: Path) -> None:
+    before = sweep(entry(), tmp_path, main=archive("6.1.7-1"))
+    other = MemoryArchive()
+    other.add("linux-image-6.1.0-7-cloud-amd64", "6.1.7-1", {"boot/vmlinuz": b"built again"})
+    swept = again(entry(), tmp_path, before, main=other)
+    assert rows(swept) == rows(before)
+    assert swept.pins != before.pins
+    assert swept.remarks == ("no longer in the lock, since files of theirs are gone: 6.1.7-1",)
+
+
+def test_what_was_made_for_another_request_does_not_stay(tmp_path: Path) -> None:
+    main = archive("6.1.7-1", "6.1.8-1", flavours=("cloud-amd64", "rt-amd64"))
+    before = sweep(entry(package="linux-image-*-rt-amd64"), tmp_path, main=main)
+    cloud = entry(package="linux-image-*-cloud-amd64")
+    assert again(cloud, tmp_path, before, main=main) == sweep(cloud, tmp_path, main=main)
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +215,7 @@ def test_the_rows_take_the_place_of_their_entry() -> None:
     assert found[0] is OTHER
     assert [getattr(row, "suite", None) for row in found[1:]] == ["main", "security"]
     assert all(row.sweeping == kernel.sweep for row in found[1:])
+    assert [each.entry for each in found] == ["other", kernel.name, kernel.name]
 
 
 def test_a_source_without_suites_has_rows_like_any_other() -> None:

@@ -133,7 +133,9 @@ class MountThing(Model):
 
 
 Thing: TypeAlias = Annotated[
-    NamespaceThing | VethThing | DummyThing | QdiscThing | CgroupThing | MountThing, Field(discriminator="make")
+    NamespaceThing | VethThing | DummyThing | QdiscThing | CgroupThing | MountThing,
+    Field(discriminator="make"),
+    Expects("a thing to make, such as {make: veth, name: a, peer: b}, no line for a shell"),
 ]
 SETUP = (
     "What is made before the first object is opened, in this order, and taken away after the case: network devices "

@@ -57,6 +57,8 @@ def test_all_that_was_typed_and_is_not_known_is_answered() -> None:
     }
     assert {place for place, text in wanted.items() if text not in answers.get(place, "")} == set(), "\n".join(lines)
     assert not [line for line in lines if ": cflags" in line]
+    (setup,) = [line for line in lines if ": setup[0]: " in line]
+    assert "expected a thing to make, such as {make: veth, name: a, peer: b}, no line for a shell, got" in setup
 
 
 def test_a_wish_is_answered_in_check_yaml_and_in_rules(tmp_path: Path) -> None:

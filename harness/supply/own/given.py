@@ -20,6 +20,8 @@ from harness.supply.own.object_case import ObjectCase, Said
 SOURCE_END, SOURCES = ".c", "*.bpf.c"
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._+-]+")
 _ENDS = re.compile(r"\.bpf\.c$|\.c$|(\.bpf)?\.o$|\.elf$")
+MOST_NEAR = 3
+"""How many folders a message names."""
 NOT_STRICT = "-Wno-error"
 """What a source of somebody else is compiled with, beside the usual: its warnings are its author's."""
 
@@ -112,8 +114,21 @@ def _in_folder(folder: Path) -> list[_Found]:
         return [_Found(name=name_of(path.name), files=(path,)) for path in sources]
     objects = [path for path in sorted(folder.absolute().glob("*.o")) if path.is_file() and _machine_of(path) == EM_BPF]
     if not objects:
-        raise UsageError(f"{shown(folder)} has no BPF source ({SOURCES}) and no BPF object (*.o)")
+        raise UsageError(f"{shown(folder)} has no BPF source ({SOURCES}) and no BPF object (*.o){_near(folder)}")
     return [_with_siblings(path) for path in objects]
+
+
+def _near(folder: Path) -> str:
+    """Return what to name instead of a folder that has nothing by itself; "" where nothing is near."""
+    others = sorted(path.name for path in folder.glob(f"*{SOURCE_END}"))
+    if others:
+        return f". If {others[0]} is for BPF, name such sources themselves: {shown(folder)}/*{SOURCE_END}"
+    below = sorted({path.parent for end in (SOURCES, "*.bpf.o") for path in folder.glob(f"*/{end}")})
+    below = below or sorted({path.parent for end in (SOURCES, "*.bpf.o") for path in folder.glob(f"*/*/{end}")})
+    if not below:
+        return ""
+    more = f" and {len(below) - MOST_NEAR} more" if len(below) > MOST_NEAR else ""
+    return f"; folders below it have: {', '.join(shown(path) for path in below[:MOST_NEAR])}{more}"
 
 
 def _with_siblings(path: Path) -> _Found:

@@ -57,7 +57,11 @@ def test_that_it_cannot_be_watched_for_another_reason_is_an_error(monkeypatch: p
 
 def test_the_agent_does_all_it_does_on_a_kernel_without_the_newer_calls() -> None:
     """Its own tests of cases and commands, in a process for which these calls fail with ENOSYS."""
-    tests = [str(HERE / f"test_agent_{name}.py") for name in ("child", "commands", "serve")]
+    names = (
+        *("child", "commands", "serve", "namespaces", "setup", "triggers_files", "triggers_network"),
+        *("triggers_processes", "scenario_run", "scenario_triggers"),
+    )
+    tests = [str(HERE / f"test_agent_{name}.py") for name in names]
     done = subprocess.run(
         [sys.executable, HERE / "older_kernel.py", *tests], capture_output=True, text=True, timeout=300, check=False
     )

@@ -43,6 +43,31 @@ def test_any_name_of_a_file(tmp_path: Path) -> None:
     assert parts(built(made[1], tmp_path)) == ["pass_all"]
 
 
+def test_a_folder_with_nothing_to_try_says_what_is_near(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    for name in ("e/deep/x.bpf.c", "README", "d/e/f/g.bpf.c"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    nothing = f"{top} has no BPF source (*.bpf.c) and no BPF object (*.o)"
+
+    def said() -> str:
+        with pytest.raises(UsageError) as caught:
+            cases(top)
+        return str(caught.value)
+
+    assert said() == f"{nothing}; folders below it have: {top}/e/deep"
+    for name in "abcde":
+        (top / name).mkdir(exist_ok=True)
+        (top / name / "x.bpf.o").touch()
+    assert said() == f"{nothing}; folders below it have: {top}/a, {top}/b, {top}/c and 2 more"
+    (top / "none").mkdir()
+    for name in ("two.c", "one.c"):
+        (top / name).touch()
+    assert said() == f"{nothing}. If one.c is for BPF, name such sources themselves: {top}/*.c"
+    with pytest.raises(UsageError, match=r"has no BPF source \(\*\.bpf\.c\) and no BPF object \(\*\.o\)$"):
+        cases(top / "none")
+
+
 def test_two_of_a_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     paths = [put(tmp_path / folder, "little", "prog.bpf.o")[0] for folder in ("a", "b", "x/b")]
     assert [case.id for case in cases(*paths, paths[0])] == ["a-prog", "b-prog", "prog-2"]

@@ -214,3 +214,23 @@ def test_mutants_bring_them_too(project: TemporaryProject) -> None:
     document = json.loads(report.read_text())
     fates = {each["case"]: each["fate"] for each in document["mutants"] if each["kind"] == "steps"}
     assert (document["red"], fates) == ([], {"entry": "killed", "with-its-library": "killed"}), done.output
+
+
+def test_cases_with_files_in_the_same_place_and_their_mutants_each_see_their_own(tmp_path: Path) -> None:
+    """Mutants of several cases share guests; what lies where another case's could lie keeps them apart."""
+    project = TemporaryProject(tmp_path / "project", kernels=KERNELS[-1:])
+    for name in ("one", "two"):
+        folder = project.folder / "bpf" / name
+        folder.mkdir()
+        shutil.copy(INPUTS / "own-files/prog.bpf.c", folder)
+        (folder / "mine").write_text(name)
+        grep = {"kind": "exec", "command": f"grep -q {name} /etc/probe"}
+        keys = case("on_exec", files=["mine:/etc/probe"], trigger=grep, observe=started("grep"))
+        (folder / "case.yaml").write_text(json.dumps(keys))
+    done = run("mutants", "--matrix-file", project.matrix_file, "--kernel", KERNELS[-1], seconds=600)
+    (report,) = project.folder.glob("results/mutants/*/mutants.json")
+    found = json.loads(report.read_text())
+    assert found["red"] == [], done.output
+    in_guests = [each for each in found["mutants"] if each["kind"] == "programs"]
+    assert {each["case"] for each in in_guests} == {"one", "two"}
+    assert {each["fate"] for each in in_guests} <= {"killed", "survived"}, done.output

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.model.architectures import ARCHITECTURES
 
 ORDERS = {"el": "little", "eb": "big"}
-"""The end of a name behind `bpf`, and the byte order that it means."""
+"""The end of a name (`my_bpfel.o`, `my-el.elf`), and the byte order that it means."""
 
 
 def _names() -> dict[str, tuple[str, ...]]:
@@ -23,7 +23,7 @@ def _names() -> dict[str, tuple[str, ...]]:
 NAMES = _names()
 _FILE = re.compile(
     rf"(?P<stem>.+?)(?:[._-](?P<arch>{'|'.join(sorted(NAMES, key=len, reverse=True))}))?"
-    r"(?:[._-]bpf(?P<order>e[lb]))?(?P<end>(?:[._-]bpf)?\.o)"
+    r"(?:[._-](?:bpf)?(?P<order>e[lb]))?(?P<end>(?:[._-]bpf)?\.(?:o|elf))"
 )
 
 

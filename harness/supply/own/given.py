@@ -17,7 +17,7 @@ from harness.supply.own.arch_names import FileName, parts_of
 from harness.supply.own.embedded import embedded_in
 from harness.supply.own.object_case import ObjectCase, Said
 
-SOURCE_END, SOURCES = ".c", "*.bpf.c"
+SOURCE_END, SOURCES, OBJECTS = ".c", "*.bpf.c", ("*.o", "*.elf")
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9._+-]+")
 _ENDS = re.compile(r"\.bpf\.c$|\.c$|(\.bpf)?\.o$|\.elf$")
 MOST_NEAR = 3
@@ -112,9 +112,12 @@ def _in_folder(folder: Path) -> list[_Found]:
     sources = sorted(folder.absolute().glob(SOURCES))
     if sources:
         return [_Found(name=name_of(path.name), files=(path,)) for path in sources]
-    objects = [path for path in sorted(folder.absolute().glob("*.o")) if path.is_file() and _machine_of(path) == EM_BPF]
+    there = sorted(path for end in OBJECTS for path in folder.absolute().glob(end))
+    objects = [path for path in there if path.is_file() and _machine_of(path) == EM_BPF]
     if not objects:
-        raise UsageError(f"{shown(folder)} has no BPF source ({SOURCES}) and no BPF object (*.o){_near(folder)}")
+        raise UsageError(
+            f"{shown(folder)} has no BPF source ({SOURCES}) and no BPF object ({', '.join(OBJECTS)}){_near(folder)}"
+        )
     return [_with_siblings(path) for path in objects]
 
 
@@ -136,7 +139,7 @@ def _with_siblings(path: Path) -> _Found:
     own = parts_of(path.name)
     files: tuple[Path, ...] = (path,)
     if own.says_something:
-        there = sorted(each for each in path.parent.glob("*.o") if each.is_file())
+        there = sorted(each for end in OBJECTS for each in path.parent.glob(end) if each.is_file())
         files = tuple(each for each in there if _is_sibling(parts_of(each.name), own))
     return _Found(name=name_of(path.name), files=files)
 

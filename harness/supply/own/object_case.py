@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config.check import CheckFile
 from harness.config.reading.yaml_source import Loc, Positions, dotted
-from harness.errors import ConfigError, ObjectFileError
+from harness.errors import CompileError, ConfigError, ObjectFileError
 from harness.host.paths import shown
 from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.model.listing import Listing
@@ -19,6 +19,7 @@ from harness.supply.dependencies import Sight
 from harness.supply.kernel_btf import checked_btf
 from harness.supply.objects import BuiltObject, ObjectBuilder
 from harness.supply.own.arch_names import parts_of
+from harness.supply.own.headers import missing_header
 from harness.supply.unbuilt import BuiltCase
 
 KERNEL_BTF = "kernel.btf"
@@ -108,9 +109,16 @@ class ObjectCase:
                 )
             return objects.kept(self.data, arch, stem=self.id)
         file = self._file_for(arch)
-        if file.name.endswith(".c"):
+        if not file.name.endswith(".c"):
+            return objects.object_of(file, arch)
+        try:
             return objects.own_source(file, arch, sight=sight, flags=self.flags)
-        return objects.object_of(file, arch)
+        except CompileError as error:
+            start = file.parent if self.said.file is None else self.said.file.parent
+            missing = missing_header(error.log, source=file, start=start)
+            if not missing:
+                raise
+            raise CompileError(f"{error.reason}; {missing}", log=error.log) from error
 
     def _btf(self, arch: Architecture) -> Path | None:
         """Return the file with types of a kernel that check.yaml or an option names; raise ObjectFileError."""

@@ -18,6 +18,8 @@ from harness.supply.own.arch_names import parts_of
         ("my_bpfel.o", ("my", ".o"), (), "little"),
         ("my_bpfeb.o", ("my", ".o"), (), "big"),
         ("my.x86_64.bpf.o", ("my", ".bpf.o"), ("x86_64",), ""),
+        ("my-el.elf", ("my", ".elf"), (), "little"),
+        ("panel.o", ("panel", ".o"), (), ""),
         ("my-amd64.o", ("my", ".o"), ("x86_64",), ""),
         ("my-aarch64.o", ("my", ".o"), ("arm64",), ""),
         ("my.bpf.o", ("my", ".bpf.o"), (), ""),

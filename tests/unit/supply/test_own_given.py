@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from own_samples import SOURCE, built, cases, object_of, parts, program, put
+from own_samples import SOURCE, built, cases, file_for, object_of, parts, program, put
 
 from harness.errors import (
     EXIT_USAGE,
@@ -33,7 +33,7 @@ from harness.supply.own.given import name_of
 )
 def test_what_an_object_is_called(file: str, name: str) -> None:
     assert name_of(file) == name
-    assert name_of("my-el.elf") == "my-el"
+    assert name_of("my-el.elf") == "my"
 
 
 def test_any_name_of_a_file(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_folder_with_nothing_to_try_says_what_is_near(tmp_path: Path) -> None:
     for name in ("e/deep/x.bpf.c", "README", "d/e/f/g.bpf.c"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).touch()
-    nothing = f"{top} has no BPF source (*.bpf.c) and no BPF object (*.o)"
+    nothing = f"{top} has no BPF source (*.bpf.c) and no BPF object (*.o, *.elf)"
 
     def said() -> str:
         with pytest.raises(UsageError) as caught:
@@ -64,7 +64,7 @@ def test_a_folder_with_nothing_to_try_says_what_is_near(tmp_path: Path) -> None:
     for name in ("two.c", "one.c"):
         (top / name).touch()
     assert said() == f"{nothing}. If one.c is for BPF, name such sources themselves: {top}/*.c"
-    with pytest.raises(UsageError, match=r"has no BPF source \(\*\.bpf\.c\) and no BPF object \(\*\.o\)$"):
+    with pytest.raises(UsageError, match=r"has no BPF source \(\*\.bpf\.c\) and no BPF object \(\*\.o, \*\.elf\)$"):
         cases(top / "none")
 
 
@@ -87,9 +87,12 @@ def test_a_source_and_a_folder_of_sources(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_objects(tmp_path: Path) -> None:
-    put(tmp_path, "little", "a.o", "b_x86_bpfel.o", "b_arm64_bpfel.o")
+    put(tmp_path, "little", "a.o", "b_x86_bpfel.o", "b_arm64_bpfel.o", "d-el.elf")
+    put(tmp_path, "big", "d-eb.elf")
     shutil.copyfile("/bin/true", tmp_path / "c.o")
-    assert [case.id for case in cases(tmp_path)] == ["a", "b"]
+    made = cases(tmp_path)
+    assert [case.id for case in made] == ["a", "b", "d"]
+    assert [file_for(made[2], tmp_path, arch) for arch in ("x86_64", "s390x")] == ["d-el.elf", "d-eb.elf"]
 
 
 def test_objects_in_a_program(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What is said of a header that clang does not find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from own_samples import built, cases
+
+from harness.errors import CompileError
+from harness.supply.own.headers import missing_header
+
+LOG = "{}/prog.bpf.c:3:10: fatal error: '{}' file not found\n#include \"it\"\n"
+
+
+def project(folder: Path) -> Path:
+    """A source in a folder of its own, beside one with headers."""
+    source = folder / "progs/one/prog.bpf.c"
+    source.parent.mkdir(parents=True)
+    for header in ("include/own/types.h", "progs/headers/common.h", "headers/common.h"):
+        (folder / header).parent.mkdir(parents=True, exist_ok=True)
+        (folder / header).write_text("typedef int number;\n")
+    return source
+
+
+@pytest.mark.parametrize(
+    ("header", "place"),
+    [("common.h", "../headers"), ("own/types.h", "../../include"), ("types.h", ""), ("../one/x*.h", "")],
+)
+def test_the_folder_of_a_header_that_lies_near_is_named(tmp_path: Path, header: str, place: str) -> None:
+    source = project(tmp_path)
+    said = missing_header(LOG.format(source.parent, header), source=source, start=source.parent)
+    there = f" (there is one in {place})" if place else ""
+    wanted = f"{header} is not in the folders of headers{there}: name its folder in check.yaml, `include: "
+    assert said == f"{wanted}[{place or 'FOLDER'}]`"
+
+
+def test_another_error_is_nothing_of_a_header(tmp_path: Path) -> None:
+    assert missing_header("a.c:1:1: error: unknown type name 'x'", source=tmp_path / "a.c", start=tmp_path) == ""
+
+
+def test_with_what_is_said_it_compiles(tmp_path: Path) -> None:
+    source = project(tmp_path)
+    text = '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include "common.h"\nSEC("xdp") int it(void *c) '
+    source.write_text(f"{text}{{ number n = 2; return n; }}\n")
+    with pytest.raises(CompileError, match=r"does not compile; common\.h is not in the folders of headers") as caught:
+        built(*cases(source), tmp_path)
+    assert "file not found" in caught.value.log
+    (source.parent / "check.yaml").write_text("include: [../headers]\n")
+    assert [part.name for part in built(*cases(source), tmp_path).parts] == ["it"]

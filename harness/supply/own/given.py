@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +56,11 @@ def cases_of(paths: Sequence[Path], *, said_of: Callable[[Path, str], Said]) -> 
         raise UsageError("\n".join(problems))
     cases: list[ObjectCase] = []
     taken: set[str] = set()
-    names = Counter(_plain_id(each.name) for each in found.values())
+    same = defaultdict[str, list[_Found]](list)
     for each in found.values():
-        name = _free_id(each, taken, alone=names[_plain_id(each.name)] == 1)
+        same[_plain_id(each.name)].append(each)
+    for each in found.values():
+        name = _free_id(each, taken, among=same[_plain_id(each.name)])
         taken.add(name)
         said = said_of(each.files[0], each.name)
         flags = _flags(said) if each.files[0].name.endswith(SOURCE_END) else ()
@@ -82,11 +84,18 @@ def _plain_id(name: str) -> str:
     return _NOT_IN_AN_ID.sub("-", name).strip("-.") or "object"
 
 
-def _free_id(found: _Found, taken: set[str], *, alone: bool) -> str:
-    """Return an id that nobody has: the object's name where it is `alone` with that, else with its folder's before."""
+def _free_id(found: _Found, taken: set[str], *, among: Sequence[_Found]) -> str:
+    """Return an id that nobody has.
+
+    That is the object's name where it is alone with it (`among`), else with the name of a folder before it: of the
+    nearest that tells all of them apart, or of the nearest.
+    """
     plain = _plain_id(found.name)
-    above = found.files[0].absolute().parent.name
-    name = plain if alone or not above else f"{_plain_id(above)}-{plain}"
+    folders = [each.files[0].absolute().parent.parts[::-1] for each in among]
+    levels = [*zip(*folders, strict=False)]
+    level = next((number for number, names in enumerate(levels) if len(set(names)) == len(names)), 0)
+    above = found.files[0].absolute().parent.parts[::-1][level]
+    name = plain if len(among) == 1 or not above.strip("/") else f"{_plain_id(above)}-{plain}"
     if name not in taken:
         return name
     return next(name for number in range(2, len(taken) + 3) if (name := f"{plain}-{number}") not in taken)

@@ -1,4 +1,4 @@
-"""Headers that a source of the user's own needs and that are not found: which, and where one of that name lies."""
+"""What a source of the user's own needs of headers and clang does not find: what it is, and where one may lie."""
 
 from __future__ import annotations
 
@@ -7,20 +7,41 @@ import os
 import re
 from pathlib import Path
 
-MOST_UP = 3
+MOST_UP = 5
 """How many folders above that of the source are looked at, and in each the folders right in it."""
+LIBBPF_VERSION = Path("/usr/include/bpf/libbpf_version.h")
 _MISSING = re.compile(r"fatal error: '([^']+)' file not found")
+_UNDECLARED = re.compile(r"(?:implicit declaration of|call to undeclared) function '(bpf_\w+)'")
 
 
-def missing_header(log: str, *, source: Path, start: Path) -> str:
-    """Return what to do about a header that clang did not find, "" where its text speaks of none.
+def what_is_missing(log: str, *, source: Path, start: Path, version: Path = LIBBPF_VERSION) -> str:
+    """Return what to do about a header, or a function of libbpf's, that clang did not find, "" where it is neither.
 
-    `start` is the folder that paths of check.yaml begin at.
+    `start` is the folder that paths of check.yaml begin at, `version` the header that says which libbpf's this
+    machine's are.
     """
     found = _MISSING.search(log)
+    if found is not None:
+        return _header(found.group(1), source=source, start=start)
+    found = _UNDECLARED.search(log)
     if found is None:
         return ""
-    name = found.group(1)
+    return (
+        f"{found.group(1)} is in none of the headers that it includes{_version(version)}. Where newer ones of libbpf "
+        "have it, name the folder above their bpf/bpf_helpers.h in check.yaml, `include: [FOLDER]`"
+    )
+
+
+def _version(path: Path) -> str:
+    """Return which libbpf's headers this machine has, in words, "" where that is not known."""
+    try:
+        numbers = re.findall(r"define LIBBPF_(?:MAJOR|MINOR)_VERSION (\d+)", path.read_text(errors="replace"))
+    except OSError:
+        return ""
+    return f"; this machine's are of libbpf {'.'.join(numbers)}" if numbers else ""
+
+
+def _header(name: str, *, source: Path, start: Path) -> str:
     folder = _near(name, source.absolute().parent)
     place = "FOLDER" if folder is None else os.path.relpath(folder, start.absolute())
     lies = "" if folder is None else f" (there is one in {place})"

@@ -19,7 +19,7 @@ from harness.supply.dependencies import Sight
 from harness.supply.kernel_btf import checked_btf
 from harness.supply.objects import BuiltObject, ObjectBuilder
 from harness.supply.own.arch_names import parts_of
-from harness.supply.own.headers import missing_header
+from harness.supply.own.headers import what_is_missing
 from harness.supply.unbuilt import BuiltCase
 
 KERNEL_BTF = "kernel.btf"
@@ -115,7 +115,7 @@ class ObjectCase:
             return objects.own_source(file, arch, sight=sight, flags=self.flags)
         except CompileError as error:
             start = file.parent if self.said.file is None else self.said.file.parent
-            missing = missing_header(error.log, source=file, start=start)
+            missing = what_is_missing(error.log, source=file, start=start)
             if not missing:
                 raise
             raise CompileError(f"{error.reason}; {missing}", log=error.log) from error

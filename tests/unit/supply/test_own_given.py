@@ -73,6 +73,11 @@ def test_two_of_a_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     assert [case.id for case in cases(*paths, paths[0])] == ["a-prog", "b-prog", "prog-2"]
 
 
+def test_the_folder_that_tells_them_apart_may_lie_above(tmp_path: Path) -> None:
+    paths = [put(tmp_path / folder / "src/bpf", "little", "main.bpf.o")[0] for folder in ("flash", "rusty", "layered")]
+    assert [case.id for case in cases(*paths)] == ["flash-main", "rusty-main", "layered-main"]
+
+
 def test_a_source_and_a_folder_of_sources(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/one.bpf.c").write_text(f'#include "own.h"\n{SOURCE}int unused(void) {{ int x; return OWN; }}\n')

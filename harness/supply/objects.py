@@ -28,6 +28,8 @@ from harness.supply.listing import read_listing
 FORMAT = 4
 NO_VMLINUX = "'vmlinux.h' file not found"
 """What clang says where a source misses one."""
+_BROKE_DOWN = "PLEASE submit a bug report"
+"""What LLVM's backend writes, and its own calls behind it, where it breaks down over a source."""
 OTHER_TYPES = re.compile(
     r"error: (no member named|incomplete definition of type|.*to an? incomplete type|field has incomplete type"
     r"|unknown type name|redefinition of|conflicting types for)"
@@ -277,13 +279,15 @@ def compile_object(
     kernel.h of `include`, and types of its own kernel only behind it, it is compiled with those before it.
     """
     depfile = target.with_suffix(".d")
-    argv: list[str | Path] = [clang, *flags, "-MD", "-MF", depfile, "-c", source, "-o", target]
+    # Without that flag a clang that breaks down leaves the source, and a script, in /tmp.
+    argv: list[str | Path] = [clang, *flags, "-fno-crash-diagnostics"]
+    argv += ["-MD", "-MF", depfile, "-c", source, "-o", target]
     done = run(argv)
     if done.returncode != 0:
         first = _own_types_first(source, clang=clang, flags=flags, include=include)
         done = run([*argv, *(word for path in first for word in ("-include", path))]) if first else done
     if done.returncode != 0:
-        raise CompileError(f"{source} does not compile", log=done.stderr.strip())
+        raise CompileError(f"{source} does not compile", log=done.stderr.partition(_BROKE_DOWN)[0].strip())
     strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
     removed = ["--remove-section=.BTF.ext", "--remove-section=.rel.BTF.ext"] if source.name.endswith(NO_BTF) else []
     stripped = run([strip, "-g", *removed, target])

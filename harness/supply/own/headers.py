@@ -11,11 +11,12 @@ MOST_UP = 5
 """How many folders above that of the source are looked at, and in each the folders right in it."""
 LIBBPF_VERSION = Path("/usr/include/bpf/libbpf_version.h")
 _MISSING = re.compile(r"fatal error: '([^']+)' file not found")
+_YOUNGER = re.compile(r"error: (?:Unsupported atomic operations|Invalid usage of the XADD return value)")
 _UNDECLARED = re.compile(r"(?:implicit declaration of|call to undeclared) function '(bpf_\w+)'")
 
 
 def what_is_missing(log: str, *, source: Path, start: Path, version: Path = LIBBPF_VERSION) -> str:
-    """Return what to do about a header, or a function of libbpf's, that clang did not find, "" where it is neither.
+    """Return what to do about a header, a function of libbpf's, or instructions that clang lacks; "" for all else.
 
     `start` is the folder that paths of check.yaml begin at, `version` the header that says which libbpf's this
     machine's are.
@@ -23,6 +24,11 @@ def what_is_missing(log: str, *, source: Path, start: Path, version: Path = LIBB
     found = _MISSING.search(log)
     if found is not None:
         return _header(found.group(1), source=source, start=start)
+    if _YOUNGER.search(log):
+        return (
+            "it has atomic operations that kernels know since 5.12, and instructions that all know are made: "
+            "say in check.yaml `cflags: [-mcpu=v3]`"
+        )
     found = _UNDECLARED.search(log)
     if found is None:
         return ""

@@ -56,6 +56,21 @@ def test_a_function_that_newer_headers_have_is_named_with_the_age_of_those_here(
     assert what_is_missing(other, source=tmp_path / "a.c", start=tmp_path) == ""
 
 
+def test_instructions_of_newer_kernels_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clang that breaks down over them leaves nothing in the folder of temporary files."""
+    source, temporary = tmp_path / "prog.bpf.c", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    head = '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nint seen;\nSEC("xdp") int it(void *c) '
+    source.write_text(f"{head}{{ return __sync_val_compare_and_swap(&seen, 0, 1); }}\n")
+    with pytest.raises(CompileError, match=r"say in check\.yaml `cflags: \[-mcpu=v3\]`") as caught:
+        built(cases(source)[0], tmp_path)
+    assert "PLEASE" not in caught.value.log
+    assert list(temporary.iterdir()) == []
+    (tmp_path / "check.yaml").write_text("cflags: [-mcpu=v3]\n")
+    assert [part.name for part in built(cases(source)[0], tmp_path).parts] == ["it"]
+
+
 def test_with_what_is_said_it_compiles(tmp_path: Path) -> None:
     source = project(tmp_path)
     text = '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include "common.h"\nSEC("xdp") int it(void *c) '

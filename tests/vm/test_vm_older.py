@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from projects import INPUTS, ROOT, TemporaryProject, run
 
+from harness.facts.records import CaseRecord
 from harness.facts.transcript import Transcript
 from harness.host.cache import Cache
 from harness.judge.cells import cell_of
@@ -44,8 +45,8 @@ main({str(FOLDER / "job.json")!r})
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, CellResult]:
-    """What cases of a project, and the programs of an object, came to."""
+def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[CellResult, CaseRecord]]:
+    """What cases of a project, and the programs of an object, came to, and what the agent reported of them."""
     folder = tmp_path_factory.mktemp("older")
     project = TemporaryProject(folder / "project", kernels=[KERNEL])
     project.committed(DECLARED[0])
@@ -79,23 +80,29 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, CellResult]:
     for line in cell["output"].splitlines():
         if line.startswith("{"):
             transcript.feed(line.encode())
+    records = {case.id: transcript.record(case.id) for case, _ in cases}
     return {
-        case.id: cell_of(KERNEL, case, transcript.record(case.id), arch="x86_64", version=VERSION) for case, _ in cases
+        case.id: (cell_of(KERNEL, case, records[case.id], arch="x86_64", version=VERSION), records[case.id])
+        for case, _ in cases
     }
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_what_needs_no_newer_call_works(name: str, cells: Mapping[str, CellResult]) -> None:
-    assert cells[name].verdict == Verdict.PASS, cells[name].outcome.reason
+def test_what_needs_no_newer_call_works(name: str, found: Mapping[str, tuple[CellResult, CaseRecord]]) -> None:
+    cell, _ = found[name]
+    assert cell.verdict == Verdict.PASS, cell.outcome.reason
 
 
 @pytest.mark.parametrize("program", ["fine", "also_fine"])
-def test_programs_are_attached_and_what_is_not_counted_is_said(program: str, cells: Mapping[str, CellResult]) -> None:
-    found = cells[f"prog/{program}"]
-    assert (found.verdict, found.outcome.kind) == (Verdict.PASS, "works"), found.outcome.reason
-    assert "Linux 5.8" in found.outcome.reason
+def test_programs_are_attached_and_what_is_not_counted_is_said(
+    program: str, found: Mapping[str, tuple[CellResult, CaseRecord]]
+) -> None:
+    cell, record = found[f"prog/{program}"]
+    assert (cell.verdict, cell.outcome.kind) == (Verdict.PASS, "works"), cell.outcome.reason
+    (workload,) = [step for step in record.steps if step["op"] == "workload"]
+    assert "Linux 5.8" in workload["uncounted"]
 
 
-def test_what_is_refused_is_as_on_newer_kernels(cells: Mapping[str, CellResult]) -> None:
-    found = cells["prog/needs_newer"].outcome
-    assert (found.kind, found.errno_name, found.refusal) == ("refused", "EINVAL", "helper-missing")
+def test_what_is_refused_is_as_on_newer_kernels(found: Mapping[str, tuple[CellResult, CaseRecord]]) -> None:
+    outcome = found["prog/needs_newer"][0].outcome
+    assert (outcome.kind, outcome.errno_name, outcome.refusal) == ("refused", "EINVAL", "helper-missing")

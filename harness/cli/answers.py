@@ -66,7 +66,7 @@ def support(
     write_files(
         (markdown, lambda: page.markdown(found)),
         (json, lambda: page.as_json(found)),
-        (badge, lambda: page.endpoint(found)),
+        (badge, lambda: page.badge_svg(found) if badge and badge.suffix == ".svg" else page.endpoint(found)),
     )
     return EXIT_OK
 

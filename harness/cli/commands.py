@@ -129,7 +129,7 @@ def show(report: Report, folder: Path) -> None:
     console = make_console()
     print_grid(report, console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
-    console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml", markup=False)
+    console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml, matrix.svg", markup=False)
 
 
 def bisect(options: Options, *, good: str, bad: str, words: Sequence[str]) -> int:

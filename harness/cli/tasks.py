@@ -183,7 +183,7 @@ def explain(run: str, markdown: str = "", json: str = "") -> int:
         "case": "Only cases whose id matches this pattern (repeatable).",
         "markdown": "A file for the statement as Markdown (default: it is shown).",
         "json": "A file for the statement as JSON.",
-        "badge": "A file for a badge, as shields.io takes it from an endpoint.",
+        "badge": "A file for a badge: a picture (FILE.svg), or the JSON of an endpoint badge (any other name).",
     },
 )
 def support(runs: list[str], case: tuple[str, ...] = (), markdown: str = "", json: str = "", badge: str = "") -> int:

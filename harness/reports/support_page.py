@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from harness.answers.support import State, Statement, Stretch, Support, range_of, works_on
-from harness.reports import wording
+from harness.reports import badge, wording
 from harness.reports.grid import plural
 from harness.reports.markdown import escape
 from harness.reports.text import one_line
@@ -130,3 +130,8 @@ def endpoint(support: Support, *, label: str = LABEL) -> str:
     """Return the JSON that shields.io takes as an endpoint badge (https://shields.io/badges/endpoint-badge)."""
     document = {"schemaVersion": 1, "label": label, "message": message(support), "color": colour(support)}
     return json.dumps(document, indent=2) + "\n"
+
+
+def badge_svg(support: Support, *, label: str = LABEL) -> str:
+    """Return the badge as a picture."""
+    return badge.render(label, message(support), colour(support))

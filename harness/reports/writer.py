@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import ReportError
 from harness.host.files import write_atomically
 from harness.model.results import Report
-from harness.reports import html, json_report, junit, markdown
+from harness.reports import grid_svg, html, json_report, junit, markdown
 from harness.reports.folder import failure_text
 
 RENDERERS: dict[str, Callable[[Report], str]] = {
@@ -16,6 +16,7 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
     "junit.xml": junit.render,
     "report.md": markdown.render,
     "report.html": html.render,
+    "matrix.svg": grid_svg.render,
 }
 """The files of a run that a Report makes, and what renders each."""
 

@@ -46,6 +46,9 @@ def test_a_statement_is_shown_unless_it_is_written(tmp_path: Path, capsys: pytes
     assert answers.support([where], cases=["a"], markdown=None, json=None, badge=badge) == EXIT_OK
     assert "| a | 1 of 1 |" in capsys.readouterr().out
     assert json.loads(badge.read_text())["message"].startswith("1 of 1 kernel seen")
+    picture = tmp_path / "badge.svg"
+    answers.support([where], cases=["a"], markdown=None, json=None, badge=picture)
+    assert picture.read_text().startswith("<svg")
     page = tmp_path / "page.md"
     answers.support([where], cases=[], markdown=page, json=None, badge=None)
     assert "| b | 0 of 1 |" in page.read_text()
@@ -66,6 +69,7 @@ def test_runs_are_merged_into_reports_of_their_own(tmp_path: Path, capsys: pytes
     assert answers.merge([one, two], output=tmp_path / "all", last_wins=False) == EXIT_OK
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
         "junit.xml",
+        "matrix.svg",
         "report.html",
         "report.json",
         "report.md",

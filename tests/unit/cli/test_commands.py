@@ -103,7 +103,7 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
     *grid, headline, where = capsys.readouterr().out.splitlines()
     assert any("6.1-x86_64" in line for line in grid)
     assert headline.endswith("(9.5 s under tcg)")
-    assert where == "reports: r/report.md, report.html, report.json, junit.xml"
+    assert where == "reports: r/report.md, report.html, report.json, junit.xml, matrix.svg"
 
 
 # --- check -----------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_check_runs_the_objects_as_cases_and_shows_what_came_of_their_programs(
     assert ([case.id for case in wanted.own_cases], wanted.kernels) == (["my"], ["6.*"])
     first, *_, where = capsys.readouterr().out.splitlines()
     assert first.startswith("6.1-x86_64 (6.1.176-1)")
-    assert where == "reports: r/report.md, report.html, report.json, junit.xml"
+    assert where == "reports: r/report.md, report.html, report.json, junit.xml, matrix.svg"
 
 
 def test_check_drafts_rules_from_a_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +145,7 @@ def test_judge_writes_the_reports_again_and_ends_as_the_run_would(
     assert commands.judge(options(Path("no such file")), run=folder, rules="recorded") == code
     assert {"report.json", "junit.xml", "report.md", "report.html"} <= {path.name for path in folder.iterdir()}
     assert json.loads((folder / "report.json").read_text())["run"]["exit_code"] == code
-    assert capsys.readouterr().out.endswith("reports: r/report.md, report.html, report.json, junit.xml\n")
+    assert capsys.readouterr().out.endswith("reports: r/report.md, report.html, report.json, junit.xml, matrix.svg\n")
 
 
 def test_judge_says_that_a_run_is_of_another_version(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

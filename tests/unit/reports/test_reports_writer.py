@@ -16,10 +16,10 @@ from harness.model.results import Report
 from harness.reports import writer
 from harness.reports.json_report import parse
 
-NAMES = ["report.json", "junit.xml", "report.md", "report.html"]
+NAMES = ["report.json", "junit.xml", "report.md", "report.html", "matrix.svg"]
 
 
-def test_it_writes_all_four(tmp_path: Path) -> None:
+def test_it_writes_all_of_them(tmp_path: Path) -> None:
     directory = tmp_path / "results" / "run"
     written = writer.write(quiet_report(), directory=directory)
     assert [path.name for path in written] == NAMES
@@ -54,7 +54,7 @@ def test_a_renderer_that_fails_keeps_no_other_from_being_written(
     with pytest.raises(ReportError) as caught:
         writer.write(quiet_report(), directory=tmp_path)
     assert f"{tmp_path}/junit.xml was not written, since rendering it failed: KeyError: 'oops'" in str(caught.value)
-    assert "Written all the same: report.json, report.md, report.html." in str(caught.value)
+    assert "Written all the same: report.json, report.md, report.html, matrix.svg." in str(caught.value)
     assert isinstance(caught.value.__cause__, KeyError)
     assert caught.value.exit_code == EXIT_HARNESS
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(NAMES) - {"junit.xml"})

@@ -106,7 +106,7 @@ def run_group(
     setpriv = find_tool("setpriv", package="util-linux", purpose="tie a program's life to the harness")
     late = threading.Event()
     with (
-        log.open("ab") as kept,
+        log.open("ab", buffering=0) as kept,
         _Group(
             [setpriv, "--pdeathsig", "TERM", "--", *map(str, argv)],
             env=dict(env),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.config.matrix import BuildKernel
-from harness.errors import KernelFileError, PackageGoneError
+from harness.errors import KernelBuildError, KernelFileError, PackageGoneError
 from harness.host.cache import Cache, Entry, digest, sha256_known
 from harness.host.scratch import scratch_folder
 from harness.model.architectures import ARCHITECTURES
@@ -60,6 +60,7 @@ class BuildSource:
         }
         self._build = build
         self._require, self._compilers = require, compilers
+        self._failed: dict[str, KernelBuildError] = {}
 
     def check(self, kernel: BuildKernel, *, modules: Sequence[str], case_modules: Sequence[str]) -> None:  # noqa: ARG002
         """Find sources and parts of the configuration that are not there, or are none."""
@@ -174,7 +175,10 @@ class BuildSource:
         )
 
     def _built(self, kernel: BuildKernel, pin: BuildPin) -> Entry:
-        """Return the entry of the cache with all of a build: its tree is `root`."""
+        """Return the entry of the cache with all of a build: its tree is `root`.
+
+        A run asks twice for a kernel, ahead and when its row begins: a build that failed is not tried twice for that.
+        """
         place, arch = self._place(kernel), ARCHITECTURES[kernel.arch]
         changed = place.changed(kernel, pin)
         if changed:
@@ -207,7 +211,14 @@ class BuildSource:
             return {"release": built.release, "notice": built.notice}
 
         key = digest(FORMAT, pin.sources, configuration.hash, arch.name, [*self._compilers(kernel, configuration)])
-        return self._cache.entry("builds", key, make, patience=PATIENCE)
+        if (failed := self._failed.pop(key, None)) is not None:
+            raise failed
+        try:
+            return self._cache.entry("builds", key, make, patience=PATIENCE)
+        except KernelBuildError as error:
+            if not self._context.stopping.is_set():
+                self._failed[key] = error
+            raise
 
     @contextlib.contextmanager
     def _alone(self, kernel: BuildKernel) -> Iterator[None]:

@@ -104,7 +104,7 @@ def argv(ccache: bool) -> list[str]:
 
 def test_make_builds_elsewhere_than_in_the_sources() -> None:
     assert argv(ccache=False) == [
-        *("make", "-C", "/src", "O=/out", "ARCH=arm64"),
+        *("nice", "-n", "10", "make", "-C", "/src", "O=/out", "ARCH=arm64"),
         *("CROSS_COMPILE=aarch64-linux-gnu-", "CC=aarch64-linux-gnu-gcc", "HOSTCC=gcc", "LOCALVERSION="),
     ]
 

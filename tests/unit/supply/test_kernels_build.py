@@ -319,6 +319,20 @@ def test_a_build_that_fails_or_is_interrupted_leaves_nothing(tmp_path: Path) -> 
         assert [name for name in files_in(builds.cache) if not name.startswith("build-trees")] == []
 
 
+def test_a_build_that_failed_is_not_tried_twice_for_one_run_but_for_the_next_one(tmp_path: Path) -> None:
+    """A run asks for it ahead, and when its row begins."""
+
+    def failing(job: Job, root: Path) -> BuiltKernel:
+        raise KernelBuildError("kernel mine cannot be built")
+
+    builds, kernel = Builds(tmp_path, build=failing), build_entry(tree=make_tree(tmp_path / "tree"))
+    pin = builds.source.pin(kernel).pin
+    for tried in (1, 1, 2, 2):
+        with pytest.raises(KernelBuildError, match="cannot be built"):
+            builds.source.obtain(kernel, pin, modules=[])
+        assert len(builds.jobs) == tried
+
+
 @pytest.mark.skipif(MAKE is None, reason=WHY)
 def test_the_log_of_a_build_that_failed_is_kept_and_the_next_build_works(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree")

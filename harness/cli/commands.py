@@ -88,7 +88,7 @@ def check(
     given = Given(programs=programs, rodata=rodata, btf=btf, run=run, require_run=require_run, file=config)
     finished = run_matrix(with_objects(options, objects, given))
     print_parts(finished.report, console=make_console())
-    show(finished.report, finished.folder)
+    show(finished.report, finished.folder, causes=False)
     return finished.report.run.exit_code
 
 
@@ -121,13 +121,21 @@ def judge(options: Options, *, run: Path, rules: str) -> int:
     return report.run.exit_code
 
 
-def show(report: Report, folder: Path) -> None:
-    """Show the grid of a run, what it comes to, and where its reports are."""
+def show(report: Report, folder: Path, *, causes: bool = True) -> None:
+    """Show the grid of a run, what failed by its cause, what it comes to, and where its reports are.
+
+    `causes` is left out where what failed was shown already.
+    """
     from harness.reports.grid import headline
     from harness.screen.terminal import make_console, print_grid
 
     console = make_console()
     print_grid(report, console=console)
+    if causes and report.run.exit_code != EXIT_OK:
+        from harness.answers.explain import explain
+        from harness.screen.answers import print_causes
+
+        print_causes(explain(report, program=command("").strip()), console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml, matrix.svg", markup=False)
 

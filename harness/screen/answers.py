@@ -63,13 +63,18 @@ def print_comparison(found: Comparison, *, console: Console | None = None) -> No
 def print_explanation(found: Explanation, *, console: Console | None = None) -> None:
     """Print the failures of a run by their cause, each with the command that shows one of them again."""
     console = console or make_console()
+    print_causes(found, console=console)
+    _line(console, causes.headline(found), "bold")
+
+
+def print_causes(found: Explanation, *, console: Console) -> None:
+    """Print each cause of a run's failures, with all that it hit, and the problems that no cell carries."""
     for kernel, problem in found.problems:
         _line(console, f"{kernel}: {problem}", "red")
     for number, cause in enumerate(found.causes, 1):
         _line(console, f"{number}. {cause.party} ({len(cause.places)}):", "bold red")
         for label, text in causes.lines_of(cause):
             _line(console, f"   {label.lower() + ':':<10}{text}", "")
-    _line(console, causes.headline(found), "bold")
 
 
 def print_history(found: History, *, console: Console | None = None) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import answers_samples
 import pytest
 from unit_samples import CASE_ID, ROOT, golden_lines, kernel_facts, object_file, record_of, sample_case, x86_image
 
@@ -104,6 +105,37 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
     assert any("6.1-x86_64" in line for line in grid)
     assert headline.endswith("(9.5 s under tcg)")
     assert where == "reports: r/report.md, report.html, report.json, junit.xml, matrix.svg"
+
+
+def test_what_failed_is_shown_once_per_cause_just_before_the_headline(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = answers_samples.report({"5.10": {"a": "fail"}, "6.1": {"a": "fail"}}, exit_code=EXIT_UNEXPECTED)
+    finished = Finished(report=failed, folder=Path("r").absolute())
+    monkeypatch.setattr("harness.run.matrix.run_matrix", lambda options: finished)
+    assert commands.matrix(options(project)) == EXIT_UNEXPECTED
+    lines = capsys.readouterr().out.splitlines()
+    begin = lines.index("1. the kernel's (2):")
+    assert lines[begin + 2] == "   where:    5.10, 6.1"
+    assert lines[-3].startswith("   again:    ./run matrix --kernel 5.10 --case a")
+    assert lines[-2].startswith("2 cells")
+
+
+def test_runs_that_are_repeated_must_say_the_same(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = iter(["pass", "pass", "lost"])
+
+    def play(_options: Options) -> Finished:
+        return Finished(report=answers_samples.report({"6.1": {"a": next(words)}}), folder=Path("r").absolute())
+
+    monkeypatch.setattr("harness.run.matrix.run_matrix", play)
+    assert commands.matrix(options(project), repeat=2) == EXIT_OK
+    words = iter(["pass", "lost"])
+    assert commands.matrix(options(project), repeat=2) == EXIT_UNEXPECTED
+    assert "not the same each time: a on 6.1: pass: works (1 of 2); error: lost (1 of 2)" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="--repeat runs everything again"):
+        commands.matrix(options(project, resume=Path("r")), repeat=2)
 
 
 # --- check -----------------------------------------------------------------------------------------------------------

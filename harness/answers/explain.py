@@ -99,6 +99,25 @@ def failed_places(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple((cell.kernel, cell.case) for cell in report.cells if cell.verdict in FAILED)
 
 
+def failed_grids(report: Report) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Return the cells that are wrong or have no answer, and no others, as grids: some rows, and the cases of each.
+
+    Rows with the same such cases are in one grid.
+    """
+    of_rows: dict[str, list[str]] = {}
+    for row, case in failed_places(report):
+        of_rows.setdefault(row, []).append(case)
+    grids: dict[tuple[str, ...], list[str]] = {}
+    for row, cases in of_rows.items():
+        grids.setdefault(tuple(cases), []).append(row)
+    return tuple((tuple(rows), cases) for cases, rows in grids.items())
+
+
+def runs_cases(report: Report) -> bool:
+    """Whether it is a report of cases of a matrix; not of what a command line named itself (check, exec)."""
+    return _task_and_rest(shlex.split(report.run.command))[0] in _OF_CASES
+
+
 def _failed(report: Report) -> Iterator[tuple[Place, Seen]]:
     """Yield what is wrong: sub-results where a cell has some that are, else the cell."""
     seen = seen_in(report)

@@ -43,7 +43,7 @@ def explain(run: Path, *, markdown: Path | None, json: Path | None) -> int:
 
     report = report_at(run)
     found: Explanation = explained(report, program=command("").strip())
-    print_explanation(found)
+    print_explanation(found, run=shown(run))
     write_files((markdown, lambda: page.markdown(found)), (json, lambda: page.as_json(found)))
     return EXIT_OK
 

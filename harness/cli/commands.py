@@ -41,6 +41,32 @@ def matrix(options: Options, *, repeat: int = 1) -> int:
     return _of_all(reports) if repeat > 1 else reports[0].run.exit_code
 
 
+def failed_again(options: Options, *, run: Path, repeat: int = 1) -> int:
+    """Run exactly those cells again that failed in a run, or that have no answer in it; return the exit code.
+
+    Rows with the same such cases are one run; the exit code is that of all of them. Raises UsageError where cells are
+    chosen in another way as well, and where the run was none of cases of a matrix.
+    """
+    from harness.answers.explain import failed_grids, runs_cases
+    from harness.cli.answers import report_at
+    from harness.model.exit_codes import worst
+    from harness.run.plan import ALL
+
+    if options.kernels or options.cases or options.arches or options.resume is not None:
+        raise UsageError("--failed-of says which cells run; leave out --kernel, --arch, --case and --resume")
+    report = report_at(run)
+    if not runs_cases(report):
+        raise UsageError(
+            f"{shown(run)} is a run of `{report.run.command}`, not of cases of a matrix; "
+            f"`{command(f'explain {shown(run)}')}` has the commands that show each failure again"
+        )
+    grids = failed_grids(report)
+    if not grids:
+        print(f"bpfmatrix: nothing failed in {shown(run)}")
+    codes = [matrix(replace(options, kernels=rows, cases=cases, arches=[ALL]), repeat=repeat) for rows, cases in grids]
+    return worst(codes)
+
+
 def _of_all(reports: Sequence[Report]) -> int:
     """Show in what some runs of the same thing differ, and return their exit code."""
     from harness.answers.history import unlike

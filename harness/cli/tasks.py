@@ -23,12 +23,17 @@ def init(folder: str = ".") -> None:
 @takes(
     *("kernel", "arch", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
     default=True,
-    help={"repeat": "How often all of it runs, one run after the other; any difference between them fails."},
+    help={
+        "repeat": "How often all of it runs, one run after the other; any difference between them fails.",
+        "failed_of": "Only the cells that failed in this run, such as results/latest, or have no answer.",
+    },
 )
-def matrix(options: Options, repeat: int = 1) -> int:
+def matrix(options: Options, repeat: int = 1, failed_of: str = "") -> int:
     """Run the cases on the kernels and write reports."""
     from harness.cli import commands
 
+    if failed_of:
+        return commands.failed_again(options, run=Path(failed_of), repeat=repeat)
     return commands.matrix(options, repeat=repeat)
 
 

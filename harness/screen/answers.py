@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.answers.compare import ChangeKind, Comparison, CostWord
-from harness.answers.explain import Explanation
+from harness.answers.explain import Explanation, runs_cases
 from harness.answers.history import History
 from harness.answers.seen import Place, Seen
+from harness.host.called_as import command
 from harness.reports import comparison as pages
 from harness.reports import explanation as causes
 from harness.reports import history_page as histories
@@ -60,10 +61,12 @@ def print_comparison(found: Comparison, *, console: Console | None = None) -> No
     _line(console, pages.headline(found), "bold")
 
 
-def print_explanation(found: Explanation, *, console: Console | None = None) -> None:
-    """Print the failures of a run by their cause, each with the command that shows one of them again."""
+def print_explanation(found: Explanation, *, run: str, console: Console | None = None) -> None:
+    """Print the failures of a run by their cause, each with the command that shows it again; `run` is its folder."""
     console = console or make_console()
     print_causes(found, console=console)
+    if found.causes and runs_cases(found.report):
+        _line(console, f"all of them again: {command(f'matrix --failed-of {run}')}", "")
     _line(console, causes.headline(found), "bold")
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 from answers_samples import LOST, REFUSED, WORKS, cell, part, report
 
-from harness.answers.explain import Party, command_again, deciding_line, explain, failed_places
+from harness.answers.explain import (
+    Party,
+    command_again,
+    deciding_line,
+    explain,
+    failed_grids,
+    failed_places,
+    runs_cases,
+)
 from harness.answers.seen import Place
 from harness.model.results import Difference, DifferenceKind, Fault, Outcome, OutcomeKind, Report, Stage
 
@@ -122,3 +130,30 @@ def test_the_line_that_decides(outcome: Outcome, line: str) -> None:
 def test_the_command_that_shows_one_again(ran: str, again: str) -> None:
     place = Place(kernel="6.1-x86_64+clang-14", case="seed", part="on_exec")
     assert command_again(report({ROW: {"seed": "fail"}}, command=ran), place, program="bpfmatrix") == again
+
+
+def test_what_failed_is_some_grids_and_nothing_else() -> None:
+    made = report(
+        {
+            "5.10": {"a": "fail", "b": "pass", "c": "lost"},
+            "6.1": {"a": "pass", "b": "pass", "c": "pass"},
+            "6.12": {"a": "not-run", "b": "pass", "c": "xpass"},
+            "7.3": {"a": "pass", "b": "xpass", "c": "answered"},
+        }
+    )
+    grids = failed_grids(made)
+    assert grids == ((("5.10", "6.12"), ("a", "c")), (("7.3",), ("b",)))
+    assert {(row, case) for rows, cases in grids for row in rows for case in cases} == set(failed_places(made))
+
+
+@pytest.mark.parametrize(
+    ("ran", "cases"),
+    [
+        ("bpfmatrix", True),
+        ("bpfmatrix --cold", True),
+        ("bpfmatrix check a.o", False),
+        ("bpfmatrix exec -- true", False),
+    ],
+)
+def test_whether_a_run_is_of_cases(ran: str, cases: bool) -> None:
+    assert runs_cases(report({ROW: {"a": "pass"}}, command=ran)) is cases

@@ -24,6 +24,7 @@ from harness.facts.journal import Journal, read_journal
 from harness.facts.run import PlannedRow, RunEnd, RunPlan
 from harness.model.results import Report
 from harness.model.rows import Row
+from harness.reports.json_report import render
 from harness.run.again import judge_again
 from harness.run.matrix import Finished
 from harness.run.options import Options
@@ -119,6 +120,33 @@ def test_what_failed_is_shown_once_per_cause_just_before_the_headline(
     assert lines[begin + 2] == "   where:    5.10, 6.1"
     assert lines[-3].startswith("   again:    ./run matrix --kernel 5.10 --case a")
     assert lines[-2].startswith("2 cells")
+
+
+def test_exactly_what_failed_runs_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[list[str], list[str], list[str]]] = []
+
+    def play(options: Options) -> Finished:
+        asked.append((list(options.kernels), list(options.cases), list(options.arches)))
+        return Finished(report=answers_samples.report({"6.1": {"a": "pass"}}), folder=Path("r").absolute())
+
+    monkeypatch.setattr("harness.run.matrix.run_matrix", play)
+    failed = answers_samples.report({"5.10": {"a": "fail", "b": "pass"}, "6.1": {"a": "lost", "b": "fail"}})
+    Path("before.json").write_text(render(failed))
+    assert commands.failed_again(options(project), run=Path("before.json")) == EXIT_OK
+    assert asked == [(["5.10"], ["a"], ["all"]), (["6.1"], ["a", "b"], ["all"])]
+    with pytest.raises(UsageError, match="leave out --kernel"):
+        commands.failed_again(options(project, kernels=["6.1"]), run=Path("before.json"))
+    Path("before.json").write_text(
+        render(answers_samples.report({"6.1": {"a": "fail"}}, command="bpfmatrix check a.o"))
+    )
+    with pytest.raises(UsageError, match="not of cases of a matrix"):
+        commands.failed_again(options(project), run=Path("before.json"))
+    Path("before.json").write_text(render(answers_samples.report({"6.1": {"a": "pass"}})))
+    capsys.readouterr()
+    assert commands.failed_again(options(project), run=Path("before.json")) == EXIT_OK
+    assert capsys.readouterr().out == "bpfmatrix: nothing failed in before.json\n"
 
 
 def test_runs_that_are_repeated_must_say_the_same(

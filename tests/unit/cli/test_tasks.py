@@ -262,6 +262,19 @@ def test_every_option_reaches_the_command(
     assert played.asked == [(line[0] if line else "matrix", values, given)]
 
 
+def test_what_failed_in_a_run_is_a_command_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Options, Path, int]] = []
+
+    def failed_again(options: Options, *, run: Path, repeat: int) -> int:
+        asked.append((options, run, repeat))
+        return 1
+
+    monkeypatch.setattr(commands, "failed_again", failed_again)
+    assert run("matrix", "--failed-of", "r/1", "--repeat", "2", "--cold") == 1
+    assert asked == [(options(cold=True), Path("r/1"), 2)]
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("line", [["matrix"], ["watch", "--case", "a"], ["mutants"]])
 @pytest.mark.parametrize(
     ("wrong", "message"),

@@ -30,17 +30,27 @@ def test_what_is_worse_is_last_but_for_what_it_comes_to() -> None:
 
 def test_each_cause_comes_with_the_command_that_shows_it_again() -> None:
     screen, out = console()
-    print_explanation(explain(report({ROW: {"a": "fail"}}), program="bpfmatrix"), console=screen)
+    print_explanation(explain(report({ROW: {"a": "fail"}}), program="bpfmatrix"), run="results/x", console=screen)
     lines = out.getvalue().splitlines()
     assert lines[0] == "1. the kernel's (1):"
     assert f"   again:    bpfmatrix matrix --kernel {ROW} --case a" in lines
-    assert lines[-1] == "the kernel's: 1 cause (1 results)."
+    assert lines[-2:] == [
+        "all of them again: ./run matrix --failed-of results/x",
+        "the kernel's: 1 cause (1 results).",
+    ]
+
+
+def test_what_a_command_line_named_itself_has_no_such_command() -> None:
+    screen, out = console()
+    made = report({ROW: {"a": "fail"}}, command="bpfmatrix check a.o")
+    print_explanation(explain(made, program="bpfmatrix"), run="results/x", console=screen)
+    assert "--failed-of" not in out.getvalue()
 
 
 def test_no_control_character_reaches_the_terminal() -> None:
     screen, out = console()
     made = report({ROW: {"a\x1b[2J": "fail"}})
-    print_explanation(explain(made, program="bpfmatrix"), console=screen)
+    print_explanation(explain(made, program="bpfmatrix"), run="results/x", console=screen)
     assert "\x1b[2J" not in out.getvalue()
 
 

@@ -98,10 +98,12 @@ def check(
     require_run: bool = False,
     config: Path | None = None,
     accept: Path | None = None,
+    precheck: bool = False,
 ) -> int:
     """Try objects of the user's own, show how many programs of each are attached, and return the exit code.
 
-    With `accept` rules are drafted from what that run saw, and nothing is tried.
+    With `accept` rules are drafted from what that run saw, and nothing is tried. With `precheck` the reports say where
+    a forecast differs.
     """
     if accept is not None:
         return _draft(accept)
@@ -112,7 +114,12 @@ def check(
     from harness.supply.own.said import Given
 
     given = Given(programs=programs, rodata=rodata, btf=btf, run=run, require_run=require_run, file=config)
-    finished = run_matrix(with_objects(options, objects, given))
+    options = with_objects(options, objects, given)
+    finished = run_matrix(options)
+    if precheck:
+        from harness.cli.precheck import marked
+
+        finished = replace(finished, report=marked(finished.report, finished.folder, options))
     print_parts(finished.report, console=make_console())
     show(finished.report, finished.folder, causes=False)
     return finished.report.run.exit_code

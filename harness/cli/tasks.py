@@ -105,6 +105,7 @@ def exec(
         "require_run": "Fail where a program was attached and did not run.",
         "config": "The file that says more of the objects (default: check.yaml beside them).",
         "accept": "Draft rules for check.yaml from what this run saw, such as results/latest; nothing is run.",
+        "precheck": "Say in the reports where the kernels' types had let expect otherwise (see `precheck`).",
         "matrix_file": "The matrix file (default: matrix.yaml, or where there is none the kernels that come with it).",
         "results": "Folder for the results (default: results/ beside matrix.yaml, or here where there is none).",
     },
@@ -119,6 +120,7 @@ def check(
     require_run: bool = False,
     config: str = "",
     accept: str = "",
+    precheck: bool = False,
 ) -> int:
     """Try the programs of BPF objects of one's own, each by itself and all together."""
     from harness.cli import commands
@@ -133,6 +135,53 @@ def check(
         require_run=require_run,
         config=Path(config) if config else None,
         accept=Path(accept) if accept else None,
+        precheck=precheck,
+    )
+
+
+@takes(
+    *("kernel", "arch", "results", "jobs", "locked", "matrix_file"),
+    plain="objects",
+    help={
+        "objects": "BPF objects, sources (*.bpf.c), folders of these, or programs that carry objects.",
+        "sweep": "Look at all builds that the sources of the matrix list, not at the pinned ones alone.",
+        "program": "Look only at programs whose name matches this pattern, optional ones too (repeatable).",
+        "rodata": "Set a global variable before the load: VARIABLE=VALUE (repeatable).",
+        "btf": "A file with the types of a kernel (BTF) for CO-RE, in place of the kernel's own.",
+        "config": "The file that says more of the objects (default: check.yaml beside them).",
+        "json": "Write precheck.json to this file, too.",
+        "compare": "Name where a finished run of check says otherwise, such as results/latest.",
+        "jobs": "How many processes compare at once (default: one for each core).",
+        "matrix_file": "The matrix file (default: matrix.yaml, or where there is none the kernels that come with it).",
+        "results": "Folder for the results (default: results/ beside matrix.yaml, or here where there is none).",
+    },
+)
+def precheck(
+    options: Options,
+    objects: list[str],
+    sweep: bool = False,
+    program: tuple[str, ...] = (),
+    rodata: tuple[str, ...] = (),
+    btf: str = "",
+    config: str = "",
+    json: str = "",
+    compare: str = "",
+) -> int:
+    """Say what the types of kernels show of BPF objects of one's own, before anything is booted."""
+    from harness.cli import precheck as command
+
+    return command.precheck(
+        options,
+        command.Asked(
+            objects=[Path(each) for each in objects],
+            sweep=sweep,
+            programs=list(program),
+            rodata=list(rodata),
+            btf=Path(btf) if btf else None,
+            config=Path(config) if config else None,
+            json=Path(json) if json else None,
+            compare=Path(compare) if compare else None,
+        ),
     )
 
 

@@ -13,14 +13,17 @@ from harness.supply.own.given import cases_of
 from harness.supply.own.said import Given, Sayings
 
 
-def with_objects(options: Options, objects: Sequence[Path], given: Given) -> Options:
+def with_objects(options: Options, objects: Sequence[Path], given: Given, *, command_name: str = "check") -> Options:
     """Return the options of a run that tries some objects, with what is said of them.
 
     A guest gets the most memory and processors that one of their files asks for. Raises UsageError where one of the
     paths is nothing to try, ConfigError where a check.yaml is wrong.
     """
     if not objects:
-        raise UsageError(f"check needs an object, a source, a folder or a program; see `{command('--help check')}`")
+        raise UsageError(
+            f"{command_name} needs an object, a source, a folder or a program; "
+            f"see `{command(f'--help {command_name}')}`"
+        )
     cases = cases_of(objects, said_of=Sayings(given).of)
     said = [case.said.check for case in cases]
     return replace(

@@ -41,6 +41,11 @@ def checked_btf(path: Path, arch: Architecture) -> Path:
     return path
 
 
+def types_of_file(path: Path) -> bytes:
+    """Return the types in a file that `checked_btf` has found to have some."""
+    return _types_in(path.read_bytes()) or b""
+
+
 def _is_whole(types: bytes, order: str) -> bool:
     """Say whether types end where struct btf_header (include/uapi/linux/btf.h) says, or later."""
     if len(types) < HEADER_BYTES:

@@ -95,7 +95,7 @@ class Supplies:
                 stopping=self.stopping,
             )
         )
-        self._objects = ObjectBuilder(cache=cache, include=project.includes, headers=self.headers, note=self.note)
+        self.objects = ObjectBuilder(cache=cache, include=project.includes, headers=self.headers, note=self.note)
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
@@ -150,7 +150,7 @@ class Supplies:
         sight = Sight()
         for case in cases:
             try:
-                made = case.build(self._objects, arch, sight=sight)
+                made = case.build(self.objects, arch, sight=sight)
                 if made.wanted is not None:
                     known[case.id], pushed[case.id] = made.wanted.ready(made.case, arch, self._guest_has)
             except BuildError as error:

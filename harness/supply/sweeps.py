@@ -45,8 +45,8 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swep
     the source's `builds` raises.
     """
     assert kernel.sweeping is not None
-    found, remarks = _listed(source, kernel)
-    wanted, over, kept = kernel.sweeping.builds, list[str](), list[_Build]()
+    found, remarks = listed_builds(source, kernel)
+    wanted, over, kept = kernel.sweeping.builds, list[str](), list[ListedBuild]()
     for build in found:
         if len(kept) == wanted:
             break
@@ -61,7 +61,7 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swep
         raise PackageGoneError(f"no build of {source.describe(kernel, None).origin} is whole: {'; '.join(remarks)}")
     rows, pins = list[SweptRow](), dict[str, KernelPin]()
     for build in reversed(kept):
-        name = _name(kernel.name, build.version)
+        name = row_name(kernel.name, build.version)
         if name in pins:  # two flavours of one version
             name = f"{name}-{build.files[0][:8]}"
         rows.append(SweptRow(name=name, suite=getattr(build.entry, "suite", "")))
@@ -76,7 +76,7 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swep
 
 
 @dataclass(frozen=True)
-class _Build:
+class ListedBuild:
     """One build, and the entry, with one suite, whose source lists it."""
 
     entry: Kernel
@@ -85,9 +85,9 @@ class _Build:
     files: tuple[str, ...]
 
 
-def _listed(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[_Build], list[str]]:
+def listed_builds(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[ListedBuild], list[str]]:
     """Return all builds of all suites, the newest first, and which suites have none."""
-    found, remarks = dict[tuple[str, ...], _Build](), list[str]()
+    found, remarks = dict[tuple[str, ...], ListedBuild](), list[str]()
     entries = [kernel, *(kernel.model_copy(update={"suite": suite}) for suite in more_suites(kernel))]
     for entry in entries:
         try:
@@ -97,7 +97,7 @@ def _listed(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[_Build
             continue
         for pin in pins:
             about = source.describe(entry, pin)
-            found.setdefault(about.files, _Build(entry, pin, about.version, about.files))
+            found.setdefault(about.files, ListedBuild(entry, pin, about.version, about.files))
     if not found:
         raise PackageGoneError("\n".join(remarks))
     builds = list(found.values())
@@ -156,6 +156,6 @@ def more_suites(kernel: Kernel) -> tuple[str, ...]:
     return tuple(getattr(kernel.sweeping, "suites", ()))
 
 
-def _name(entry: str, version: str) -> str:
+def row_name(entry: str, version: str) -> str:
     """Return the name of a row; a kernel's name has no `~` and no colon."""
     return f"{entry}-{re.sub('[^A-Za-z0-9._+-]', '-', version)}"

@@ -17,7 +17,7 @@ FLOORS = (
     ("config",),
     ("scenario",),
     ("facts",),
-    ("judge", "qemu"),
+    ("forecast", "judge", "qemu"),
     ("supply", "answers"),
     ("guest", "reports"),
     ("screen",),

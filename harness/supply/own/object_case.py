@@ -14,7 +14,7 @@ from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.model.listing import Listing
 from harness.scenario.case import Case
 from harness.scenario.from_check import options_of, wrong_names
-from harness.scenario.from_object import case_of_object, programs_on
+from harness.scenario.from_object import ObjectOptions, case_of_object, programs_on
 from harness.supply.dependencies import Sight
 from harness.supply.kernel_btf import checked_btf
 from harness.supply.objects import BuiltObject, ObjectBuilder
@@ -86,21 +86,26 @@ class ObjectCase:
         Raises BuildError where there is no such object or it has no programs, ConfigError where check.yaml or an option
         gives names that it does not have.
         """
-        built = self._built(objects, arch, sight)
+        built = self.built(objects, arch, sight=sight)
         listing = built.listing
-        problems = [self.said.explained(loc, text) for loc, text in wrong_names(self.said.check, listing)]
-        if problems:
-            raise ConfigError("\n".join(dict.fromkeys(problems)))
-        options = options_of(self.said.check)
+        options = self.options(listing)
         if not programs_on(listing, options):
             raise ObjectFileError(_nothing_to_try(self.title, listing))
         case = case_of_object(self.id, file=self.id, listing=listing, options=options, title=self.title)
-        btf = self._btf(arch)
+        btf = self.kernel_btf(arch)
         if btf is None:
             return BuiltCase(case=case, files={self.id: built.path})
         return BuiltCase(case=replace(case, btf=KERNEL_BTF), files={self.id: built.path, KERNEL_BTF: btf})
 
-    def _built(self, objects: ObjectBuilder, arch: Architecture, sight: Sight) -> BuiltObject:
+    def options(self, listing: Listing) -> ObjectOptions:
+        """Return what the user says of the object; raise ConfigError where names are none that it has."""
+        problems = [self.said.explained(loc, text) for loc, text in wrong_names(self.said.check, listing)]
+        if problems:
+            raise ConfigError("\n".join(dict.fromkeys(problems)))
+        return options_of(self.said.check)
+
+    def built(self, objects: ObjectBuilder, arch: Architecture, *, sight: Sight) -> BuiltObject:
+        """Take or compile the object of an architecture; raise BuildError where there is none."""
         if self.data:
             if self.arch not in ("", arch.name):
                 raise ObjectFileError(
@@ -120,7 +125,7 @@ class ObjectCase:
                 raise
             raise CompileError(f"{error.reason}; {missing}", log=error.log) from error
 
-    def _btf(self, arch: Architecture) -> Path | None:
+    def kernel_btf(self, arch: Architecture) -> Path | None:
         """Return the file with types of a kernel that check.yaml or an option names; raise ObjectFileError."""
         named = self.said.check.btf
         if named is None:

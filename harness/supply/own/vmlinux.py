@@ -18,8 +18,10 @@ from harness.supply.kernels.payload import contents
 
 T = TypeVar("T")
 HEADER = "vmlinux.h"
-_MAGIC = {"little": b"\x9f\xeb\x01\0\x18\0\0\0", "big": b"\xeb\x9f\x01\0\0\0\0\x18"}
-"""The first bytes of struct btf_header (include/uapi/linux/btf.h): magic, version, flags, length of the header."""
+_MAGIC = {"little": b"\x9f\xeb\x01\0", "big": b"\xeb\x9f\x01\0"}
+"""The first bytes of struct btf_header (include/uapi/linux/btf.h): magic, version, flags."""
+_HEADS = (24, 32)
+"""How long that header is: without and with where the layout of the kinds is."""
 _LEAST = 256 * 1024
 """Fewer bytes of types than any kernel has: what else begins like BTF is none of a kernel."""
 FORMAT = 1
@@ -72,7 +74,10 @@ def _length(data: bytes, start: int, order: str) -> int | None:
     """Return how long the BTF is that begins at a place; None where what is there is not a kernel's."""
     if start + 24 > len(data):
         return None
-    of_types, types, of_texts, texts = struct.unpack_from("<4I" if order == "little" else ">4I", data, start + 8)
-    whole = 24 + of_texts + texts
-    fits = of_types == 0 and of_texts == types and types >= _LEAST and start + whole <= len(data)
-    return whole if fits and data[start + 24 + of_texts] == 0 else None
+    head, of_types, types, of_texts, texts = struct.unpack_from(
+        f"{'<' if order == 'little' else '>'}5I", data, start + 4
+    )
+    whole = head + of_texts + texts
+    if head not in _HEADS or of_types or of_texts != types or types < _LEAST or start + whole > len(data):
+        return None
+    return whole if data[start + head + of_texts] == 0 else None

@@ -18,6 +18,7 @@ from unit_samples import ROOT
 
 from harness.bench import command as bench_command
 from harness.cli import answers, commands, tasks
+from harness.cli import precheck as precheck_command
 from harness.cli.command_line import CommandLine
 from harness.cli.exec import Asked
 from harness.errors import EXIT_HARNESS, EXIT_USAGE, BpfmatrixError, ConfigError, QemuError
@@ -43,6 +44,7 @@ CHECK: dict[str, Any] = {
     "require_run": False,
     "config": None,
     "accept": None,
+    "precheck": False,
 }
 ONCE = {"repeat": 1}
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
@@ -95,6 +97,7 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         {**CHECK, "objects": [Path("a.o")], "require_run": True, "config": Path("c.yaml")},
     ),
     (["check", "--accept", "r/1"], (options(),), {**CHECK, "accept": Path("r/1")}),
+    (["check", "a.o", "--precheck"], (options(),), {**CHECK, "objects": [Path("a.o")], "precheck": True}),
     (
         ["bisect", "--kernel", "6.1-x86_64", "--case", "a"],
         (options(kernels=["6.1-x86_64"], cases=["a"]),),
@@ -138,6 +141,41 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         ["merge", "a", "b", "--output", "o", "--last-wins"],
         ([Path("a"), Path("b")],),
         {"output": Path("o"), "last_wins": True},
+    ),
+    (["precheck", "a.o"], (options(), precheck_command.Asked(objects=[Path("a.o")])), {}),
+    (
+        [
+            *(
+                "precheck",
+                "a.o",
+                "b",
+                "--sweep",
+                "--kernel",
+                "6.*",
+                "--arch",
+                "all",
+                "--program",
+                "p",
+                "--rodata",
+                "a=1",
+            ),
+            *("--btf", "t", "--config", "c", "--json", "j", "--compare", "r/1", "--locked", "--results", "r"),
+            *("--jobs", "3", "--matrix-file", "m.yaml"),
+        ],
+        (
+            options(OWN, kernels=["6.*"], arches=["all"], locked=True, results=Path("r"), jobs=3),
+            precheck_command.Asked(
+                objects=[Path("a.o"), Path("b")],
+                sweep=True,
+                programs=["p"],
+                rodata=["a=1"],
+                btf=Path("t"),
+                config=Path("c"),
+                json=Path("j"),
+                compare=Path("r/1"),
+            ),
+        ),
+        {},
     ),
     (["watch"], (options(),), {}),
     (["watch", *LISTS, *RUN], (options(OWN, **LISTED, **RAN),), {}),
@@ -211,6 +249,7 @@ COMMANDS = sorted({line[0] for line, _, _ in REACHED if line})
 OF_THEIR_OWN = {
     "bench": bench_command,
     "mutants": mutants_command,
+    "precheck": precheck_command,
     **dict.fromkeys(("compare", "explain", "support", "history", "merge"), answers),
 }
 

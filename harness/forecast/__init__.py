@@ -1,0 +1,1 @@
+"""What the types of a kernel (BTF) say of an object before anything runs: pure functions over bytes and values."""

@@ -101,7 +101,8 @@ ATTACHING: tuple[Refusal, ...] = (
         "kernel/trace/trace_kprobe.c, kernel/kprobes.c: no such symbol",
         "This kernel has no function of this name that a kprobe can be put on: it has another name here (see "
         '/proc/kallsyms; for system calls use SEC("ksyscall/NAME")), was inlined, or is in a module that is not '
-        "loaded. Where the section names none, and a loader chooses: say in check.yaml which (`attach-to`).",
+        "loaded. Where the section names none, and a loader chooses: say which in the case or check.yaml "
+        "(`attach-to`).",
     ),
     row(
         "attach-point-absent",
@@ -150,8 +151,7 @@ ATTACHING: tuple[Refusal, ...] = (
         when("attach", "EOPNOTSUPP", silent=True, api="bpf_program__attach", section=r"(u(ret)?probe|usdt)[\w.]*"),
         "libbpf attach_uprobe(), attach_usdt(): nothing behind the section's name",
         'Nobody has said in which binary the function is. Say it in the section (SEC("uprobe/BINARY:FUNCTION"), '
-        'SEC("usdt/BINARY:PROVIDER:NAME")), or, for an object that is checked, in check.yaml '
-        "(`attach-to: {PROGRAM: BINARY:FUNCTION}`).",
+        'SEC("usdt/BINARY:PROVIDER:NAME")), or in the case or check.yaml (`attach-to: {PROGRAM: BINARY:FUNCTION}`).',
     ),
     row(
         "no-attach-target",
@@ -164,15 +164,15 @@ ATTACHING: tuple[Refusal, ...] = (
             type="kprobe|tracepoint|raw_tracepoint(_writable)?",
         ),
         "libbpf attach_kprobe(), attach_uprobe(), attach_tp(), ...: nothing behind the section's name",
-        'Nobody has said where this program goes. Say it in its section (SEC("kprobe/FUNCTION")), or, for an object '
-        "that is checked, in check.yaml (`attach-to: {PROGRAM: FUNCTION}`).",
+        'Nobody has said where this program goes. Say it in its section (SEC("kprobe/FUNCTION")), or in the case or '
+        "check.yaml (`attach-to: {PROGRAM: FUNCTION}`).",
     ),
     row(
         "no-attach-target",
         when("attach", "EINVAL", r"section 'u(ret)?probe\S*' missing ':function\[\+offset\]' specification"),
         "libbpf attach_uprobe()",
-        'Nobody has said in which binary the function is. Say it in the section (SEC("uprobe/BINARY:FUNCTION")), or, '
-        "for an object that is checked, in check.yaml (`attach-to: {PROGRAM: BINARY:FUNCTION}`).",
+        'Nobody has said in which binary the function is. Say it in the section (SEC("uprobe/BINARY:FUNCTION")), or '
+        "in the case or check.yaml (`attach-to: {PROGRAM: BINARY:FUNCTION}`).",
     ),
     row(
         "not-attachable-here",

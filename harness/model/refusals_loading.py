@@ -170,8 +170,8 @@ LOADING: tuple[Refusal, ...] = (
         when("load", "EINVAL", r"no BTF-based attach target is specified|attach program FD is not set"),
         "libbpf libbpf_prepare_prog_load()",
         'Nobody has said what this program traces. Say it in its section (SEC("fentry/FUNCTION")), or in the case '
-        "(`attach: [{program: ..., target: ...}]` of the tracer, `tracing` of a load step), or, for an object that is "
-        "checked, in check.yaml (`attach-to: {PROGRAM: FUNCTION}`).",
+        "(`attach: [{program: ..., target: ...}]` of the tracer, `tracing` of a load step; `attach-to: {PROGRAM: "
+        "FUNCTION}`, which check.yaml has, too).",
     ),
     row(
         "program-type-unknown",

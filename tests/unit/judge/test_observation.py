@@ -162,6 +162,15 @@ def test_a_traces_order_and_its_numbers_count(records: list[dict[str, Any]], cam
     assert trace_differences(LOOP, records) == [f"in the trace fentry, fexit x 3, callee must be seen, but {came} came"]
 
 
+@pytest.mark.parametrize(("times", "said"), [(4, False), (5, True)])
+def test_of_a_busy_hook_it_is_said_how_less_can_be_asked_for(times: int, said: bool) -> None:
+    wanted = traced({"kind": "fentry"})
+    (text,) = trace_differences(wanted, [{"kind": "fentry"}] * times)
+    assert ("(where others use the hook, too, say `trace: {at-least: [...]}`)" in text) == said
+    (text,) = trace_differences(wanted, [{"kind": "fexit"}] * times)
+    assert "at-least" not in text
+
+
 def test_each_of_several_records_must_carry_the_return_value() -> None:
     records = [RECORDS[0], FEXITS[0], {"kind": "fexit", "retval": 1}, FEXITS[0], {"kind": "callee", "value": 8}]
     assert trace_differences(LOOP, records) == [

@@ -341,7 +341,8 @@ def test_a_wrong_return_value_misbehaves() -> None:
 
 def test_an_undecodable_event_is_shown_as_it_is() -> None:
     found = events(lambda line: {**line, "event": {"time_ns": 0, "kind": "undecodable", "raw": "00ff"}})
-    assert "a record came that is no struct event (bpf/include/event.h): undecodable 2 bytes 00ff" in found.reason
+    assert "a record came that is no struct event (bpf/include/event.h): undecodable 2 bytes 00ff; " in found.reason
+    assert "`observe: {records: {MAP: ...}}`" in found.reason
 
 
 def test_an_undecodable_event_of_ours_misbehaves() -> None:

@@ -43,6 +43,8 @@ PROTOTYPES = {
     "bpf_map__set_autocreate": (INT, [POINTER, ctypes.c_bool]),
     "bpf_map__set_type": (INT, [POINTER, INT]),
     "bpf_map__set_max_entries": (INT, [POINTER, U32]),
+    "bpf_map__set_key_size": (INT, [POINTER, U32]),
+    "bpf_map__set_value_size": (INT, [POINTER, U32]),
     "bpf_map__set_pin_path": (INT, [POINTER, TEXT]),
     "bpf_map__initial_value": (POINTER, [POINTER, POINTER]),
     "bpf_map__attach_struct_ops": (POINTER, [POINTER]),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.agent.bpf_object import BpfObject
     from harness.agent.libbpf import Libbpf
 
-ARRAY, PROG_ARRAY = 2, 3
+ARRAY, PROG_ARRAY, PERF_EVENT_ARRAY = 2, 3, 4
 """Members of enum bpf_map_type (include/uapi/linux/bpf.h)."""
 RODATA, PINS = "rodata", "pins"
 TRIGGER_PID = "$trigger-pid"
@@ -43,6 +43,19 @@ def keep_maps(lib: Libbpf, names: Iterable[str], item: BpfObject) -> None:
         lib.call("bpf_map__set_autocreate", handle, handle in kept)
         if handle not in kept and lib.found("bpf_map__type", handle) == PROG_ARRAY:
             lib.call("bpf_map__set_type", handle, ARRAY)
+
+
+def set_record_maps(lib: Libbpf, names: Iterable[str], item: BpfObject) -> None:
+    """Give ring buffers and perf event arrays the sizes that kernels want, whatever the object says.
+
+    A ring buffer has neither keys nor values (ringbuf_map_alloc()), a perf event array file descriptors
+    (fd_array_map_alloc_check()). bpf2go's objects have the record's type there, and its loader puts that right.
+    """
+    for name in names:
+        handle = item.map(name)
+        size = 4 if lib.found("bpf_map__type", handle) == PERF_EVENT_ARRAY else 0
+        lib.call("bpf_map__set_key_size", handle, size)
+        lib.call("bpf_map__set_value_size", handle, size)
 
 
 def set_sections(lib: Libbpf, sections: Mapping[str, str], item: BpfObject) -> None:
@@ -108,6 +121,7 @@ def set_pins(lib: Libbpf, pins: Mapping[str, str], item: BpfObject) -> None:
 
 ASKED: dict[str, Callable[[Libbpf, Any, BpfObject], object]] = {
     "maps": keep_maps,
+    "record-maps": set_record_maps,
     "sections": set_sections,
     RODATA: set_variables,
     "sizes": set_sizes,

@@ -9,8 +9,9 @@ from typing import Any
 ARRAY, PROG_ARRAY, STRUCT_OPS, ARENA = 2, 3, 26, 33
 """Members of enum bpf_map_type (include/uapi/linux/bpf.h). libbpf makes a STRUCT_OPS of each variable in a section
 .struct_ops, an ARRAY of each section of data."""
-PERF_EVENT_ARRAY, RINGBUF = 4, 27
-"""The members of maps whose records are read in their order."""
+PERF_EVENT_ARRAY, RINGBUF, USER_RINGBUF = 4, 27, 31
+RECORD_MAPS = (PERF_EVENT_ARRAY, RINGBUF, USER_RINGBUF)
+"""The members of maps whose records are read in their order; the kernel says which keys and values they have."""
 TRIGGER_PID = "$trigger-pid"
 """Stands in a case for the process id of its trigger: for a value before the load, and for one that must be seen."""
 CHILD_PID = "$child-pid"

@@ -117,6 +117,13 @@ LOADING: tuple[Refusal, ...] = (
         "`map-sizes: {MAP: ENTRIES}`).",
     ),
     row(
+        "map-attributes",
+        when(_LOAD, "EINVAL", r"map '.*': failed to create", map_type="(user_)?ringbuf|perf_event_array"),
+        "kernel/bpf/ringbuf.c ringbuf_map_alloc(), kernel/bpf/arraymap.c fd_array_map_alloc_check()",
+        "A ring buffer has neither keys nor values, and its bytes are a power of two and whole pages; keys and values "
+        "of a perf event array have 4 bytes. Leave out `__type(value, ...)`, which cilium/ebpf passes over.",
+    ),
+    row(
         "pinned-map-differs",
         when(_LOAD, "EINVAL", r"couldn't reuse pinned map at .*: parameter mismatch"),
         "libbpf bpf_object__reuse_map(), map_is_reuse_compat()",

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from harness.model.listing import Listing
+from harness.model.listing import RECORD_MAPS, Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
 from harness.scenario.attaching import attachers_of, place_of
 from harness.scenario.case import OPEN, AgentStep, Case, Part
@@ -265,6 +265,7 @@ def _load(
     only, maps = source.needed(programs)
     if whole:
         maps = list(dict.fromkeys([*source.all_maps(), *maps]))
+    records = [name for name in maps if source.listing.maps.get(name) in RECORD_MAPS]
     yield AgentStep(
         stage=Stage.OPEN,
         op=OPEN,
@@ -274,6 +275,7 @@ def _load(
             "path": source.file,
             "only": only,
             "maps": maps,
+            **({"record-maps": records} if records else {}),
             **_chosen("sections", source.sections(only)),
             **_chosen("rodata", _variables(source, maps)),
             **_chosen("sizes", _of(options.sizes, maps)),

@@ -29,15 +29,15 @@ PACKAGES = {
     "pwru": ["usr/bin/pwru"],
 }
 """Packages of trixie, and what of them is checked: objects, and programs that carry them."""
-NO_PROGRAM = ("invalid_btf_map_init-el", "invalid_map-el", "iproute2_map_compat-el", "map_spin_lock-el")
-WORK = ("btf_map_init-el", "freplace-el", "raw_tracepoint-el", "strings-el", "minimal-el", "bpftop")
+NO_PROGRAM = ("invalid_btf_map_init", "invalid_map", "iproute2_map_compat", "map_spin_lock")
+WORK = ("btf_map_init", "freplace", "raw_tracepoint", "strings", "minimal", "bpftop")
 REFUSED = {
-    **dict.fromkeys(("manyprogs-el", "subprog_reloc-el", "invalid_map_static-el"), "legacy-maps"),
+    **dict.fromkeys(("manyprogs", "subprog_reloc", "invalid_map_static"), "legacy-maps"),
     **dict.fromkeys(("opensnitch", "opensnitch-dns", "opensnitch-procs"), "legacy-maps"),
-    **dict.fromkeys(("loader-clang-9-el", "loader-clang-14-el"), "static-program"),
-    **dict.fromkeys(("invalid-kfunc-el", "kfunc-el", "kfunc-kmod-el"), "kernel-symbol-absent"),
-    **dict.fromkeys(("relocs-el", "relocs_read-el"), "co-re-absent"),
-    "fwd_decl-el": "extern-without-type",
+    **dict.fromkeys(("loader-clang-9", "loader-clang-14"), "static-program"),
+    **dict.fromkeys(("invalid-kfunc", "kfunc", "kfunc-kmod"), "kernel-symbol-absent"),
+    **dict.fromkeys(("relocs", "relocs_read"), "co-re-absent"),
+    "fwd_decl": "extern-without-type",
 }
 """The only class of refusals in a cell; the kernel, or the object, is behind each."""
 

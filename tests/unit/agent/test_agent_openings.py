@@ -39,7 +39,11 @@ for step in json.loads(sys.argv[2]):
     counts = {name: lib.found("bpf_map__max_entries", item.map(name)) for name in step.get("sizes", ())}
     kinds = {name: lib.call("bpf_program__type", item.program(name)) for name in step.get("sections", ())}
     named = {name: lib.section(item.program(name)) for name in step.get("sections", ())}
-    found.append({**values, **counts, **kinds, **({"named": named} if named else {})})
+    sizes = {
+        name: [lib.found(f"bpf_map__{what}_size", item.map(name)) for what in ("key", "value")]
+        for name in step.get("record-maps", ())
+    }
+    found.append({**values, **counts, **kinds, **sizes, **({"named": named} if named else {})})
 print(json.dumps(found))
 """
 
@@ -142,6 +146,23 @@ SEC("xdp/mine") int packet(void *ctx) { return 2; }
 SEC("cgroup_skb/egress/mine") int sent(void *ctx) { return 1; }
 SEC("none/mine") int other(void *ctx) { return 0; }
 """
+
+
+RECORDS = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct event { int a[20]; };
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); __type(value, struct event); }
+	ring SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY); __type(value, struct event); } perf SEC(".maps");
+"""
+
+
+def test_maps_of_records_get_the_sizes_that_kernels_want(tmp_path: Path) -> None:
+    (tmp_path / "records.bpf.c").write_text(RECORDS)
+    made = tmp_path / "records.o"
+    compile_object(tmp_path / "records.bpf.c", made, clang="clang", flags=compile_flags(X86, include=()))
+    assert opened(made, {"record-maps": ["ring", "perf"]}) == [{"ring": [0, 0], "perf": [4, 4]}]
 
 
 def test_a_program_becomes_what_its_sections_beginning_says(tmp_path: Path) -> None:

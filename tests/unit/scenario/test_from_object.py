@@ -324,6 +324,18 @@ def test_no_section_is_taken_for_one_whose_name_begins_alike() -> None:
     assert (target_of("?fentry/x"), target_of("uprobe//bin/x:y"), target_of("xdp")) == ("x", "/bin/x:y", "")
 
 
+def test_maps_of_records_are_made_as_kernels_want_them() -> None:
+    listing = Listing(
+        programs={"one": "xdp", "two": "xdp"},
+        functions={"one": ["one"], "two": ["two"]},
+        maps={"ring": 27, "perf": 4, "user": 31, "hash": 1, "odd": None},
+        uses={"one": ["ring", "hash", "perf", "user", "odd"], "two": ["hash"]},
+    )
+    made = case(listing)
+    assert opened(part(made, "one"))["record-maps"] == ["ring", "perf", "user"]
+    assert "record-maps" not in opened(part(made, "two"))
+
+
 def test_programs_whose_section_libbpf_does_not_know_are_what_its_beginning_says() -> None:
     listing = Listing(
         programs={"mine": "xdp/mine", "plain": "tc", "off": "?classifier/x", "strange": "none/x"},

@@ -108,7 +108,8 @@ ATTACHING: tuple[Refusal, ...] = (
         "attach-point-absent",
         when("attach", "ENOENT", r"failed to attach to raw tracepoint "),
         "kernel/trace/bpf_trace.c bpf_get_raw_tracepoint()",
-        "This kernel has no such tracepoint, or it is in a module that is not loaded.",
+        "This kernel has no such tracepoint, or it is in a module that is not loaded. Where a loader chooses another: "
+        "say which in the case or check.yaml (`attach-to`).",
     ),
     row(
         "attach-point-absent",

@@ -360,7 +360,8 @@ LOADING: tuple[Refusal, ...] = (
         when(_LOAD, "ESRCH ENOENT", r"failed to find kernel BTF type ID|is not found in kernel BTF"),
         "libbpf libbpf_find_attach_btf_id(), find_struct_ops_kern_types()",
         "This kernel has no such function (or type) in its BTF, or in that of a module that is not loaded; those of "
-        "modules are there from 5.11 on.",
+        "modules are there from 5.11 on. Where a loader chooses another: say which in the case or check.yaml "
+        "(`attach-to`).",
     ),
     row(
         "jit-not-built",

@@ -10,11 +10,13 @@ from harness.forecast.btf import COMPOSITES, ENUMS, KINDS, STRUCT, Btf, essentia
 from harness.forecast.externs import ExternsOnKernel, externs_on_kernel
 from harness.forecast.instructions import LD, LOADS_AND_STORES, Instruction
 from harness.forecast.matching import RelocationError, Way, local_way
-from harness.forecast.reaching import SOME, Constant, Place, Reached, Written, reached
+from harness.forecast.reaching import Place, Reached, Written, reached
 from harness.forecast.relocations import OF_ENUMERATORS, OF_FIELDS, OF_TYPES, TESTS, Kind, Relocation
 from harness.forecast.resolving import KernelTypes, Resolved, candidates, resolved
-from harness.forecast.targets import Sight, listed, slots_of, target_findings
+from harness.forecast.targets import Sight, listed, most_arguments, slots_of, target_findings
+from harness.forecast.values import SOME, Constant
 from harness.forecast.wants import Operations, WantedProgram, Wants
+from harness.scenario.sections import section_of
 
 LARGEST_OFFSET = 32767
 """What an instruction's offset can hold (SHRT_MAX)."""
@@ -35,6 +37,7 @@ class KernelView:
     relocating: KernelTypes | None = None
     config: Mapping[str, str] | None = None
     version: tuple[int, int, int] | None = None
+    arch: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ class Forecaster:
             place: [self._ask(place, number, each, types, known) for number, each in relocations]
             for place, relocations in wants.relocations.items()
         }
-        return [self._program(each, kernel.sight, types, asked, externs) for each in wants.programs.values()]
+        return [
+            self._program(each, kernel, sight=kernel.sight, types=types, asked=asked, externs=externs)
+            for each in wants.programs.values()
+        ]
 
     def _untyped(self, program: WantedProgram, kernel: KernelView) -> ProgramForecast:
         """Return what is said of a program of an object without types: nothing but its target can be looked up."""
@@ -130,6 +136,8 @@ class Forecaster:
     def _program(
         self,
         program: WantedProgram,
+        kernel: KernelView,
+        *,
         sight: Sight,
         types: KernelTypes,
         asked: Mapping[Place, list[_Asked]],
@@ -140,7 +148,7 @@ class Forecaster:
         walk = self._walk(program, written, key)
         found = [
             *self._externs(program, externs, walk),
-            *self._target(program, sight, walk),
+            *self._target(program, sight, walk, most=most_arguments(kernel.arch, kernel.version)),
             *(each for one in own for each in self._relocation(one, types, walk, sight)),
             *_helpers(walk, sight),
         ]
@@ -181,11 +189,14 @@ class Forecaster:
                 weight = (Weight.MODULE if finding.modules else Weight.MISSING) if needed else Weight.TESTED
                 yield replace(finding, weight=weight)
 
-    def _target(self, program: WantedProgram, sight: Sight, walk: Reached) -> Iterator[Finding]:
+    def _target(self, program: WantedProgram, sight: Sight, walk: Reached, *, most: int | None) -> Iterator[Finding]:
         section = program.section.partition("/")[0]
         if program.inside:
             return
-        yield from target_findings(section, program.target, sight, context=walk.context)
+        if not program.target and section_of(program.section).needs:
+            text = "its section names no target, which its loader chooses: say it in `attach-to`"
+            yield Finding(weight=Weight.NOT_SHOWN, subject="target", text=text)
+        yield from target_findings(section, program.target, sight, context=walk.context, most=most)
         for operations in self.wants.operations:
             if program.name in operations.programs.values():
                 yield from self._operations(program, operations, sight, walk)

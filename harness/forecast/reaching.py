@@ -17,15 +17,11 @@ from typing import TypeAlias
 
 from harness.forecast.btf import Order
 from harness.forecast.instructions import (
-    ADD,
     ALU,
     ALU64,
-    AND,
-    ARSH,
     ATOMIC,
     CALL,
     COMPARE_AND_EXCHANGE,
-    DIV,
     EXIT,
     FETCH,
     FROM_REGISTER,
@@ -34,81 +30,39 @@ from harness.forecast.instructions import (
     JA,
     JCOND,
     JEQ,
-    JGE,
-    JGT,
-    JLE,
-    JLT,
     JMP,
     JMP32,
     JNE,
-    JSET,
-    JSGE,
-    JSGT,
-    JSLE,
-    JSLT,
     LD,
     LDX,
     LOAD_IMMEDIATE,
-    LSH,
-    MOD,
     MOV,
-    MUL,
     NEG,
-    OR,
-    RSH,
     SIGN_EXTENDING,
     ST,
     STX,
-    SUB,
     SWAP,
-    XOR,
     Instruction,
+)
+from harness.forecast.values import (
+    MASK,
+    SOME,
+    Constant,
+    Context,
+    Data,
+    OnStack,
+    Value,
+    computed,
+    decided,
+    extended,
 )
 
 Place: TypeAlias = tuple[int, int]
 """A function: the number of its section, and bytes from its start."""
-MASK = (1 << 64) - 1
 DEEPEST_CALL = 8
 """How many functions call each other at most (MAX_CALL_FRAMES)."""
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A number of 64 bits, without a sign."""
-
-    value: int
-
-
-@dataclass(frozen=True)
-class OnStack:
-    """An address on the stack of the function itself, relative to its end."""
-
-    offset: int
-
-
-@dataclass(frozen=True)
-class Context:
-    """An address in what the program is called with."""
-
-    offset: int
-
-
-@dataclass(frozen=True)
-class Data:
-    """An address in a section of data, or in the kernel's configuration (the name of an option)."""
-
-    name: str
-    offset: int = 0
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """Some address that is not zero."""
-
-
-Value: TypeAlias = Constant | OnStack | Context | Data | Pointer | None
-"""What is known of a register; None where nothing is."""
-SOME = Pointer()
 _Stack: TypeAlias = Mapping[int, tuple[int, Value]]
 
 
@@ -238,7 +192,7 @@ class _Walk:
             return [(other, state), (taken, state)]
         from_register = bool(found.code & FROM_REGISTER)
         right: Value = state.registers[found.source] if from_register else Constant(found.immediate & MASK)
-        decision = _decided(found.operation, state.registers[found.to], right, wide=wide)
+        decision = decided(found.operation, state.registers[found.to], right, wide=wide)
         if decision is not None:
             return [(taken if decision else other, state)]
         known = isinstance(right, Constant) and wide and found.operation in (JEQ, JNE)
@@ -332,10 +286,10 @@ class _Walk:
             right = state.registers[found.source]
         elif place in self._written.values:
             written = self._written.values[place]
-            right = None if written is None else Constant(_extended(written, 32) & MASK)
+            right = None if written is None else Constant(extended(written, 32) & MASK)
         else:
             right = Constant(found.immediate & MASK)
-        result = _computed(found, left, right)
+        result = computed(found, left, right)
         involved = (right,) if found.operation == MOV else (left, right)
         escaped = state.escaped or (result is None and any(isinstance(each, OnStack) for each in involved))
         return _State(_replaced(state.registers, found.to, result), state.stack, escaped)
@@ -369,81 +323,3 @@ def _called(state: _State, result: Value) -> _State:
         if starts:
             stack = {at: held for at, held in stack.items() if at + held[0] <= min(starts)}
     return _State((result, None, None, None, None, None, *state.registers[6:]), stack, state.escaped)
-
-
-def _computed(found: Instruction, left: Value, right: Value) -> Value:
-    """Return what ALU gives."""
-    wide, operation = found.kind == ALU64, found.operation
-    if operation == MOV:
-        if isinstance(right, Constant):
-            value = _extended(right.value, found.offset) if found.offset else right.value
-            return Constant(value & (MASK if wide else 0xFFFFFFFF))
-        return right if wide and not found.offset else None
-    if wide and operation in (ADD, SUB) and isinstance(right, Constant) and isinstance(left, OnStack | Context | Data):
-        step = _extended(right.value, 64) * (1 if operation == ADD else -1)
-        if isinstance(left, Data):
-            return Data(left.name, left.offset + step)
-        return type(left)(left.offset + step)
-    zero = Constant(0)
-    if operation in (AND, MUL) and zero in (left, right):
-        return zero
-    if operation == SWAP or not isinstance(left, Constant) or (operation != NEG and not isinstance(right, Constant)):
-        return None
-    bits = 64 if wide else 32
-    one = left.value & (1 << bits) - 1
-    other = right.value & (1 << bits) - 1 if isinstance(right, Constant) else 0
-    number = _number(operation, one, other, bits=bits, signed=bool(found.offset))
-    return None if number is None else Constant(number & (1 << bits) - 1)
-
-
-def _number(operation: int, one: int, other: int, *, bits: int, signed: bool) -> int | None:
-    """Return what ALU gives for two numbers, None where that is not known here."""
-    if operation in (DIV, MOD):
-        if signed:
-            return None
-        if not other:  # Documentation/bpf/standardization/instruction-set.rst: 0, and what it was
-            return 0 if operation == DIV else one
-        return one // other if operation == DIV else one % other
-    simple = {
-        ADD: one + other,
-        SUB: one - other,
-        MUL: one * other,
-        OR: one | other,
-        AND: one & other,
-        XOR: one ^ other,
-        NEG: -one,
-        LSH: one << (other & bits - 1),
-        RSH: one >> (other & bits - 1),
-        ARSH: _extended(one, bits) >> (other & bits - 1),
-    }
-    return simple.get(operation)
-
-
-def _decided(operation: int, left: Value, right: Value, *, wide: bool) -> bool | None:
-    """Say whether a jump is taken, None where that depends."""
-    if isinstance(right, Constant) and not right.value and wide and not isinstance(left, Constant | None):
-        return {JEQ: False, JNE: True}.get(operation)
-    if not isinstance(left, Constant) or not isinstance(right, Constant):
-        return None
-    bits = 64 if wide else 32
-    one, other = left.value & (1 << bits) - 1, right.value & (1 << bits) - 1
-    signed, against = _extended(one, bits), _extended(other, bits)
-    return {
-        JEQ: one == other,
-        JNE: one != other,
-        JGT: one > other,
-        JGE: one >= other,
-        JLT: one < other,
-        JLE: one <= other,
-        JSET: bool(one & other),
-        JSGT: signed > against,
-        JSGE: signed >= against,
-        JSLT: signed < against,
-        JSLE: signed <= against,
-    }.get(operation)
-
-
-def _extended(value: int, bits: int) -> int:
-    """Return the number that the low bits of a value are, with their sign."""
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if value >> bits - 1 else value

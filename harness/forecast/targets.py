@@ -62,6 +62,9 @@ TARGETS: Mapping[str, Target] = {
     **dict.fromkeys(("iter", "iter.s"), _ITERATOR),
 }
 """By what is before the slash of a section; programs of others are attached to nothing that BTF has."""
+TRAMPOLINES: Mapping[str, tuple[int, tuple[int, int, int]]] = {"x86_64": (6, (6, 6, 0))}
+"""How many arguments a traced function may have, by architecture, before a version: those in registers alone, until
+473e3150e30a (arch/x86/net/bpf_jit_comp.c, arch_prepare_bpf_trampoline(): ENOTSUPP)."""
 SYSCALLS = ("ksyscall", "kretsyscall")
 _SYSCALL_EVENTS = ("syscalls/sys_enter_", "syscalls/sys_exit_")
 SYSCALL_FUNCTIONS = ("__x64_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_", "sys_")
@@ -94,10 +97,18 @@ class Sight:
         return tuple(each for each in self.elsewhere(name) if module in ("", each))
 
 
-def target_findings(section: str, target: str, sight: Sight, *, context: set[tuple[int, int]]) -> Iterator[Finding]:
+def most_arguments(arch: str, version: tuple[int, int, int] | None) -> int | None:
+    """Return how many arguments a function may have that is traced on a kernel, None where nothing limits them."""
+    most, until = TRAMPOLINES.get(arch, (0, (0, 0, 0)))
+    return most if version is not None and version < until else None
+
+
+def target_findings(
+    section: str, target: str, sight: Sight, *, context: set[tuple[int, int]], most: int | None = None
+) -> Iterator[Finding]:
     """Yield what must be said of a program's target; `context` is what it reads of what it is called with.
 
-    `section` is the program's, without what is behind the slash.
+    `section` is the program's, without what is behind the slash; `most` is what `most_arguments` says.
     """
     section = section.removeprefix(OPTIONAL)
     if not target or set(target) & _PATTERN:
@@ -120,6 +131,13 @@ def target_findings(section: str, target: str, sight: Sight, *, context: set[tup
         return
     if known.arguments:
         yield from _arguments(known, found, subject, context)
+        slots = slots_of(*found) if known in (_FENTRY, _FEXIT, _LSM) and most is not None else None
+        if slots is not None and most is not None and slots > most:
+            yield Finding(
+                weight=Weight.NOT_SHOWN,
+                subject=f"{subject}, arguments",
+                text=f"the {subject} has {slots} arguments, and such kernels trace none with more than {most}",
+            )
     elif known is _EVENT:
         yield from _event(name, sight, subject, context)
 

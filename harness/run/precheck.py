@@ -26,6 +26,7 @@ from harness.model.architectures import ARCHITECTURES, host_name
 from harness.model.versions import kernel_version
 from harness.run.options import Options
 from harness.run.plan import choose_kernels
+from harness.run.prepared import max_cache_bytes
 from harness.supply.builds import Build, all_builds, modules_of_build, pinned_builds, types_of_build
 from harness.supply.dependencies import Sight as Seen
 from harness.supply.kernel_btf import types_of_file
@@ -82,7 +83,7 @@ def precheck(options: Options, *, sweep: bool, say: Callable[[str], None]) -> Fo
     reading the matrix and its sources raise; a build that cannot be had, and an object that cannot be built for an
     architecture, are in the forecast.
     """
-    begun, started = time.monotonic(), datetime.now(UTC)
+    begun, started, limit = time.monotonic(), datetime.now(UTC), max_cache_bytes(os.environ)
     matrix = options.project.load_matrix(sweeps=sweep)
     chosen = choose_kernels(matrix, globs=options.kernels, arches=options.arches, host_arch=host_name())
     supplies = Supplies(options.project, matrix, cache=Cache(), locked_only=options.locked)
@@ -96,6 +97,7 @@ def precheck(options: Options, *, sweep: bool, say: Callable[[str], None]) -> Fo
         more = dict(_with_modules(wanted, supplies, say=say))
         held = [more.get(each.build.name, each) for each in held]
         said |= _compared(list(more.values()), objects, jobs=options.jobs)
+    supplies.cache.keep_within(limit, keep_newer_than=started.timestamp())
     return Forecast(
         version=__version__,
         started=started.isoformat(timespec="seconds"),
@@ -239,7 +241,7 @@ def compare(files: _Files) -> _Said:
     for each in _WORK.objects.get(files.arch, ()):
         key = (files.arch, each.name)
         forecaster = _WORK.forecasters.setdefault(key, Forecaster(wants=each.wants))
-        view = KernelView(sight=None, config=config, version=files.version)
+        view = KernelView(sight=None, config=config, version=files.version, arch=files.arch)
         if own is not None:
             loaded = {name: types for name in each.wants.modules if modules and (types := modules.types_of(name))}
             asked |= set(each.wants.modules)

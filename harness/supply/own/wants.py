@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from harness.errors import ObjectFileError
 from harness.forecast.btf import DATASEC, FUNC, VAR, Btf
 from harness.forecast.instructions import BYTES, CALL, FUNCTION, JMP, LOAD_IMMEDIATE, decoded
-from harness.forecast.reaching import SOME, Code, Data, Place, Value
+from harness.forecast.reaching import Code, Place
 from harness.forecast.relocations import Relocation, relocations_of
+from harness.forecast.values import SOME, Data, Value
 from harness.forecast.wants import CONFIGURATION, Extern, Operations, WantedProgram, Wants
 from harness.model.listing import Listing
 from harness.scenario.from_object import ObjectOptions, own_target, programs_on, variable_of

@@ -141,6 +141,8 @@ def test_a_target_that_the_user_names_counts_and_one_inside_the_object_is_not_lo
         SEC("xdp") int packets(u64 *ctx) { return 0; }
         SEC("fentry/packets") int traces(u64 *ctx) { return 0; }
     """
+    open_ = "not-shown: its section names no target, which its loader chooses: say it in `attach-to`"
+    assert said(source, KERNEL)["chosen"] == ["not-shown", open_]
     found = said(source, KERNEL, attach_to={"chosen": "tcp_close"})
     assert found == {"chosen": ["missing", "missing: no function tcp_close"], "packets": ["found"], "traces": ["found"]}
 

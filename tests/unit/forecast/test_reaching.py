@@ -44,7 +44,8 @@ from harness.forecast.instructions import (
     XOR,
     Instruction,
 )
-from harness.forecast.reaching import SOME, Code, Constant, Data, Place, Written, reached
+from harness.forecast.reaching import Code, Place, Written, reached
+from harness.forecast.values import SOME, Constant, Data
 
 MAIN: Place = (1, 0)
 OTHER: Place = (2, 0)

@@ -8,7 +8,7 @@ from forecast_samples import kernel_types
 from harness.forecast.answers import Weight
 from harness.forecast.btf import FUNC, STRUCT
 from harness.forecast.resolving import KernelTypes
-from harness.forecast.targets import TARGETS, Sight, listed, slots_of, target_findings
+from harness.forecast.targets import TARGETS, Sight, listed, most_arguments, slots_of, target_findings
 from harness.scenario.sections import SECTIONS
 
 KERNEL = """
@@ -45,6 +45,28 @@ def test_a_module_that_is_named_is_the_only_one() -> None:
     sight = Sight(types=KernelTypes(kernel_types(KERNEL)), elsewhere=lambda name: there.get(name, ()))
     (found,) = target_findings("fentry", "two:far", sight, context=set())
     assert (found.weight, found.modules) == (Weight.MODULE, ("two",))
+
+
+def test_older_kernels_trace_functions_whose_arguments_are_all_in_registers() -> None:
+    sight = Sight(types=KernelTypes(kernel_types(KERNEL)))
+    (found,) = target_findings("fentry", "plain", sight, context=set(), most=1)
+    assert (found.weight, "has 2 arguments" in found.text) == (Weight.NOT_SHOWN, True)
+    assert not list(target_findings("fentry", "plain", sight, context=set(), most=2))
+    assert not list(target_findings("fentry", "plain", sight, context=set()))
+    assert not list(target_findings("kprobe", "plain", sight, context=set(), most=1))
+
+
+@pytest.mark.parametrize(
+    ("arch", "version", "most"),
+    [
+        ("x86_64", (6, 1, 192), 6),
+        ("x86_64", (6, 6, 0), None),
+        ("x86_64", None, None),
+        ("arm64", (6, 1, 0), None),
+    ],
+)
+def test_how_many_arguments_those_are(arch: str, version: tuple[int, int, int] | None, most: int | None) -> None:
+    assert most_arguments(arch, version) == most
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from forecast_samples import OBJECT, compiled, wants_of
 
 from harness.errors import ObjectFileError
-from harness.forecast.reaching import Data
+from harness.forecast.values import Data
 from harness.scenario.from_object import ObjectOptions
 from harness.supply.listing import read_listing
 from harness.supply.own.wants import read_wants

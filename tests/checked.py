@@ -63,6 +63,11 @@ class HandmadeCase:
         own = [*self.keys.get("modules", ()), *(name for names in self.attachers.values() for name in names)]
         return tuple(dict.fromkeys(own))
 
+    @property
+    def has_sources(self) -> bool:
+        """It compiles them by itself."""
+        return True
+
     def compiled(self) -> Case:
         """Return the case."""
         parts = tuple(

@@ -83,7 +83,7 @@ class BpfObject:
         try:
             self._lib.call("bpf_object__load", self.handle)
         except Refused as refusal:
-            refusal.log = self._lib.log.text()
+            refusal.log = self._lib.verifier_log()
             if refusal.number == errno.ENOSPC and self._lib.log.full():
                 self._without_log(refusal)
             raise

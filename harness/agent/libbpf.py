@@ -8,6 +8,7 @@ import errno
 
 from harness.agent.kernel_abi import STRUCT_OPS
 from harness.agent.libbpf_abi import INT, POINTER, PRINT_FN, PROTOTYPES, SIZE, TEXT, U32
+from harness.agent.libbpf_old import OldLibbpf
 from harness.agent.refusal import Refused
 from harness.agent.shared_btf import SharedBtf
 from harness.agent.verifier_log import VerifierLog
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+NEWER = "bpf_program__set_log_buf"
+"""A function that libbpf has since 0.7 or 0.8 (libbpf.map), and all later ones."""
+LAST_PAGE = 2**64 - 4095
+"""From here on a pointer is a negative errno (include/linux/err.h): libbpf before 1.0 returned these."""
 
 DEBUG_LINES, DEBUG_BYTES = 12, 200
 # glibc's malloc.h: M_MMAP_THRESHOLD (at most 32 MB) and M_TRIM_THRESHOLD, in bytes.
@@ -33,10 +38,17 @@ def without_types(message: str) -> str:
     return f"{before.rstrip()} {lines[-1]}" if begin and lines else before.rstrip() if begin else message
 
 
+def error_in(pointer: int | None) -> int:
+    """Return the errno that a pointer is, 0 where it is an address, or none."""
+    return 2**64 - pointer if pointer is not None and pointer >= LAST_PAGE else 0
+
+
 class Libbpf:
     """libbpf.so.1 with declared types. Failures raise Refused with the errno that libbpf gives."""
 
     _shared_btf: SharedBtf | None = None
+    old: OldLibbpf | None = None
+    """What a libbpf before 1.0 did otherwise, where it is one."""
     sections: Mapping[int, str] = {}
     """What programs are whose section's name libbpf does not know (harness/agent/openings.py, set_sections())."""
 
@@ -49,20 +61,33 @@ class Libbpf:
             self._libc.mallopt(parameter, value)
         self._libc.vsnprintf.argtypes = [POINTER, SIZE, TEXT, POINTER]
         self._libc.vsnprintf.restype = INT
+        self._functions: dict[str, Any] = {}
+        """Those that this libbpf has; where a case needs another, it is not applicable with this one."""
         for name, (result, arguments) in PROTOTYPES.items():
             function = getattr(self._lib, name, None)
-            if (
-                function is not None
-            ):  # some are missing in an older libbpf; a case that calls one ends with an agent-error
+            if function is not None:
                 function.restype, function.argtypes = result, arguments
+                self._functions[name] = function
         self.messages: list[str] = []
         # What libbpf says below its warnings: the last of it, for a step that fails.
         self.debug: collections.deque[bytes] = collections.deque(maxlen=DEBUG_LINES)
         # The verifier's log. One for all programs: a load ends with the first that is refused.
         self.log = VerifierLog()
         self._line = ctypes.create_string_buffer(4096)
+        if NEWER not in self._functions:
+            self.old = OldLibbpf(self._lib, self._functions)
+            self._line = ctypes.create_string_buffer(self.old.LONGEST_MESSAGE)
         self._print = PRINT_FN(self._on_print)
         self._lib.libbpf_set_print(self._print)
+
+    def _function(self, name: str) -> Any:
+        """Return a function; Refused, with its name, where this libbpf has none."""
+        function = self._functions.get(name)
+        if function is None:
+            refusal = Refused(errno.ENOSYS, f"libbpf {self.version()} has no {name}", api=name)
+            refusal.function = name
+            raise refusal
+        return function
 
     def _on_print(self, level: int, form: bytes, arguments: int) -> int:
         length: int = self._libc.vsnprintf(self._line, len(self._line), form, arguments)
@@ -74,7 +99,8 @@ class Libbpf:
 
     def share_kernel_btf(self) -> None:
         """Read the kernel's BTF now, for all loads of this process and its children (harness/agent/shared_btf.py)."""
-        self._shared_btf = SharedBtf(self._lib)
+        if "btf__load_vmlinux_btf" in self._functions and self.old is None:
+            self._shared_btf = SharedBtf(self._lib)
 
     def kernel_btf(self) -> int:
         """Return the kernel's BTF, 0 where it has none."""
@@ -83,50 +109,60 @@ class Libbpf:
 
     def version(self) -> str:
         """Return libbpf's version, as `v1.5`."""
-        found: bytes = self._lib.libbpf_version_string()
+        found: bytes = self._functions["libbpf_version_string"]()
         return found.decode()
 
     def call(self, name: str, *arguments: Any) -> int:
         """Call a function that returns a negative errno; return its result."""
-        result: int = getattr(self._lib, name)(*arguments)
+        result: int = self._function(name)(*arguments)
         if result < 0:
-            raise Refused(-result, self._said(), api=name)
+            number = -result if self.old is None else self.old.errno_of(-result, self.messages)
+            raise Refused(number, self._said(), api=name)
         return result
 
     def pointer(self, name: str, *arguments: Any) -> int:
         """Call a function that returns NULL and sets errno; return its pointer."""
         ctypes.set_errno(0)
-        result: int = getattr(self._lib, name)(*arguments)
-        if not result:
-            raise Refused(ctypes.get_errno() or errno.EINVAL, self._said(), api=name)
+        result: int = self._function(name)(*arguments)
+        number = ctypes.get_errno() or errno.EINVAL if not result else error_in(result)
+        if number:
+            raise Refused(number, self._said(), api=name)
         return result
+
+    def verifier_log(self) -> str:
+        """Return what the verifier has said of the last load that failed."""
+        return self.log.text() or (self.old.log_in(self.messages) if self.old is not None else "")
 
     def section(self, program: int) -> str:
         """Return the name of a program's section."""
         known = self.sections.get(program)
         if known is not None:
             return known
-        found: bytes = self._lib.bpf_program__section_name(program)
+        found: bytes = self._function("bpf_program__section_name")(program)
         return found.decode()
 
     def programs(self, handle: int) -> dict[str, int]:
         """Return name -> program of an object."""
         found, program = {}, None
-        while program := self._lib.bpf_object__next_program(handle, program):
-            found[self._lib.bpf_program__name(program).decode()] = program
+        following, name = self._function("bpf_object__next_program"), self._function("bpf_program__name")
+        while program := following(handle, program):
+            found[name(program).decode()] = program
         return found
 
     def maps(self, handle: int) -> list[int]:
         """Return the maps of an object."""
         found, each = [], None
-        while each := self._lib.bpf_object__next_map(handle, each):
+        following = self._function("bpf_object__next_map")
+        while each := following(handle, each):
             found.append(each)
         return found
 
     def found(self, name: str, *arguments: Any) -> Any:
         """Call a function that returns NULL where there is nothing; return its result or None, and say nothing."""
         messages, debug = list(self.messages), list(self.debug)
-        result = getattr(self._lib, name)(*arguments)
+        result = self._function(name)(*arguments)
+        if self.old is not None and isinstance(result, int) and error_in(result):
+            result = None
         self.messages[:] = messages
         self.debug.clear()
         self.debug.extend(debug)
@@ -167,11 +203,13 @@ class Libbpf:
 
     def _known(self, what: str, number: int) -> bool:
         """Ask this kernel for the smallest program or map of a type; only EINVAL says that it does not know it."""
+        ask = f"libbpf_probe_bpf_{what}_type"
         ctypes.set_errno(0)
-        return self.found(f"libbpf_probe_bpf_{what}_type", number, None) != 0 or ctypes.get_errno() != errno.EINVAL
+        return ask not in self._functions or self.found(ask, number, None) != 0 or ctypes.get_errno() != errno.EINVAL
 
     def _named(self, what: str, number: int) -> str:
-        name = self.found(f"libbpf_bpf_{what}_type_str", number)
+        ask = f"libbpf_bpf_{what}_type_str"
+        name = self.found(ask, number) if ask in self._functions else None
         return name.decode() if name else str(number)
 
     def attach_types(self) -> set[int]:
@@ -188,5 +226,6 @@ class Libbpf:
 
     def _said(self) -> str:
         # The verifier's log is shown in full elsewhere; here only what libbpf itself has to say.
-        own = [without_types(line) for line in self.messages if "BEGIN PROG LOAD LOG" not in line]
+        messages = self.messages if self.old is None else self.old.without_log(self.messages)
+        own = [without_types(line) for line in messages if "BEGIN PROG LOAD LOG" not in line]
         return "; ".join(own)[-2000:]

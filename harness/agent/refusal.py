@@ -34,6 +34,8 @@ class Refused(Exception):
         self.number, self.detail, self.log, self.api = number, detail, log, api
         self.module = ""
         """The module that this agent attaches such programs with, where the kernel has it not."""
+        self.function = ""
+        """The function of libbpf that the agent calls, where this libbpf does not have it."""
 
 
 @contextlib.contextmanager

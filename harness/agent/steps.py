@@ -17,7 +17,7 @@ from harness.agent.inspecting import Inspector
 from harness.agent.kernel_abi import BPF_PROG_LOAD, LinkInfo, ProgInfo, bpf
 from harness.agent.measuring import measured
 from harness.agent.openings import preparations
-from harness.agent.precondition import missing_module
+from harness.agent.precondition import missing_function, missing_module
 from harness.agent.refusal import Refused, errno_name
 from harness.agent.steps_attaching import AttachingSteps
 from harness.agent.traceable import UNCLEAR, function_of, traceable
@@ -103,9 +103,11 @@ class Case(AttachingSteps):
             report.update(ok=False, refused=True, errno=refusal.number, errno_name=errno_name(refusal.number))
             report.update(detail=refusal.detail or os.strerror(refusal.number), log=refusal.log)
             report["debug"] = [line.decode(errors="replace").rstrip("\n") for line in self._lib.debug]
-            report["asked"] = self._asked(step, refusal)
+            report["asked"] = {} if refusal.function else self._asked(step, refusal)
             if refusal.module:
                 report["precondition"] = missing_module(refusal.module, refusal.number)
+            if refusal.function:
+                report["precondition"] = missing_function(refusal.function, self._lib.version())
         except OSError as error:
             report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
             report.update(detail=f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import UsageError
+from harness.judge.attribution import attributions
 from harness.model import exit_codes
 from harness.model.results import CellResult, KernelResult, Report, RunInfo
 
@@ -47,6 +48,7 @@ def merge(reports: Sequence[Report], *, last_wins: bool = False) -> Report:
         kernels=tuple(kernels.values()),
         cases=tuple({case: title for report in reports for case, title in report.cases}.items()),
         cells=tuple(cells.values()),
+        attributions=attributions(tuple(kernels.values()), tuple(cells.values())),
     )
     return replace(made, run=replace(made.run, exit_code=exit_codes.of_report(made)))
 

@@ -159,11 +159,14 @@ def show(report: Report, folder: Path, *, causes: bool = True) -> None:
 
     `causes` is left out where what failed was shown already.
     """
+    from harness.reports.attribution import sentences
     from harness.reports.grid import headline
     from harness.screen.terminal import make_console, print_grid
 
     console = make_console()
     print_grid(report, console=console)
+    for sentence in sentences(report):
+        console.print(sentence, markup=False)
     if causes and report.run.exit_code != EXIT_OK:
         from harness.answers.explain import explain
         from harness.screen.answers import print_causes
@@ -247,6 +250,7 @@ def lock(options: Options) -> None:
     from harness.run.plan import ALL
     from harness.run.prepared import load_plan
     from harness.screen.terminal import make_console
+    from harness.supply.axes import requests_of
     from harness.supply.lock import write_lock
     from harness.supply.locking import pin_again
     from harness.supply.supplies import Supplies
@@ -260,6 +264,7 @@ def lock(options: Options) -> None:
         loaded.kernels,
         chosen=plan.kernels,
         packages=[case.written.packages for case in plan.cases if isinstance(case, YamlCase) and case.written.packages],
+        axes=requests_of(loaded, loaded.kernels),
         keep_images=bool(options.kernels),
         say=lambda line: console.print(line, markup=False),
     )

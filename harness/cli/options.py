@@ -72,6 +72,16 @@ SHARED: Mapping[str, SharedOption] = {
         default=[],
         help="Only kernels of this architecture; all for every one (repeatable; default: the host's).",
     ),
+    "libbpf": SharedOption(
+        field="libbpf",
+        default=[],
+        help="Run each kernel with this libbpf: default, a Debian suite, or the path of a library (repeatable).",
+    ),
+    "clang": SharedOption(
+        field="clang",
+        default=[],
+        help="Run each kernel with objects of this clang: default, a release such as 19, or a path (repeatable).",
+    ),
     "case": SharedOption(field="cases", default=[], help="Only cases whose id matches this pattern (repeatable)."),
     "suite": SharedOption(
         field="suite", help="Take the cases of a suite that comes with bpfmatrix instead of the matrix's: tracing."

@@ -21,7 +21,8 @@ def init(folder: str = ".") -> None:
 
 
 @takes(
-    *("kernel", "arch", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
+    *("kernel", "arch", "libbpf", "clang", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume"),
+    "matrix_file",
     default=True,
     help={
         "repeat": "How often all of it runs, one run after the other; any difference between them fails.",
@@ -38,7 +39,7 @@ def matrix(options: Options, repeat: int = 1, failed_of: str = "") -> int:
 
 
 @takes(
-    *("kernel", "arch", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
+    *("kernel", "arch", "libbpf", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
     after="argv",
     help={
         "push": "A file or folder that goes along: FILE, or FILE:PLACE in the guest (repeatable).",
@@ -94,7 +95,8 @@ def exec(
 
 
 @takes(
-    *("kernel", "arch", "case", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
+    *("kernel", "arch", "libbpf", "clang", "case", "results", "accel", "jobs", "locked", "cold", "resume"),
+    "matrix_file",
     plain="objects",
     help={
         "objects": "BPF objects, sources (*.bpf.c), folders of these, or programs that carry objects.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, PrivateAttr, Strict
 
+from harness.config.axes import ClangAxis, ClangChoice, LibbpfAxis, LibbpfChoice
 from harness.config.base import (
     OTHER_DISTRIBUTION_NAMES,
     Arch,
@@ -131,6 +132,8 @@ class _KernelBase(Model):
     cpus: Cpus | None = Field(default=None, description="Processors of this kernel's guest.")
     deadlines: DeadlineOverrides | None = Field(default=None, description="Deadlines that differ for this kernel.")
     cmdline: KernelParameters = Field(default="", description="More kernel parameters, added to the harness's own.")
+    libbpf: LibbpfAxis | None = Field(default=None, description="This kernel's userlands, in place of the matrix's.")
+    clang: ClangAxis | None = Field(default=None, description="This kernel's compilers, in place of the matrix's.")
     _entry: str = PrivateAttr(default="")
 
     @property
@@ -377,6 +380,12 @@ class Matrix(CheckedModel):
     kernels: Annotated[tuple[Annotated[Kernel, Field(discriminator="source")], ...], Field(min_length=1)] = Field(
         description="The kernels, in the order of the grid."
     )
+    libbpf: LibbpfAxis | None = Field(
+        default=None, description="The userlands of the guests: each kernel is a row with each of them."
+    )
+    clang: ClangAxis | None = Field(
+        default=None, description="The compilers of the objects: each kernel is a row with each of them."
+    )
     known_splats: tuple[KnownSplatEntry, ...] = Field(
         default=(),
         description="Complaints in the kernels' logs that do not make a case misbehave; the reports show them all the "
@@ -390,6 +399,14 @@ class Matrix(CheckedModel):
             return self
         kernels = tuple(kernel.model_copy(update=changes) for kernel in self.kernels)
         return self.model_copy(update={"kernels": kernels})
+
+    def with_axes(self, *, libbpf: Sequence[LibbpfChoice], clang: Sequence[ClangChoice]) -> Matrix:
+        """Return the matrix with these userlands and compilers for every kernel, where there are any."""
+        changes = {name: tuple(given) for name, given in (("libbpf", libbpf), ("clang", clang)) if given}
+        if not changes:
+            return self
+        kernels = tuple(kernel.model_copy(update=dict.fromkeys(changes)) for kernel in self.kernels)
+        return self.model_copy(update={**changes, "kernels": kernels})
 
     def allowed_splats(self) -> tuple[KnownSplat, ...]:
         """Return `known_splats` as the judge has them."""

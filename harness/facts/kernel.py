@@ -19,10 +19,14 @@ NO_PACKAGE = PackageInfo(source="", name="", version="", sha256="")
 
 @dataclass(frozen=True, kw_only=True)
 class BuildFault:
-    """Why the objects of a case cannot be had: a sentence, and the compiler's text where it was the compiler."""
+    """Why the objects of a case cannot be had: a sentence, and the compiler's text where it was the compiler.
+
+    `refused` says that it is the compiler of the row that refuses what another one of the axis compiles.
+    """
 
     reason: str
     log: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,8 @@ class Failure:
 class KernelFacts:
     """The facts of one row, by case where they are a case's.
 
-    `release` is that of the kernel's files, "" where it is not known before the kernel says it. `seconds` is by phase,
+    `compiler` is the version of the compiler that made its objects, where that is an axis; `release` is that of the
+    kernel's files, "" where it is not known before the kernel says it. `seconds` is by phase,
     summed over all guests, `fetch` among them; `boots` counts the guests, `memory` is the most that one of their QEMUs
     took of the host's, in MiB. `starts` says how the guest of each case was started; `faults` are the cases whose
     objects could not be built, which no guest had. With `failure` there are no records. `inputs` are the hashes of what
@@ -52,6 +57,7 @@ class KernelFacts:
 
     row: Row
     arch: str
+    compiler: str = ""
     release: str = ""
     package: PackageInfo = NO_PACKAGE
     accel: str = ""
@@ -124,9 +130,9 @@ def with_session(facts: KernelFacts, session: SessionFacts, *, counts: bool = Tr
     )
 
 
-def fault_of(error: BuildError) -> BuildFault:
-    """Return what is known of a case whose objects cannot be built."""
+def fault_of(error: BuildError, *, refused: bool = False) -> BuildFault:
+    """Return what is known of a case whose objects cannot be built; `refused` is that of BuildFault."""
     if not isinstance(error, CompileError):
         return BuildFault(reason=str(error))
     first = next((line.strip() for line in error.log.splitlines() if "error:" in line), "")
-    return BuildFault(reason=f"{error.reason}{': ' if first else ''}{first}", log=error.log)
+    return BuildFault(reason=f"{error.reason}{': ' if first else ''}{first}", log=error.log, refused=refused)

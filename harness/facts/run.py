@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.facts.kernel import BuildFault
 from harness.model.known_splats import KnownSplat
-from harness.model.rows import Row
+from harness.model.rows import Row, objects_of
 from harness.scenario.case import Case
 
 
@@ -18,6 +18,11 @@ class PlannedRow:
     row: Row
     arch: str
 
+    @property
+    def objects(self) -> str:
+        """Which objects it has, by architecture and compiler."""
+        return objects_of(self.arch, self.row)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
@@ -26,9 +31,10 @@ class RunPlan:
     `id` is the name of its folder; `started` is ISO 8601 in UTC; `host` is what the reports say of the host; `accel` is
     the accelerator that was asked for, `auto` among them; `jobs` is how many guests run at once. `cases` are all that
     there are: one that has other objects on another architecture is there once for each; `cases_of` says by
-    architecture which of them, as indexes in the order of the grid. `faults` are the cases that cannot be built, by
-    architecture; `known_splats` are those of the matrix. `suite` names the suite that comes with bpfmatrix, if the
-    cases were its, and not the project's; `own` says that its cases were given on the command line (`check`, `exec`).
+    `PlannedRow.objects` which of them, as indexes in the order of the grid. `faults` are the cases that cannot be
+    built, by the same; `libbpf` and `clang` are the axes that the command line named; `known_splats` are those of the
+    matrix. `suite` names the suite that comes with bpfmatrix, if the cases were its, and not the project's; `own` says
+    that its cases were given on the command line (`check`, `exec`).
     """
 
     id: str
@@ -45,19 +51,21 @@ class RunPlan:
     suite: str = ""
     own: bool = False
     faults: Mapping[str, Mapping[str, BuildFault]] = field(default_factory=dict)
+    libbpf: tuple[str, ...] = ()
+    clang: tuple[str, ...] = ()
 
-    def cases_on(self, arch: str) -> list[Case]:
-        """Return the cases as they are on an architecture, in the order of the grid."""
-        return [self.cases[index] for index in self.cases_of[arch]]
+    def cases_on(self, objects: str) -> list[Case]:
+        """Return the cases as they are with the objects of some rows (`PlannedRow.objects`), in the grid's order."""
+        return [self.cases[index] for index in self.cases_of[objects]]
 
 
-def shared_cases(by_arch: Mapping[str, Sequence[Case]]) -> tuple[tuple[Case, ...], dict[str, tuple[int, ...]]]:
-    """Return `cases` and `cases_of` of a plan whose cases, by architecture, are these."""
+def shared_cases(by_objects: Mapping[str, Sequence[Case]]) -> tuple[tuple[Case, ...], dict[str, tuple[int, ...]]]:
+    """Return `cases` and `cases_of` of a plan whose cases, by `PlannedRow.objects`, are these."""
     found: list[Case] = []
     indexes: dict[str, tuple[int, ...]] = {}
-    for arch, cases in by_arch.items():
+    for objects, cases in by_objects.items():
         found += [case for case in cases if case not in found]
-        indexes[arch] = tuple(found.index(case) for case in cases)
+        indexes[objects] = tuple(found.index(case) for case in cases)
     return tuple(found), indexes
 
 

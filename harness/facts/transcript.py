@@ -106,13 +106,14 @@ class _AgentTrouble(_Case):
 
 class _Precondition(BaseModel):
     """What a case needs and cannot have: a sysctl that the kernel refuses, a module that it does not load, an
-    option of its configuration (`kconfig`).
+    option of its configuration (`kconfig`), or a function of libbpf that the agent calls for it (`value` is the version
+    that does not have it).
 
     `missing`: the kernel has no such sysctl; the module is neither a file of this kernel nor built in; the option is
     not set. `found` is the value of an option that has another.
     """
 
-    cause: Literal["sysctl", "module", "kconfig"]
+    cause: Literal["sysctl", "module", "kconfig", "libbpf"]
     name: str
     value: str | int | None
     errno_name: str

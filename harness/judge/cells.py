@@ -87,6 +87,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
             name=row.name,
             userland=row.userland,
             compiler=row.compiler,
+            clang_version=facts.compiler,
             arch=facts.arch,
             distribution=facts.distribution,
             package=facts.package,
@@ -96,6 +97,7 @@ def kernel_result(facts: KernelFacts, *, allow: AllowList = NOTHING_ALLOWED) -> 
         name=row.name,
         userland=row.userland,
         compiler=row.compiler,
+        clang_version=facts.compiler,
         arch=facts.arch,
         release=str(facts.environment.get("release", facts.release)),
         version=version,
@@ -160,7 +162,12 @@ def _outcome(facts: KernelFacts, case: Case, *, allow: AllowList) -> Outcome:
 
 
 def _unbuilt(fault: BuildFault) -> Outcome:
-    """Return the outcome of a case whose objects cannot be had: no kernel was asked, and the input is why."""
+    """Return the outcome of a case whose objects cannot be had: no kernel was asked, and the input is why.
+
+    Where compilers are an axis, and another one compiles it, the compiler has refused it: that is an answer.
+    """
+    if fault.refused:
+        return Outcome(kind=OutcomeKind.REFUSED, reason=fault.reason, stage=Stage.BUILD, log=fault.log)
     return Outcome(kind=OutcomeKind.LOST, reason=fault.reason, stage=Stage.BUILD, log=fault.log, wrong_input=True)
 
 

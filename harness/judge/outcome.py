@@ -183,7 +183,7 @@ def _walked(case: Case, record: CaseRecord) -> Outcome:
             continue
         if step.op == SCENARIO_END and not report.get("ok"):
             return _broken(record, step, name, broken(case, report), found)
-        if not report.get("ok") and not step.refused:
+        if not report.get("ok") and ("precondition" in report or not step.refused):
             return _failed(record, step, name, report, found)
         wrong = step_differences(step, name, report, record)
         if isinstance(wrong, Outcome):

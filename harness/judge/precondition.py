@@ -9,6 +9,8 @@ from typing import Any
 from harness.model.results import Outcome, OutcomeKind
 from harness.scenario.case import MAKE, TRIGGER, AgentStep
 
+LIBBPF = "libbpf"
+"""The cause of what is not applicable since libbpf lacks a function, whatever the kernel has."""
 USES: Mapping[str, str] = {
     TRIGGER: "the trigger {what} needs",
     MAKE: "bpfmatrix makes the case's setup by the module",
@@ -48,13 +50,20 @@ def ours(unmet: Mapping[str, Any], outcome: Outcome, step: AgentStep) -> Outcome
     that step.
     """
     name, errno = unmet["name"], unmet["errno_name"]
+    if unmet["cause"] == LIBBPF:
+        why = f"bpfmatrix calls {name} for it ({step.op} {step.what}), which libbpf {unmet.get('value')} does not have"
+        return _ours(outcome, why, unmet)
     use = USES.get(step.op, "bpfmatrix attaches such a program by the module").format(what=step.what)
+    return _ours(outcome, f"{use} {name}, which this kernel does not have ({errno})", unmet)
+
+
+def _ours(outcome: Outcome, reason: str, unmet: Mapping[str, Any]) -> Outcome:
     return replace(
         outcome,
         kind=OutcomeKind.NOT_APPLICABLE,
-        reason=f"{use} {name}, which this kernel does not have ({errno})",
-        errno_name=errno,
+        reason=reason,
+        errno_name=unmet["errno_name"],
         cause=unmet["cause"],
-        cause_name=name,
+        cause_name=unmet["name"],
         ours=True,
     )

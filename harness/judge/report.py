@@ -9,6 +9,7 @@ from datetime import datetime
 from harness.errors import EXIT_OK
 from harness.facts.kernel import Failure, KernelFacts
 from harness.facts.run import PlannedRow, RunEnd, RunPlan
+from harness.judge.attribution import attributions
 from harness.judge.cells import cells, kernel_result
 from harness.judge.known_splats import AllowList
 from harness.model import exit_codes
@@ -33,14 +34,15 @@ def report(
         known = facts.get(planned.row.name)
         own = known or absent(plan, planned, end, started=planned.row.name in started)
         kernels.append(kernel_result(own, allow=allow))
-        found += cells(own, plan.cases_on(planned.arch), allow=allow)
-    titles = {case.id: case.title for planned in plan.rows for case in plan.cases_on(planned.arch)}
+        found += cells(own, plan.cases_on(planned.objects), allow=allow)
+    titles = {case.id: case.title for planned in plan.rows for case in plan.cases_on(planned.objects)}
     complete = len(facts) == len(plan.rows) and end is not None and not end.interrupted
     made = Report(
         run=_run_info(plan, end, complete=complete, more=from_elsewhere(facts)),
         kernels=tuple(kernels),
         cases=tuple(titles.items()),
         cells=tuple(found),
+        attributions=attributions(kernels, found),
     )
     return replace(made, run=replace(made.run, exit_code=exit_codes.of_report(made)))
 
@@ -58,7 +60,7 @@ def absent(plan: RunPlan, planned: PlannedRow, end: RunEnd | None, *, started: b
         failure = Failure(kind=OutcomeKind.LOST, reason=f"{reason} while its guest ran", fault=Fault.ENDED)
     else:
         failure = Failure(kind=OutcomeKind.NOT_RUN, reason=reason, fault=Fault.ENDED)
-    faults = plan.faults.get(planned.arch, {})
+    faults = plan.faults.get(planned.objects, {})
     return KernelFacts(row=planned.row, arch=planned.arch, faults=faults, failure=failure)
 
 

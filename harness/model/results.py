@@ -368,6 +368,7 @@ class KernelResult:
     """One row of the grid: what ran, how, and how long each phase took.
 
     `name` is the row's (rows.py), and `userland` and `compiler` are "" where they are no axis of the matrix.
+    `libbpf_version` is what the guest's libbpf says, `clang_version` that of the compiler of an axis.
     `version` is what rules compare with, "" where the kernels of its `distribution` (distributions.py) have no such
     number; `distribution` is "" where nobody says whose kernel it is.
     `seconds` maps a phase (phases.py) to seconds, summed over the guests that this kernel needed. `environment` is
@@ -389,6 +390,7 @@ class KernelResult:
     transport: str = ""
     qemu_version: str = ""
     libbpf_version: str = ""
+    clang_version: str = ""
     package: PackageInfo | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -398,6 +400,46 @@ class KernelResult:
     console_tail: tuple[str, ...] = ()
     run: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kernel_name(self) -> str:
+        """The name of the row's kernel, without its userland and compiler."""
+        name = self.name
+        for part in (self.compiler, self.userland):
+            name = name.removesuffix(f"+{part}") if part else name
+        return name
+
+
+class Axis(StrEnum):
+    """What rows differ in."""
+
+    KERNEL = "kernel"
+    LIBBPF = "libbpf"
+    CLANG = "clang"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributed:
+    """An answer, and the values of an axis with which a case has it: names of kernels, or of axes as rows have them."""
+
+    values: tuple[str, ...]
+    outcome: OutcomeKind
+    stage: Stage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """What a case, or a part of it, does, depends on one axis alone.
+
+    `answers` are those that it has, the first value's first. `left_out` are kernels on which it means nothing in any
+    row: they say nothing of the other axes.
+    """
+
+    case: str
+    part: str = ""
+    axis: Axis
+    answers: tuple[Attributed, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -426,6 +468,7 @@ class Report:
     kernels: tuple[KernelResult, ...]
     cases: tuple[tuple[str, str], ...]
     cells: tuple[CellResult, ...]
+    attributions: tuple[Attribution, ...] = ()
 
     def cell(self, kernel: str, case: str) -> CellResult:
         """Return the cell of `kernel` and `case`; raise KeyError where the grid has none."""

@@ -20,3 +20,8 @@ class Row:
     def name(self) -> str:
         """The name in reports, in JUnit and of the folder in a run's results; the kernel's where that is alone."""
         return "+".join(part for part in (self.kernel, self.userland, self.compiler) if part)
+
+
+def objects_of(arch: str, row: Row) -> str:
+    """Return which objects a row has, as a key: an architecture, and a compiler where that is an axis."""
+    return "+".join(part for part in (arch, row.compiler) if part)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.model.results import (
     AllowedSplat,
+    Attributed,
+    Attribution,
     CellResult,
     Difference,
     Expectation,
@@ -124,11 +126,12 @@ class ReportDocument:
     kernels: tuple[KernelResult, ...]
     cases: tuple[CaseDocument, ...]
     cells: tuple[CellDocument, ...]
+    attributions: tuple[Attribution, ...] = ()
 
 
 JOINED_LATER: Mapping[type, frozenset[str]] = {
     RunDocument: frozenset({"verdicts"}),
-    KernelResult: frozenset({"userland", "compiler", "memory", "run", "distribution", "inputs"}),
+    KernelResult: frozenset({"userland", "compiler", "clang_version", "memory", "run", "distribution", "inputs"}),
     PackageInfo: frozenset({"distribution"}),
     Expectation: frozenset(
         {
@@ -159,6 +162,7 @@ def document_of(report: Report, *, verdicts: Mapping[str, int]) -> ReportDocumen
         kernels=report.kernels,
         cases=tuple(CaseDocument(id=case, title=title) for case, title in report.cases),
         cells=tuple(_cell_document(cell) for cell in report.cells),
+        attributions=report.attributions,
     )
 
 
@@ -181,6 +185,7 @@ def report_of(document: ReportDocument) -> Report:
         kernels=document.kernels,
         cases=tuple((case.id, case.title) for case in document.cases),
         cells=tuple(_cell_result(cell) for cell in document.cells),
+        attributions=document.attributions,
     )
 
 
@@ -247,7 +252,10 @@ def _outcome(document: OutcomeDocument) -> Outcome:
 
 def first_key(class_name: str) -> str:
     """Return the first key of the objects that a type stands for, by its name."""
-    kinds = (*JOINED_LATER, AllowedSplat, CaseDocument, PartDocument, CellDocument, ReportDocument)
+    kinds = (
+        *(*JOINED_LATER, AllowedSplat, Attributed, Attribution),
+        *(CaseDocument, PartDocument, CellDocument, ReportDocument),
+    )
     return next(fields(kind)[0].name for kind in kinds if kind.__name__ == class_name)
 
 

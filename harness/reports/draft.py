@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import ConfigError
-from harness.model.results import THE_KERNELS, KernelResult, Outcome, OutcomeKind, PartResult, Report, Verdict
+from harness.model.results import THE_KERNELS, KernelResult, Outcome, OutcomeKind, PartResult, Report, Stage, Verdict
 from harness.model.versions import kernel_version
 from harness.reports import text
 
@@ -100,7 +100,7 @@ def _keys(outcome: Outcome) -> tuple[tuple[str, str], ...]:
             (outcome.cause, outcome.cause_name),
             ("errno", str(outcome.errno_name)),
         )
-    if outcome.kind is not OutcomeKind.REFUSED or outcome.stage is None:
+    if outcome.kind is not OutcomeKind.REFUSED or outcome.stage in (None, Stage.BUILD):
         return ()
     keys = [("outcome", "refused"), ("stage", str(outcome.stage))]
     keys += [("errno", outcome.errno_name)] if outcome.errno_name else []

@@ -91,6 +91,7 @@ def _properties(kernel: KernelResult) -> dict[str, str]:
         "transport": kernel.transport,
         "qemu": kernel.qemu_version,
         "libbpf": kernel.libbpf_version,
+        "clang": kernel.clang_version,
     }
     if kernel.package:
         found |= {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.model.phases import Phase
@@ -18,6 +18,7 @@ from harness.model.results import (
     Verdict,
 )
 from harness.reports import cost, grid, text, wording
+from harness.reports.attribution import sentences
 from harness.reports.bounded import bounded
 from harness.reports.events import event_lines
 from harness.reports.parts import PartsTable, parts_table
@@ -30,6 +31,9 @@ SECTIONS = (
     ("Not applicable", frozenset({Verdict.NOT_APPLICABLE})),
 )
 """Every verdict but `pass`, under the headings in which the cells are shown, the worst first."""
+
+KERNEL_COLUMNS = ("release", "version", "version is", "arch", "accel", "package", "boots", "took")
+"""The columns of the table of kernels behind the row's name, and behind those of the axes."""
 
 NOTED_TITLE = "Passed, with an allowed splat"
 """The heading of cells that passed though their kernel complained, since `known-splats` allows that."""
@@ -111,6 +115,7 @@ class View:
     run: tuple[tuple[str, str], ...]
     table: grid.Table
     legend: tuple[tuple[str, Verdict, str], ...]
+    decided: tuple[str, ...]
     kernel_columns: tuple[str, ...]
     kernels: tuple[tuple[str, ...], ...]
     costs: cost.Costs
@@ -145,8 +150,9 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         run=_run_facts(report),
         table=grid.table(report),
         legend=grid.legend(report),
-        kernel_columns=("kernel", "release", "version", "version is", "arch", "accel", "package", "boots", "took"),
-        kernels=tuple(_kernel_row(kernel) for kernel in report.kernels),
+        decided=sentences(report),
+        kernel_columns=("kernel", *(axes := _axis_columns(report)), *KERNEL_COLUMNS),
+        kernels=tuple(_kernel_row(kernel, axes) for kernel in report.kernels),
         costs=cost.by_kernel(report),
         slowest=cost.slowest(report),
         sections=tuple(section for section in sections if section.details),
@@ -188,9 +194,20 @@ def _distinct(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(value for value in values if value))
 
 
-def _kernel_row(kernel: KernelResult) -> tuple[str, ...]:
+def _axis_columns(report: Report) -> dict[str, Callable[[KernelResult], str]]:
+    """Return the columns of the axes that the rows have, and what is in them: the versions."""
+    columns: dict[str, Callable[[KernelResult], str]] = {}
+    if any(kernel.userland for kernel in report.kernels):
+        columns["libbpf"] = lambda kernel: kernel.libbpf_version
+    if any(kernel.compiler for kernel in report.kernels):
+        columns["clang"] = lambda kernel: kernel.clang_version
+    return columns
+
+
+def _kernel_row(kernel: KernelResult, axes: Mapping[str, Callable[[KernelResult], str]]) -> tuple[str, ...]:
     return (
         kernel.name,
+        *(version(kernel) or "-" for version in axes.values()),
         kernel.release or "-",
         kernel.version or "-",
         wording.number(kernel),

@@ -68,19 +68,20 @@ def expected(expectation: Expectation) -> str:
 
 def covered(expectation: Expectation) -> str:
     """Return which kernels the rule of `expectation` covers, as one line; empty where it covers all."""
-    parts = [_listed(each) for each in (expectation.kernel, expectation.config, expectation.distribution) if each]
+    parts = [listed(each) for each in (expectation.kernel, expectation.config, expectation.distribution) if each]
     if expectation.arch:
-        parts.append(_listed(expectation.arch))
+        parts.append(listed(expectation.arch))
     if expectation.version:
         parts.append(expectation.version)
     if expectation.since:
-        parts.append(f"since {_listed(expectation.since)}")
+        parts.append(f"since {listed(expectation.since)}")
     if expectation.fixed:
-        parts.append(f"fixed in {_listed(expectation.fixed)}")
+        parts.append(f"fixed in {listed(expectation.fixed)}")
     return "; ".join(parts)
 
 
-def _listed(items: tuple[str, ...]) -> str:
+def listed(items: tuple[str, ...]) -> str:
+    """Return some names as a sentence lists them; there is one at least."""
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last
 

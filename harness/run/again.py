@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.config.axes import ClangChoice
 from harness.config.matrix import Matrix
 from harness.errors import UsageError
 from harness.facts.journal import Recorded
-from harness.facts.run import RunPlan, shared_cases
+from harness.facts.run import PlannedRow, RunPlan, shared_cases
 from harness.host.cache import Cache
 from harness.host.called_as import command
 from harness.host.paths import shown
@@ -16,6 +17,8 @@ from harness.judge.report import report
 from harness.model.architectures import ARCHITECTURES
 from harness.model.results import Report
 from harness.run.options import Options
+from harness.run.plan import rows_of
+from harness.run.prepared import with_axes
 from harness.scenario.case import Case
 from harness.supply.project import Project
 from harness.supply.supplies import Supplies
@@ -41,10 +44,17 @@ def with_current_rules(recorded: Recorded, project: Project, *, cache: Cache | N
         raise UsageError(_same_command(recorded, why="their rules lie beside them"))
     project = of_suite(project, recorded.plan)
     matrix = project.load_matrix()
-    today = {arch: _cases_today(recorded.plan, arch, project, matrix, cache=cache) for arch in recorded.plan.cases_of}
+    own = with_axes(matrix, libbpf=recorded.plan.libbpf, clang=recorded.plan.clang)
+    compilers = {row.objects: row.clang for row in rows_of(own)}  # of one that is gone, the host's gives the names
+    today = {
+        planned.objects: _cases_today(
+            recorded.plan, planned, project, matrix, clang=compilers.get(planned.objects), cache=cache
+        )
+        for planned in {planned.objects: planned for planned in recorded.plan.rows}.values()
+    }
     cases, notices = {}, []
-    for arch, current in today.items():
-        cases[arch], changed = rules_of(recorded.plan.cases_on(arch), current)
+    for objects, current in today.items():
+        cases[objects], changed = rules_of(recorded.plan.cases_on(objects), current)
         notices += changed
     chosen, cases_of = shared_cases(cases)
     plan = replace(recorded.plan, cases=chosen, cases_of=cases_of, known_splats=matrix.allowed_splats())
@@ -72,12 +82,19 @@ def rules_of(recorded: Sequence[Case], current: Mapping[str, Case]) -> tuple[lis
 
 
 def _cases_today(
-    plan: RunPlan, arch: str, project: Project, matrix: Matrix, *, cache: Cache | None
+    plan: RunPlan,
+    planned: PlannedRow,
+    project: Project,
+    matrix: Matrix,
+    *,
+    clang: ClangChoice | None,
+    cache: Cache | None,
 ) -> Mapping[str, Case]:
-    wanted = [case.id for case in plan.cases_on(arch)]
+    wanted = [case.id for case in plan.cases_on(planned.objects)]
     there = project.load_cases(matrix, only=wanted)
     supplies = Supplies(project, matrix, cache=cache or Cache())
-    built = supplies.build(yaml_cases(case for case in there if case.id in wanted), ARCHITECTURES[arch])
+    cases = yaml_cases(case for case in there if case.id in wanted)
+    built = supplies.build(cases, ARCHITECTURES[planned.arch], clang=clang)
     return {case: value for case, value in built.cases.items() if case not in built.faults}
 
 
@@ -86,24 +103,33 @@ def going_on(options: Options, earlier: Recorded) -> Options:
 
     Raises UsageError where the command line names others.
     """
-    if options.kernels or options.arches or options.cases:
+    if options.kernels or options.arches or options.cases or options.libbpf or options.clang:
         raise UsageError(
-            f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch and --case"
+            f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch, --case, --libbpf "
+            "and --clang"
         )
     if earlier.plan.own and not options.own_cases:
         raise UsageError(_same_command(earlier, why="they are in no matrix file"))
-    rows = [planned.row.kernel for planned in earlier.plan.rows]
+    rows = [planned.row.name for planned in earlier.plan.rows]
     cases = dict.fromkeys(case.id for case in earlier.plan.cases)
     project = of_suite(options.project, earlier.plan)
-    return replace(options, project=project, kernels=rows, arches=["all"], cases=list(cases))
+    return replace(
+        options,
+        project=project,
+        kernels=rows,
+        arches=["all"],
+        cases=list(cases),
+        libbpf=earlier.plan.libbpf,
+        clang=earlier.plan.clang,
+    )
 
 
 def _same_command(recorded: Recorded, *, why: str) -> str:
     """Say how a run goes on whose cases were given on the command line. Pure."""
     return (
         f"the cases of {recorded.plan.id} were given on the command line (`{recorded.plan.command}`), and {why}. Give "
-        f"the same command with --resume {shown(recorded.folder)} in place of --kernel, --arch and --case: what has an "
-        "answer, from the same inputs, is judged again by the rules of today"
+        f"the same command with --resume {shown(recorded.folder)} in place of --kernel, --arch, --case, --libbpf and "
+        "--clang: what has an answer, from the same inputs, is judged again by the rules of today"
     )
 
 

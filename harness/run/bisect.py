@@ -19,7 +19,7 @@ from harness.model.results import Report
 from harness.run.matrix import run
 from harness.run.observer import Observer
 from harness.run.options import Options
-from harness.run.plan import Cell, Plan
+from harness.run.plan import Plan, PlanRow
 from harness.run.prepared import load_plan, prepare
 from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
@@ -187,7 +187,7 @@ def _run(
     showing: Callable[[Sequence[str]], Observer],
 ) -> tuple[Report, Path]:
     """Run a case on some rows; return the report, and the folder that it lies in."""
-    plan = Plan(kernels=tuple(rows), cases=(case,), cells=tuple(Cell(kernel=row, case=case) for row in rows))
+    plan = Plan(rows=tuple(PlanRow(kernel=row) for row in rows), cases=(case,))
     ready = prepare(options, matrix, plan, supplies=supplies, observer=lambda: showing([row.name for row in rows]))
     finished = run(ready)
     if finished.interrupted:

@@ -32,7 +32,9 @@ def inputs_of(plan: GuestPlan, cases: Sequence[Case], *, qemu_version: str) -> d
         for case in cases
     ]
     jobs = job_of(named, deadline=settings.deadlines.case)
+    more = {"libbpf": digest([sha256_known(path) for path in plan.archives])} if plan.archives else {}
     return {
+        **more,
         "kernel": digest(plan.kernel.release, sha256_known(plan.kernel.image), modules),
         "image": digest(sha256_known(plan.base), cpio.archive(common_nodes(plan)).hex()),
         "agent": hashlib.sha256(plan.programs.agent).hexdigest()[:24],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
+from harness.config.axes import absolute
 from harness.errors import BpfmatrixError, InterruptedRunError, JournalWriteError
 from harness.facts.journal import Journal, read_journal
 from harness.facts.kernel import KernelFacts
@@ -22,7 +23,6 @@ from harness.host.signals import signals_as_errors
 from harness.judge.known_splats import expiry_notices
 from harness.judge.report import report
 from harness.model.results import Report
-from harness.model.rows import Row
 from harness.reports.folder import make_run_directory, point_latest
 from harness.run.again import going_on
 from harness.run.observer import Observer
@@ -54,7 +54,7 @@ def run_matrix(
     Wrong configuration and kernel files that are none are raised before any guest starts. Every other trouble, such
     as a source that does not compile, is a cell's, and the reports are written in any case; Ctrl-C and SIGTERM
     end the guests and leave the rest as `not-run`. A run that goes on with an earlier one (`resume`) keeps of that the
-    rows whose inputs are still the same. `showing` makes the observer, of the kernels' names and of how many guests run
+    rows whose inputs are still the same. `showing` makes the observer, of the rows' names and of how many guests run
     at once; without it the terminal shows how far they are. Raises JournalError where there is no such run.
     """
     earlier = read_journal(options.resume) if options.resume is not None else None
@@ -65,7 +65,7 @@ def run_matrix(
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
 
     def observer() -> Observer:
-        names = [kernel.name for kernel in plan.kernels]
+        names = [row.name for row in plan.rows]
         if showing is not None:
             return showing(names, min(options.jobs or auto_jobs(matrix, plan), len(names)))
         from harness.screen.terminal import Progress  # noqa: PLC0415  (loaded while programs are waited for)
@@ -145,8 +145,7 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
 
 def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
     """Return what a run sets out to do, for its journal and its report."""
-    kernels = prepared.plan.kernels
-    cases, cases_of = shared_cases({arch: prepared.cases(arch) for arch in prepared.built})
+    cases, cases_of = shared_cases({objects: prepared.cases(objects) for objects in prepared.built})
     return RunPlan(
         id=run_id,
         started=prepared.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -155,13 +154,15 @@ def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
         host=host_facts(),
         jobs=prepared.jobs,
         accel=prepared.accel,
-        rows=tuple(PlannedRow(row=Row(kernel=kernel.name), arch=kernel.arch) for kernel in kernels),
+        rows=tuple(PlannedRow(row=row.row, arch=row.kernel.arch) for row in prepared.plan.rows),
         cases=cases,
         cases_of=cases_of,
         known_splats=prepared.allow.entries,
         suite=prepared.options.project.suite or "",
         own=bool(prepared.options.own_cases),
-        faults={arch: build_faults(prepared, arch) for arch in prepared.built},
+        faults={objects: build_faults(prepared, objects) for objects in prepared.built},
+        libbpf=absolute(prepared.options.libbpf, folder=Path.cwd()),
+        clang=absolute(prepared.options.clang, folder=Path.cwd()),
     )
 
 

@@ -20,10 +20,22 @@ Boot = Callable[[GuestPlan, Sequence[Case]], SessionFacts]
 """Runs one guest over some cases."""
 
 
-def facts_of(plan: GuestPlan, *, qemu_version: str = "", fetch_seconds: float | None = None) -> KernelFacts:
-    """Return what is known of a kernel before its first guest; `fetch_seconds` is what obtaining its files took."""
+def facts_of(
+    plan: GuestPlan,
+    *,
+    row: Row | None = None,
+    compiler: str = "",
+    qemu_version: str = "",
+    fetch_seconds: float | None = None,
+) -> KernelFacts:
+    """Return what is known of a `row` (default: the kernel alone) before its first guest.
+
+    `compiler` is the version of the one that made its objects, where that is an axis; `fetch_seconds` is what obtaining
+    the kernel's files took.
+    """
     return KernelFacts(
-        row=Row(kernel=plan.kernel.name),
+        row=row or Row(kernel=plan.kernel.name),
+        compiler=compiler,
         arch=plan.kernel.arch.name,
         release=plan.kernel.release,
         package=plan.kernel.package,
@@ -67,7 +79,7 @@ def guest_of(plan: GuestPlan, first: Case) -> GuestPlan:
         plan,
         cmdline=f"{plan.cmdline} {first.cmdline}".strip(),
         settings=settings,
-        archives=pushed.archives,
+        archives=(*plan.archives, *pushed.archives),
         files=() if pushed.in_parcel(serial=plan.serial) else divided(pushed.files)[0],
     )
 

@@ -22,7 +22,8 @@ class Options:
 
     `resume` is the folder of a run to go on with; `own_cases` take the place of the project's; `visit` is called with
     each guest whose cases are over, before it is powered off. `memory` (MiB) and `cpus` are what each guest gets, in
-    place of what the matrix says. Raises UsageError where `accel` names no accelerator.
+    place of what the matrix says; `libbpf` and `clang` take the place of its axes. Raises UsageError where `accel`
+    names no accelerator.
     """
 
     project: Project
@@ -39,6 +40,8 @@ class Options:
     visit: Visit | None = None
     memory: int | None = None
     cpus: int | None = None
+    libbpf: Sequence[str] = ()
+    clang: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_accelerator(self.accel)

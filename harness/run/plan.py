@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Generic, Protocol, TypeVar
 
+from harness.config.axes import ClangChoice, LibbpfChoice
 from harness.config.base import OTHER_ARCHITECTURE_NAMES
 from harness.config.matrix import Kernel, Matrix
 from harness.config.reading.explain import did_you_mean
 from harness.errors import UsageError
 from harness.host.called_as import command
 from harness.model.architectures import ARCHITECTURES
+from harness.model.rows import Row, objects_of
 
 ALL = "all"
 """The name that stands for every architecture."""
@@ -30,20 +32,62 @@ AnyCase = TypeVar("AnyCase", bound=Named)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell(Generic[AnyCase]):
-    """One kernel x one case."""
+class PlanRow:
+    """One row: a kernel of the matrix, with a userland and a compiler where those are axes of it."""
 
     kernel: Kernel
+    libbpf: LibbpfChoice | None = None
+    clang: ClangChoice | None = None
+
+    @property
+    def row(self) -> Row:
+        """The row as facts and reports have it."""
+        return Row(
+            kernel=self.kernel.name,
+            userland=f"libbpf-{self.libbpf.label}" if self.libbpf else "",
+            compiler=f"clang-{self.clang.label}" if self.clang else "",
+        )
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+        return self.row.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called by: the name of its kernel's entry, which of a sweep's row is another, and its own."""
+        return tuple(dict.fromkeys((self.kernel.entry, self.kernel.name, self.name)))
+
+    @property
+    def objects(self) -> str:
+        """Which objects it has: those of all rows of the same architecture and compiler are the same."""
+        return objects_of(self.kernel.arch, self.row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Generic[AnyCase]):
+    """One row x one case."""
+
+    row: PlanRow
     case: AnyCase
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Generic[AnyCase]):
-    """What a run does. `cells` has every kernel x every case, in the order of kernels, then cases."""
+    """What a run does: every row x every case, in the order of kernels, userlands, compilers, then cases."""
 
-    kernels: tuple[Kernel, ...]
+    rows: tuple[PlanRow, ...]
     cases: tuple[AnyCase, ...]
-    cells: tuple[Cell[AnyCase], ...]
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels of the rows, each once."""
+        return tuple(dict.fromkeys(row.kernel for row in self.rows))
+
+    @property
+    def cells(self) -> tuple[Cell[AnyCase], ...]:
+        """Every row x every case."""
+        return tuple(Cell(row=row, case=case) for row in self.rows for case in self.cases)
 
 
 def make_plan(
@@ -55,37 +99,56 @@ def make_plan(
     case_globs: Sequence[str] = (),
     host_arch: str,
 ) -> Plan[AnyCase]:
-    """Return the plan for the kernels of `matrix` and for `cases` that the filters leave.
+    """Return the plan for the rows of `matrix` and for `cases` that the filters leave.
 
-    Globs keep what any of them matches; without globs everything is kept. The name of a sweep, as matrix.yaml has it,
-    stands for all of its rows. `arches` keeps the kernels of
-    these architectures ("all": of every one). Without it those of `host_arch` are kept; but where a glob of
-    `kernel_globs` matches none of these, all that it matches. The order is that of the matrix and of `cases`.
-    Raises UsageError where a filter names what does not exist or where no cell is left.
+    Globs keep what any of them matches, `kernel_globs` by the name of the kernel or of the row; without globs
+    everything is kept. The name of a sweep, as matrix.yaml has it, stands for all of its rows. `arches` keeps the
+    kernels of these architectures ("all": of every one). Without it those of `host_arch` are kept; but where a glob of
+    `kernel_globs` matches none of these, all that it matches. The order is that of the matrix and of `cases`. Raises
+    UsageError where a filter names what does not exist or where no cell is left.
     """
-    kernels = choose_kernels(matrix, globs=kernel_globs, arches=arches, host_arch=host_arch)
+    rows = choose_rows(matrix, globs=kernel_globs, arches=arches, host_arch=host_arch)
     wanted_cases = matching("case", case_globs, [case.id for case in cases])
     kept = tuple(case for case in cases if case.id in wanted_cases)
     if not kept:
         raise UsageError(f"no case to try: `cases` of the matrix file finds none; see `{command('cases')}`")
-    cells = tuple(Cell(kernel=kernel, case=case) for kernel in kernels for case in kept)
-    return Plan(kernels=kernels, cases=kept, cells=cells)
+    return Plan(rows=rows, cases=kept)
+
+
+def rows_of(matrix: Matrix) -> tuple[PlanRow, ...]:
+    """Return all rows of a matrix: each kernel with each of its userlands and compilers."""
+    return tuple(
+        PlanRow(kernel=kernel, libbpf=libbpf, clang=clang)
+        for kernel in matrix.kernels
+        for libbpf in kernel.libbpf or matrix.libbpf or (None,)
+        for clang in kernel.clang or matrix.clang or (None,)
+    )
+
+
+def choose_rows(
+    matrix: Matrix, *, globs: Sequence[str] = (), arches: Sequence[str] = (), host_arch: str
+) -> tuple[PlanRow, ...]:
+    """Return the rows that `make_plan` takes for the same filters; raise UsageError where these do not fit."""
+    _check_arches(arches, matrix)
+    rows = rows_of(matrix)
+    named = matching("kernel", globs, list(dict.fromkeys(name for row in rows for name in row.names)))
+    if arches:
+        wanted = {row.name for row in rows if ALL in arches or row.kernel.arch in arches}
+        wanted &= {row.name for row in rows if not named.isdisjoint(row.names)}
+    else:
+        wanted = _of_host(rows, globs or ["*"], host_arch=host_arch, others=bool(globs))
+    if not wanted:
+        left = dict.fromkeys(row.kernel for row in rows if not named.isdisjoint(row.names))
+        raise UsageError(_no_kernels(left, arches=arches, host_arch=host_arch))
+    return tuple(row for row in rows if row.name in wanted)
 
 
 def choose_kernels(
     matrix: Matrix, *, globs: Sequence[str] = (), arches: Sequence[str] = (), host_arch: str
 ) -> tuple[Kernel, ...]:
-    """Return the kernels that `make_plan` takes for the same filters; raise UsageError where these do not fit."""
-    _check_arches(arches, matrix)
-    found = matching("kernel", globs, list(dict.fromkeys(name for each in matrix.kernels for name in _names(each))))
-    named = frozenset(kernel.name for kernel in matrix.kernels if not found.isdisjoint(_names(kernel)))
-    if arches:
-        wanted = {kernel.name for kernel in matrix.kernels if ALL in arches or kernel.arch in arches} & named
-    else:
-        wanted = _of_host(matrix, globs or ["*"], host_arch=host_arch, others=bool(globs))
-    if not wanted:
-        raise UsageError(_no_kernels(matrix, named=named, arches=arches, host_arch=host_arch))
-    return tuple(kernel for kernel in matrix.kernels if kernel.name in wanted)
+    """Return the kernels of the rows that `choose_rows` returns, each once; raise what it raises."""
+    rows = choose_rows(matrix, globs=globs, arches=arches, host_arch=host_arch)
+    return tuple(dict.fromkeys(row.kernel for row in rows))
 
 
 def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset[str]:
@@ -107,21 +170,16 @@ def matching(what: str, globs: Iterable[str], names: Sequence[str]) -> frozenset
     return frozenset(kept) if globs else frozenset(names)
 
 
-def _names(kernel: Kernel) -> tuple[str, ...]:
-    """Return what a kernel may be called by: the name of its entry, which of a sweep's row is another, and its own."""
-    return tuple(dict.fromkeys((kernel.entry, kernel.name)))
-
-
-def _of_host(matrix: Matrix, globs: Iterable[str], *, host_arch: str, others: bool) -> set[str]:
-    """Return the names of the host's kernels that any of `globs` matches.
+def _of_host(rows: Sequence[PlanRow], globs: Iterable[str], *, host_arch: str, others: bool) -> set[str]:
+    """Return the names of the rows of the host's kernels that any of `globs` matches.
 
     With `others`, a glob that matches kernels of other architectures only stands for all of those.
     """
     kept: set[str] = set()
     for pattern in globs:
-        matches = [each for each in matrix.kernels if any(fnmatchcase(name, pattern) for name in _names(each))]
-        own = [kernel.name for kernel in matches if kernel.arch == host_arch]
-        kept.update(own or (kernel.name for kernel in matches if others))
+        matches = [row for row in rows if any(fnmatchcase(name, pattern) for name in row.names)]
+        own = [row.name for row in matches if row.kernel.arch == host_arch]
+        kept.update(own or (row.name for row in matches if others))
     return kept
 
 
@@ -142,9 +200,9 @@ def _check_arches(arches: Iterable[str], matrix: Matrix) -> None:
         raise UsageError("\n".join(problems))
 
 
-def _no_kernels(matrix: Matrix, *, named: frozenset[str], arches: Sequence[str], host_arch: str) -> str:
-    """Say why no kernel is left."""
-    left = _count_arches(kernel for kernel in matrix.kernels if kernel.name in named)
+def _no_kernels(named: Iterable[Kernel], *, arches: Sequence[str], host_arch: str) -> str:
+    """Say why none of the kernels that the globs name is left."""
+    left = _count_arches(named)
     if arches:
         return (
             f"no kernel to boot: none of those named is of architecture {' or '.join(arches)}; "

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from harness.config.case import CASE_FILE, WrittenCase
 from harness.config.matrix import Matrix
@@ -39,8 +40,8 @@ QEMU_OVERHEAD_MIB = 200
 class Prepared:
     """A run that can start.
 
-    `built` is by architecture; `max_cache_bytes` is what the cache may keep after it; `earlier` is the run that this
-    one goes on with.
+    `built` is by architecture and compiler (`PlanRow.objects`); `max_cache_bytes` is what the cache may keep after it;
+    `earlier` is the run that this one goes on with.
     """
 
     options: Options
@@ -71,9 +72,26 @@ class Prepared:
         found = {str(fault): fault for built in self.built.values() for fault in built.faults.values()}
         return tuple(found.values())
 
-    def cases(self, arch: str) -> list[Case]:
-        """Return the cases as they are on an architecture: with what its objects say, where those could be built."""
-        return [self.built[arch].cases[case.id] for case in self.plan.cases]
+    @property
+    def mistakes(self) -> tuple[BuildError, ...]:
+        """Those of `faults` that no other compiler of the axis makes good."""
+        found = {
+            str(fault): fault
+            for objects, built in self.built.items()
+            for case, fault in built.faults.items()
+            if not self.compiled_elsewhere(case, objects)
+        }
+        return tuple(found.values())
+
+    def compiled_elsewhere(self, case: str, objects: str) -> bool:
+        """Say whether another compiler than that of these `objects` takes a case, for the same architecture."""
+        arch = objects.partition("+")[0]
+        others = [each for key, each in self.built.items() if key != objects and key.partition("+")[0] == arch]
+        return any(case not in other.faults for other in others)
+
+    def cases(self, objects: str) -> list[Case]:
+        """Return the cases as they are with the `objects` of some rows: with what these say, where they are there."""
+        return [self.built[objects].cases[case.id] for case in self.plan.cases]
 
 
 def load_plan(options: Options, *, sweeps: bool = False) -> tuple[Matrix, Plan[UnbuiltCase]]:
@@ -82,11 +100,14 @@ def load_plan(options: Options, *, sweeps: bool = False) -> tuple[Matrix, Plan[U
     With `sweeps` a kernel that is a sweep stands for itself, not for its rows.
     """
     matrix = options.project.load_matrix(sweeps=sweeps).with_guests(memory=options.memory, cpus=options.cpus)
+    matrix = with_axes(matrix, libbpf=options.libbpf, clang=options.clang)
     cases: Sequence[UnbuiltCase] = options.own_cases
     if not cases:
         written = options.project.load_cases(matrix, only=options.cases)
         _check_signatures(written)
         cases = yaml_cases(written)
+    if not any(case.has_sources for case in cases):
+        matrix = _without_compilers(matrix, options)
     plan = make_plan(
         matrix,
         cases,
@@ -96,6 +117,29 @@ def load_plan(options: Options, *, sweeps: bool = False) -> tuple[Matrix, Plan[U
         host_arch=host_name(),
     )
     return matrix, plan
+
+
+def _without_compilers(matrix: Matrix, options: Options) -> Matrix:
+    """Return the matrix without its axis of compilers, for cases of which none is compiled; raise UsageError."""
+    if options.clang:
+        raise UsageError("--clang makes no difference: nothing is compiled here. Leave it out, or give sources")
+    if not any(each.clang for each in (matrix, *matrix.kernels)):
+        return matrix
+    kernels = tuple(kernel.model_copy(update={"clang": None}) for kernel in matrix.kernels)
+    return matrix.model_copy(update={"clang": None, "kernels": kernels})
+
+
+def with_axes(matrix: Matrix, *, libbpf: Sequence[str], clang: Sequence[str]) -> Matrix:
+    """Return the matrix with the axes that a command line names in place of its own; raise UsageError."""
+    if not (libbpf or clang):
+        return matrix
+    from harness.config.axes import CLANG, LIBBPF  # noqa: PLC0415  few runs name them
+
+    own = [*matrix.kernels, matrix]
+    return matrix.with_axes(
+        libbpf=LIBBPF.chosen(libbpf, [each for of in own for each in of.libbpf or ()], folder=Path.cwd()),
+        clang=CLANG.chosen(clang, [each for of in own for each in of.clang or ()], folder=Path.cwd()),
+    )
 
 
 def _check_signatures(cases: Sequence[WrittenCase]) -> None:
@@ -127,13 +171,14 @@ def prepare(
     started, limit = datetime.now(UTC), max_cache_bytes(os.environ)
     forget_versions()
     arches = [ARCHITECTURES[name] for name in sorted({kernel.arch for kernel in plan.kernels})]
+    different = {row.objects: row for row in plan.rows}
     built: dict[str, Built] = {}
     with concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefix="check") as beside:
         # While one program is waited for, another can be, and what is loaded then costs nothing.
         versions = [beside.submit(qemu_version, arch) for arch in arches]
         made = beside.submit(lambda: (observer(), keys or make_keys()))
-        for arch in arches:
-            built[arch.name] = supplies.build(plan.cases, arch)
+        for objects, row in sorted(different.items()):
+            built[objects] = supplies.build(plan.cases, ARCHITECTURES[row.kernel.arch], clang=row.clang)
         for version in versions:
             version.result()
         shows, own_keys = made.result()
@@ -142,6 +187,9 @@ def prepare(
         raise ConfigError("\n".join(mistakes))
     for kernel in plan.kernels:
         supplies.check(kernel, cases=plan.cases)
+    for row in plan.rows:
+        if row.libbpf is not None:
+            supplies.check_libbpf(row.libbpf, row.kernel)
     return Prepared(
         options=options,
         matrix=matrix,
@@ -183,4 +231,4 @@ def auto_jobs(matrix: Matrix, plan: Plan[UnbuiltCase], built: Mapping[str, Built
         (max(largest, case.memory or 0) + pushed.memory(serial=False) for case, pushed in cases), default=largest
     )
     fitting = available_memory_mib() // (largest + QEMU_OVERHEAD_MIB)
-    return max(1, min(cores, fitting, len(plan.kernels)))
+    return max(1, min(cores, fitting, len(plan.rows)))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.matrix import Kernel
 from harness.errors import BpfmatrixError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts, fault_of
 from harness.guest.snapshots import Snapshots
@@ -22,11 +21,11 @@ from harness.host import process
 from harness.judge.cells import cells
 from harness.model.architectures import ARCHITECTURES, Architecture
 from harness.model.results import Fault, OutcomeKind
-from harness.model.rows import Row
 from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
 from harness.run.inputs import inputs_of
 from harness.run.one_kernel import facts_of, failure_of, run_kernel
+from harness.run.plan import PlanRow
 from harness.run.prepared import Prepared
 from harness.run.schedule import longest_first
 from harness.scenario.case import Case, units
@@ -45,9 +44,15 @@ NOTHING_BUILT = Failure(kind=OutcomeKind.NOT_RUN, reason="none of the cases can 
 """Why a row has no answers whose cases all have a build fault: no guest is started for it."""
 
 
-def build_faults(prepared: Prepared, arch: str) -> dict[str, BuildFault]:
-    """Return the cases that cannot be built for an architecture, and why."""
-    return {case: fault_of(error) for case, error in prepared.built[arch].faults.items()}
+def build_faults(prepared: Prepared, objects: str) -> dict[str, BuildFault]:
+    """Return the cases that cannot be built with the `objects` of some rows (`PlanRow.objects`), and why.
+
+    What another compiler of the same architecture's rows compiles, the compiler of these refuses.
+    """
+    return {
+        case: fault_of(error, refused=prepared.compiled_elsewhere(case, objects))
+        for case, error in prepared.built[objects].faults.items()
+    }
 
 
 class Rows:
@@ -87,10 +92,10 @@ class Rows:
         later = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
         futures: list[concurrent.futures.Future[None]] = []
         try:
-            order = longest_first(self._prepared.plan.kernels, self._seconds)
+            order = longest_first(self._prepared.plan.rows, self._seconds)
             imported = later.submit(self._do_later)
             ahead.submit(self._fetch_ahead, order)
-            futures += [pool.submit(self._run_row, kernel) for kernel in order]
+            futures += [pool.submit(self._run_row, row) for row in order]
             waiting = {imported, *futures}
             while waiting:  # in short steps, so that signals are seen at once
                 done, waiting = concurrent.futures.wait(waiting, timeout=0.2)
@@ -106,15 +111,15 @@ class Rows:
             begun = [future for future in futures if not future.cancelled()]  # the others never end
             concurrent.futures.wait(begun, timeout=STOP_SECONDS)
 
-    def _fetch_ahead(self, kernels: Sequence[Kernel]) -> None:
+    def _fetch_ahead(self, rows: Sequence[PlanRow]) -> None:
         """Obtain the kernels' files while the first guests run; who needs one that failed will say so."""
         prepared = self._prepared
-        for kernel in kernels:
+        for row in rows:
             if self._stopping.is_set():
                 return
-            if len(prepared.built[kernel.arch].faults) < len(prepared.plan.cases):
+            if len(prepared.built[row.objects].faults) < len(prepared.plan.cases):
                 with contextlib.suppress(BpfmatrixError, OSError):
-                    prepared.supplies.kernel(kernel, cases=prepared.plan.cases)
+                    prepared.supplies.kernel(row.kernel, cases=prepared.plan.cases)
 
     def _do_later(self) -> None:
         """Begin the journal and import the modules of `LATER` once a guest starts: before, that would hold it up."""
@@ -123,62 +128,69 @@ class Rows:
         for name in LATER:
             importlib.import_module(name)
 
-    def _run_row(self, kernel: Kernel) -> None:
+    def _run_row(self, row: PlanRow) -> None:
         if self._stopping.is_set():
             return
         prepared, begun = self._prepared, time.monotonic()
         try:
-            facts = self._facts(kernel)
-        except Exception as error:  # whatever it is, the other kernels go on, and this one's cells are not green
+            facts = self._facts(row)
+        except Exception as error:  # whatever it is, the other rows go on, and this one's cells are not green
             if not isinstance(error, (BpfmatrixError, OSError)):
                 prepared.observer.note(traceback.format_exc(), style="red")
-            facts = self._failed(kernel, failure_of(error))
+            facts = self._failed(row, failure_of(error))
         finally:
             self._supplied.set()
         if self._stopping.is_set():
             return  # what came after the interruption is not to be trusted
         self._keep(facts)
-        found = cells(facts, prepared.cases(kernel.arch), allow=prepared.allow)
+        found = cells(facts, prepared.cases(row.objects), allow=prepared.allow)
         release = "" if facts.failure else str(facts.environment.get("release", facts.release))
-        prepared.observer.done(kernel.name, found, seconds=time.monotonic() - begun, release=release)
+        prepared.observer.done(row.name, found, seconds=time.monotonic() - begun, release=release)
 
-    def _failed(self, kernel: Kernel, failure: Failure) -> KernelFacts:
-        faults = build_faults(self._prepared, kernel.arch)
-        return KernelFacts(row=Row(kernel=kernel.name), arch=kernel.arch, faults=faults, failure=failure)
+    def _failed(self, row: PlanRow, failure: Failure) -> KernelFacts:
+        faults = build_faults(self._prepared, row.objects)
+        return KernelFacts(row=row.row, arch=row.kernel.arch, faults=faults, failure=failure)
 
-    def _facts(self, kernel: Kernel) -> KernelFacts:
-        """Obtain what a kernel's guests need, run them, and return the facts."""
-        prepared, arch = self._prepared, ARCHITECTURES[kernel.arch]
-        built = prepared.built[arch.name]
-        cases = [case for case in prepared.cases(arch.name) if case.id not in built.faults]
+    def _facts(self, row: PlanRow) -> KernelFacts:
+        """Obtain what a row's guests need, run them, and return the facts."""
+        prepared, arch = self._prepared, ARCHITECTURES[row.kernel.arch]
+        built = prepared.built[row.objects]
+        cases = [case for case in prepared.cases(row.objects) if case.id not in built.faults]
         if not cases:
-            return self._failed(kernel, NOTHING_BUILT)
+            return self._failed(row, NOTHING_BUILT)
         begun = time.monotonic()
-        prepared.observer.state(kernel.name, "fetching")
+        prepared.observer.state(row.name, "fetching")
         plan = prepared.supplies.guest(
-            kernel,
+            row.kernel,
             prepared.plan.cases,
             keys=prepared.keys,
-            folder=self._folder / kernel.name,
+            folder=self._folder / row.name,
             accel=prepared.accel,
             objects={unit.id: built.files.get(case.id, {}) for case in cases for unit in units(case)},
             pushed={case.id: built.pushed[case.id] for case in cases if case.id in built.pushed},
+            libbpf=row.libbpf,
             stopping=self._stopping,
         )
         plan = replace(
             plan,
-            output=functools.partial(prepared.observer.output, kernel.name),
+            output=functools.partial(prepared.observer.output, row.name),
             visit=prepared.options.visit,
         )
         if plan.kernel.notice:
             prepared.observer.note(plan.kernel.notice)
         self.accels[arch.name] = prepared.supplies.accel(prepared.accel, plan.kernel)
-        known = facts_of(plan, qemu_version=qemu_version(arch), fetch_seconds=time.monotonic() - begun)
+        known = facts_of(
+            plan,
+            row=row.row,
+            compiler=built.compiler,
+            qemu_version=qemu_version(arch),
+            fetch_seconds=time.monotonic() - begun,
+        )
         tried = [unit for case in cases for unit in units(case)]
-        again = self._answered(plan, tried, kernel)
+        again = self._answered(plan, tried, row)
         if again is not None:
             return again
-        prepared.observer.state(kernel.name, "running")
+        prepared.observer.state(row.name, "running")
         self._supplied.set()
         with concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash") as beside:
             inputs = beside.submit(_inputs, plan, tried)  # kernel and image are read while a guest boots
@@ -186,17 +198,17 @@ class Rows:
         for notice in facts.notices:
             self._note(notice)
             prepared.observer.note(notice)
-        return replace(facts, faults=build_faults(prepared, arch.name), inputs=inputs.result())
+        return replace(facts, faults=build_faults(prepared, row.objects), inputs=inputs.result())
 
-    def _answered(self, plan: GuestPlan, cases: Sequence[Case], kernel: Kernel) -> KernelFacts | None:
+    def _answered(self, plan: GuestPlan, cases: Sequence[Case], row: PlanRow) -> KernelFacts | None:
         """Return the facts that the earlier run has of a row, if nothing that went into them is different now."""
         earlier = self._prepared.earlier
-        found = earlier.facts.get(kernel.name) if earlier is not None else None
+        found = earlier.facts.get(row.name) if earlier is not None else None
         if earlier is None or found is None or found.failure is not None:
             return None
         if not found.inputs or found.inputs != _inputs(plan, cases):
             return None
-        return replace(found, run=found.run or earlier.plan.id, faults=build_faults(self._prepared, kernel.arch))
+        return replace(found, run=found.run or earlier.plan.id, faults=build_faults(self._prepared, row.objects))
 
     def _starter(self, arch: Architecture) -> Starter:
         if self._prepared.options.cold:

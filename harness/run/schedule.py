@@ -1,23 +1,34 @@
-"""In which order kernels are run: those that took longest the last time first, so that none is alone at the end."""
+"""In which order rows are run: those that took longest the last time first, so that none is alone at the end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from harness.config.matrix import Kernel
 from harness.errors import ConfigError
 from harness.model.phases import Phase
 
 
-def longest_first(kernels: Sequence[Kernel], seconds: Mapping[str, float]) -> list[Kernel]:
-    """Return the kernels, longest first by `seconds` of each name; those without a time come before all."""
-    return sorted(kernels, key=lambda kernel: -seconds.get(kernel.name, math.inf))
+class Named(Protocol):
+    """What is run, by a name."""
+
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+
+
+Row = TypeVar("Row", bound=Named)
+
+
+def longest_first(rows: Sequence[Row], seconds: Mapping[str, float]) -> list[Row]:
+    """Return the rows, longest first by `seconds` of each name; those without a time come before all."""
+    return sorted(rows, key=lambda row: -seconds.get(row.name, math.inf))
 
 
 def last_seconds(results: Path) -> dict[str, float]:
-    """Return how many seconds each kernel's guests took in the last run below `results`; {} where that is not known.
+    """Return how many seconds each row's guests took in the last run below `results`; {} where that is not known.
 
     Only the order depends on it, so a report that cannot be read is no trouble.
     """

@@ -233,9 +233,9 @@ class Session:
         prepared = prepare(
             self._options, matrix, plan, supplies=self._prepared[1], keys=self._keys, observer=lambda: self._screen
         )
-        for fault in prepared.faults:  # its cells keep what they were, and no other waits for it
+        for fault in prepared.mistakes:  # its cells keep what they were, and no other waits for it
             raise fault
-        return Ready(kernels=[kernel.name for kernel in plan.kernels], run=lambda: self._run(prepared))
+        return Ready(kernels=[row.name for row in plan.rows], run=lambda: self._run(prepared))
 
     def _run(self, prepared: Prepared) -> Finished:
         try:

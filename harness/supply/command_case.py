@@ -33,6 +33,11 @@ class CommandCase:
     cpus: int | None = None
     modules: tuple[str, ...] = ()
 
+    @property
+    def has_sources(self) -> bool:
+        """A command has no objects."""
+        return False
+
     def compiled(self) -> Case:
         """Return the case with the command as it was written."""
         return case_of(

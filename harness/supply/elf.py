@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.model.architectures import ARCHITECTURES, Architecture
@@ -27,7 +28,8 @@ class Needs:
 
     `arch` is the name of its architecture, else that of its machine as elf.h has it. `loader` is its interpreter, ""
     for a static program or a library; `needed` are the sonames of libraries; `rpath` and `runpath` are folders to look
-    in, as they are written; `glibc` is the newest version of the C library whose symbols it has.
+    in, as they are written; `glibc` is the newest version of the C library whose symbols it has; `soname` is the name
+    of a library, `versions` are those of other libraries' symbols, by their sonames.
     """
 
     arch: str
@@ -36,6 +38,8 @@ class Needs:
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     glibc: Version = ()
+    soname: str = ""
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def is_elf(path: Path) -> bool:
@@ -54,8 +58,8 @@ def read_needs(path: Path) -> Needs | None:
     from elftools.elf.gnuversions import GNUVerNeedSection  # noqa: PLC0415
     from elftools.elf.segments import InterpSegment  # noqa: PLC0415
 
-    found: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RPATH": [], "DT_RUNPATH": []}
-    loader, versions = "", list[Version]([()])
+    found: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RPATH": [], "DT_RUNPATH": [], "DT_SONAME": []}
+    loader, versions = "", dict[str, tuple[str, ...]]()
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
@@ -69,7 +73,8 @@ def read_needs(path: Path) -> Needs | None:
                             found[tag.entry.d_tag].append(_text_of(tag))
             for section in elf.iter_sections():
                 if isinstance(section, GNUVerNeedSection):
-                    versions += [version_of(aux.name) for _, each in section.iter_versions() for aux in each]
+                    for of, each in section.iter_versions():
+                        versions[of.name] = (*versions.get(of.name, ()), *(aux.name for aux in each))
     except (ELFError, ValueError, KeyError, IndexError, UnicodeDecodeError, AssertionError):
         return None
     return Needs(
@@ -78,7 +83,9 @@ def read_needs(path: Path) -> Needs | None:
         needed=tuple(found["DT_NEEDED"]),
         rpath=tuple(part for text in found["DT_RPATH"] for part in text.split(":") if part),
         runpath=tuple(part for text in found["DT_RUNPATH"] for part in text.split(":") if part),
-        glibc=max(versions),
+        glibc=max((version_of(name) for names in versions.values() for name in names), default=()),
+        soname="".join(found["DT_SONAME"][:1]),
+        versions=versions,
     )
 
 
@@ -127,5 +134,8 @@ def _architecture(machine: str, *, wide: bool, little: bool) -> str:
 
 
 def _text_of(tag: object) -> str:
-    text = next((value for key in ("needed", "rpath", "runpath") if (value := getattr(tag, key, None)) is not None), "")
+    text = next(
+        (value for key in ("needed", "rpath", "runpath", "soname") if (value := getattr(tag, key, None)) is not None),
+        "",
+    )
     return text if isinstance(text, str) else text.decode(errors="replace")

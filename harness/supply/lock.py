@@ -55,6 +55,7 @@ class SweepPin(BaseModel):
 @dataclass(frozen=True, kw_only=True)
 class Lock:
     """The whole lock: kernels and sweeps by their name in the matrix, images by architecture, packages by `pin_key`.
+    Packages of the axes are there by `Request.key` (harness/supply/axis_packages.py).
 
     Of a sweep each build is an entry of `kernels`.
     """
@@ -63,6 +64,7 @@ class Lock:
     images: Mapping[str, ImagePin] = field(default_factory=dict)
     packages: Mapping[str, ImagePin] = field(default_factory=dict)
     sweeps: Mapping[str, SweepPin] = field(default_factory=dict)
+    axes: Mapping[str, ImagePin] = field(default_factory=dict)
 
     def render(self) -> str:
         """Return the text of the file; the same lock always gives the same text."""
@@ -71,6 +73,8 @@ class Lock:
         data = {"images": images, "kernels": kernels}
         if self.packages:
             data["packages"] = {name: _plain(packages) for name, packages in self.packages.items()}
+        if self.axes:
+            data["axes"] = {name: _plain(packages) for name, packages in self.axes.items()}
         if self.sweeps:
             sweeps = {name: each.model_dump(mode="json", exclude_defaults=True) for name, each in self.sweeps.items()}
             data["sweeps"] = sweeps
@@ -88,6 +92,7 @@ class _Document(BaseModel):
     images: dict[str, ImagePin] = Field(default_factory=dict)
     packages: dict[str, ImagePin] = Field(default_factory=dict)
     sweeps: dict[str, SweepPin] = Field(default_factory=dict)
+    axes: dict[str, ImagePin] = Field(default_factory=dict)
 
 
 def read_lock(path: Path, *, pin_types: Mapping[str, type[Any]] = PIN_TYPES) -> Lock:
@@ -120,7 +125,13 @@ def _parse(data: Any, pin_types: Mapping[str, type[Any]]) -> Lock:
     document = _Document.model_validate(data)
     of_all = {"source": "debian"} if document.form == 1 else {}
     kernels = {name: _kernel_pin(name, {**of_all, **entry}, pin_types) for name, entry in document.kernels.items()}
-    return Lock(kernels=kernels, images=document.images, packages=document.packages, sweeps=document.sweeps)
+    return Lock(
+        kernels=kernels,
+        images=document.images,
+        packages=document.packages,
+        sweeps=document.sweeps,
+        axes=document.axes,
+    )
 
 
 def _kernel_pin(name: str, entry: dict[str, Any], pin_types: Mapping[str, type[Any]]) -> KernelPin:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.config.matrix import Kernel
 from harness.errors import PackageGoneError
 from harness.model.architectures import ARCHITECTURES, host_architecture
+from harness.supply.axis_packages import Request
 from harness.supply.debian.pin import ImagePin
 from harness.supply.image.packages import pin_key
 from harness.supply.kernels.source import KernelSource
@@ -31,6 +32,7 @@ def pin_again(
     *,
     chosen: Sequence[Kernel],
     packages: Iterable[Sequence[str]] = (),
+    axes: Iterable[Request] = (),
     keep_images: bool,
     say: Callable[[str], None],
 ) -> Pinned:
@@ -39,8 +41,8 @@ def pin_again(
     Of a sweep all builds that it stands for are pinned.
 
     The pins of the others stay, and so does one whose source has no build any more. With `keep_images` the pins of the
-    guest images and of the `packages` of cases, a list each, stay as well; one that is missing is made. `say` is given
-    a line for each kernel. Raises what a source's `pin` raises, but for PackageGoneError.
+    guest images, of the `packages` of cases, a list each, and of the `axes` stay as well; one that is missing is made.
+    `say` is given a line for each kernel. Raises what a source's `pin` raises, but for PackageGoneError.
     """
     pins, sweeps = _kept(supplies.lock, kernels)
     unpinned: list[str] = []
@@ -58,7 +60,9 @@ def pin_again(
             say(line)
     images = _images(supplies, kernels, keep=keep_images)
     more = _packages(supplies, packages, images, keep=keep_images)
-    return Pinned(lock=Lock(kernels=pins, images=images, packages=more, sweeps=sweeps), unpinned=tuple(unpinned))
+    own = _axes(supplies, axes, keep=keep_images)
+    lock = Lock(kernels=pins, images=images, packages=more, sweeps=sweeps, axes=own)
+    return Pinned(lock=lock, unpinned=tuple(unpinned))
 
 
 def _kept(lock: Lock, kernels: Sequence[Kernel]) -> tuple[dict[str, KernelPin], dict[str, SweepPin]]:
@@ -119,6 +123,15 @@ def _packages(
             key = pin_key(names, architecture)
             kept = before.get(key) if keep else None
             found[key] = kept or supplies.image.pin_packages(names, architecture)
+    return found
+
+
+def _axes(supplies: Supplies, requests: Iterable[Request], *, keep: bool) -> dict[str, ImagePin]:
+    """Return the pins of what the axes ask for."""
+    before, found = supplies.lock.axes, dict[str, ImagePin]()
+    for request in requests:
+        kept = before.get(request.key) if keep else None
+        found[request.key] = kept or supplies.axes.packages.pin(request)
     return found
 
 

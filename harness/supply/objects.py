@@ -22,6 +22,7 @@ from harness.host.process import find_tool, run
 from harness.host.scratch import scratch_folder
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.model.listing import Listing
+from harness.supply.compilers import Clang, Compiler, HostCompiler
 from harness.supply.dependencies import Dependencies, Sight, looked_for, newer_than, read_depfile, search_folders
 from harness.supply.listing import read_listing
 
@@ -60,10 +61,11 @@ NOTES = "dependencies"
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltObject:
-    """An object file, and what it has."""
+    """An object file, and what it has; `compiler` is the version of the clang that made it, "" of a prebuilt one."""
 
     path: Path
     listing: Listing
+    compiler: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,7 @@ class KernelHeader:
 class ObjectBuilder:
     """Builds the objects of cases. `include` are the folders of the shared headers, in the order of the search.
 
+    `compiler` is what compiles them (default: the host's clang); `used` are the versions that the objects are of.
     `headers` returns those with a vmlinux.h for an architecture, for sources that miss one: the first comes first, the
     others are asked for where a source does not compile with it. `note` takes what the user must be told.
     """
@@ -88,11 +91,14 @@ class ObjectBuilder:
         include: Sequence[Path],
         headers: Callable[[Architecture], Iterable[KernelHeader]] | None = None,
         note: Callable[[str], None] = lambda _: None,
+        compiler: Compiler | None = None,
     ) -> None:
         self._headers, self._tell = headers, note
+        self._compiler = compiler or HostCompiler()
+        self.used: set[str] = set()
         self._cache = cache
         self._include = tuple(include)
-        self._tools_known: tuple[str, Any] | None = None
+        self._identity_known: Any = None
         self._folders: dict[str, list[str]] = {}
         self._notes: dict[str, Path] = {}
 
@@ -120,7 +126,7 @@ class ObjectBuilder:
             listing = self._listing_of(source)
             check_registers(source, listing, arch)
             return BuiltObject(path=source, listing=listing)
-        clang, identity = self._tools()
+        identity = self._identity()
         used = [*compile_flags(arch, include=self._include), *flags]
         base = digest(FORMAT, identity, used, str(source))
         note = self._note(source, arch, flags)
@@ -128,7 +134,12 @@ class ObjectBuilder:
         if known is not None and (sight or Sight()).unchanged(known[1]):
             entry = self._cache.peek("objects", known[0])
             if entry is not None:
-                return BuiltObject(path=entry.path / "object.o", listing=Listing.from_json(entry.meta["listing"]))
+                version = str(entry.meta.get("compiler", ""))
+                self.used.add(version)
+                listing = Listing.from_json(entry.meta["listing"])
+                return BuiltObject(path=entry.path / "object.o", listing=listing, compiler=version)
+        clang = self._compiler.clang()
+        self.used.add(clang.version)
         return self._compiled(source, arch, clang=clang, flags=used, base=base, note=note)
 
     def own_source(self, source: Path, arch: Architecture, *, sight: Sight, flags: Sequence[str]) -> BuiltObject:
@@ -171,15 +182,15 @@ class ObjectBuilder:
         return self.object_of(entry.path / f"{stem}.o", arch)
 
     def _compiled(
-        self, source: Path, arch: Architecture, *, clang: str, flags: list[str], base: str, note: Path
+        self, source: Path, arch: Architecture, *, clang: Clang, flags: list[str], base: str, note: Path
     ) -> BuiltObject:
         """Compile a source, keep the object under what it was made of, and note what that was."""
         with scratch_folder() as folder:
             made = folder / "object.o"
             for _ in range(MOST_COMPILATIONS):
                 begun = time.time_ns()
-                paths = compile_object(source, made, clang=clang, flags=flags, include=self._include)
-                dependencies = self._dependencies(paths, clang=clang, flags=flags)
+                paths = compile_object(source, made, clang=clang.argv, flags=flags, include=self._include)
+                dependencies = self._dependencies(paths, clang=clang.argv, flags=flags)
                 settled = not newer_than(paths, nanoseconds=begun - SETTLED_NS)
                 if settled:
                     break
@@ -188,32 +199,31 @@ class ObjectBuilder:
 
             def keep(entry: Path) -> dict[str, Any]:
                 shutil.copyfile(made, entry / "object.o")
-                return {"source": source.name, "arch": arch.name, "listing": listing.to_json()}
+                about = {"source": source.name, "arch": arch.name, "compiler": clang.version}
+                return {**about, "listing": listing.to_json()}
 
             key = digest(FORMAT, base, sorted(dependencies.files.items()))
             entry = self._cache.entry("objects", key, keep)
         if settled:
             self._write_note(note, base=base, key=key, dependencies=dependencies)
-        return BuiltObject(path=entry.path / "object.o", listing=listing)
+        return BuiltObject(path=entry.path / "object.o", listing=listing, compiler=clang.version)
 
-    def _dependencies(self, paths: Sequence[str], *, clang: str, flags: list[str]) -> Dependencies:
+    def _dependencies(self, paths: Sequence[str], *, clang: Sequence[str], flags: list[str]) -> Dependencies:
         known = digest(flags)
         if known not in self._folders:
-            said = run([clang, *flags, "-v", "-E", "-x", "c", "/dev/null", "-o", "/dev/null"]).stderr
+            said = run([*clang, *flags, "-v", "-E", "-x", "c", "/dev/null", "-o", "/dev/null"]).stderr
             self._folders[known] = search_folders(said)
         absent = dict.fromkeys(looked_for(paths, self._folders[known]))
         return Dependencies(files={path: sha256_known(Path(path)) for path in paths}, absent=tuple(absent))
 
-    def _tools(self) -> tuple[str, Any]:
-        """Return clang, and what distinguishes this clang and this llvm-strip from others."""
-        if self._tools_known is None:
-            clang = find_tool("clang", package="clang", purpose="compile BPF programs")
-            strip = find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")
-            said = run([clang, "--version"]).stdout
-            binaries = [(str(real), file_state(real)[2:]) for real in (Path(clang).resolve(), Path(strip).resolve())]
+    def _identity(self) -> Any:
+        """Return what distinguishes this clang and this llvm-strip from others."""
+        if self._identity_known is None:
+            said, binaries = self._compiler.identity()
+            strip = Path(find_tool("llvm-strip", package="llvm", purpose="strip BPF objects")).resolve()
             variables = {name: os.environ.get(name, "") for name in ENVIRONMENT}
-            self._tools_known = clang, (said, binaries, variables)
-        return self._tools_known
+            self._identity_known = (said, [*binaries, (str(strip), file_state(strip)[2:])], variables)
+        return self._identity_known
 
     def _listing_of(self, path: Path) -> Listing:
         """Return what a prebuilt object has, read once for each content that it has."""
@@ -270,17 +280,19 @@ def compile_flags(arch: Architecture, *, include: Sequence[Path]) -> list[str]:
 
 
 def compile_object(
-    source: Path, target: Path, *, clang: str, flags: list[str], include: Sequence[Path] = ()
+    source: Path, target: Path, *, clang: str | Sequence[str], flags: list[str], include: Sequence[Path] = ()
 ) -> list[str]:
     """Compile one source and strip its DWARF (its BTF stays); return the files that were read, in their order.
 
+    `clang` is the compiler, or the words that start it.
     Raises CompileError with clang's own text. A source named *.nobtf.bpf.c also loses .BTF.ext, without which libbpf
     loads its programs without BTF: what is left of it describes the maps. Where a source does not compile that includes
     kernel.h of `include`, and types of its own kernel only behind it, it is compiled with those before it.
     """
     depfile = target.with_suffix(".d")
+    clang = [clang] if isinstance(clang, str) else list(clang)
     # Without that flag a clang that breaks down leaves the source, and a script, in /tmp.
-    argv: list[str | Path] = [clang, *flags, "-fno-crash-diagnostics"]
+    argv: list[str | Path] = [*clang, *flags, "-fno-crash-diagnostics"]
     argv += ["-MD", "-MF", depfile, "-c", source, "-o", target]
     done = run(argv)
     if done.returncode != 0:
@@ -296,12 +308,12 @@ def compile_object(
     return read_depfile(depfile.read_text())
 
 
-def _own_types_first(source: Path, *, clang: str, flags: list[str], include: Sequence[Path]) -> list[str]:
+def _own_types_first(source: Path, *, clang: Sequence[str], flags: list[str], include: Sequence[Path]) -> list[str]:
     """Return the headers that a source includes behind kernel.h and that define the same types.
 
     No order of includes is a mistake, and kernel.h leaves out what is there before it.
     """
-    paths = read_depfile(run([clang, *flags, "-M", source]).stdout)
+    paths = read_depfile(run([*clang, *flags, "-M", source]).stdout)
     own = [str(folder / OWN_TYPES) for folder in include]
     start = next((number for number, path in enumerate(paths) if path in own), len(paths))
     return [path for path in paths[start + 1 :] if _SAME_TYPES.search(Path(path).read_text(errors="replace"))]

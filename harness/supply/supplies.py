@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.config.axes import ClangChoice, LibbpfChoice
 from harness.config.matrix import Kernel, Matrix
 from harness.errors import BuildError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
@@ -16,6 +17,7 @@ from harness.host.called_as import command
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case, units
+from harness.supply.axes import Axes
 from harness.supply.debian.apt import PackageFile
 from harness.supply.debian.mirrors import Mirrors, find_mirrors
 from harness.supply.dependencies import Sight
@@ -47,7 +49,7 @@ class Built:
 
     `files` maps a case's id to its objects (file name -> path), `pushed` to all else that it brings, `cases` to the
     case that its objects make complete, `faults` those that cannot be built to the reason. `mistakes` are those in the
-    cases themselves, a line each.
+    cases themselves, a line each. `compiler` is the version of the one that made the objects, where it was named.
     """
 
     files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Built:
     cases: Mapping[str, Case] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
     faults: Mapping[str, BuildError] = field(default_factory=dict)
+    compiler: str = ""
 
 
 class Supplies:
@@ -96,6 +99,8 @@ class Supplies:
             )
         )
         self.objects = ObjectBuilder(cache=cache, include=project.includes, headers=self.headers, note=self.note)
+        self._include = project.includes
+        self._builders: dict[ClangChoice | None, ObjectBuilder] = {None: self.objects}
         self._kernel_guards: dict[str, threading.Lock] = {}
         self._bases: dict[str, Path] = {}
         self._accels: dict[str, Accel] = {}
@@ -109,6 +114,9 @@ class Supplies:
             mirrors=self.mirrors,
             locked_only=locked_only,
             note=self.note,
+        )
+        self.axes = Axes(
+            cache=cache, mirrors=self.mirrors, pins=self.lock.axes, locked_only=locked_only, base=self.base
         )
 
     def mirrors(self) -> Mirrors:
@@ -136,21 +144,21 @@ class Supplies:
             raise ConfigError("\n".join(built.mistakes))
         return built
 
-    def build(self, cases: Sequence[UnbuiltCase], arch: Architecture) -> Built:
+    def build(self, cases: Sequence[UnbuiltCase], arch: Architecture, *, clang: ClangChoice | None = None) -> Built:
         """Build the objects of some cases, and look up in them the names that the cases give.
 
-        A case that cannot be built holds up no other. Kernels have the modules from now on that bpfmatrix attaches the
-        programs of these by.
+        `clang` is what compiles them, without it the host's. A case that cannot be built holds up no other. Kernels
+        have the modules from now on that bpfmatrix attaches the programs of these by.
         """
         files: dict[str, Mapping[str, Path]] = {}
         pushed: dict[str, Pushed] = {}
         known = {case.id: case.compiled() for case in cases}
         faults: dict[str, BuildError] = {}
         mistakes: list[str] = []
-        sight = Sight()
+        sight, builder = Sight(), self._builder(clang)
         for case in cases:
             try:
-                made = case.build(self.objects, arch, sight=sight)
+                made = case.build(builder, arch, sight=sight)
                 if made.wanted is not None:
                     known[case.id], pushed[case.id] = made.wanted.ready(made.case, arch, self._guest_has)
             except BuildError as error:
@@ -165,7 +173,20 @@ class Supplies:
             self._modules.update(name for case in known.values() for unit in units(case) for name in unit.attachers)
         for note in dict.fromkeys(note for each in pushed.values() for note in each.notes):
             self.note(note)
-        return Built(files=files, pushed=pushed, cases=known, faults=faults, mistakes=tuple(mistakes))
+        used = ", ".join(sorted(builder.used - {""})) if clang is not None else ""
+        return Built(files=files, pushed=pushed, cases=known, faults=faults, mistakes=tuple(mistakes), compiler=used)
+
+    def _builder(self, clang: ClangChoice | None) -> ObjectBuilder:
+        with self._guard:
+            if clang is not None and clang not in self._builders:
+                self._builders[clang] = ObjectBuilder(
+                    cache=self.cache,
+                    include=self._include,
+                    headers=self.headers,
+                    note=self.note,
+                    compiler=self.axes.compiler(clang),
+                )
+            return self._builders[clang]
 
     @functools.cached_property
     def _guest_has(self) -> Guest:
@@ -249,6 +270,10 @@ class Supplies:
         modules, case_modules = self._wanted_modules(kernel, cases)
         self.source(kernel).check(kernel, modules=modules, case_modules=case_modules)
 
+    def check_libbpf(self, libbpf: LibbpfChoice, kernel: Kernel) -> None:
+        """Find the user's mistakes in a userland of a kernel of the matrix; raise ConfigError."""
+        self.axes.check_libbpf(libbpf, ARCHITECTURES[kernel.arch])
+
     def kernel(self, kernel: Kernel, *, cases: Sequence[ModuleUser]) -> KernelFiles:
         """Return the files of one kernel of the matrix, fetched now where they are not in the cache.
 
@@ -289,17 +314,19 @@ class Supplies:
         accel: str | None = None,
         objects: Mapping[str, Mapping[str, Path]] = NO_OBJECTS,
         pushed: Mapping[str, Pushed] | None = None,
+        libbpf: LibbpfChoice | None = None,
         stopping: threading.Event | None = None,
     ) -> GuestPlan:
         """Return what a guest of a kernel of the matrix is started from: everything is obtained now.
 
         The guest can run `cases`, with `objects` and `pushed` (as `build` returns them). `accel` is the accelerator
-        that is wanted, without it the matrix's; `folder` is where the guest's results lie. Raises what `kernel`, `base`
-        and `accel` raise.
+        that is wanted, without it the matrix's; `folder` is where the guest's results lie; `libbpf` is the guest's,
+        without it the image's. Raises what `kernel`, `base` and `accel` raise.
         """
         arch = ARCHITECTURES[kernel.arch]
         files = self.kernel(kernel, cases=cases)
         base = self.base(arch)
+        library = self.axes.libbpf(libbpf, arch) if libbpf is not None else None
         return GuestPlan(
             kernel=files,
             settings=kernel.settings(self._matrix.defaults),
@@ -312,6 +339,7 @@ class Supplies:
             folder=folder,
             snapshots=kernel.sweeping is None or kernel.sweeping.snapshots,
             cmdline=kernel.cmdline,
+            archives=(library,) if library else (),
             stopping=stopping or threading.Event(),
         )
 

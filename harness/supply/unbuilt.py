@@ -52,6 +52,10 @@ class UnbuiltCase(ModuleUser, Protocol):
     def title(self) -> str:
         """One line about it."""
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether a compiler makes objects of it: without, all compilers are the same to it."""
+
     def compiled(self) -> Case:
         """Return the case as far as it is known without its objects: what is reported where they cannot be had."""
 
@@ -82,6 +86,11 @@ class YamlCase:
     def modules(self) -> tuple[str, ...]:
         """The modules that it names."""
         return self.written.modules
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether it names a source."""
+        return any(file.endswith(".c") for file in self.written.files.values())
 
     def compiled(self) -> Case:
         """Return the case with the names as they are written."""

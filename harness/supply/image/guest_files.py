@@ -54,10 +54,14 @@ class GuestFiles:
         """Say whether there is a file of an absolute path, or a library of this soname."""
         return self.find(name) is not None if name.startswith("/") else name in self._libraries
 
+    def find_library(self, soname: str) -> cpio.Node | None:
+        """Return the library of a soname; None where there is none."""
+        path = self._libraries.get(soname)
+        return self.find(f"/{path}") if path else None
+
     def same_library(self, soname: str, file: Path) -> bool:
         """Say whether there is a library of this soname with the content of a file of the host."""
-        path = self._libraries.get(soname)
-        node = self.find(f"/{path}") if path else None
+        node = self.find_library(soname)
         if node is None or len(node.data) != file.stat().st_size:
             return False
         return hashlib.sha256(node.data).digest() == hashlib.sha256(file.read_bytes()).digest()
@@ -65,6 +69,5 @@ class GuestFiles:
     @functools.cached_property
     def glibc(self) -> Version:
         """The version of the C library; () where there is none."""
-        path = self._libraries.get("libc.so.6")
-        node = self.find(f"/{path}") if path else None
+        node = self.find_library("libc.so.6")
         return glibc_version(node.data) if node is not None else ()

@@ -76,6 +76,11 @@ class ObjectCase:
         """The modules that check.yaml names."""
         return self.said.check.modules
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether it is a source."""
+        return self.files[0].name.endswith(".c")
+
     def compiled(self) -> Case:
         """Return the case without its parts, which only the object knows."""
         return Case(id=self.id, title=self.title)

@@ -25,6 +25,8 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
     given = {
         "kernel": ["6.*"],
         "arch": ["arm64"],
+        "libbpf": ["default", "bookworm"],
+        "clang": ["19"],
         "case": ["a", "b"],
         "suite": "tracing",
         "results": "r",
@@ -40,6 +42,8 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
         project=Project(matrix_file=Path("m.yaml"), suite="tracing"),
         kernels=["6.*"],
         arches=["arm64"],
+        libbpf=["default", "bookworm"],
+        clang=["19"],
         cases=["a", "b"],
         results=Path("r"),
         accel="tcg",

@@ -127,7 +127,7 @@ def test_explain_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, positions = load(path)
     with pytest.raises(ValidationError) as caught:
         Matrix.model_validate(data)
-    known = "name, arch, memory, cpus, deadlines, cmdline, source, suite, package, version, sweep"
+    known = "name, arch, memory, cpus, deadlines, cmdline, libbpf, clang, source, suite, package, version, sweep"
     assert explain(caught.value, path=path, positions=positions, model=Matrix, data=data).splitlines() == [
         'matrix.yaml:2: defaults.memory: expected an integer of at least 64 (MiB), got "lots"',
         'matrix.yaml:7: kernels[0]: the key "suite" is missing; expected the name of a Debian suite, '

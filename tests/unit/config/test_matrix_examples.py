@@ -13,7 +13,7 @@ EXAMPLES = sorted((ROOT / "examples/matrices").glob("*.yaml"))
 
 
 def test_there_are_some() -> None:
-    names = {"debian", "ubuntu", "rhel-like", "fedora", "amazon", "suse", "oci", "own", "build"}
+    names = {"debian", "ubuntu", "rhel-like", "fedora", "amazon", "suse", "oci", "own", "build", "axes"}
     assert {path.stem for path in EXAMPLES} >= names
 
 

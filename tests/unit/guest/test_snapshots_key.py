@@ -67,6 +67,7 @@ CHANGES: dict[str, Callable[[GuestPlan], GuestPlan]] = {
     "fewer modules": lambda plan: changed_kernel(plan, modules=()),
     "service": lambda plan: replace(plan, programs=replace(PROGRAMS, nodes=())),
     "agent": lambda plan: replace(plan, programs=replace(PROGRAMS, agent=b"another")),
+    "libbpf": lambda plan: with_libbpf(plan, "bookworm"),
     "command line": lambda plan: replace(plan, cmdline="lockdown=confidentiality"),
     "memory": lambda plan: settings_of(plan, memory=512),
     "processors": lambda plan: settings_of(plan, cpus=2),
@@ -151,6 +152,34 @@ def test_of_one_kernel_and_command_line_the_snapshots_used_last_are_kept(
     folders = [used_ago(snapshots, each, seconds) for each, seconds in zip(agents, (100, 900, 200), strict=True)]
     newest = snapshots.obtain(with_agent(plan, b"another")).folder
     assert sorted(entries(cache)) == sorted([*kept, folders[0], folders[2], newest])
+
+
+def with_libbpf(plan: GuestPlan, name: str) -> GuestPlan:
+    """The plan of a row with another libbpf, which is an archive of its own."""
+    archive = plan.base.with_name(f"{name}.cpio")
+    archive.write_bytes(name.encode())
+    return replace(plan, archives=(archive,))
+
+
+def test_rows_with_other_libbpfs_keep_each_others_snapshots_and_the_caches_bound_holds_for_all(
+    snapshots: Snapshots, plan: GuestPlan, cache: Cache, world: World
+) -> None:
+    rows = [plan, *(with_libbpf(plan, name) for name in ("bullseye", "bookworm", "sid", "mine"))]
+    for _ in range(2):
+        for row in rows:
+            use(snapshots, row)
+    assert world.made == len(rows) > KEPT
+    folders = [used_ago(snapshots, row, 1000 - seconds) for seconds, row in enumerate(rows)]
+    assert sorted(entries(cache)) == sorted(folders)
+    # Of one row it is as without an axis: those of other agents go, and no row's of another libbpf.
+    for number in range(KEPT):
+        snapshots.obtain(with_agent(rows[1], b"agent %d" % number))
+    assert set(entries(cache)) >= {*folders} - {folders[1]}
+    assert len(entries(cache)) == len(rows) - 1 + KEPT
+    size = sum(path.stat().st_blocks * 512 for path in folders[0].iterdir())
+    cache.trim(max_bytes=cache.size() - size // 2, keep_newer_than=time.time() - 500)
+    assert folders[0] not in entries(cache), "the one that was used least recently goes, whatever its row"
+    assert len(entries(cache)) == len(rows) - 2 + KEPT
 
 
 def test_two_checkouts_with_one_cache_keep_each_others_snapshots(

@@ -54,6 +54,20 @@ def test_what_bpfmatrix_needs_is_not_the_cases() -> None:
     )
 
 
+def test_a_function_that_libbpf_lacks_says_nothing_of_the_kernel_or_the_case() -> None:
+    seen = Outcome(kind=OutcomeKind.REFUSED, reason="no", errno=38)
+    attach = AgentStep(stage=Stage.ATTACH_TARGET, op="attach", what="p")
+    lacks = {"cause": "libbpf", "name": "bpf_program__attach_tcx", "value": "v1.1", "errno_name": "ENOSYS"}
+    found = ours({**lacks, "missing": True}, seen, attach)
+    assert (found.kind, found.ours, found.cause, found.cause_name) == (
+        OutcomeKind.NOT_APPLICABLE,
+        True,
+        "libbpf",
+        "bpf_program__attach_tcx",
+    )
+    assert found.reason == "bpfmatrix calls bpf_program__attach_tcx for it (attach p), which libbpf v1.1 does not have"
+
+
 def test_what_a_trigger_needs_is_named_with_it() -> None:
     seen = Outcome(kind=OutcomeKind.REFUSED, reason="no")
     trigger = AgentStep(stage=Stage.TRIGGER, op="trigger", what="udp")

@@ -24,7 +24,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
 
 # Schema 1. Keys may join these; that one of them goes or is renamed is what this list must catch.
 PROMISED: dict[str, set[str]] = {
-    "": {"schema", "run", "kernels", "cases", "cells"},
+    "": {"schema", "run", "kernels", "cases", "cells", "attributions"},
     "run": {
         "id",
         "started",
@@ -52,6 +52,7 @@ PROMISED: dict[str, set[str]] = {
         "transport",
         "qemu_version",
         "libbpf_version",
+        "clang_version",
         "seconds",
         "package",
         "environment",
@@ -324,7 +325,8 @@ _REFUSED = ("origin", "asked", "candidates")
 _MARK = ("mark", "mark_reason", "measured", "output", "xdp")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
-    *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "distribution")),
+    *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "clang_version", "distribution")),
+    ("", "attributions"),
     ("package", "distribution"),
     ("expected", "unruled"),
     *(("cells", key) for key in ("start", "isolated", "parts")),

@@ -68,8 +68,9 @@ class World:
         return Project(matrix_file=self.folder / "matrix.yaml")
 
     def kernel(self, plan: GuestPlan, cases: Sequence[Case], *, boot: Starter, known: KernelFacts) -> KernelFacts:
-        self.run.append(plan.kernel.name)
-        return self.play.get(plan.kernel.name, good)(plan, cases)
+        self.run.append(known.row.name)
+        found = self.play.get(known.row.name, self.play.get(plan.kernel.name, good))(plan, cases)
+        return replace(found, row=known.row, compiler=known.compiler)
 
     def start(self, **options: Any) -> tuple[Report, Path]:
         finished = run_matrix(Options(project=self.project, **options), cache=Cache(self.folder / "cache"))
@@ -98,7 +99,7 @@ def make_world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(Supplies, "base", lambda self, arch: folder / "base.cpio")
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases)))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch, clang=None: Built(cases=compiled(cases)))
     monkeypatch.setattr(rows, "STOP_SECONDS", 0.3)
     monkeypatch.delenv("BPFMATRIX_CACHE_GIB", raising=False)
     return world
@@ -125,7 +126,7 @@ def with_a_broken_case(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside `case` there is one that does not compile."""
     shutil.copytree(world.folder / "bpf/case", world.folder / "bpf/broken")
 
-    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object) -> Built:
+    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object, clang: object = None) -> Built:
         return Built(cases=compiled(cases), faults={case.id: BROKEN for case in cases if case.id == "broken"})
 
     monkeypatch.setattr(Supplies, "build", build)

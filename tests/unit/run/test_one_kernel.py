@@ -302,3 +302,7 @@ def test_a_guest_of_a_cases_own_has_what_the_case_asks_for_and_brings(tmp_path: 
     assert own(sample_case(id="large", isolated=True)) == (256 + 31, 1, "a", (small, large), ())
     assert own(replace(sample_case(id="x"), memory=512, cpus=2)) == (512, 2, "a", (), ())
     assert own(replace(sample_case(id="x"), memory=64)) == (256, 1, "a", (), ()), "no less than the kernel's"
+    libbpf = tmp_path / "libbpf.cpio"
+    plan = replace(plan, archives=(libbpf,))
+    assert own(sample_case(id="small", isolated=True))[-1] == (libbpf, archive), "that of the row comes first"
+    assert own(sample_case(id="large"))[-1] == own(sample_case(id="other", cmdline="b"))[-1] == (libbpf,)

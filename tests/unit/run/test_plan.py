@@ -12,7 +12,7 @@ from harness.config.case import WrittenCase
 from harness.config.matrix import Matrix
 from harness.errors import EXIT_USAGE, UsageError
 from harness.model.architectures import ARCHITECTURES
-from harness.run.plan import Cell, Plan, choose_kernels, make_plan
+from harness.run.plan import Cell, Plan, choose_rows, make_plan
 
 ARCHES = list(ARCHITECTURES)
 
@@ -66,7 +66,7 @@ def names(plan: Plan[WrittenCase]) -> list[str]:
 def test_without_filters_the_hosts_kernels_meet_every_case() -> None:
     whole = plan()
     assert names(whole) == ["5.10", "6.1", "6.12"]
-    assert [(cell.kernel.name, cell.case.id) for cell in whole.cells] == [
+    assert [(cell.row.name, cell.case.id) for cell in whole.cells] == [
         (kernel, case) for kernel in ("5.10", "6.1", "6.12") for case in CASES
     ]
     assert names(plan(host="s390x")) == ["6.12-s390x"]
@@ -113,10 +113,10 @@ def test_the_name_of_a_sweep_stands_for_its_rows(globs: list[str], kept: list[st
     written = matrix_of(dict.fromkeys(SWEPT, "x86_64"))
     swept = [row for each in written.kernels for row in ([each.row(name) for name in SWEPT[each.name]] or [each])]
     matrix = written.model_copy(update={"kernels": tuple(swept)})
-    found = choose_kernels(matrix, globs=globs, arches=arches, host_arch="x86_64")
-    assert [kernel.name for kernel in found] == kept
+    found = choose_rows(matrix, globs=globs, arches=arches, host_arch="x86_64")
+    assert [row.name for row in found] == kept
     with pytest.raises(UsageError, match=r'did you mean "series"\? \(there are: old, series, series-6\.1\.7-1, '):
-        choose_kernels(matrix, globs=["serie"], arches=arches, host_arch="x86_64")
+        choose_rows(matrix, globs=["serie"], arches=arches, host_arch="x86_64")
 
 
 def test_case_globs() -> None:
@@ -227,5 +227,5 @@ def test_a_plan_is_the_product_of_what_was_asked_for(
         return
     assert names(made) == wanted_kernels
     assert [case.id for case in made.cases] == wanted_cases
-    assert made.cells == tuple(Cell(kernel=kernel, case=case) for kernel in made.kernels for case in made.cases)
-    assert len({(cell.kernel.name, cell.case.id) for cell in made.cells}) == len(made.cells) > 0
+    assert made.cells == tuple(Cell(row=row, case=case) for row in made.rows for case in made.cases)
+    assert len({(cell.row.name, cell.case.id) for cell in made.cells}) == len(made.cells) > 0

@@ -15,7 +15,7 @@ from harness.config.matrix import Matrix
 from harness.errors import CompileError, ConfigError, UsageError
 from harness.host.cache import Cache
 from harness.run.options import Options
-from harness.run.plan import Plan
+from harness.run.plan import Plan, rows_of
 from harness.run.prepared import Prepared, load_plan, max_cache_bytes
 from harness.supply.image.keys import make_keys
 from harness.supply.project import Project
@@ -49,7 +49,7 @@ def prepared(folder: Path, matrix: Matrix, *, built: dict[str, Built], **options
     return Prepared(
         options=Options(project=project, **options),
         matrix=matrix,
-        plan=Plan(kernels=matrix.kernels, cases=yaml_cases([written_case(), written_case(id="other")]), cells=()),
+        plan=Plan(rows=rows_of(matrix), cases=yaml_cases([written_case(), written_case(id="other")])),
         supplies=Supplies(project, matrix, cache=Cache(folder / "cache")),
         keys=make_keys(),
         observer=cast(Any, None),
@@ -71,6 +71,18 @@ def test_what_is_wrong_with_cases_is_said_once_for_all_architectures(tmp_path: P
     built = {arch: Built(faults={"other": CompileError("other does not compile")}) for arch in ("x86_64", "arm64")}
     found = prepared(tmp_path, matrix_of(), built=built)
     assert [str(fault) for fault in found.faults] == ["other does not compile"]
+
+
+def test_what_another_compiler_takes_is_no_mistake_of_the_case(tmp_path: Path) -> None:
+    wrong, own = CompileError("other does not compile"), CompileError("case does not compile with it")
+    built = {
+        "x86_64+clang-14": Built(faults={"other": wrong, "case": own}),
+        "x86_64+clang-19": Built(faults={"other": wrong}),
+        "arm64+clang-14": Built(),
+    }
+    found = prepared(tmp_path, matrix_of(), built=built)
+    assert (found.faults, found.mistakes) == ((wrong, own), (wrong,))
+    assert [found.compiled_elsewhere("case", objects) for objects in built] == [True, False, False]
 
 
 def test_cases_are_those_of_the_architecture_in_the_order_of_the_plan(tmp_path: Path) -> None:

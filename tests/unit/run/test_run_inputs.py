@@ -121,3 +121,13 @@ def test_a_file_that_is_gone_is_raised(plan: GuestPlan, tmp_path: Path) -> None:
     (tmp_path / "target.o").unlink()
     with pytest.raises(FileNotFoundError):
         inputs(plan)
+
+
+def test_the_libbpf_of_a_row_is_named_only_where_it_has_one(plan: GuestPlan, tmp_path: Path) -> None:
+    assert "libbpf" not in inputs(plan)
+    archive = tmp_path / "libbpf.cpio"
+    archive.write_text("1.1")
+    first = inputs(replace(plan, archives=(archive,)))
+    assert {key: first[key] for key in first if key != "libbpf"} == inputs(plan)
+    archive.write_text("1.7, at the same place")
+    assert inputs(replace(plan, archives=(archive,)))["libbpf"] != first["libbpf"]

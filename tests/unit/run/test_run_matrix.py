@@ -174,7 +174,7 @@ def test_an_unbuilt_case_wins_over_an_unexpected_one_and_a_lost_one_over_both(
 
 def test_a_mistake_in_a_case_is_told_once_before_any_guest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     said = 'bpf/case/case.yaml:3: target.attach[0]: target.bpf.c has no program "x"'
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(mistakes=(said,)))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch, clang=None: Built(mistakes=(said,)))
     with pytest.raises(ConfigError) as caught:
         world.start()
     assert str(caught.value) == said

@@ -94,7 +94,9 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(Supplies, "programs", lambda self, arch: GuestPrograms())
     monkeypatch.setattr(Supplies, "accel", lambda self, wanted, files: Accel("tcg", "the test says so"))
     monkeypatch.setattr(
-        Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases), files={c.id: {} for c in cases})
+        Supplies,
+        "build",
+        lambda self, cases, arch, clang=None: Built(cases=compiled(cases), files={c.id: {} for c in cases}),
     )
     monkeypatch.setattr(rows, "qemu_version", lambda arch: "7.2.9")
     monkeypatch.setattr(prepared_run, "qemu_version", lambda arch: "7.2.9")
@@ -145,9 +147,11 @@ def test_only_runs_of_this_session_are_removed(room: Room, monkeypatch: pytest.M
 
 def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     built = {"one": {"target.bpf.c": Path("as it was")}, "two": {}}
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(files=built, cases=compiled(cases)))
+    monkeypatch.setattr(
+        Supplies, "build", lambda self, cases, arch, clang=None: Built(files=built, cases=compiled(cases))
+    )
     ready = room.session.ready([])
-    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch: Built(cases=compiled(cases)))
+    monkeypatch.setattr(Supplies, "build", lambda self, cases, arch, clang=None: Built(cases=compiled(cases)))
     ready.run()
     assert room.plans[0].objects == built
 
@@ -155,7 +159,7 @@ def test_what_is_saved_while_a_run_is_going_on_is_not_in_it(room: Room, monkeypa
 def test_a_case_that_cannot_be_built_is_no_run(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix makes such cells `error`; here they keep what they were until the source is saved again."""
 
-    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object) -> Built:
+    def build(self: Supplies, cases: Sequence[WrittenCase], arch: object, clang: object = None) -> Built:
         return Built(
             cases=compiled(cases),
             faults={case.id: CompileError(f"{case.id} does not compile") for case in cases if case.id == "two"},

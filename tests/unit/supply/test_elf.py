@@ -30,6 +30,14 @@ def test_a_program_names_its_loader_and_libraries(tmp_path: Path) -> None:
     assert needs.glibc >= (2, 2)
 
 
+def test_a_library_has_a_name_and_names_the_versions_that_it_needs(tmp_path: Path) -> None:
+    code = '#include <stdio.h>\nint f(void) { return puts(""); }'
+    needs = read_needs(compiled(tmp_path, "-shared", "-fPIC", "-Wl,-soname,libmine.so.3", code=code))
+    assert needs is not None
+    assert (needs.soname, needs.loader) == ("libmine.so.3", "")
+    assert max(version_of(name) for name in needs.versions["libc.so.6"]) == needs.glibc
+
+
 def test_the_old_kind_of_run_path_is_another(tmp_path: Path) -> None:
     needs = read_needs(compiled(tmp_path, "-Wl,-rpath,/opt/x,--disable-new-dtags"))
     assert needs is not None

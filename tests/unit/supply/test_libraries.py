@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ class Host:
         return {name: str(path.relative_to(self.folder)) for name, path in found.libraries.items()}
 
 
-def needs(*names: str, arch: str = "x86_64", glibc: tuple[int, ...] = (), **more: tuple[str, ...]) -> Needs:
+def needs(*names: str, arch: str = "x86_64", glibc: tuple[int, ...] = (), **more: Any) -> Needs:
     return Needs(arch=arch, loader="/lib64/ld-linux-x86-64.so.2", needed=names, glibc=glibc, **more)
 
 

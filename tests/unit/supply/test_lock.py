@@ -30,6 +30,7 @@ IMAGE = ImagePin(suites=("trixie", "trixie-security"), names=("libbpf1",), packa
 LOCK = Lock(
     kernels={"b": KernelPin("debian", KERNEL), "a": KernelPin("debian", replace(KERNEL, wanted_version="1"))},
     images={"amd64": IMAGE},
+    axes={"amd64: libbpf of bookworm": replace(IMAGE, suites=("bookworm",))},
 )
 
 
@@ -70,7 +71,7 @@ def test_any_lock_is_read_as_it_was_written(
 
 
 def test_the_same_lock_is_always_the_same_text() -> None:
-    other = Lock(kernels=dict(reversed(list(LOCK.kernels.items()))), images=LOCK.images)
+    other = Lock(kernels=dict(reversed(list(LOCK.kernels.items()))), images=LOCK.images, axes=LOCK.axes)
     assert other.render() == LOCK.render()
     assert LOCK.render().startswith("# The exact builds")
 

@@ -15,6 +15,7 @@ from harness.errors import PackageGoneError
 from harness.model.architectures import host_architecture
 from harness.run.options import Options
 from harness.run.prepared import load_plan
+from harness.supply.axis_packages import AxisPackages, Request
 from harness.supply.debian.pin import DebianPin, ImagePin
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.kernels.debian import DebianSource
@@ -94,6 +95,33 @@ def test_without_names_all_kernels_and_images_are_pinned_again(project: Path) ->
 def test_one_kernel_is_pinned_and_nothing_else_moves(project: Path) -> None:
     assert lock(project, "new") == {"old": "6.1.170-3", "new": "6.1.192-3"}
     assert "pinned" in pinned_images(project)
+
+
+def test_packages_of_axes_are_pinned_stay_with_one_kernel_and_go_with_their_axis(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = iter(["first", "second"])
+
+    def pin(_: AxisPackages, request: Request) -> ImagePin:
+        return ImagePin(suites=request.suites, names=request.names, packages=(package_file(next(newest)),))
+
+    monkeypatch.setattr(AxisPackages, "pin", pin)
+    (project / "matrix.yaml").write_text(f"libbpf: [default, bookworm]\n{MATRIX}", encoding="utf-8")
+
+    def pinned() -> dict[str, str]:
+        axes = read_lock(project / "matrix.lock").axes
+        return {key: entry.packages[0].name for key, entry in axes.items()}
+
+    lock(project, "new")
+    assert pinned() == {"amd64: libbpf of bookworm": "first"}
+    lock(project, "new")
+    assert pinned() == {"amd64: libbpf of bookworm": "first"}
+    lock(project)
+    assert pinned() == {"amd64: libbpf of bookworm": "second"}
+    assert "http" not in (project / "matrix.lock").read_text()
+    (project / "matrix.yaml").write_text(MATRIX, encoding="utf-8")
+    lock(project, "new")
+    assert pinned() == {}
 
 
 def test_a_pin_outlives_the_package_that_the_suite_has_lost(

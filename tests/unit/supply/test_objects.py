@@ -17,7 +17,8 @@ from harness.config.case_folders import load_case
 from harness.errors import EXIT_USAGE, CompileError, MissingToolError, ObjectFileError
 from harness.host.cache import Cache
 from harness.model.architectures import ARCHITECTURES, Architecture
-from harness.supply import objects
+from harness.supply import compilers, objects
+from harness.supply.compilers import HostCompiler
 from harness.supply.objects import EM_BPF, ObjectBuilder, check_object, compile_flags
 
 SOURCE = """\
@@ -180,6 +181,21 @@ def test_an_object_is_built_again_by_another_compiler(
     assert project.build() not in (first, second), "the same path, the same version, another file"
 
 
+def test_the_compiler_that_is_asked_for_compiles_and_its_objects_are_its_own(project: Project, tmp_path: Path) -> None:
+    """One of the user's own, which passes its words on to the host's: only its banner and its file differ."""
+    clang = tmp_path / "clang-of-ones-own"
+    clang.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "clang version 99.1.2" && exit\nexec clang "$@"\n')
+    clang.chmod(0o755)
+    own = ObjectBuilder(cache=project.cache, include=project.include, compiler=HostCompiler(clang))
+    first = own.build(project.case(), X86)["target.bpf.c"]
+    assert (first.compiler, own.used) == ("99.1.2", {"99.1.2"})
+    assert first.path != project.build()
+    again = ObjectBuilder(cache=project.cache, include=project.include, compiler=HostCompiler(clang))
+    # Nothing is compiled, and yet the version is known: the object has it.
+    assert again.build(project.case(), X86)["target.bpf.c"] == first
+    assert (again.used, project.entries()) == ({"99.1.2"}, 2)
+
+
 def test_what_is_saved_while_it_is_compiled_is_compiled_again(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +269,7 @@ def test_a_missing_clang_is_told(project: Project, monkeypatch: pytest.MonkeyPat
         raise MissingToolError(f"{name} is not installed")
 
     monkeypatch.setattr(objects, "find_tool", gone)
+    monkeypatch.setattr(compilers, "find_tool", gone)
     with pytest.raises(MissingToolError, match="clang"):
         project.build()
 

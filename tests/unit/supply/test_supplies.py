@@ -11,11 +11,13 @@ import pytest
 from played_source import KERNEL, OWN, PlayedSource, supplies_of, with_modules
 from unit_samples import X86
 
+from harness.config.axes import LibbpfChoice
 from harness.config.matrix import Matrix, SuitesSweep
 from harness.errors import ConfigError
 from harness.host.cache import Cache
 from harness.qemu.accel import Accel
 from harness.supply import supplies as supplies_module
+from harness.supply.axes import Axes
 from harness.supply.image.guest_image import GuestImage
 from harness.supply.image.keys import make_keys
 from harness.supply.image.programs import GuestPrograms
@@ -108,6 +110,16 @@ def test_a_guest_has_all_that_it_is_started_from(
     assert plan.keys is keys
     assert (plan.objects, plan.folder, plan.stopping.is_set()) == (objects, tmp_path, False)
     assert plan.snapshots
+    assert plan.archives == ()
+
+
+def test_a_guest_has_the_libbpf_of_its_row(supplies: Supplies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GuestImage, "base", lambda *_: tmp_path / "image/base.cpio")
+    monkeypatch.setattr(supplies_module, "guest_programs", lambda *_, **__: GuestPrograms())
+    monkeypatch.setattr(supplies_module, "choose", lambda *_, **__: Accel("tcg", "played"))
+    monkeypatch.setattr(Axes, "libbpf", lambda _, choice, arch: tmp_path / f"{choice.suite}-{arch.name}.cpio")
+    plan = supplies.guest(KERNEL, (), keys=make_keys(), folder=tmp_path, libbpf=LibbpfChoice(suite="bookworm"))
+    assert plan.archives == (tmp_path / "bookworm-x86_64.cpio",)
 
 
 @pytest.mark.parametrize("snapshots", [False, True])

@@ -55,21 +55,23 @@ class BpfObject:
         act(self)
         self._prepared.append(act)
 
-    def load(self, *, stats: bool = False) -> None:
+    def load(self, *, stats: bool = False, again: bool = True) -> None:
         """Load all maps and programs; Refused names the program that was refused, with the verifier's log.
 
         With `stats` each program keeps what the verifier says of its work (`load_log`). Where the kernel refuses a
-        program of such a load, or its small log is too small, the object is loaded again as it would be without.
+        program of such a load, or its small log is too small, the object is loaded `again` as it would be without.
         """
-        self._load(stats=stats)
+        self._load(stats=stats, again=again)
         self.loaded = True
 
-    def _load(self, *, stats: bool) -> None:
+    def _load(self, *, stats: bool, again: bool) -> None:
         if stats:
             logs = LoadLogs(self._lib, self.programs.values())
             try:
                 self._lib.call("bpf_object__load", self.handle)
             except Refused as refusal:
+                if not again:
+                    raise
                 if not any(FAILED in message for message in self._lib.messages):
                     refusal.log = ""  # no program has come to the verifier, and so it would be again
                     raise

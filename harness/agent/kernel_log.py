@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -72,6 +74,19 @@ class KernelLog:
         self._take()
         found, self._messages = self._messages, Messages()
         return found.fields()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[list[str]]:
+        """Keep what the kernel says meanwhile out of what is read next; yield a list that has it afterwards."""
+        self._take()
+        kept, self._messages = self._messages, Messages()
+        said: list[str] = []
+        try:
+            yield said
+        finally:
+            found = self.read()
+            said += found["kernel_log"] + (["<0> messages are missing"] if found["kernel_log_lost"] else [])
+            self._messages = kept
 
     def _take(self) -> None:
         for _ in range(KMSG_RECORDS):  # a kernel that never stops is read on at the next look

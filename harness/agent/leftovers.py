@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 BPFFS, MNT_DETACH = b"/sys/fs/bpf", 2
 LEFT_SECONDS = 3.0
+UNKNOWN = 0
+"""Stands for what the kernel refuses to list; no program, map or link has this id."""
+REFUSALS = frozenset({errno.EPERM, errno.EACCES})
 PROGRAM_IDS, MAP_IDS, LINK_IDS = 11, 12, 31  # BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID, BPF_LINK_GET_NEXT_ID
 
 
@@ -93,7 +97,10 @@ def namespaces() -> set[str]:
 
 
 def bpf_ids(command: int) -> set[int]:
-    """Return the ids of all programs, maps or links (BPF_..._GET_NEXT_ID)."""
+    """Return the ids of all programs, maps or links (BPF_..._GET_NEXT_ID); UNKNOWN among them where that is refused.
+
+    A program that is still attached may refuse it, and then is one of those that are not listed.
+    """
     found: set[int] = set()
     attributes = ctypes.create_string_buffer(16)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -102,7 +109,7 @@ def bpf_ids(command: int) -> set[int]:
         # union bpf_attr: start_id, next_id, open_flags.
         struct.pack_into("=III", attributes, 0, last, 0, 0)
         if libc.syscall(number, command, attributes, len(attributes)) != 0:
-            return found
+            return found | {UNKNOWN} if ctypes.get_errno() in REFUSALS else found
         last = struct.unpack_from("=I", attributes, 4)[0]
         found.add(last)
 
@@ -171,6 +178,8 @@ class Surroundings:
         self._before = [(leftover, leftover.listed()) for leftover in LEFTOVERS]
         self._maps = MAPS.listed()
         self._late: dict[int, str] = {}
+        self._aside: list[tuple[list[tuple[Leftover, set[Any]]], set[int]]] = []
+        self._stuck: list[dict[str, Any]] = []
 
     def prepare(self) -> None:
         """Give the next case what is its own and nobody else's: a bpffs. restore() takes it back."""
@@ -181,8 +190,10 @@ class Surroundings:
 
         Programs and links go when nobody has them any more, sometimes only after a grace period of RCU. Maps always go
         so late, with the programs that use them, but alone they do nothing. So they are not waited for: they must be
-        gone when the next case has ended, or after the last one.
+        gone when the next case has ended, or after the last one. Links are waited for before anything else is asked of
+        the kernel: as long as one of a security module's hooks is there it may be refused.
         """
+        gone(lambda: any(each.kind == "link" and each.listed() - before for each, before in self._before))
         unmount_bpffs()
         there = list(self._before)
 
@@ -196,15 +207,36 @@ class Surroundings:
             for one in sorted(each.listed() - before)
         ]
         left += self.settle()
+        self._stuck = []
         self._late = dict.fromkeys(MAPS.listed() - self._maps, case)
         return left
 
     def settle(self) -> list[dict[str, Any]]:
         """Wait for the maps of cases that have ended; return those that do not go, each with its `case`."""
         stuck = gone(lambda: MAPS.listed() & self._late.keys()) if self._late else ()
-        left = [{"kind": MAPS.kind, "name": MAPS.name(one), "case": self._late[one]} for one in sorted(stuck)]
+        left = self._stuck + [
+            {"kind": MAPS.kind, "name": MAPS.name(one), "case": self._late[one]} for one in sorted(stuck)
+        ]
         self._maps, self._late = self._maps.union(stuck), {}
         return left
+
+    def take_aside(self) -> None:
+        """Prepare for what is to be there with several cases and belongs to none of them; it has its own bpffs."""
+        self._stuck = self.settle()
+        self._aside.append((self._before, self._maps))
+        mount_bpffs()
+
+    def take_in(self) -> None:
+        """Take what is there now for what was there before."""
+        self._before = [(each, each.listed()) for each, _ in self._before]
+        self._maps = MAPS.listed()
+
+    def let_out(self) -> None:
+        """Wait until what was taken in is gone: from now on it would be a case's."""
+        unmount_bpffs()
+        self._before, self._maps = self._aside.pop()
+        maps = self._maps | self._late.keys()
+        gone(lambda: [each for each, before in self._before if self._more(each, before)] or MAPS.listed() - maps)
 
     def _more(self, leftover: Leftover, before: set[Any]) -> bool:
         """Say whether there is more of something than there was, once what can be removed is."""

@@ -34,6 +34,8 @@ class Reporter:
 
     def __init__(self, fd: int, console: int = -1) -> None:
         self.fd, self._console, self._flushed = fd, console, time.monotonic()
+        self.waits = False
+        """Whether lines wait for as long as there is room: what brings them could be hindered now (guard.py)."""
         # How many lines there were; how many bytes are held back, and how many of them are written; the bytes.
         self._shared = mmap.mmap(-1, HELD_START + HELD_BYTES)
 
@@ -76,7 +78,7 @@ class Reporter:
             return
         self._shared[HELD_START + held : HELD_START + held + len(line)] = line
         HELD_HEAD.pack_into(self._shared, 0, number + 1, held + len(line), written)
-        if time.monotonic() - self._flushed > HELD_SECONDS:
+        if not self.waits and time.monotonic() - self._flushed > HELD_SECONDS:
             self.try_flush()
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -86,7 +88,7 @@ class Reporter:
 
     def try_flush(self) -> None:
         """Write what is held back, unless a case's program forbids its process to write: then its parent does."""
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(OSError):
             self.flush()
 
     def flush(self) -> None:

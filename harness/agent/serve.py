@@ -13,6 +13,7 @@ from harness.agent.leftovers import Surroundings
 from harness.agent.modules import load_modules, loaded_modules
 from harness.agent.reporter import Reporter
 from harness.agent.setup import missing_folders, remove_folders
+from harness.agent.sharing import SharedLoads
 from harness.agent.sysctls import put_back, set_sysctls
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
@@ -29,14 +30,22 @@ LAST_WORDS_SECONDS = 0.03
 
 
 def run_case(
-    reporter: Reporter, lib: Libbpf, log: KernelLog, case: dict[str, Any], *, before: Surroundings
+    reporter: Reporter,
+    lib: Libbpf,
+    log: KernelLog,
+    case: dict[str, Any],
+    *,
+    before: Surroundings,
+    loads: SharedLoads | None = None,
 ) -> str | None:
     """Run one case with its modules and sysctls, and report its end with the kernel's new messages.
 
     A case that needs another configuration of the kernel ends before that.
-    `before` is what the guest was like before its first case (Surroundings). Return why no other case may run in this
-    guest, or None.
+    `before` is what the guest was like before its first case (Surroundings), `loads` are the objects that several cases
+    share. Return why no other case may run in this guest, or None.
     """
+    load = loads.of(case) if loads is not None else None
+    modules = case.get("modules", ()) if load is None else ()  # those of a shared load are there with it
     start = time.monotonic()
     clear_warn_once()
     reporter.at(-1)
@@ -46,11 +55,11 @@ def run_case(
     folders = missing_folders(case)
     before.prepare()
     try:
-        end = configured_otherwise(case.get("kconfig", {})) or load_modules(case.get("modules", ()))
-        own = loaded_modules() if case.get("modules") else set()
-        end = end or set_sysctls(case.get("sysctls", {}), changed) or run_child(reporter, lib, case)
+        end = configured_otherwise(case.get("kconfig", {})) or load_modules(modules)
+        own = loaded_modules() if modules else set()
+        end = end or set_sysctls(case.get("sysctls", {}), changed) or run_child(reporter, lib, case, load)
     finally:
-        end_processes()
+        end_processes(keep=loads.pid if loads is not None else 0)
         stuck = [f"the sysctl {name}" for name in put_back(changed)]
     found = before.restore(case["id"])
     remove_folders(folders)
@@ -86,10 +95,12 @@ def serve(job: dict[str, Any], *, lib: Libbpf, log: KernelLog, fd: int) -> None:
     if sum(step.get("stats", False) for case in job["cases"] for step in case.get("steps", ())) > 1:
         lib.share_kernel_btf()
     before, ran, stopped = Surroundings(), 0, None
+    loads = SharedLoads(job, reporter, lib, log, before)
     for case in job["cases"]:
         if stopped is None:
-            stopped = run_case(reporter, lib, log, case, before=before)
+            stopped = run_case(reporter, lib, log, case, before=before, loads=loads)
             ran += 1
+    loads.close()
     left = before.settle()
     if ran == len(job["cases"]):
         stopped = None

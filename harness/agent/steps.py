@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import struct
 import time
@@ -12,6 +13,7 @@ from harness.agent.bpf_object import BpfObject
 from harness.agent.case_state import CaseState
 from harness.agent.commands import collect, run_command
 from harness.agent.events import TRACE, TRACE_LIMIT, EventReader, decode_trace
+from harness.agent.guard import guard
 from harness.agent.infos import function_btf_id, info_of, program_info
 from harness.agent.inspecting import Inspector
 from harness.agent.kernel_abi import BPF_PROG_LOAD, LinkInfo, ProgInfo, bpf
@@ -26,13 +28,15 @@ from harness.agent.workload import workload
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from harness.agent.libbpf import Libbpf
     from harness.agent.reporter import Reporter
 
 NOBODY = 65534
+ATTACHING = frozenset({"attach", "attach-map"})
+"""The steps after which a program may run."""
 
 
 def between(text: str, before: str, after: str) -> str:
@@ -64,13 +68,34 @@ class Case(AttachingSteps):
         self._inspector = Inspector(self._state)
         self._ends: dict[str, list[Any]] = {}
         self._of_programs: set[tuple[str, str]] = set()
+        # A case with a workload tries a program of which nothing is known: what it does to the guest is its answer.
+        self._unguarded = any(step["op"] == "workload" for step in case.get("steps", ()))
+        self._begun = time.monotonic()
 
     def run(self) -> None:
         """Execute the steps in order, until one fails that was not to; report each."""
         try:
             self._run()
+        except BaseException:  # it must be said, and a program that is attached may be why
+            self.let_go()
+            raise
         finally:
             self.clean_up()
+
+    @property
+    def objects(self) -> dict[str, BpfObject]:
+        """The objects that it has opened, or taken over."""
+        return self._state.objects
+
+    def take(self, objects: Mapping[str, BpfObject]) -> None:
+        """Take over objects that are loaded already."""
+        self._state.objects.update(objects)
+
+    def let_go(self) -> None:
+        """Detach whatever is attached, as far as that can be done."""
+        for name in reversed(list(self._state.links)):
+            with contextlib.suppress(Exception):
+                self._state.links.pop(name).close()
 
     def clean_up(self) -> None:
         """Remove what would outlive the case's process: files that triggers have made, and what struct_ops maps have
@@ -91,6 +116,10 @@ class Case(AttachingSteps):
         self._lib.messages.clear()
         self._lib.debug.clear()
         self.reporter.mark(self.case["id"], index, step.get("announced", ""))
+        if self._unguarded and step["op"] in ATTACHING:
+            self._unguarded = False
+            left = self.case["deadline"] - (time.monotonic() - self._begun)
+            guard(self.reporter, seconds=max(left, 0.0), alone=self.case.get("alone", False))
         start = time.monotonic()
         report = {"index": index, "stage": step["stage"], "op": step["op"], "what": step["what"]}
         if "phase" in step:
@@ -111,11 +140,15 @@ class Case(AttachingSteps):
         except OSError as error:
             report.update(ok=False, refused=False, errno=error.errno, errno_name=errno_name(error.errno or 0))
             report.update(detail=f"{type(error).__name__}: {error}")
+        except MemoryError:  # no kernel says so of its own accord: a program may (mmap_file)
+            report.update(
+                ok=False, refused=False, errno=errno.ENOMEM, errno_name="ENOMEM", detail="no memory was given"
+            )
         if not (report["ok"] or step.get("go_on") or "scenario" in self.case):
             self._name_refuser(step, report)
         report["seconds"] = round(time.monotonic() - start, 6)
         self.reporter.hold("step", case=self.case["id"], **report)
-        if self.case.get("alone"):
+        if self.case.get("alone") and not self.reporter.waits:
             self.reporter.try_flush()  # it may well kill the guest, and what it showed until then is its answer
         self.reporter.at(-1)
         return report

@@ -199,6 +199,8 @@ def attempt(piece: Piece, case: CaseState, libc: Any) -> int:
         return error.errno or errno.ETIMEDOUT
     except (LookupError, ValueError, ImportError):  # a program changed what came back, or let nothing be read
         return errno.EIO
+    except MemoryError:  # or to be mapped
+        return errno.ENOMEM
     return 0
 
 

@@ -13,6 +13,8 @@ from harness.model.results import OutcomeKind
 TAIL_LINES = 30
 OUT_OF_MEMORY = "Out of memory: "
 """What the kernel says where it kills for memory (mm/oom_kill.c, oom_kill_process())."""
+SHARED_LOAD = ".shared"
+"""What stands for the case where a step loads an object for several cases (harness/agent/sharing.py)."""
 NO_READER = "BrokenPipeError: "
 """What the agent's traceback ends with where nobody reads its lines any more."""
 STEP_MARK = re.compile(r"^bpfmatrix: step (?P<case>\S+) (?P<index>\d+)(?: (?P<announced>[a-z-]+ [a-z-]+(?: .*)?))?$")
@@ -28,7 +30,8 @@ class Ending:
     is the kernel's first complaint since that step began, with its trace; `earlier` are the complaints in the steps of
     the same case before it; `reset` is QEMU's reason where the machine was reset without a complaint. `agent_killed`
     says that the agent, or what brings its lines, ended while the kernel went on, and that the console shows neither a
-    mistake of the agent's own nor a want of memory.
+    mistake of the agent's own nor a want of memory. `silent` says that QEMU went on, and that no answer came, or no
+    more of it, though the agent had made no mistake.
     """
 
     kind: OutcomeKind
@@ -40,6 +43,7 @@ class Ending:
     earlier: tuple[str, ...] = ()
     reset: str = ""
     agent_killed: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,8 @@ class CaseRecord:
 
     `config` has the options that the case's rules ask for, with their values in the kernel's configuration.
 
-    `end` is its `case-end` line, or None where that never came.
+    `end` is its `case-end` line, or None where that never came. `again` says that this is what came of it in a second
+    guest, since the first had been silenced while a program was attached.
     """
 
     steps: tuple[dict[str, Any], ...] = ()
@@ -76,6 +81,7 @@ class CaseRecord:
     late_log: tuple[str, ...] = ()
     late_lost: int = 0
     config: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
     parts: Mapping[str, CaseRecord] = field(default_factory=dict)
 
 
@@ -87,13 +93,15 @@ def ending_of(
     qemu_gone: bool,
     qemu_words: str = "",
     agent_ended: bool = False,
+    unanswered: bool = False,
 ) -> Ending:
     """Tell a dead kernel from every other way of giving no answer.
 
     `what` says what was being waited for or which deadline passed; `qemu_reason` is the reason of QEMU's
     SHUTDOWN event. A kernel that panics resets the machine (`panic=-1`), which under `-no-reboot` ends QEMU
     with the reason `guest-reset`; a triple fault does the same, without a word on the console. QEMU's exit
-    code is no evidence of anything. `agent_ended` says that the stream of the agent's lines has ended.
+    code is no evidence of anything. `agent_ended` says that the stream of the agent's lines has ended, `unanswered`
+    that a deadline passed, or that the connection broke.
     """
     kind, reason, reset = OutcomeKind.LOST, what, ""
     lines = console.splitlines()
@@ -107,6 +115,8 @@ def ending_of(
     elif qemu_gone:
         said = qemu_words or f"QEMU ended ({qemu_reason or 'no reason given'})"
         reason = f"{what}: {said}"
+    lost_alive = kind == OutcomeKind.LOST and not qemu_gone
+    ended_well = agent_ended and not _own_end((what, *during))
     return Ending(
         kind=kind,
         reason=reason,
@@ -116,7 +126,8 @@ def ending_of(
         crash=crash_excerpt(during) if fatal is not None else "",
         earlier=find_splats(before),
         reset=reset,
-        agent_killed=agent_ended and kind == OutcomeKind.LOST and not qemu_gone and not _own_end((what, *during)),
+        agent_killed=lost_alive and ended_well,
+        silent=lost_alive and (ended_well or unanswered),
     )
 
 

@@ -16,7 +16,8 @@ class SessionFacts:
 
     `environment` is what the agent reported of the guest, empty where it never did. `seconds` is by phase; `memory` is
     the most that QEMU took of the host's, in MiB, 0 where that is not known. `start` is None where nobody has said yet
-    how the guest was started. `problems` and `notices` are sentences.
+    how the guest was started. `problems` and `notices` are sentences. `apart` says that it ended while an object
+    was loaded for several cases, which says nothing of any of them.
     """
 
     records: Mapping[str, CaseRecord] = field(default_factory=dict)
@@ -28,3 +29,4 @@ class SessionFacts:
     start: Start | None = None
     notices: tuple[str, ...] = ()
     boot_log: KernelLog = field(default_factory=KernelLog)
+    apart: bool = False

@@ -59,7 +59,7 @@ def job_parcel(plan: GuestPlan, cases: Sequence[Case], *, agent: bool) -> bytes:
         found = plan.kernel.case_modules.get(module, CaseModule())
         files.update((MODULES / path.name, _content(path)) for path in found.files)
         modules[module] = {"files": [str(MODULES / path.name) for path in found.files], "built_in": found.built_in}
-    job = job_of(jobs, deadline=plan.settings.deadlines.case, modules=modules)
+    job = job_of(jobs, deadline=plan.settings.deadlines.case, modules=modules, share=plan.share)
     if plan.edit is not None:
         job = plan.edit(job)
     return _packed(plan.programs.agent if agent else b"", files=files, job=job, pushed=pushed)

@@ -17,7 +17,7 @@ from harness.errors import (
     GuestConnectionError,
     WrongKernelError,
 )
-from harness.facts.records import CaseRecord, Ending, console_tail, ending_of
+from harness.facts.records import SHARED_LOAD, CaseRecord, Ending, console_tail, ending_of
 from harness.facts.session import SessionFacts
 from harness.facts.transcript import Transcript
 from harness.guest.boot import SETTLE, booted, connected
@@ -37,6 +37,7 @@ given a line; not where the connection just ends.
 One command for both, and dd, which busybox's shell does in a copy of itself: in an emulated guest a program takes 10 ms
 to start.
 """
+APART = "the guest ended while an object was loaded for all of its programs; from then on each is loaded by itself"
 GRACE = 5.0
 """Seconds that the harness gives a case beyond its deadline, so that the agent itself can end it first."""
 
@@ -96,8 +97,10 @@ def run_session(
             ending = _ending(error, qemu)
         watch.switch(None)
         tail, memory = console_tail(qemu.console_text().splitlines()), qemu.peak_memory
-    records, more = collected(transcript, cases, ending)
+    apart = ending is not None and ending.step is not None and ending.step[0] == SHARED_LOAD
+    records, more = collected(transcript, cases, None if apart else ending)
     stopped = transcript.last.get("stopped")
+    notices = [*([f"{stopped}; the cases after it had another guest"] if stopped else []), *([APART] if apart else [])]
     return SessionFacts(
         records=records,
         environment=transcript.environment,
@@ -105,7 +108,8 @@ def run_session(
         problems=(*problems, *more),
         console_tail=tail,
         memory=memory,
-        notices=(f"{plan.kernel.name}: {stopped}; the cases after it had another guest",) if stopped else (),
+        notices=tuple(f"{plan.kernel.name}: {notice}" for notice in notices),
+        apart=apart,
         boot_log=transcript.boot_log(),
     )
 
@@ -209,6 +213,7 @@ def _ending(failure: BpfmatrixError, qemu: QemuProcess) -> Ending:
         qemu_gone=death is not None,
         qemu_words=death.describe() if death else "",
         agent_ended=isinstance(failure, AgentEndedError),
+        unanswered=isinstance(failure, (DeadlineError, GuestConnectionError)),
     )
     # What a wrong kernel was doing meanwhile does not matter.
     return replace(ending, step=None) if isinstance(failure, WrongKernelError) else ending

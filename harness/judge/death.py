@@ -32,11 +32,16 @@ def died(case: Case, record: CaseRecord, ending: Ending, *, allow: AllowList) ->
         return replace(silent, console_tail=ending.console_tail, crash=ending.crash)
     step, name = steps[index], step_names(steps)[index]
     where = f", in the step {name}" if len(record.steps) <= index else f", after the step {name}"
-    if ending.kind == OutcomeKind.LOST and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
-        where += "; a program that was attached then may have stopped what the guest needs to answer"
     weighed = weigh(ending.earlier, allow)
-    if ending.agent_killed and WORKLOAD in [each.op for each in steps] and _attaching(steps, index):
-        return _stopped(steps, index, where, ending, reasons=weighed.complaints, record=record)
+    if tries_programs(case) and attaching(steps, index):
+        if ending.agent_killed:
+            text = f"what answers in the guest was killed{where}, while {what_was_attached(steps, index)}"
+            return _stopped(step, name, DifferenceKind.KILLED, text, record=record, reasons=weighed.complaints)
+        if ending.silent and record.again:
+            text = f"{silence(steps, index)}: {ending.reason}{where}"
+            return _stopped(step, name, DifferenceKind.SILENCED, text, record=record, reasons=weighed.complaints)
+        if ending.kind == OutcomeKind.LOST:
+            where += "; a program that was attached then may have stopped what the guest needs to answer"
     found: tuple[Difference, ...] = ()
     if ending.kind == OutcomeKind.CRASHED:
         found = tuple(_before_death(case, record, index))
@@ -66,28 +71,67 @@ def what_was_attached(steps: Sequence[AgentStep], index: int) -> str:
     return f"these were attached, the last one first: {', '.join(names[: -NAMED - 1 : -1])}{more}"
 
 
-def _stopped(
-    steps: Sequence[AgentStep], index: int, where: str, ending: Ending, *, reasons: Sequence[str], record: CaseRecord
-) -> Outcome:
-    """Return the outcome of a case whose program has ended what answers in the guest.
+def silence(steps: Sequence[AgentStep], index: int) -> str:
+    """Return the clause that blames what was attached in the step of an index for an answer that never came."""
+    return f"no answer came, in either of two guests, while {what_was_attached(steps, index)}"
 
-    It was attached, or being attached, and nothing of ours ends that.
+
+def passed_its_deadline(case: Case, record: CaseRecord, where: str, *, reasons: Sequence[str]) -> Outcome:
+    """Return the outcome of a case whose process was ended at its deadline, in two guests, with a program attached."""
+    index = step_at_end(record)
+    text = f"{silence(case.steps, index)}: {where}"
+    step, name = case.steps[index], step_names(case.steps)[index]
+    return _stopped(step, name, DifferenceKind.SILENCED, text, record=record, reasons=reasons)
+
+
+def may_be_silenced(case: Case, record: CaseRecord) -> bool:
+    """Say whether a case has no answer, or none in time, and a program that it tries was attached meanwhile.
+
+    Once that may be chance: a host that is too busy, a connection that broke. Whoever runs the case asks another guest.
     """
-    step, name = steps[index], step_names(steps)[index]
-    known = what_was_attached(steps, index)
-    text = f"what answers in the guest was killed{where.split(';', maxsplit=1)[0]}, while {known}"
+    if not tries_programs(case):
+        return False
+    if record.ending is not None:
+        index = _last_begun(case, record, record.ending)
+        return record.ending.silent and not record.ending.agent_killed and _attached(case, index)
+    return bool(record.end and record.end.get("timed_out")) and _attached(case, step_at_end(record))
+
+
+def step_at_end(record: CaseRecord) -> int:
+    """Return the index of the step that was under way when the process of a case was ended, or of the last one."""
+    index = (record.end or {}).get("step")
+    return len(record.steps) - 1 if index is None else int(index)
+
+
+def _attached(case: Case, index: int | None) -> bool:
+    return index is not None and attaching(case.steps, index)
+
+
+def _stopped(
+    step: AgentStep, name: str, kind: DifferenceKind, text: str, *, record: CaseRecord, reasons: Sequence[str]
+) -> Outcome:
+    """Return the outcome of a case whose program has ended, or silenced, what answers in the guest.
+
+    It was attached, or being attached, and nothing of ours does that.
+    """
+    ending = record.ending
     return Outcome(
         kind=OutcomeKind.MISBEHAVES,
         reason="; ".join([*reasons, text]),
         stage=step.stage,
         events=events_of(record),
-        splats=ending.earlier,
-        differences=(difference(step, name, DifferenceKind.KILLED, text, seen="SIGKILL"),),
-        console_tail=ending.console_tail,
+        splats=ending.earlier if ending else (),
+        differences=(difference(step, name, kind, text, seen="SIGKILL" if kind is DifferenceKind.KILLED else None),),
+        console_tail=ending.console_tail if ending else (),
     )
 
 
-def _attaching(steps: Sequence[AgentStep], index: int) -> bool:
+def tries_programs(case: Case) -> bool:
+    """Say whether a case tries programs of which nothing is known, and is to say what they do to the guest."""
+    return any(step.op == WORKLOAD for step in case.steps)
+
+
+def attaching(steps: Sequence[AgentStep], index: int) -> bool:
     """Say whether a program may have been attached in the step of an index."""
     return any(step.op in ATTACHING for step in steps[: index + 1])
 

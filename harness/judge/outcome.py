@@ -10,7 +10,15 @@ from typing import Any
 from harness.facts.kernel_log import find_splats
 from harness.facts.records import OUT_OF_MEMORY, CaseRecord
 from harness.judge.command import not_started, output_of, reason_of_works
-from harness.judge.death import ATTACHING, WORKLOAD, died, what_was_attached
+from harness.judge.death import (
+    WORKLOAD,
+    attaching,
+    died,
+    may_be_silenced,
+    passed_its_deadline,
+    tries_programs,
+    what_was_attached,
+)
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, Weighed, weigh
 from harness.judge.precondition import not_applicable, ours
 from harness.judge.scenario import as_reported, broken, did_nothing, missed, reason_of_scenario, unfinished
@@ -80,6 +88,8 @@ def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: W
     if killed_by_its_program(case, end):
         return _stopped_by_program(case, record, end, weighed=weighed)
     trouble = _incomplete(case, record, end)
+    if record.again and may_be_silenced(case, record):
+        return passed_its_deadline(case, record, trouble, reasons=weighed.complaints)
     if trouble:
         return lost("; ".join([trouble, *weighed.complaints]), record)
     outcome = _with_leftovers(_walked(case, record), end.get("left") or [])
@@ -128,11 +138,9 @@ def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
     index, signal = end.get("step"), end.get("signal")
     if not signal or end.get("timed_out") or index is None or index >= len(case.steps):
         return False
-    ops = [step.op for step in case.steps]
-    if WORKLOAD not in ops or any(OUT_OF_MEMORY in line for line in end.get("kernel_log", ())):
+    if not tries_programs(case) or any(OUT_OF_MEMORY in line for line in end.get("kernel_log", ())):
         return False
-    attached = any(op in ATTACHING for op in ops[: index + 1])
-    return ops[index] == WORKLOAD or (attached and signal not in FAULTS)
+    return case.steps[index].op == WORKLOAD or (attaching(case.steps, index) and signal not in FAULTS)
 
 
 def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:

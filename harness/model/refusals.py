@@ -1,7 +1,8 @@
 """What a refusal means: from a refused step to its origin, its class, and advice. Pure.
 
-origins.py knows who refused, refusals_loading.py and refusals_attaching.py what for. A refusal that no row explains is
-`unclassified`, and shown with what was asked and what may be behind it; nothing is inferred from a version.
+origins.py knows who refused; refusals_loading.py, refusals_verifier.py and refusals_attaching.py know what for. A
+refusal that no row explains is `unclassified`, and shown with what was asked and what may be behind it; nothing is
+inferred from a version.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from harness.model.evidence import Condition, Evidence, Refusal, evidence_of, wh
 from harness.model.origins import origin_of
 from harness.model.refusals_attaching import ATTACHING, BY_PROGRAMS
 from harness.model.refusals_loading import LOADING
+from harness.model.refusals_verifier import BEFORE, VERIFIER
 from harness.model.results import Outcome
 
 __all__ = ["NAMES", "TABLE", "UNCLASSIFIED", "candidates_of", "explained", "find"]
 
 UNCLASSIFIED = "unclassified"
 
-TABLE: tuple[Refusal, ...] = (*BY_PROGRAMS, *LOADING, *ATTACHING)
+TABLE: tuple[Refusal, ...] = (*BY_PROGRAMS, *BEFORE, *LOADING, *VERIFIER, *ATTACHING)
 
 NAMES = (*dict.fromkeys(row.name for row in TABLE),)
 """The classes that an expectation can name."""

@@ -32,9 +32,10 @@ LOADING: tuple[Refusal, ...] = (
         "legacy-maps",
         when("open", text=r"legacy map definitions in 'maps' section|bad map relo against '.*' in section 'maps"),
         "libbpf bpf_object__init_user_maps(), bpf_program__record_reloc()",
-        'libbpf 1.0 and later knows maps by their BTF (SEC(".maps")), and no structures in a section `maps`, as old '
-        "C, Go (gobpf, cilium/ebpf) and Rust (aya) have them. Define them with BTF, or run the program's own loader "
-        "with `bpfmatrix exec`.",
+        "libbpf before 1.0, and Go's and Rust's loaders, take maps as `struct bpf_map_def` in a section `maps`; libbpf "
+        "1.0 and later does not. Write `struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, N); __type(key, "
+        'K); __type(value, V); } NAME SEC(".maps");` and compile with -g; or run the program\'s own loader with '
+        "`bpfmatrix exec`.",
     ),
     row(
         "static-program",

@@ -141,6 +141,8 @@ class DifferenceKind(StrEnum):
     """A program that must run was attached, and did not."""
     KILLED = "killed"
     """The process that tried it was killed by a signal while the program was attached."""
+    SILENCED = "silenced"
+    """While the program was attached no answer came, in either of two guests."""
     RETVAL = "retval"
     """A test run returned another value."""
     FIELD = "field"

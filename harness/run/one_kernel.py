@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from harness.errors import EXIT_USAGE, BpfmatrixError
 from harness.facts.kernel import Failure, KernelFacts, with_session
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
+from harness.judge.death import may_be_silenced
 from harness.model.phases import Phase
 from harness.model.results import Fault, OutcomeKind
 from harness.model.rows import Row
@@ -52,8 +53,10 @@ def run_kernel(
     """Run all cases on one kernel and return its facts, added to those that are `known` (default: `facts_of`).
 
     A case that ends its guest costs another boot, and the rest goes on. Every boot settles at least one case, but for
-    one repetition where a guest does not come up; there is none any more once `plan.stopping` is set. Raises QemuError
-    where QEMU itself does not start.
+    one repetition where a guest does not come up; one where it ends while an object is loaded for several cases; and
+    one for each case during which a guest falls silent while a program is attached: where the second does, too, the
+    program is to blame. There is none any more once `plan.stopping` is set. Raises QemuError where QEMU itself does not
+    start.
     """
     facts, may_repeat = known or facts_of(plan), True
     for batch in batches(cases):
@@ -112,7 +115,7 @@ def _run_batch(
     plan: GuestPlan, cases: Sequence[Case], *, boot: Boot, facts: KernelFacts, may_repeat: bool
 ) -> tuple[KernelFacts, bool]:
     """Run cases that share a guest; return the facts, and whether a guest may still be repeated."""
-    pending = list(cases)
+    pending, asked = list(cases), set[str]()
     while pending and not plan.stopping.is_set():
         session = boot(plan, pending)
         if not session.environment and may_repeat and not plan.stopping.is_set():
@@ -123,9 +126,14 @@ def _run_batch(
             notice = f"{plan.kernel.name}: the guest did not come up ({reason}) and was booted again"
             facts = with_session(facts, replace(session, notices=(*session.notices, notice)), counts=False)
             continue
+        if session.apart:
+            plan = replace(plan, share=False)
+        doubtful = {case.id for case in pending if _in_doubt(case, session)} - asked
+        session = _asked_again(session, asked, doubtful, kernel=plan.kernel.name)
+        asked |= doubtful
         facts = with_session(facts, session)
         left = [case for case in pending if case.id not in facts.records]
-        if len(left) == len(pending):
+        if len(left) == len(pending) and not doubtful and not session.apart:
             break  # nothing was settled; whoever judges the cells finds them without a record
         pending = left
     return facts, may_repeat
@@ -139,6 +147,22 @@ def failure_of(error: Exception) -> Failure:
     elif isinstance(error, OSError) or (isinstance(error, BpfmatrixError) and error.of_host):
         fault = Fault.HOST
     return Failure(kind=OutcomeKind.LOST, reason=error_reason(error), wrong_input=fault is Fault.INPUT, fault=fault)
+
+
+def _in_doubt(case: Case, session: SessionFacts) -> bool:
+    """Say whether a guest was silenced, or went too slowly, while a case had its program attached."""
+    return case.id in session.records and may_be_silenced(case, session.records[case.id])
+
+
+def _asked_again(session: SessionFacts, asked: Set[str], doubtful: Set[str], *, kernel: str) -> SessionFacts:
+    """Return what a guest gave without the cases that another one is asked; those `asked` before are marked so."""
+    records = {name: record for name, record in session.records.items() if name not in doubtful}
+    records |= {name: replace(records[name], again=True) for name in asked & records.keys()}
+    notices = [
+        f"{kernel}: {name} had no answer while its program was attached; another guest is asked"
+        for name in sorted(doubtful)
+    ]
+    return replace(session, records=records, notices=(*session.notices, *notices))
 
 
 def error_reason(error: Exception) -> str:

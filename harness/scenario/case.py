@@ -162,6 +162,7 @@ class Part:
     `name` is unique in its case and has no space; `about` says what it is, such as a program's section. `expect` are
     its own rules, which come before those of the case; `uncounted` says why no kernel counts its runs, "" where kernels
     do; `attachers` are modules that bpfmatrix attaches its programs by (harness/scenario/attaching.py).
+    With `shares` the object may be loaded once for all parts that say so (harness/scenario/sharing.py).
     """
 
     name: str
@@ -170,6 +171,7 @@ class Part:
     uncounted: str = ""
     about: str = ""
     attachers: tuple[str, ...] = ()
+    shares: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +193,8 @@ class Case:
     counts, and where none does, the case should work. `missing` names what the case gives though its objects do not
     have it, on purpose. `memory` (MiB, at least) and `cpus` are those of its guest, where it needs more than the
     kernel's. `btf` is the file, by the name that it has among those of the case, whose types of a kernel its objects
-    are opened with, "" for those of the kernel that runs.
+    are opened with, "" for those of the kernel that runs. Cases with the same `shares` may have one load of their
+    object.
     """
 
     id: str
@@ -217,6 +220,7 @@ class Case:
     cpus: int | None = None
     btf: str = ""
     own: Own = field(default_factory=Own)
+    shares: str = ""
 
     @property
     def alone(self) -> bool:
@@ -241,6 +245,7 @@ def units(case: Case) -> tuple[Case, ...]:
             expect=(*part.expect, *case.expect),
             uncounted=part.uncounted,
             attachers=part.attachers,
+            shares=case.id if part.shares and not case.alone else "",
             parts=(),
         )
         for part in case.parts

@@ -78,13 +78,17 @@ def case_of_object(
             uncounted=source.uncounted(program),
             about=written[program],
             attachers=_attachers(listing, steps),
+            shares=source.shares([program]),
         )
         for program in on
     ]
     if len(on) > 1:
         of_all = (*rules.get(TOGETHER, ()), *_what_fails(rules.get(program, ()) for program in on))
         steps = tuple(_steps(source, on, name=TOGETHER))
-        parts.append(Part(name=TOGETHER, steps=steps, expect=of_all, attachers=_attachers(listing, steps)))
+        attachers = _attachers(listing, steps)
+        parts.append(
+            Part(name=TOGETHER, steps=steps, expect=of_all, attachers=attachers, shares=source.shares(on, whole=True))
+        )
     return Case(
         id=name,
         title=f"{title or file}: {len(on)} program{'' if len(on) == 1 else 's'}",
@@ -189,6 +193,19 @@ class _Source:
         if not self.options.run:
             return ""
         return TAIL_CALLED if self.in_a_slot(program) else section_of(self.listing.programs[program]).uncounted
+
+    def shares(self, programs: Sequence[str], *, whole: bool = False) -> bool:
+        """Say whether the object may be loaded once for these programs and others.
+
+        What is attached by a map, or to one, would still be there once a process has ended that did not detach it;
+        pins and sysctls, and modules that programs keep, are a case's own.
+        """
+        options, sections = self.options, [section_of(self.listing.programs[name]) for name in programs]
+        own = options.pins or options.sysctls or options.modules or options.cmdline
+        by_maps = any(section.by is By.MAP or section.maps for section in sections)
+        more = self.needed(programs)[0] if not whole else ()
+        replaced = any(self.target(name) for name in programs)
+        return not own and not by_maps and not replaced and not any(self.owner(name) for name in more)
 
     def owner(self, program: str) -> list[str]:
         """Return the struct_ops map by which a program is attached, if any; one that is not optional comes first."""

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from harness.scenario.case import Case
+from harness.scenario.sharing import shared_loads
 
 NO_MODULE: Mapping[str, Any] = {"files": [], "built_in": False}
 """What the agent gets of a module that the kernel does not have."""
@@ -21,13 +22,14 @@ def job_of(
     *,
     deadline: float,
     modules: Mapping[str, Mapping[str, Any]] | None = None,
+    share: bool = True,
 ) -> dict[str, Any]:
     """Return the job of some cases, ready for JSON; `deadline` (seconds) holds where a case has none of its own.
 
     Beside each case stand the paths in the guest of its objects and of its file with types of a kernel, by file name.
     `modules` says of those that cases name which `files` of the guest they are, in the order of loading, or that they
     are `built_in`; a module that is missing there the kernel does not have. What only the agent needs is
-    `optional`.
+    `optional`. Without `share` each case loads its objects by itself.
     """
     known = modules or {}
     jobs = [
@@ -44,12 +46,14 @@ def job_of(
                 *({"name": name, **known[name], "optional": True} for name in case.attachers if name in known),
             ],
             "steps": [step.job(paths) for step in case.steps],
+            **({"shares": case.shares} if case.shares and share else {}),
             **_own(case),
             **_scenario(case, paths),
         }
         for case, paths in cases
     ]
-    return {"cases": jobs}
+    shared = shared_loads(jobs)
+    return {"cases": jobs, **({"shared": shared} if shared else {})}
 
 
 def _own(case: Case) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class GuestPlan:
     write, as it comes; `visit` is called before the guest is powered off.
     Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
     is sent, as mutants do (harness/mutants/); it is given the job of harness/scenario/jobs.py and returns one.
-    Without `snapshots` none is made of it.
+    Without `snapshots` none is made of it; without `share` each case loads its objects by itself.
     """
 
     kernel: KernelFiles
@@ -50,6 +50,7 @@ class GuestPlan:
     visit: Visit | None = None
     edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     snapshots: bool = True
+    share: bool = True
 
     @property
     def serial(self) -> bool:

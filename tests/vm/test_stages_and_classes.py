@@ -15,6 +15,7 @@ import pytest
 from projects import ROOT, TemporaryProject
 
 from harness.model.refusals import NAMES, UNCLASSIFIED
+from harness.model.refusals_verifier import BEFORE, VERIFIER
 from harness.model.results import Origin, OutcomeKind, Report, Stage
 from harness.run.matrix import run_matrix
 from harness.run.options import Options
@@ -218,6 +219,8 @@ OF_OPENING = {"name-absent", "map-left-out", "variable-mismatch"}
 """Classes that no case reaches, since its names are looked up in its objects before: see test_vm_openings.py."""
 OF_CHECK = {"refused-by-program"}
 """What only programs of one object that are attached together show: test_vm_check.py."""
+OF_VERIFIER = {row.name for row in (*BEFORE, *VERIFIER)}
+"""What programs of one's own are refused for: test_vm_check_verifier.py."""
 OF_LOADERS = {"extern-without-type"}
 """What clang gives no more, and objects of other loaders still have: test_vm_other_loaders.py."""
 OF_CANDIDATES = {"kernel-version-unknown"}
@@ -272,7 +275,7 @@ def test_each_kernel_took_one_guest(reports: dict[str, Report]) -> None:
 
 
 def test_every_class_is_reached() -> None:
-    elsewhere = OF_OPENING | OF_CHECK | OF_LOADERS | OF_CANDIDATES
+    elsewhere = OF_OPENING | OF_CHECK | OF_VERIFIER | OF_LOADERS | OF_CANDIDATES
     assert {row.name for row in ROWS if row.name} == {*NAMES, UNCLASSIFIED} - elsewhere
 
 

@@ -259,12 +259,15 @@ def test_a_file_of_100_mb_is_there_whole(tmp_path: Path) -> None:
     assert "large: OK" in ran.cell["output"]
 
 
-@pytest.mark.nightly
-def test_over_a_serial_port_files_travel_in_the_initramfs(tmp_path: Path) -> None:
-    compiled(tmp_path, "tool", '#include <stdio.h>\nint main(void) { puts("static"); return 0; }', "-static")
+def test_over_a_serial_port_a_small_file_is_pushed(tmp_path: Path) -> None:
     (tmp_path / "small").write_text("small")
-    ran = execute(tmp_path, "--push", "small", "--", "cat", "small", kernel=SERIAL)
-    assert (ran.code, ran.cell["output"]) == (0, "small"), ran.output
+    ran = execute(tmp_path, "--push", "small:more/", "--", "cat", "more/small", kernel=SERIAL)
+    assert (ran.code, ran.cell["output"], ran.cell["start"]) == (0, "small", "warm"), ran.output
+
+
+@pytest.mark.nightly
+def test_over_a_serial_port_large_files_travel_in_the_initramfs(tmp_path: Path) -> None:
+    compiled(tmp_path, "tool", '#include <stdio.h>\nint main(void) { puts("static"); return 0; }', "-static")
     ran = execute(tmp_path, "--", "./tool", kernel=SERIAL)
     assert (ran.code, ran.cell["output"], ran.cell["start"]) == (0, "static\n", "cold"), ran.output
 

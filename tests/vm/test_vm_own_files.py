@@ -234,3 +234,22 @@ def test_cases_with_files_in_the_same_place_and_their_mutants_each_see_their_own
     in_guests = [each for each in found["mutants"] if each["kind"] == "programs"]
     assert {each["case"] for each in in_guests} == {"one", "two"}
     assert {each["fate"] for each in in_guests} <= {"killed", "survived"}, done.output
+
+
+SERIAL = "7.1-x86_64"
+"""A kernel without a network card: its guests are reached over a serial port."""
+OVER_SERIAL = {"entry": "warm", "a-script": "warm", "large": "cold"}
+"""Cases by how their guest is started: what is too much for the serial port is in the initramfs of one that boots."""
+
+
+def test_over_a_serial_port_a_cases_files_are_there(project: TemporaryProject, tmp_path: Path) -> None:
+    words = [word for name in OVER_SERIAL for word in ("--case", name)]
+    serial = TemporaryProject(tmp_path / "project", kernels=[SERIAL])
+    for name in OVER_SERIAL:
+        shutil.copytree(project.folder / "bpf" / name, serial.folder / "bpf" / name)
+    matrix = ("--matrix-file", serial.matrix_file, "--results", tmp_path / "r")
+    done = run("matrix", *matrix, *words, seconds=400)
+    report = json.loads((tmp_path / "r/latest/report.json").read_text())
+    assert [row["transport"] for row in report["kernels"]] == ["serial"], done.output
+    found = {cell["case"]: (cell["verdict"], cell["start"]) for cell in report["cells"]}
+    assert found == {name: ("pass", start) for name, start in OVER_SERIAL.items()}, done.output

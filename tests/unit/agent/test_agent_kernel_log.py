@@ -134,3 +134,21 @@ def test_a_kernel_that_never_stops_is_read_on_at_the_next_look(monkeypatch: pyte
     source.records = [f"6,{number},1,-;{number}\n".encode() for number in range(3)]
     assert log.read() == logged("<6> 0", "<6> 1")
     assert log.read() == logged("<6> 2")
+
+
+def test_what_the_kernel_says_meanwhile_can_be_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is none of the case's before, whose late messages are still to be read."""
+    log, source = kernel_log(monkeypatch, b"6,0,1,-;boot\n")
+    source.records.append(b"4,1,1,-;late\n")
+    with log.aside() as said:
+        source.records.append(b"4,2,1,-;meanwhile\n")
+    assert said == ["<4> meanwhile"]
+    source.records.append(b"6,3,1,-;after\n")
+    assert log.read() == logged("<6> boot", "<4> late", "<6> after")
+
+
+def test_messages_that_are_missing_meanwhile_are_no_good_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, source = kernel_log(monkeypatch)
+    with log.aside() as said:
+        source.records.append(b"6,3,1,-;the fourth\n")
+    assert said == ["<6> the fourth", "<0> messages are missing"]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.agent.leftovers import LEFTOVERS, MAPS, Leftover, Surroundings, subfolders
+from harness.agent.leftovers import (
+    LEFTOVERS,
+    MAPS,
+    PROGRAM_IDS,
+    UNKNOWN,
+    Leftover,
+    Surroundings,
+    bpf_ids,
+    subfolders,
+)
 
 
 class Things:
@@ -140,3 +151,72 @@ def test_each_kind_can_be_listed_on_any_machine() -> None:
     assert {leftover.kind for leftover in LEFTOVERS} >= {"module", "cgroup", "device", "program", "link"}
     for leftover in [*LEFTOVERS, MAPS]:
         assert isinstance(leftover.listed(), set), leftover.kind
+
+
+def test_what_several_cases_have_is_none_of_theirs_until_it_is_let_out(
+    things: Callable[..., tuple[Things, Any]], mounted: list[str]
+) -> None:
+    made, surroundings = things("a", removable=False)
+    surroundings.take_aside()
+    made.there.add("shared")
+    surroundings.take_in()
+    surroundings.prepare()
+    assert surroundings.restore("c") == []
+    made.there.add("left")
+    assert surroundings.restore("d") == [{"kind": "thing", "name": "LEFT"}]
+    made.there -= {"shared", "left"}
+    surroundings.let_out()
+    made.there.add("shared")
+    assert surroundings.restore("e") == [{"kind": "thing", "name": "SHARED"}], "from now on it is a case's"
+    assert mounted[:4] == ["mount", "mount", "unmount", "unmount"]
+
+
+def test_what_was_taken_in_is_removed_when_it_is_let_out(things: Callable[..., tuple[Things, Any]]) -> None:
+    made, surroundings = things("a")
+    surroundings.take_aside()
+    made.there.add("module")
+    surroundings.take_in()
+    assert surroundings.restore("c") == []
+    assert made.removed == []
+    surroundings.let_out()
+    assert made.removed == ["module"]
+
+
+def test_maps_of_a_case_before_are_still_its_own_when_others_are_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, surroundings = maps(monkeypatch, 1)
+    monkeypatch.setattr("harness.agent.leftovers.mount_bpffs", lambda: None)
+    ids.add(2)
+    assert surroundings.restore("a") == []
+    surroundings.take_aside()
+    ids.add(3)
+    surroundings.take_in()
+    assert surroundings.restore("b") == [{"kind": "map", "name": "2", "case": "a"}]
+    ids.remove(3)
+    surroundings.let_out()
+    assert surroundings.settle() == []
+
+
+class Libc:
+    """Plays bpf(2) with two ids and then this errno."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.ids = number, [7, 9]
+
+    def syscall(self, _number: int, _command: int, attributes: Any, _size: int) -> int:
+        if not self.ids:
+            ctypes.set_errno(self.number)
+            return -1
+        struct.pack_into("=I", attributes, 4, self.ids.pop(0))
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("number", "found"), [(errno.ENOENT, {7, 9}), (errno.EPERM, {7, 9, UNKNOWN}), (errno.EACCES, {7, 9, UNKNOWN})]
+)
+def test_a_list_that_is_refused_has_something_unknown(
+    number: int, found: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what is still attached is waited for."""
+    libc = Libc(number)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name, **_more: libc)
+    assert bpf_ids(PROGRAM_IDS) == found

@@ -20,7 +20,7 @@ def served(pipe: Pipe, monkeypatch: pytest.MonkeyPatch, *ends: str | None) -> li
     """The agent's lines of as many cases; each end says why no other case may run in the guest, or None."""
     why = iter(ends)
 
-    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any) -> str | None:
+    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any, loads: Any) -> str | None:
         reporter.hold("case", case=case["id"])
         return next(why)
 

@@ -29,7 +29,7 @@ def case_with(
         done.append((name, value))
         return "before"
 
-    def run(reporter: Any, lib: Any, case: Any) -> dict[str, Any]:
+    def run(reporter: Any, lib: Any, case: Any, load: Any) -> dict[str, Any]:
         done.append("run")
         return {"complete": True, "signal": None, "timed_out": False}
 

@@ -180,7 +180,7 @@ def test_a_job_through_the_pipes_and_its_lines_back(
         loaded.append(code)
         return functools.partial(serve, lib=Played(), log=Quiet())
 
-    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any) -> None:
+    def run_case(reporter: Any, lib: Any, log: Any, case: Any, *, before: Any, loads: Any) -> None:
         reporter.send("case", case=case["id"])
 
     monkeypatch.setattr(service, "load", load)

@@ -124,6 +124,8 @@ def test_an_agent_that_is_killed_is_one_that_has_made_no_mistake(
     ended: bool, console: str, gone: bool, killed: bool
 ) -> None:
     ending = ending_of(what="ended", console=console, qemu_reason=None, qemu_gone=gone, agent_ended=ended)
-    assert ending.agent_killed == killed
+    assert ending.agent_killed == ending.silent == killed
+    unanswered = ending_of(what="a deadline", console=console, qemu_reason=None, qemu_gone=gone, unanswered=True)
+    assert unanswered.silent == (not gone and PANIC not in console), "no panic, and QEMU goes on"
     again = ending_of(what="MemoryError", console=console, qemu_reason=None, qemu_gone=gone, agent_ended=ended)
     assert not again.agent_killed

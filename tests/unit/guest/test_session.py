@@ -38,6 +38,9 @@ from harness.scenario.case import Case
 from harness.supply.guest_plan import GuestPlan
 
 WHOLE = golden_bytes()
+HELLO = WHOLE.partition(b"\n")[0] + b"\n"
+WHOLE_CASE = WHOLE[: WHOLE.index(b'"type": "done"')].rpartition(b"\n")[0] + b"\n"
+"""All of it but the last line."""
 OFF = Death(reason="guest-shutdown", returncode=0, stderr="")
 RESET = Death(reason="guest-reset", returncode=0, stderr="")
 KILLED = Death(reason=None, returncode=-9, stderr="")
@@ -233,9 +236,18 @@ def test_lines_that_are_not_the_agents_end_the_session(tmp_path: Path) -> None:
     assert result.environment["release"] == RELEASE
 
 
+def test_a_guest_that_ends_while_an_object_is_loaded_for_several_cases_says_nothing_of_any(tmp_path: Path) -> None:
+    """Neither of the first, which had not begun, nor of one that has an answer."""
+    broken = GuestConnectionError("the connection broke")
+    for lines, known in ((HELLO, set()), (WHOLE_CASE, {CASE_ID})):
+        dead = PlayedQemu(console=f"bpfmatrix: step {CASE_ID} 3\nbpfmatrix: step .shared 0\n", death=RESET)
+        result = session(tmp_path, qemu=dead, connection=PlayedConnection(lines, broken))
+        assert (set(result.records), result.apart, result.problems) == (known, True, ())
+        assert "from then on each is loaded by itself" in result.notices[0]
+
+
 def test_a_guest_that_dies_after_its_last_case_is_a_problem_and_no_case_of_it_is_lost(tmp_path: Path) -> None:
-    whole_case = WHOLE[: WHOLE.index(b'"type": "done"')].rpartition(b"\n")[0] + b"\n"
-    result = session(tmp_path, connection=PlayedConnection(whole_case, GuestConnectionError("the connection broke")))
+    result = session(tmp_path, connection=PlayedConnection(WHOLE_CASE, GuestConnectionError("the connection broke")))
     assert result.records[CASE_ID].ending is None
     (problem,) = result.problems
     assert problem.startswith(f"after {CASE_ID}: the connection broke")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from outcome_samples import WORKS, K
 from unit_samples import CASE_ID, golden_lines, record_of, sample_case
 
 from harness.facts.records import CaseRecord, Ending
+from harness.judge.death import may_be_silenced
 from harness.judge.outcome import outcome_of
 from harness.judge.verdict import judge
 from harness.model.results import DifferenceKind, Expectation, OutcomeKind, Stage, Verdict
@@ -109,3 +112,49 @@ def test_an_agent_that_is_killed_before_anything_is_attached_or_without_a_worklo
         ending = Ending(kind=OutcomeKind.LOST, reason="the agent ended", step=("o/p", index), agent_killed=True)
         found = outcome_of(Case(id="o/p", title="t", steps=steps), CaseRecord(ending=ending))
         assert (found.kind, found.differences) == (OutcomeKind.LOST, ())
+
+
+SILENT = Ending(kind=OutcomeKind.LOST, reason="the case deadline passed", step=("o/p", 1), silent=True)
+TIMED_OUT = {"timed_out": True, "complete": False, "signal": "SIGKILL", "step": 1, "kernel_log": []}
+
+
+@pytest.mark.parametrize(
+    ("record", "where"),
+    [
+        (CaseRecord(ending=SILENT), "the case deadline passed, in the step workload"),
+        (CaseRecord(end=TIMED_OUT), "the case deadline passed inside the guest, in the step attach p"),
+    ],
+    ids=["no answer", "at the deadline in the guest"],
+)
+def test_a_program_is_the_cause_where_two_guests_have_no_answer_while_it_is_attached(
+    record: CaseRecord, where: str
+) -> None:
+    case = Case(id="o/p", title="t", steps=STEPS)
+    assert may_be_silenced(case, record)
+    assert outcome_of(case, record).kind == OutcomeKind.LOST, "once that may be chance"
+    found = outcome_of(case, replace(record, again=True))
+    assert (found.kind, found.stage) == (OutcomeKind.MISBEHAVES, Stage.TRIGGER)
+    assert [each.kind for each in found.differences] == [DifferenceKind.SILENCED]
+    clause = "no answer came, in either of two guests, while the program was attached"
+    assert found.reason == f"{clause}: {where}"
+    assert judge(found, WORKS)[0] == Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("steps", "record"),
+    [
+        (
+            (AgentStep(stage=Stage.OPEN, op="open", what="o"), *STEPS),
+            CaseRecord(ending=replace(SILENT, step=("o/p", 0))),
+        ),
+        (STEPS, CaseRecord(ending=replace(SILENT, silent=False))),
+        (STEPS, CaseRecord(ending=replace(SILENT, agent_killed=True))),
+        (STEPS[:1], CaseRecord(ending=replace(SILENT, step=("o/p", 0)))),
+        (STEPS[:1], CaseRecord(end={**TIMED_OUT, "step": 0})),
+        (STEPS, CaseRecord(end={**TIMED_OUT, "timed_out": False})),
+        (STEPS, CaseRecord(ending=replace(SILENT, step=None))),
+    ],
+    ids=["not attached", "our own", "killed", "no workload", "no workload, deadline", "no deadline", "no step"],
+)
+def test_nothing_else_is_asked_of_another_guest(steps: tuple[AgentStep, ...], record: CaseRecord) -> None:
+    assert not may_be_silenced(Case(id="o/p", title="t", steps=steps), record)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from unit_samples import RELEASE, golden_lines, guest_plan, kernel_files, record_of, renumbered, sample_case
 
 from harness.errors import FetchError, MirrorError, QemuError
+from harness.facts.kernel import KernelFacts
 from harness.facts.records import CaseRecord, Ending
 from harness.facts.session import SessionFacts
 from harness.judge.cells import cells as cells_of
-from harness.model.results import OutcomeKind, Start
+from harness.model.results import OutcomeKind, Stage, Start
 from harness.run.one_kernel import batches, error_reason, facts_of, guest_of, run_kernel
-from harness.scenario.case import Case
+from harness.scenario.case import AgentStep, Case
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.pushed import Pushed, PushedFile
 
@@ -34,6 +35,63 @@ def cases(*names: str, **changes: Any) -> list[Case]:
 def good(name: str) -> CaseRecord:
     lines = [{**line, "case": name} if "case" in line else line for line in golden_lines()]
     return record_of(renumbered(lines), name)
+
+
+def silent(name: str) -> CaseRecord:
+    """What is known of a case whose program was attached when its guest fell silent."""
+    return CaseRecord(ending=Ending(kind=K.LOST, reason="the case deadline passed", step=(name, 1), silent=True))
+
+
+TRIES = (
+    AgentStep(stage=Stage.ATTACH_TARGET, op="attach", what="p"),
+    AgentStep(stage=Stage.TRIGGER, op="workload"),
+)
+
+
+def asked(*silenced: int, tmp_path: Path) -> tuple[KernelFacts, list[Any]]:
+    """The facts of cases of which `b` silences its guest, in the guests of these numbers; and what each guest got."""
+    given: list[list[str]] = []
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
+        given.append([case.id for case in pending])
+        records: dict[str, CaseRecord] = {}
+        for case in pending:
+            silenced_now = case.id == "b" and len(given) in silenced
+            records[case.id] = silent(case.id) if silenced_now else good(case.id)
+            if silenced_now:
+                break
+        return SessionFacts(environment=dict(ENVIRONMENT), records=records)
+
+    tried = [Case(id=name, title="t", steps=TRIES) for name in "abc"]
+    return run_kernel(guest_plan(tmp_path), tried, boot=boot), given
+
+
+def test_a_case_that_silences_its_guest_is_asked_again(tmp_path: Path) -> None:
+    facts, given = asked(1, tmp_path=tmp_path)
+    assert given == [["a", "b", "c"], ["b", "c"]]
+    assert (facts.records["b"].end is not None, facts.records["b"].again) == (True, True)
+    assert not facts.records["a"].again and not facts.records["c"].again
+    assert any("b had no answer while its program was attached" in notice for notice in facts.notices)
+
+
+def test_one_that_does_so_twice_is_the_cause_and_the_others_have_their_answers(tmp_path: Path) -> None:
+    facts, given = asked(1, 2, 3, tmp_path=tmp_path)
+    assert given == [["a", "b", "c"], ["b", "c"], ["c"]]
+    assert (facts.records["b"].ending is not None, facts.records["b"].again) == (True, True)
+    assert facts.records["c"].end is not None
+
+
+def test_a_guest_that_ends_by_a_shared_load_is_followed_by_one_that_shares_none(tmp_path: Path) -> None:
+    shares: list[bool] = []
+
+    def boot(plan: GuestPlan, pending: Sequence[Case]) -> SessionFacts:
+        shares.append(plan.share)
+        if plan.share:
+            return SessionFacts(environment=dict(ENVIRONMENT), apart=True)
+        return SessionFacts(environment=dict(ENVIRONMENT), records={case.id: good(case.id) for case in pending})
+
+    facts = run_kernel(guest_plan(tmp_path), cases("a", "b"), boot=boot)
+    assert (shares, set(facts.records)) == ([True, False], {"a", "b"})
 
 
 class Guests:

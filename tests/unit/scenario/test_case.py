@@ -47,6 +47,7 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
         "memory",
         "cpus",
         "btf",
+        "shares",
     }
     assert {name for name in optional if any(getattr(case, name) for case in cases)} == optional
     steps = [step for case in cases for step in case.steps]

@@ -12,10 +12,12 @@ from projects import INPUTS, TemporaryProject
 from harness.errors import ConfigError
 from harness.host.cache import Cache
 from harness.model.results import Attribution, Axis, CellResult, OutcomeKind, Report, Stage, Start, Verdict
+from harness.run.checking import with_objects
 from harness.run.matrix import run_matrix
 from harness.run.options import Options
 from harness.supply import supplies
 from harness.supply.libraries import DEFAULT_FOLDERS, configured_folders
+from harness.supply.own.said import Given
 from harness.supply.project import Project
 
 pytestmark = pytest.mark.vm
@@ -70,7 +72,7 @@ def test_libbpf_decides_about_a_section_that_only_the_younger_one_knows(report: 
     assert (found.axis, found.left_out) == (Axis.LIBBPF, ())
     assert {value: (answer.outcome, answer.stage) for answer in found.answers for value in answer.values} == {
         "libbpf-default": (OutcomeKind.WORKS, None),
-        "libbpf-bookworm": (OutcomeKind.REFUSED, Stage.LOAD_TARGET),
+        "libbpf-bookworm": (OutcomeKind.REFUSED, Stage.LOAD_TRACER),
     }
     refused = cells(report, SECTION)["6.12-x86_64+libbpf-bookworm+clang-19"].outcome
     assert "tc/ingress" in refused.reason
@@ -119,3 +121,21 @@ def test_a_library_of_ones_own_is_what_the_guests_have(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no libbpf"):
         run_matrix(wanted)
     assert list((Cache().root / "libbpf").iterdir())
+
+
+OLDEST, CHECKED = "5.10-x86_64", "axes-code"
+
+
+def test_a_libbpf_before_1_0_is_talked_with_and_what_it_lacks_is_named(tmp_path: Path) -> None:
+    made = TemporaryProject(tmp_path / "project", kernels=(OLDEST,))
+    made.committed(SEED)
+    wanted = Options(
+        project=Project(matrix_file=made.matrix_file), results=tmp_path / "results", libbpf=["bullseye"], clang=["14"]
+    )
+    (cell,) = (report := run_matrix(wanted).report).cells
+    assert (cell.verdict, report.kernels[0].libbpf_version) == (Verdict.PASS, "v0.3.0")
+    source = INPUTS / CHECKED / "prog.bpf.c"
+    (checked,) = run_matrix(with_objects(wanted, [source], Given())).report.cells
+    (part, *_) = checked.parts
+    assert (part.verdict, part.outcome.cause_name) == (Verdict.NOT_APPLICABLE, "bpf_map__set_autocreate")
+    assert part.outcome.reason.endswith("which libbpf v0.3.0 does not have")

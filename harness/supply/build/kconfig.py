@@ -121,9 +121,9 @@ def why_not_built(arch: Architecture, made: Mapping[str, str]) -> str:
     pci = _PCI if "virtio_pci" in arch.modules else {}
     needed = {**NEEDED, **_VIRTIO, **pci, **console}
     return "; ".join(
-        f"{why} (CONFIG_{option} is {made.get(option, 'not set')})"
+        f"{why} (CONFIG_{option} is {'not set' if value == 'n' else value})"
         for option, why in needed.items()
-        if made.get(option) != "y"
+        if (value := made.get(option, "n")) != "y"
     )
 
 

@@ -103,7 +103,7 @@ def test_each_option_that_a_guest_needs_is_named_where_it_is_not_built_in(arch: 
     """The configuration is whole, so an option that it does not mention is off."""
     whole = bootable(arch)
     for name in whole:
-        for value, shown in (("m", "m"), (None, "not set")):
+        for value, shown in (("m", "m"), ("n", "not set"), (None, "not set")):
             made = {key: found for key, found in whole.items() if key != name} | ({name: value} if value else {})
             assert f"(CONFIG_{name} is {shown})" in why_not_built(ARCHITECTURES[arch], made)
 

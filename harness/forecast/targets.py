@@ -62,9 +62,17 @@ TARGETS: Mapping[str, Target] = {
     **dict.fromkeys(("iter", "iter.s"), _ITERATOR),
 }
 """By what is before the slash of a section; programs of others are attached to nothing that BTF has."""
-TRAMPOLINES: Mapping[str, tuple[int, tuple[int, int, int]]] = {"x86_64": (6, (6, 6, 0))}
-"""How many arguments a traced function may have, by architecture, before a version: those in registers alone, until
-473e3150e30a (arch/x86/net/bpf_jit_comp.c, arch_prepare_bpf_trampoline(): ENOTSUPP)."""
+NONE = -1
+TRAMPOLINES: Mapping[str, tuple[int, tuple[int, int, int]]] = {
+    "x86_64": (6, (6, 6, 0)),
+    "arm64": (NONE, (6, 0, 0)),
+    "riscv64": (NONE, (6, 3, 0)),
+    "ppc64le": (NONE, (6, 13, 0)),
+}
+"""How many arguments a traced function may have, by architecture, before a version; NONE where none is traced.
+
+x86_64: those in registers alone, until 473e3150e30a (arch/x86/net/bpf_jit_comp.c, arch_prepare_bpf_trampoline():
+ENOTSUPP). Trampolines came with efc9909fdce0 (arm64), 49b5e77ae3e2 (riscv64), d243b62b7bd3 (powerpc)."""
 SYSCALLS = ("ksyscall", "kretsyscall")
 _SYSCALL_EVENTS = ("syscalls/sys_enter_", "syscalls/sys_exit_")
 SYSCALL_FUNCTIONS = ("__x64_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_", "sys_")
@@ -98,7 +106,10 @@ class Sight:
 
 
 def most_arguments(arch: str, version: tuple[int, int, int] | None) -> int | None:
-    """Return how many arguments a function may have that is traced on a kernel, None where nothing limits them."""
+    """Return how many arguments a function may have that is traced on a kernel, None where nothing limits them.
+
+    NONE where no function can be traced.
+    """
     most, until = TRAMPOLINES.get(arch, (0, (0, 0, 0)))
     return most if version is not None and version < until else None
 
@@ -136,7 +147,9 @@ def target_findings(
             yield Finding(
                 weight=Weight.NOT_SHOWN,
                 subject=f"{subject}, arguments",
-                text=f"the {subject} has {slots} arguments, and such kernels trace none with more than {most}",
+                text="kernels of this architecture traced no functions yet"
+                if most == NONE
+                else f"the {subject} has {slots} arguments, and such kernels trace none with more than {most}",
             )
     elif known is _EVENT:
         yield from _event(name, sight, subject, context)

@@ -52,10 +52,15 @@ char LICENSE[] SEC("license") = "GPL";
 """What sources of objects begin with: the builtins that bpf_core_read.h wraps."""
 
 
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""The folders of compiled objects, which go with the process."""
+
+
 @functools.cache
 def compiled(text: str, arch: Architecture = X86) -> Path:
     """Return the object that clang makes of a source; it lies in a folder that lives as long as the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="forecast-"))
+    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="forecast-"))
+    folder = Path(_FOLDERS[-1].name)
     source = folder / "it.bpf.c"
     source.write_text(text)
     flags = ["-target", arch.bpf_target, "-g", "-O2", "-Wno-everything"]

@@ -8,7 +8,7 @@ from forecast_samples import kernel_types
 from harness.forecast.answers import Weight
 from harness.forecast.btf import FUNC, STRUCT
 from harness.forecast.resolving import KernelTypes
-from harness.forecast.targets import TARGETS, Sight, listed, most_arguments, slots_of, target_findings
+from harness.forecast.targets import NONE, TARGETS, Sight, listed, most_arguments, slots_of, target_findings
 from harness.scenario.sections import SECTIONS
 
 KERNEL = """
@@ -54,6 +54,8 @@ def test_older_kernels_trace_functions_whose_arguments_are_all_in_registers() ->
     assert not list(target_findings("fentry", "plain", sight, context=set(), most=2))
     assert not list(target_findings("fentry", "plain", sight, context=set()))
     assert not list(target_findings("kprobe", "plain", sight, context=set(), most=1))
+    (found,) = target_findings("fexit", "plain", sight, context=set(), most=NONE)
+    assert found.text == "kernels of this architecture traced no functions yet"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_older_kernels_trace_functions_whose_arguments_are_all_in_registers() ->
         ("x86_64", (6, 6, 0), None),
         ("x86_64", None, None),
         ("arm64", (6, 1, 0), None),
+        ("arm64", (5, 10, 223), NONE),
+        ("s390x", (6, 1, 0), None),
     ],
 )
 def test_how_many_arguments_those_are(arch: str, version: tuple[int, int, int] | None, most: int | None) -> None:

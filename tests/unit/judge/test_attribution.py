@@ -143,16 +143,23 @@ def test_what_is_said_is_true_of_every_cell(kinds: list[OutcomeKind], order: lis
 
 
 @given(
-    st.lists(st.sampled_from(ANSWERS), min_size=8, max_size=8),
-    st.integers(min_value=0, max_value=7),
+    st.permutations(ANSWERS),
+    st.sampled_from([0, 1, 2]),
+    st.sets(st.sampled_from(PLACES), min_size=1),
     st.sampled_from([*NONE, None]),
 )
 def test_nothing_is_said_where_an_answer_is_missing(
-    kinds: list[OutcomeKind], where: int, instead: OutcomeKind | None
+    kinds: list[OutcomeKind], axis: int, where: set[Place], instead: OutcomeKind | None
 ) -> None:
-    answers: dict[Place, OutcomeKind | None] = dict(zip(PLACES, kinds, strict=True))
-    answers[PLACES[where]] = instead
-    assert said(answers.__getitem__) == ()
+    """Whichever axis decides, and however many cells have none: also where these are all cells of one value."""
+    values = sorted({place[axis] for place in PLACES})
+
+    def by_axis(place: Place) -> OutcomeKind:
+        return kinds[values.index(place[axis])]
+
+    assert [list(Axis).index(each.axis) for each in said(by_axis)] == [axis]
+    assert said(lambda place: instead if place in where else by_axis(place)) == ()
+    assert said(lambda place: instead if place[axis] == values[0] else by_axis(place)) == ()
 
 
 def test_nothing_is_said_where_a_combination_was_not_asked_for() -> None:

@@ -11,11 +11,13 @@ from harness.facts.kernel_log import find_splats
 from harness.facts.records import OUT_OF_MEMORY, CaseRecord
 from harness.judge.command import not_started, output_of, reason_of_works
 from harness.judge.death import (
+    ATTACHING,
     WORKLOAD,
     attaching,
     died,
     may_be_silenced,
     passed_its_deadline,
+    step_at_end,
     tries_programs,
     what_was_attached,
 )
@@ -85,7 +87,7 @@ def _outcome_of(case: Case, record: CaseRecord, *, allow: AllowList) -> Outcome:
 
 def _ended(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
     """Return the outcome of a case that has its `case-end` line; `weighed` are the kernel's complaints."""
-    if killed_by_its_program(case, end):
+    if killed_by_its_program(case, record):
         return _stopped_by_program(case, record, end, weighed=weighed)
     trouble = _incomplete(case, record, end)
     if record.again and may_be_silenced(case, record):
@@ -129,14 +131,17 @@ def _incomplete(case: Case, record: CaseRecord, end: Mapping[str, Any]) -> str:
     return ""
 
 
-def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
+def killed_by_its_program(case: Case, record: CaseRecord) -> bool:
     """Say whether a signal ended the case's process while the program of a workload was attached, or being attached.
 
     Nothing of ours sends one then. What libbpf (or Python) itself may die of counts in the workload alone, and a kernel
-    without memory says so in its log.
+    without memory says so in its log. Between two steps the last one counts, unless that has detached something.
     """
-    index, signal = end.get("step"), end.get("signal")
-    if not signal or end.get("timed_out") or index is None or index >= len(case.steps):
+    end, index = record.end or {}, step_at_end(record)
+    signal = end.get("signal")
+    if not signal or end.get("timed_out") or not 0 <= index < len(case.steps):
+        return False
+    if end.get("step") is None and case.steps[index].op not in (*ATTACHING, WORKLOAD):
         return False
     if not tries_programs(case) or any(OUT_OF_MEMORY in line for line in end.get("kernel_log", ())):
         return False
@@ -144,8 +149,9 @@ def killed_by_its_program(case: Case, end: Mapping[str, Any]) -> bool:
 
 
 def _stopped_by_program(case: Case, record: CaseRecord, end: Mapping[str, Any], *, weighed: Weighed) -> Outcome:
-    step, name = case.steps[end["step"]], step_names(case.steps)[end["step"]]
-    known = what_was_attached(case.steps, end["step"])
+    index = step_at_end(record)
+    step, name = case.steps[index], step_names(case.steps)[index]
+    known = what_was_attached(case.steps, index)
     text = f"the agent's process for this case was killed by {end['signal']} while {known}"
     wrong = difference(step, name, DifferenceKind.KILLED, text, seen=end["signal"])
     reason = "; ".join([*weighed.complaints, text])

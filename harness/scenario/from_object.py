@@ -78,17 +78,14 @@ def case_of_object(
             uncounted=source.uncounted(program),
             about=written[program],
             attachers=_attachers(listing, steps),
-            shares=source.shares([program]),
+            shares=source.shares(program),
         )
         for program in on
     ]
     if len(on) > 1:
         of_all = (*rules.get(TOGETHER, ()), *_what_fails(rules.get(program, ()) for program in on))
         steps = tuple(_steps(source, on, name=TOGETHER))
-        attachers = _attachers(listing, steps)
-        parts.append(
-            Part(name=TOGETHER, steps=steps, expect=of_all, attachers=attachers, shares=source.shares(on, whole=True))
-        )
+        parts.append(Part(name=TOGETHER, steps=steps, expect=of_all, attachers=_attachers(listing, steps)))
     return Case(
         id=name,
         title=f"{title or file}: {len(on)} program{'' if len(on) == 1 else 's'}",
@@ -194,18 +191,17 @@ class _Source:
             return ""
         return TAIL_CALLED if self.in_a_slot(program) else section_of(self.listing.programs[program]).uncounted
 
-    def shares(self, programs: Sequence[str], *, whole: bool = False) -> bool:
-        """Say whether the object may be loaded once for these programs and others.
+    def shares(self, program: str) -> bool:
+        """Say whether the object may be loaded once for this program and others, each attached by itself.
 
         What is attached by a map, or to one, would still be there once a process has ended that did not detach it;
-        pins and sysctls, and modules that programs keep, are a case's own.
+        pins and sysctls, and modules that programs keep, are a case's own. Before 5.13 a program of a trampoline can
+        be attached once alone (f3a95075549e): so all of them together have a load of their own.
         """
-        options, sections = self.options, [section_of(self.listing.programs[name]) for name in programs]
+        options, section = self.options, section_of(self.listing.programs[program])
         own = options.pins or options.sysctls or options.modules or options.cmdline
-        by_maps = any(section.by is By.MAP or section.maps for section in sections)
-        more = self.needed(programs)[0] if not whole else ()
-        replaced = any(self.target(name) for name in programs)
-        return not own and not by_maps and not replaced and not any(self.owner(name) for name in more)
+        by_maps = section.by is By.MAP or section.maps or any(self.owner(name) for name in self.needed([program])[0])
+        return not own and not by_maps and not self.target(program)
 
     def owner(self, program: str) -> list[str]:
         """Return the struct_ops map by which a program is attached, if any; one that is not optional comes first."""

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
+from agent_pipe import Pipe
 from agent_samples import Played
 from unit_samples import CASE_ID
 
@@ -46,3 +48,14 @@ def test_a_record_that_cannot_be_decoded_is_the_cases_own(monkeypatch: pytest.Mo
     found = case.do_observe({"map": "events", "count": 1, "seconds": 0, "phase": "observe"})
     assert found == {"events": 2, "lost": 0}
     assert [(line["ours"], line["event"]["kind"]) for line in reported] == [(True, "undecodable"), (False, "kprobe")]
+
+
+def test_a_step_that_is_not_done_is_not_announced_on_the_console(pipe: Pipe) -> None:
+    reading, writing = os.pipe()
+    case = Case(Reporter(pipe.writing, console=writing), Played(), {"id": "c", "deadline": 1.0, "steps": []})
+    step = {"stage": "observe", "op": "wait", "what": "", "seconds": 0.0}
+    assert case.execute(0, {**step, "skip": {"measured": {}}})["measured"] == {}
+    case.execute(1, step)
+    os.close(writing)
+    assert os.read(reading, 1000) == b"bpfmatrix: step c 1\n"
+    os.close(reading)

@@ -158,3 +158,22 @@ def test_a_program_is_the_cause_where_two_guests_have_no_answer_while_it_is_atta
 )
 def test_nothing_else_is_asked_of_another_guest(steps: tuple[AgentStep, ...], record: CaseRecord) -> None:
     assert not may_be_silenced(Case(id="o/p", title="t", steps=steps), record)
+
+
+@pytest.mark.parametrize(
+    ("ops", "kind"),
+    [
+        (("attach",), OutcomeKind.MISBEHAVES),
+        (("attach", "workload"), OutcomeKind.MISBEHAVES),
+        (("attach", "workload", "detach"), OutcomeKind.LOST),
+        ((), OutcomeKind.LOST),
+    ],
+)
+def test_a_process_that_is_killed_between_two_steps_was_so_while_the_program_was_attached(
+    ops: tuple[str, ...], kind: OutcomeKind
+) -> None:
+    steps = (*STEPS, AgentStep(stage=Stage.DETACH, op="detach", what="p"))
+    reports = tuple({"stage": "trigger", "op": op, "what": "p", "ok": True} for op in ops)
+    end = {"signal": "SIGKILL", "timed_out": False, "complete": False, "step": None, "kernel_log": []}
+    found = outcome_of(Case(id="o/p", title="t", steps=steps), CaseRecord(steps=reports, end=end))
+    assert found.kind == kind, found.reason

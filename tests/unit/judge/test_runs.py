@@ -128,7 +128,7 @@ def test_of_several_programs_the_last_are_named(count: int, known: str) -> None:
     "end",
     [
         {"step": 1, "timed_out": True},
-        {"step": None},
+        {"step": None, "reported": 0},
         {"step": 0, "reported": 0, "signal": "SIGSEGV"},
         {"step": 1, "kernel_log": ["<3> Out of memory: Killed process 80 (python3) total-vm:1"]},
         {"step": 0, "reported": 0, "steps": STEPS[:1]},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.answers.seen import Place, Seen, seen_in, signature_of, without_numbers
-from harness.model.results import Fault, Outcome, OutcomeKind, Report, Stage, Verdict
+from harness.model.results import Fault, Origin, Outcome, OutcomeKind, Report, Stage, Verdict
 
 FAILED = frozenset({Verdict.FAIL, Verdict.XPASS, Verdict.ERROR, Verdict.NOT_RUN})
 """The verdicts that are explained, and that `matrix --failed-of` runs again."""
@@ -20,7 +20,8 @@ class Party(StrEnum):
     KERNEL = "the kernel's"
     """The kernel did otherwise than the case says: the program, or the rule, is for it to be looked at."""
     CASE = "the case's"
-    """The user's own input cannot be used: a source that does not compile, a mistake in a file."""
+    """The user's own input cannot be used: a source that does not compile, a mistake in a file, an object that libbpf
+    refuses on any kernel."""
     HARNESS = "the harness's"
     """bpfmatrix itself has no complete answer."""
     HOST = "the host's"
@@ -132,7 +133,7 @@ def party_of(seen: Seen) -> Party:
     """Return who has to do something about what was seen in one place."""
     if seen.outcome.fault is not None:
         return _OF_FAULTS[seen.outcome.fault]
-    if seen.outcome.wrong_input or seen.outcome.stage is Stage.BUILD:
+    if seen.outcome.wrong_input or seen.outcome.stage is Stage.BUILD or seen.outcome.origin is Origin.LIBBPF:
         return Party.CASE
     if seen.outcome.kind is OutcomeKind.NOT_RUN:
         return Party.RUN
@@ -175,7 +176,7 @@ def command_again(report: Report, place: Place, *, program: str) -> str:
     It is that of the run, on the row alone, and with the case or the program alone where it can be had so.
     """
     task, rest = _task_and_rest(shlex.split(report.run.command))
-    own = ["--kernel", place.kernel.partition("+")[0]]
+    own = ["--kernel", place.kernel]
     if task in _OF_CASES:
         task, own = "matrix", [*own, "--case", place.case]
     elif task == "check" and place.part:

@@ -15,7 +15,7 @@ from harness.answers.explain import (
     runs_cases,
 )
 from harness.answers.seen import Place
-from harness.model.results import Difference, DifferenceKind, Fault, Outcome, OutcomeKind, Report, Stage
+from harness.model.results import Difference, DifferenceKind, Fault, Origin, Outcome, OutcomeKind, Report, Stage
 
 OLD, ROW = "5.10-x86_64", "6.1-x86_64"
 
@@ -54,6 +54,8 @@ def test_another_line_of_the_log_is_another_cause() -> None:
         (replace(LOST, fault=Fault.HOST), Party.HOST),
         (replace(LOST, fault=Fault.INPUT, wrong_input=True), Party.CASE),
         (replace(LOST, stage=Stage.BUILD, wrong_input=True), Party.CASE),
+        (replace(REFUSED, origin=Origin.LIBBPF), Party.CASE),
+        (replace(REFUSED, origin=Origin.LIBBPF_KERNEL), Party.KERNEL),
         (replace(LOST, fault=Fault.ENDED), Party.RUN),
         (Outcome(kind=OutcomeKind.NOT_RUN, reason="the run ended before it"), Party.RUN),
     ],
@@ -113,17 +115,20 @@ def test_the_line_that_decides(outcome: Outcome, line: str) -> None:
 @pytest.mark.parametrize(
     ("ran", "again"),
     [
-        ("bpfmatrix", "bpfmatrix matrix --kernel 6.1-x86_64 --case seed"),
-        ("bpfmatrix matrix --arch all --case 'k*' --cold", "bpfmatrix matrix --kernel 6.1-x86_64 --case seed --cold"),
-        ("bpfmatrix --suite tracing", "bpfmatrix matrix --kernel 6.1-x86_64 --case seed --suite tracing"),
-        ("bpfmatrix watch --case seed", "bpfmatrix matrix --kernel 6.1-x86_64 --case seed"),
+        ("bpfmatrix", "bpfmatrix matrix --kernel 6.1-x86_64+clang-14 --case seed"),
+        (
+            "bpfmatrix matrix --arch all --case 'k*' --cold",
+            "bpfmatrix matrix --kernel 6.1-x86_64+clang-14 --case seed --cold",
+        ),
+        ("bpfmatrix --suite tracing", "bpfmatrix matrix --kernel 6.1-x86_64+clang-14 --case seed --suite tracing"),
+        ("bpfmatrix watch --case seed", "bpfmatrix matrix --kernel 6.1-x86_64+clang-14 --case seed"),
         (
             "bpfmatrix check my.bpf.o --kernel=6.* --jobs 2",
-            "bpfmatrix check --kernel 6.1-x86_64 --program on_exec my.bpf.o",
+            "bpfmatrix check --kernel 6.1-x86_64+clang-14 --program on_exec my.bpf.o",
         ),
         (
             "bpfmatrix exec --kernel '6.*' --push a -- ./a --kernel x",
-            "bpfmatrix exec --kernel 6.1-x86_64 --push a -- ./a --kernel x",
+            "bpfmatrix exec --kernel 6.1-x86_64+clang-14 --push a -- ./a --kernel x",
         ),
     ],
 )

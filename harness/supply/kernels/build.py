@@ -222,10 +222,19 @@ class BuildSource:
 
     @contextlib.contextmanager
     def _alone(self, kernel: BuildKernel) -> Iterator[None]:
-        """Hold all processors: no other kernel is built meanwhile with this cache."""
+        """Hold all processors: no other kernel is built meanwhile with this cache.
+
+        Raises KernelBuildError where the run is over by then: nothing begins any more.
+        """
+        self._go_on(kernel)
         self._context.progress(kernel.name, "waiting for another build")
         with self._cache.lock("build", patience=PATIENCE):
+            self._go_on(kernel)
             yield
+
+    def _go_on(self, kernel: BuildKernel) -> None:
+        if self._context.stopping.is_set():
+            raise KernelBuildError(f"the build of kernel {kernel.name} was ended before it began")
 
 
 def identity(distribution: str, version: str) -> Mapping[str, str]:

@@ -355,6 +355,7 @@ def test_a_build_ends_once_the_run_does(tmp_path: Path) -> None:
     builds.stopping.set()
     with pytest.raises(KernelBuildError, match="the build of kernel mine was ended"):
         builds.source.obtain(kernel, pin, modules=[])
+    assert (builds.jobs, builds.said) == ([], []), "not even the sources are taken"
     builds.stopping.clear()
     assert builds.source.obtain(kernel, pin, modules=[]).release == RELEASE
 
@@ -371,6 +372,27 @@ def test_a_build_waits_for_another_one(tmp_path: Path) -> None:
         assert builds.jobs == []
     done.join(60)
     assert len(builds.jobs) == 1
+
+
+def test_a_build_that_waits_does_not_begin_once_the_run_is_over(tmp_path: Path) -> None:
+    builds, kernel = Builds(tmp_path), build_entry(tree=make_tree(tmp_path / "tree"))
+    pin, errors = builds.source.pin(kernel).pin, list[str]()
+
+    def obtain() -> None:
+        try:
+            builds.source.obtain(kernel, pin, modules=[])
+        except KernelBuildError as error:
+            errors.append(str(error))
+
+    waiting = threading.Thread(target=obtain)
+    with builds.cache.lock("build"):
+        waiting.start()
+        while not builds.said:
+            assert waiting.is_alive()
+        builds.stopping.set()
+    waiting.join(60)
+    assert errors == ["the build of kernel mine was ended before it began"]
+    assert builds.said == [("mine", "waiting for another build")]
 
 
 def test_the_files_of_the_kernel_are_those_that_were_built(tmp_path: Path) -> None:

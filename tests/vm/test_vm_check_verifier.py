@@ -45,7 +45,7 @@ CHANGED: dict[str, dict[str, tuple[str | None, str | None]]] = {
         "kernel_function_otherwise": ("EINVAL", "kernel-symbol-absent"),
     },
     NEW: {
-        "unset_stack": (None, None),  # who may read kernel memory may read the stack so since 6.3
+        "unset_stack": (None, ""),  # who may read kernel memory may read the stack so since 6.3
         "kernel_function_of_others": ("EACCES", "kernel-function-not-allowed"),
         "kernel_function_otherwise": ("EINVAL", "kernel-function-arguments"),
     },

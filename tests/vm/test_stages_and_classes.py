@@ -193,6 +193,8 @@ ROWS = (
     Row(OLDEST, "refused-too-deep", Stage.LOAD_TARGET, "E2BIG", "program-too-large"),
     Row(NEWEST, "refused-map-too-large", Stage.LOAD_TARGET, "E2BIG", "map-too-large"),
     Row(OLDEST, "refused-map-too-large", Stage.LOAD_TARGET, "E2BIG", "map-too-large"),
+    Row(NEWEST, "refused-map-attributes", Stage.LOAD_TARGET, "EINVAL", "map-attributes"),
+    Row(OLDEST, "refused-map-attributes", Stage.LOAD_TARGET, "EINVAL", "map-attributes"),
     Row(NEWEST, "19-large-map", Stage.LOAD_TARGET, "ENOMEM", "out-of-memory"),
     Row(OLD_ARM64, "19b-larger-map", Stage.LOAD_TARGET, "ENOMEM", "out-of-memory"),
     Row(OLD_ARM64, "07-no-such-tracepoint", Stage.ATTACH_TARGET, "ENOENT", "attach-point-absent", origin=READ),

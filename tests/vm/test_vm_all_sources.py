@@ -1,6 +1,6 @@
-"""All sources side by side in one grid: kernels of Debian's, of repositories and a registry on loopback, and a file.
+"""All sources in one grid: kernels of Debian's, of repositories and a registry on loopback, a file, a build.
 
-The packages and images are made here, around a kernel of Debian's, so that all rows are the same kernel.
+The packages and images are made here, around a kernel of Debian's, so that all rows but the build are the same kernel.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from rpm_repositories import MISSING as NO_RPM
 from rpm_repositories import build_rpm, make_index, served, signer
 from test_vm_apt import ABSENT as NO_APT
 from test_vm_apt import VERSION, keys, make_debs, publish
+from test_vm_build import BUILD_SECONDS, KEYS
+from test_vm_build import MISSING as NO_BUILD
 from test_vm_oci import MISSING as NO_OCI
 from test_vm_oci import push, registry, roots, tool
 from test_vm_rpm import packages
@@ -32,7 +34,7 @@ ABSENT = [*NO_APT, *NO_RPM, *NO_OCI]
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.nightly,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(900 if NO_BUILD else 900 + BUILD_SECONDS),
     pytest.mark.skipif(bool(ABSENT), reason=f"not installed, which `./run test` installs: {', '.join(ABSENT)}"),
 ]
 
@@ -77,19 +79,24 @@ def test_kernels_of_all_sources_answer_in_one_grid(tmp_path: Path) -> None:
             "swept-rpm": {**of_rpm, "sweep": {"builds": 1}},
             "oci": {"source": "oci", "image": f"{host}/kernels:plain"},
             "path": {"source": "path", "image": str(files.image)},
+            # The same build as that of test_vm_build.py: whoever comes second takes it from the cache.
+            **({} if NO_BUILD else {"built": {**KEYS, "memory": 512}}),
         }
-        project.matrix["kernels"] += [{"name": name, "arch": "x86_64", **keys} for name, keys in entries.items()]
+        project.matrix["kernels"] += [{"arch": "x86_64", **keys, "name": name} for name, keys in entries.items()]
         project.write_matrix()
         chosen = [word for name in entries if name != "path" for word in ("--kernel", name)]
         done = run("lock", "--matrix-file", project.matrix_file, *chosen)
         assert done.code == 0, done.output
-        done = run("matrix", "--matrix-file", project.matrix_file, "--locked", seconds=600)
+        done = run(
+            "matrix", "--matrix-file", project.matrix_file, "--locked", seconds=600 if NO_BUILD else 600 + BUILD_SECONDS
+        )
     assert done.code == 0, done.output
     report = json.loads((project.folder / "results/latest/report.json").read_text())
     rows = {
         **{KERNEL: ("debian", "pass"), "apt": ("apt", "answered"), f"swept-{VERSION}": ("apt", "answered")},
         **{"rpm": ("rpm", "answered"), "swept-rpm-5.14.0-503.el9": ("rpm", "answered")},
         **{"oci": ("oci", "pass"), "path": ("path", "pass")},
+        **({} if NO_BUILD else {"built": ("build", "pass")}),
     }
     assert {cell["kernel"]: (cell["outcome"], cell["verdict"]) for cell in report["cells"]} == {
         name: ("works", verdict) for name, (_, verdict) in rows.items()
@@ -97,7 +104,7 @@ def test_kernels_of_all_sources_answer_in_one_grid(tmp_path: Path) -> None:
     assert {each["name"]: each["package"]["source"] for each in report["kernels"]} == {
         name: source for name, (source, _) in rows.items()
     }
-    assert {each["release"] for each in report["kernels"]} == {files.release}
+    assert {each["release"] for each in report["kernels"] if each["name"] != "built"} == {files.release}
 
     # A sweep is run by its name, from the cache, when nobody answers any more.
     done = run("matrix", "--matrix-file", project.matrix_file, "--kernel", "swept", "--kernel", "rpm")

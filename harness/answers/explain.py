@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.answers.seen import Place, Seen, seen_in, signature_of, without_numbers
@@ -93,6 +93,12 @@ def explain(report: Report, *, program: str) -> Explanation:
     causes.sort(key=lambda cause: (order.index(cause.party), -len(cause.places)))
     problems = tuple((kernel.name, each) for kernel in report.kernels for each in kernel.problems)
     return Explanation(report=report, causes=tuple(causes), problems=problems)
+
+
+def of_several(explanation: Explanation) -> Explanation:
+    """Return the causes alone that hit more than one place."""
+    several = tuple(cause for cause in explanation.causes if len(cause.places) > 1)
+    return replace(explanation, causes=several, problems=())
 
 
 def failed_places(report: Report) -> tuple[tuple[str, str], ...]:

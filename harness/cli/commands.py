@@ -155,9 +155,9 @@ def judge(options: Options, *, run: Path, rules: str) -> int:
 
 
 def show(report: Report, folder: Path, *, causes: bool = True) -> None:
-    """Show the grid of a run, what failed by its cause, what it comes to, and where its reports are.
+    """Show the grid of a run, the causes that hit several cells, what it comes to, and where its reports are.
 
-    `causes` is left out where what failed was shown already.
+    What hit one cell alone was said in full when its row was over. `causes` is left out where all of it was.
     """
     from harness.reports.attribution import sentences
     from harness.reports.grid import headline
@@ -168,10 +168,10 @@ def show(report: Report, folder: Path, *, causes: bool = True) -> None:
     for sentence in sentences(report):
         console.print(sentence, markup=False)
     if causes and report.run.exit_code != EXIT_OK:
-        from harness.answers.explain import explain
+        from harness.answers.explain import explain, of_several
         from harness.screen.answers import print_causes
 
-        print_causes(explain(report, program=command("").strip()), console=console)
+        print_causes(of_several(explain(report, program=command("").strip())), console=console)
     console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
     console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml, matrix.svg", markup=False)
 

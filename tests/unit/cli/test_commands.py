@@ -108,10 +108,11 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
     assert where == "reports: r/report.md, report.html, report.json, junit.xml, matrix.svg"
 
 
-def test_what_failed_is_shown_once_per_cause_just_before_the_headline(
+def test_what_hit_several_cells_is_shown_once_just_before_the_headline(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failed = answers_samples.report({"5.10": {"a": "fail"}, "6.1": {"a": "fail"}}, exit_code=EXIT_UNEXPECTED)
+    cells = {"5.10": {"a": "fail", "b": "other"}, "6.1": {"a": "fail", "b": "pass"}}
+    failed = answers_samples.report(cells, exit_code=EXIT_UNEXPECTED)
     finished = Finished(report=failed, folder=Path("r").absolute())
     monkeypatch.setattr("harness.run.matrix.run_matrix", lambda options: finished)
     assert commands.matrix(options(project)) == EXIT_UNEXPECTED
@@ -119,7 +120,8 @@ def test_what_failed_is_shown_once_per_cause_just_before_the_headline(
     begin = lines.index("1. the kernel's (2):")
     assert lines[begin + 2] == "   where:    5.10, 6.1"
     assert lines[-3].startswith("   again:    ./run matrix --kernel 5.10 --case a")
-    assert lines[-2].startswith("2 cells")
+    assert lines[-2].startswith("4 cells")
+    assert not any(line.startswith("2. ") for line in lines), "what hit one cell was said when its row was over"
 
 
 def test_exactly_what_failed_runs_again(

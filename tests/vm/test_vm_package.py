@@ -19,8 +19,10 @@ from harness import __version__
 from harness.config.matrix import load_matrix
 from harness.host.cache import Cache
 
-NOT_SHIPPED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "results", "tests")
-DATA = ("bpf", "images")
+NOT_SHIPPED = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
+OF_THE_CHECKOUT = {"build", "results", "tests"}
+"""Folders of the checkout, and of nothing below it, that are no part of the package."""
+DATA = ("bpf", "images", "kconfig")
 """Folders of the repository that a wheel has whole."""
 SEED = "kprobe-fentry-fexit"
 BUILD = "from setuptools import build_meta; import sys; print(build_meta.build_sdist(sys.argv[1]))"
@@ -65,10 +67,15 @@ class Built:
     wheel: Path
 
 
+def not_shipped(folder: str, names: list[str]) -> set[str]:
+    """Return what of a folder is left out: what git does not keep, and what only the checkout has."""
+    return {*NOT_SHIPPED(folder, names), *(OF_THE_CHECKOUT if Path(folder) == ROOT else ())}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    shutil.copytree(ROOT, folder / "source", ignore=NOT_SHIPPED)  # a build writes beside its sources
+    shutil.copytree(ROOT, folder / "source", ignore=not_shipped)  # a build writes beside its sources
     name = expect_ok([sys.executable, "-c", BUILD, folder], folder=folder / "source").splitlines()[-1]
     expect_ok([sys.executable, *BACKEND, folder, folder / "source"], folder=folder)
     return Built(folder / name, next(folder.glob("*.whl")))

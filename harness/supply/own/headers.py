@@ -11,7 +11,7 @@ MOST_UP = 5
 """How many folders above that of the source are looked at, and in each the folders right in it."""
 LIBBPF_VERSION = Path("/usr/include/bpf/libbpf_version.h")
 _MISSING = re.compile(r"fatal error: '([^']+)' file not found")
-_YOUNGER = re.compile(r"error: (?:Unsupported atomic operations|Invalid usage of the XADD return value)")
+_YOUNGER = re.compile(r"error: (?:[Uu]nsupported atomic operations?|Invalid usage of the XADD return value)")
 _UNDECLARED = re.compile(r"(?:implicit declaration of|call to undeclared) function '(bpf_\w+)'")
 
 

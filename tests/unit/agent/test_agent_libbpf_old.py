@@ -93,7 +93,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder: Path = tmp_path_factory.mktemp("old")
     (folder / "old.c").write_text(OLD)
     library = folder / "libbpf.so.0.3.0"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, folder / "old.c"], check=True)
+    subprocess.run(["clang", "-shared", "-fPIC", "-o", library, folder / "old.c"], check=True)
     (folder / "libbpf.so.1").symlink_to(library.name)
     argv = [sys.executable, "-c", TALK, str(folder / "libbpf.so.1")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)

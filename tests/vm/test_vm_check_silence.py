@@ -71,7 +71,7 @@ def test_what_a_program_hinders_is_said_of_it(program: str, kernel: str, report:
     if kernel == KERNELS[0] and found["about"].startswith("lsm/"):
         assert found["mark"] == "did-not-run" and "not among the security modules" in found["mark_reason"]
         return
-    if program == "denies_bpf":  # who may not ask is told nothing of how often it ran, either
+    if program == "denies_bpf":  # who may not ask learns nothing of how often it ran, either
         assert found["mark"] == "not-counted"
     assert re.search(rf"of the workload .* failed \({HINDERED[program]}\)", found["reason"]), found["reason"]
 

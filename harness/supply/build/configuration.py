@@ -19,7 +19,7 @@ from harness.supply.build.kconfig import ConfigLineError, parse_options, wanted_
 class Configuration:
     """How a kernel is configured.
 
-    `target` is what `make` is told first, "" where `text` is the configuration to begin with. `needed` are the parts
+    `target` is what `make` gets first, "" where `text` is the configuration to begin with. `needed` are the parts
     that bpfmatrix has for every kernel and for this architecture, `own` those of the user, the last one of which counts
     most.
     """

@@ -1,4 +1,4 @@
-"""`make`: what it is told, how far it is, and what is wrong where it fails. Pure, but for `Maker`."""
+"""`make`: what it gets, how far it is, and what is wrong where it fails. Pure, but for `Maker`."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def make_environment(
 class Maker:
     """Runs `make` for one build; all that it prints is added to the file `log`.
 
-    `base` is its argv without targets, `progress` is told a line each time that it is further.
+    `base` is its argv without targets, `progress` gets a line each time that it is further.
     """
 
     name: str

@@ -40,7 +40,7 @@ CCACHE = "ccache"
 class Toolchain:
     """What compiles a kernel.
 
-    `compiler` is its program, `variables` are what `make` is told beside ARCH (with `{ccache}` where ccache stands in
+    `compiler` is its program, `variables` are what `make` gets beside ARCH (with `{ccache}` where ccache stands in
     front of a compiler), and `tools` what of it must be on the host. `objcopy` is its program of that kind.
     """
 

@@ -1,4 +1,4 @@
-"""`make`: what it is told, how far it is, and what is wrong where it fails."""
+"""`make`: what it gets, how far it is, and what is wrong where it fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.supply.build.toolchain import toolchain
 X86, ARM64 = ARCHITECTURES["x86_64"], ARCHITECTURES["arm64"]
 GCC = "/src/net/core/filter.c:10:2: error: 'struct sock' has no member named 'sk_x'"
 LOGS = {
-    "a compiler's error is told before what follows of it": (
+    "a compiler's error is said before what follows of it": (
         f"  CC      net/core/filter.o\n/src/net/a.c:3:1: warning: unused\n{GCC}\n"
         "make[3]: *** [scripts/Makefile.build:250: net/core/filter.o] Error 1\nmake: *** [Makefile:2000: .] Error 2\n",
         GCC,

@@ -14,53 +14,7 @@ start_up.prepare()
 
 from harness.cli import command_line  # noqa: E402  (its bytecode is kept only from here on)
 from harness.cli.options import errors_shown  # noqa: E402
-from harness.cli.tasks import (  # noqa: E402
-    bench,
-    bisect,
-    cases,
-    check,
-    clean,
-    compare,
-    doctor,
-    exec,
-    explain,
-    history,
-    init,
-    judge,
-    kernels,
-    lock,
-    matrix,
-    merge,
-    mutants,
-    precheck,
-    shell,
-    support,
-    watch,
-)
-
-__all__ = [
-    "bench",
-    "bisect",
-    "cases",
-    "check",
-    "clean",
-    "compare",
-    "doctor",
-    "exec",
-    "explain",
-    "history",
-    "init",
-    "judge",
-    "kernels",
-    "lock",
-    "matrix",
-    "merge",
-    "mutants",
-    "precheck",
-    "shell",
-    "support",
-    "watch",
-]
+from harness.cli.tasks import *  # noqa: E402, F403  (all of them, as its __all__ says)
 
 ROOT = Path(__file__).resolve().parent
 

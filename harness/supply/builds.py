@@ -75,7 +75,7 @@ def _listed(supplies: Supplies, kernel: Kernel, remarks: list[str]) -> list[Buil
     if source.pin_type is None:
         return own
     try:
-        listed, more = listed_builds(source, kernel)
+        listed, more = listed_builds(source, kernel, suites=kernel.more_suites if kernel.sweeping else ())
     except PackageGoneError as error:
         remarks.append(str(error))
         return own

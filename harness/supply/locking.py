@@ -15,7 +15,7 @@ from harness.supply.image.packages import pin_key
 from harness.supply.kernels.source import KernelSource
 from harness.supply.lock import KernelPin, Lock, SweepPin
 from harness.supply.supplies import Supplies
-from harness.supply.sweeps import Swept, more_suites, sweep_builds
+from harness.supply.sweeps import Swept, sweep_builds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def _pin_sweep(
     """Put all builds of a sweep into `pins`, and its rows into `sweeps`; return what is said of them."""
     was = sweeps.get(kernel.name)
     of_rows = {row.name: pins[row.name] for row in (was.rows if was else ()) if row.name in pins}
-    before = Swept(sweep=was, pins=of_rows) if was is not None and was.suites == more_suites(kernel) else None
+    before = Swept(sweep=was, pins=of_rows) if was is not None and was.suites == kernel.more_suites else None
     swept = sweep_builds(source, kernel, before=before)
     for name in of_rows:
         del pins[name]

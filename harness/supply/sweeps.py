@@ -45,7 +45,7 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swep
     the source's `builds` raises.
     """
     assert kernel.sweeping is not None
-    found, remarks = listed_builds(source, kernel)
+    found, remarks = listed_builds(source, kernel, suites=kernel.more_suites)
     wanted, over, kept = kernel.sweeping.builds, list[str](), list[ListedBuild]()
     for build in found:
         if len(kept) == wanted:
@@ -69,7 +69,7 @@ def sweep_builds(source: KernelSource[Any, Any], kernel: Kernel, *, before: Swep
     if before is not None:
         remarks += _stay(source, kernel, before, rows=rows, pins=pins)
     return Swept(
-        sweep=SweepPin(builds=wanted, suites=more_suites(kernel), rows=tuple(rows)),
+        sweep=SweepPin(builds=wanted, suites=kernel.more_suites, rows=tuple(rows)),
         pins={row.name: pins[row.name] for row in rows},
         remarks=tuple(remarks),
     )
@@ -85,10 +85,12 @@ class ListedBuild:
     files: tuple[str, ...]
 
 
-def listed_builds(source: KernelSource[Any, Any], kernel: Kernel) -> tuple[list[ListedBuild], list[str]]:
-    """Return all builds of all suites, the newest first, and which suites have none."""
+def listed_builds(
+    source: KernelSource[Any, Any], kernel: Kernel, *, suites: Sequence[str]
+) -> tuple[list[ListedBuild], list[str]]:
+    """Return all builds of an entry and of it in other `suites`, the newest first, and which of these have none."""
     found, remarks = dict[tuple[str, ...], ListedBuild](), list[str]()
-    entries = [kernel, *(kernel.model_copy(update={"suite": suite}) for suite in more_suites(kernel))]
+    entries = [kernel, *(kernel.model_copy(update={"suite": suite}) for suite in suites)]
     for entry in entries:
         try:
             pins: Sequence[Any] = source.builds(entry)
@@ -146,14 +148,9 @@ def _stay(
 def _rows(kernel: Kernel, lock: Lock) -> Sequence[Kernel]:
     """Return the rows of an entry: itself, but for a sweep whose rows the lock has."""
     asked, sweep = kernel.sweeping, lock.sweeps.get(kernel.name)
-    if asked is None or sweep is None or (sweep.builds, sweep.suites) != (asked.builds, more_suites(kernel)):
+    if asked is None or sweep is None or (sweep.builds, sweep.suites) != (asked.builds, kernel.more_suites):
         return [kernel]
     return [kernel.row(row.name, suite=row.suite) for row in sweep.rows]
-
-
-def more_suites(kernel: Kernel) -> tuple[str, ...]:
-    """Return the suites besides its own that a sweep looks in."""
-    return tuple(getattr(kernel.sweeping, "suites", ()))
 
 
 def row_name(entry: str, version: str) -> str:

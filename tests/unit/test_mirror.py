@@ -15,6 +15,10 @@ ELSEWHERE = {
         ("agent/pieces", "agent/pieces_attached", "agent/pieces_network"),
         "what a guest is asked for, which its programs must see: tests/vm/test_vm_workload.py",
     ),
+    **dict.fromkeys(
+        ("cli/tasks_answers", "cli/tasks_project", "cli/tasks_running"),
+        "the tasks of one command line: tests/unit/cli/test_tasks.py",
+    ),
     "guest_agent": "the entry of the agent alone: tests/unit/agent/test_agent_played.py runs what it loads",
     "cli/program": "the entry of an installed bpfmatrix, which tests/vm/test_vm_package.py installs and calls",
     "cli/shell": "a terminal and a guest that is talked with: tests/vm/test_vm_shell.py",

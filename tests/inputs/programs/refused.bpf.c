@@ -137,7 +137,7 @@ SEC("tc") int writes_context(struct __sk_buff *skb)
 
 SEC("tp_btf/task_rename") RAW int beyond_structure(void *ctx)
 {
-	asm volatile("r1 = *(u64 *)(r1 + 0); r0 = *(u64 *)(r1 + 1000000); r0 = 0; exit;");
+	asm volatile("r1 = *(u64 *)(r1 + 0); r0 = *(u64 *)(r1 + 16960); r0 = 0; exit;");
 }
 
 SEC("tp_btf/task_rename") RAW int writes_task(void *ctx)

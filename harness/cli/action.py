@@ -26,9 +26,6 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("", "false", "no", "off", "0")
 SELECTING = ("kernels", "cases", "arch", "shard")
 """The inputs that say which cells run: what an earlier run has beside them is not gone."""
 
-OF_MATRIX = ("cases", "shard")
-"""The inputs that a run of a command does not take."""
-
 
 def inputs_of(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the action's inputs by their names, those that are given: INPUT_COMPARE_WITH is `compare-with`."""
@@ -49,12 +46,8 @@ def run_words(inputs: Mapping[str, str]) -> list[str]:
     if "object" in inputs and "command" in inputs:
         raise UsageError("the inputs object and command are two different runs; use the action twice")
     what = "check" if "object" in inputs else "exec" if "command" in inputs else "matrix"
-    if what == "exec" and (wrong := [name for name in OF_MATRIX if name in inputs]):
-        raise UsageError(
-            f"the input {wrong[0]} is for cases of a matrix; a command runs on the kernels that are chosen"
-        )
-    if what == "check" and "shard" in inputs:
-        raise UsageError("the input shard is for cases of a matrix; divide a check by kernels or arch")
+    if what == "exec" and "cases" in inputs:
+        raise UsageError("the input cases is for cases of a matrix and for objects; a command is one by itself")
     if not inputs.get("minutes", MINUTES).isdecimal():
         raise UsageError(f'the input minutes takes a number; got "{inputs["minutes"]}"')
     if inputs.get("fail-on", FAIL_ON[0]) not in FAIL_ON:
@@ -66,7 +59,7 @@ def _options(inputs: Mapping[str, str]) -> Iterator[str]:
     for name, option in {"matrix": "--matrix-file", "jobs": "--jobs", "shard": "--shard"}.items():
         if name in inputs:
             yield from (option, inputs[name])
-    for name, option in {"kernels": "--kernel", "arch": "--arch", "cases": "--case"}.items():
+    for name, option in {"kernels": "--kernel", "arch": "--arch", "cases": "--case", "timings": "--timings"}.items():
         for each in inputs.get(name, "").split():
             yield from (option, each)
     if switch("cold", inputs.get("cold", "")):

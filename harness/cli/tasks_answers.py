@@ -155,5 +155,37 @@ def precheck(
     )
 
 
+@takes(
+    "matrix_file",
+    help={
+        "run": "The folder of the run, such as results/latest.",
+        "compare_with": "The report.json of an earlier run; one that is not there is only reported.",
+        "common": "Of the earlier run only what both have: what is gone is no failure.",
+        "comment": "A file for what a pull request is told, empty where nothing changed.",
+        "fail_on": "unexpected (default), regression (only what is worse than in the earlier run), or never.",
+        "matrix_file": "The matrix file, whose cases the annotations lead to (default: matrix.yaml).",
+    },
+)
+def github(
+    options: Options,
+    run: str,
+    compare_with: str = "",
+    common: bool = False,
+    comment: str = "",
+    fail_on: str = "unexpected",
+) -> int:
+    """Show a finished run in GitHub Actions: annotations, the job's summary, outputs, the text of a comment."""
+    from harness.cli import github as command
+
+    return command.github(
+        Path(run),
+        project=options.project,
+        base=_path(compare_with),
+        common=common,
+        comment=_path(comment),
+        fail_on=fail_on,
+    )
+
+
 def _path(text: str) -> Path | None:
     return Path(text) if text else None

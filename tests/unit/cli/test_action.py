@@ -17,13 +17,13 @@ from harness.errors import UsageError
     [
         ({}, "matrix --results results"),
         (
-            {"cases": "a* b", "kernels": "6.1-*\n7.*", "arch": "all", "cold": "true", "jobs": "2", "shard": "1/3"},
-            "matrix --jobs 2 --shard 1/3 --kernel 6.1-* --kernel 7.* --arch all --case a* --case b --cold --results "
-            "results",
+            {"cases": "a* b", "kernels": "6.1-*\n7.*", "arch": "all", "cold": "true", "shard": "1/3", "timings": "t"},
+            "matrix --shard 1/3 --kernel 6.1-* --kernel 7.* --arch all --case a* --case b --timings t --cold "
+            "--results results",
         ),
         (
-            {"object": "a.bpf.o src/", "matrix": "m.yaml", "options": "--require-run --rodata x=1"},
-            "check --matrix-file m.yaml --results results --require-run --rodata x=1 a.bpf.o src/",
+            {"object": "a.bpf.o src/", "jobs": "2", "matrix": "m.yaml", "options": "--require-run --rodata x=1"},
+            "check --matrix-file m.yaml --jobs 2 --results results --require-run --rodata x=1 a.bpf.o src/",
         ),
         (
             {"command": "./t -v 'a b'", "options": "--push data", "results": "out", "cold": "false"},
@@ -42,8 +42,7 @@ def test_inputs_are_words_of_a_command(inputs: dict[str, str], words: str) -> No
     ("inputs", "said"),
     [
         ({"object": "a", "command": "b"}, "two different runs"),
-        ({"command": "b", "cases": "c"}, "the input cases is for cases of a matrix"),
-        ({"object": "b", "shard": "1/2"}, "the input shard is for cases of a matrix"),
+        ({"command": "b", "cases": "c"}, "the input cases is for cases of a matrix and for objects"),
         ({"minutes": "soon"}, 'the input minutes takes a number; got "soon"'),
         ({"cold": "maybe"}, 'the input cold takes true or false; got "maybe"'),
         ({"fail-on": "always"}, "the input fail-on takes unexpected, regression, never"),

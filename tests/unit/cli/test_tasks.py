@@ -18,6 +18,7 @@ from unit_samples import ROOT
 
 from harness.bench import command as bench_command
 from harness.cli import answers, commands, tasks
+from harness.cli import github as github_command
 from harness.cli import precheck as precheck_command
 from harness.cli.command_line import CommandLine
 from harness.cli.exec import Asked
@@ -47,6 +48,7 @@ CHECK: dict[str, Any] = {
     "precheck": False,
 }
 ONCE = {"repeat": 1}
+GITHUB = {"project": PLAIN, "base": None, "common": False, "comment": None, "fail_on": "unexpected"}
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
 
@@ -113,6 +115,12 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         ["compare", "a", "b", "--common", "--markdown", "m.md", "--json", "j.json"],
         (Path("a"), Path("b")),
         {"common": True, "markdown": Path("m.md"), "json": Path("j.json")},
+    ),
+    (["github", "a"], (Path("a"),), GITHUB),
+    (
+        ["github", "a", "--compare-with", "b", "--common", "--comment", "c.md", "--fail-on", "never", *RUN[-2:]],
+        (Path("a"),),
+        {"project": OWN, "base": Path("b"), "common": True, "comment": Path("c.md"), "fail_on": "never"},
     ),
     (["explain", "a"], (Path("a"),), {"markdown": None, "json": None}),
     (
@@ -250,6 +258,7 @@ OF_THEIR_OWN = {
     "bench": bench_command,
     "mutants": mutants_command,
     "precheck": precheck_command,
+    "github": github_command,
     **dict.fromkeys(("compare", "explain", "support", "history", "merge"), answers),
 }
 
@@ -393,7 +402,7 @@ def test_an_error_is_its_message_and_its_exit_code_without_a_traceback(
     played: Played, capfd: pytest.CaptureFixture[str], name: str, how: tuple[BaseException, int, str]
 ) -> None:
     played.ends, code, message = how
-    needed = {"judge": ["r"], "shell": ["--kernel", "k"], "compare": ["a", "b"], "explain": ["a"]}
+    needed = {"judge": ["r"], "shell": ["--kernel", "k"], "compare": ["a", "b"], "explain": ["a"], "github": ["a"]}
     assert run(name, *needed.get(name, [])) == code
     assert capfd.readouterr().err == message
 

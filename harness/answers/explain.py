@@ -165,7 +165,19 @@ _NO_CAUSE = ("processed ", "verification time ", "stack depth ")
 
 
 _CHOOSING = frozenset(
-    {"--kernel", "-k", "--arch", "--case", "--resume", "--results", "--failed-of", "--shard", "--jobs"}
+    {
+        "--kernel",
+        "-k",
+        "--arch",
+        "--case",
+        "--resume",
+        "--results",
+        "--failed-of",
+        "--shard",
+        "--by",
+        "--timings",
+        "--jobs",
+    }
 )
 """The options of a run that say which cells, or where to: a single cell needs others, or none."""
 

@@ -71,13 +71,13 @@ def support(
     return EXIT_OK
 
 
-def merge(runs: Sequence[Path], *, output: Path, last_wins: bool) -> int:
+def merge(runs: Sequence[Path], *, output: Path, last_wins: bool, partial: bool) -> int:
     """Write the reports of some runs as those of one, and return its exit code."""
     from harness.answers.merge import merge as merged
     from harness.cli.commands import show
     from harness.reports import grid, writer
 
-    report = grid.completed(merged([report_at(run) for run in runs], last_wins=last_wins))
+    report = grid.completed(merged([report_at(run) for run in runs], last_wins=last_wins, partial=partial))
     report = replace(report, run=replace(report.run, exit_code=grid.exit_code(report)))
     writer.write(report, directory=output)
     show(report, output)

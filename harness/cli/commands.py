@@ -52,8 +52,8 @@ def failed_again(options: Options, *, run: Path, repeat: int = 1) -> int:
     from harness.model.exit_codes import worst
     from harness.run.plan import ALL
 
-    if options.kernels or options.cases or options.arches or options.resume is not None:
-        raise UsageError("--failed-of says which cells run; leave out --kernel, --arch, --case and --resume")
+    if options.kernels or options.cases or options.arches or options.shard or options.resume is not None:
+        raise UsageError("--failed-of says which cells run; leave out --kernel, --arch, --case, --shard and --resume")
     report = report_at(run)
     if not runs_cases(report):
         raise UsageError(

@@ -47,6 +47,17 @@ def number(flag: str, text: str) -> int:
     return int(text)
 
 
+def shard_number(text: str) -> tuple[int, int]:
+    """Return the number of a shard and how many there are, from `2/5`; raise UsageError where it is no such thing."""
+    from harness.errors import UsageError
+
+    index, slash, count = text.partition("/")
+    numbers = [int(each) if each.isascii() and each.isdigit() else 0 for each in (index, count)]
+    if not (slash and 1 <= numbers[0] <= numbers[1]):
+        raise UsageError(f'--shard takes a number and how many there are, such as 2/5; got "{text}"')
+    return numbers[0], numbers[1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SharedOption:
     """An option that several commands have. `field` is what it is called in `Options` (or in its `Project`).
@@ -105,6 +116,18 @@ SHARED: Mapping[str, SharedOption] = {
         field="resume",
         value=Path,
         help="The folder of a run to go on with: what it has answers for, from the same inputs, is not run again.",
+    ),
+    "shard": SharedOption(
+        field="shard",
+        value=shard_number,
+        help="Run one of the parts into which the plan is split, such as 2/5; `merge` makes them one run (see `plan`).",
+    ),
+    "by": SharedOption(field="by", help="How the plan is split: arch gives each architecture shards of its own."),
+    "timings": SharedOption(
+        field="timings",
+        default=[],
+        value=lambda given: [Path(each) for each in given],
+        help="A run or report.json whose seconds say how the plan is split; all shards need the same (repeatable).",
     ),
     "matrix_file": SharedOption(
         field="matrix_file", default="matrix.yaml", value=Path, help="The matrix file (default: matrix.yaml)."

@@ -2,7 +2,7 @@
 
 from harness.cli.tasks_answers import compare, explain, github, history, judge, merge, precheck, support
 from harness.cli.tasks_project import cases, clean, doctor, init, kernels, lock
-from harness.cli.tasks_running import bench, bisect, check, exec, matrix, mutants, shell, watch
+from harness.cli.tasks_running import bench, bisect, check, exec, matrix, mutants, plan, shell, watch
 
 __all__ = [
     "bench",
@@ -23,6 +23,7 @@ __all__ = [
     "matrix",
     "merge",
     "mutants",
+    "plan",
     "precheck",
     "shell",
     "support",

@@ -100,13 +100,14 @@ def history(runs: list[str], db: str = "", case: tuple[str, ...] = (), markdown:
         "runs": "The folders of runs, or their report.json.",
         "output": "Folder for the reports of all of them together (default: results/merged).",
         "last_wins": "Where several runs have the same cell, take the last one's, instead of ending.",
+        "partial": "Merge the shards that there are, though some are missing: their cells did not run.",
     },
 )
-def merge(runs: list[str], output: str = "results/merged", last_wins: bool = False) -> int:
+def merge(runs: list[str], output: str = "results/merged", last_wins: bool = False, partial: bool = False) -> int:
     """Write the reports of several runs as those of one, such as the shards of a run."""
     from harness.cli import answers
 
-    return answers.merge([Path(run) for run in runs], output=Path(output), last_wins=last_wins)
+    return answers.merge([Path(run) for run in runs], output=Path(output), last_wins=last_wins, partial=partial)
 
 
 @takes(

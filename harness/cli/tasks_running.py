@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @takes(
     *("kernel", "arch", "libbpf", "clang", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume"),
-    "matrix_file",
+    *("shard", "by", "timings", "matrix_file"),
     default=True,
     help={
         "repeat": "How often all of it runs, one run after the other; any difference between them fails.",
@@ -31,7 +31,22 @@ def matrix(options: Options, repeat: int = 1, failed_of: str = "") -> int:
 
 
 @takes(
-    *("kernel", "arch", "libbpf", "results", "accel", "jobs", "locked", "cold", "resume", "matrix_file"),
+    *("kernel", "arch", "libbpf", "clang", "case", "suite", "by", "timings", "matrix_file"),
+    help={
+        "shards": "Into how many parts the plan is split (default: 1).",
+        "format": "github: one line for `matrix: ${{ fromJson(...) }}`; gitlab: a file to include; json: all of it.",
+    },
+)
+def plan(options: Options, shards: int = 1, format: str = "json") -> int:
+    """Say what `matrix` would run with the same options, split into shards for a CI; nothing is run."""
+    from harness.cli import planning
+
+    return planning.plan(options, shards=shards, format=format)
+
+
+@takes(
+    *("kernel", "arch", "libbpf", "results", "accel", "jobs", "locked", "cold", "resume"),
+    *("shard", "by", "timings", "matrix_file"),
     after="argv",
     help={
         "push": "A file or folder that goes along: FILE, or FILE:PLACE in the guest (repeatable).",
@@ -88,7 +103,7 @@ def exec(
 
 @takes(
     *("kernel", "arch", "libbpf", "clang", "case", "results", "accel", "jobs", "locked", "cold", "resume"),
-    "matrix_file",
+    *("shard", "by", "timings", "matrix_file"),
     plain="objects",
     help={
         "objects": "BPF objects, sources (*.bpf.c), folders of these, or programs that carry objects.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.facts.kernel import BuildFault
 from harness.model.known_splats import KnownSplat
 from harness.model.rows import Row, objects_of
+from harness.model.shards import Shard
 from harness.scenario.case import Case
 
 
@@ -34,7 +35,7 @@ class RunPlan:
     `PlannedRow.objects` which of them, as indexes in the order of the grid. `faults` are the cases that cannot be
     built, by the same; `libbpf` and `clang` are the axes that the command line named; `known_splats` are those of the
     matrix. `suite` names the suite that comes with bpfmatrix, if the cases were its, and not the project's; `own` says
-    that its cases were given on the command line (`check`, `exec`).
+    that its cases were given on the command line (`check`, `exec`). `shard` says which part of a larger run it is.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunPlan:
     faults: Mapping[str, Mapping[str, BuildFault]] = field(default_factory=dict)
     libbpf: tuple[str, ...] = ()
     clang: tuple[str, ...] = ()
+    shard: Shard | None = None
 
     def cases_on(self, objects: str) -> list[Case]:
         """Return the cases as they are with the objects of some rows (`PlannedRow.objects`), in the grid's order."""

@@ -92,5 +92,6 @@ def _run_info(plan: RunPlan, end: RunEnd | None, *, complete: bool, more: Sequen
         jobs=plan.jobs,
         complete=complete,
         exit_code=EXIT_OK,
+        shard=plan.shard,
         notices=(*([f"the run was interrupted ({why})"] if why else []), *more, *known.notices),
     )

@@ -21,6 +21,7 @@ class Architecture:
     none. `network_device` is QEMU's device with its properties; `modules` are what the guest needs for it, by
     modprobe's names. `silent_poweroff` says that QEMU ends without a SHUTDOWN event when the guest powers off.
     `snapshots` says that QEMU can save and restore such a guest whole.
+    `guest_seconds` is what an emulated guest takes from its start to the first case (measured on x86_64, two at once).
     `cmdline` is for all its kernels, `tcg_cmdline` for those in an emulated machine as well; `counter_cmdline` tells
     the latter the rate of the counter that they share with a host of this architecture, in kHz.
     `console_options` are those of the kernel's configuration that its console needs built in.
@@ -54,6 +55,7 @@ class Architecture:
     counter_cmdline: str
     silent_poweroff: bool
     snapshots: bool
+    guest_seconds: float
     kbuild: str
     kbuild_image: str
     elf_machine: int
@@ -107,6 +109,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="tsc_early_khz={khz}",
             silent_poweroff=False,
             snapshots=True,
+            guest_seconds=3.0,
             kbuild="x86_64",
             kbuild_image="arch/x86/boot/bzImage",
             elf_machine=62,
@@ -142,6 +145,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            guest_seconds=2.0,
             kbuild="arm64",
             kbuild_image="arch/arm64/boot/Image",
             elf_machine=183,
@@ -180,6 +184,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # QEMU did not save the timers of a RISC-V machine before a series of September 2025 ("hw/intc: Save timers
             # array in RISC-V mtimer VMState"): a restored guest waits for ever for the timer that was set last.
             snapshots=False,
+            guest_seconds=4.0,
             kbuild="riscv",
             kbuild_image="arch/riscv/boot/Image",
             elf_machine=243,
@@ -216,6 +221,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             counter_cmdline="",
             silent_poweroff=False,
             snapshots=True,
+            guest_seconds=2.5,
             kbuild="s390",
             kbuild_image="arch/s390/boot/bzImage",
             elf_machine=22,
@@ -251,6 +257,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             # Restored guests of QEMU 7.2 often do not come to an end of their power-off; the cause is not known, so
             # nothing else of them is trusted either.
             snapshots=False,
+            guest_seconds=10.0,
             kbuild="powerpc",
             kbuild_image="vmlinux",
             elf_machine=21,

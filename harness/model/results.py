@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from harness.model.shards import Shard
+
 
 class Stage(StrEnum):
     """Where a cell is, in the order in which a case passes through them."""
@@ -446,7 +448,10 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """One run of the matrix, as the reports introduce it. Times are ISO 8601 in UTC."""
+    """One run of the matrix, as the reports introduce it. Times are ISO 8601 in UTC.
+
+    `shard` says which part of a larger run it is, None where it is all.
+    """
 
     id: str
     started: str
@@ -460,6 +465,7 @@ class RunInfo:
     complete: bool
     exit_code: int
     notices: tuple[str, ...] = ()
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

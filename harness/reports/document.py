@@ -34,6 +34,7 @@ from harness.model.results import (
     Start,
     Verdict,
 )
+from harness.model.shards import Shard
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
@@ -130,7 +131,8 @@ class ReportDocument:
 
 
 JOINED_LATER: Mapping[type, frozenset[str]] = {
-    RunDocument: frozenset({"verdicts"}),
+    RunDocument: frozenset({"verdicts", "shard"}),
+    Shard: frozenset(),
     KernelResult: frozenset({"userland", "compiler", "clang_version", "memory", "run", "distribution", "inputs"}),
     PackageInfo: frozenset({"distribution"}),
     Expectation: frozenset(

@@ -181,6 +181,7 @@ def _run_facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("libbpf in the guests", _distinct(kernel.libbpf_version for kernel in report.kernels)),
         ("Connection to the guests", _distinct(kernel.transport for kernel in report.kernels)),
         ("Jobs", str(run.jobs)),
+        ("Shard", wording.shard(run.shard)),
         ("Started", run.started),
         ("Took", wording.duration(run.seconds)),
         ("Host", ", ".join(f"{name} {value}" for name, value in run.host.items())),

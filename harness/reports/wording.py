@@ -18,6 +18,8 @@ from harness.model.results import (
     PackageInfo,
     Stage,
 )
+from harness.model.shards import Shard
+from harness.reports.grid import plural
 
 
 def duration(seconds: float | None) -> str:
@@ -154,3 +156,10 @@ def package(info: PackageInfo | None) -> str:
         return "-"
     parts = [info.name, info.version, f"({info.suite or info.source})"]
     return " ".join(word for word in parts if word)
+
+
+def shard(of: Shard | None) -> str:
+    """Return which part of a larger run a run is; "" where it is all of it."""
+    if of is None:
+        return ""
+    return f"{of.name} of a run of {plural(len(of.rows), 'kernel')} and {plural(len(of.cases), 'case')}"

@@ -103,10 +103,10 @@ def going_on(options: Options, earlier: Recorded) -> Options:
 
     Raises UsageError where the command line names others.
     """
-    if options.kernels or options.arches or options.cases or options.libbpf or options.clang:
+    if any((options.kernels, options.arches, options.cases, options.libbpf, options.clang, options.shard)):
         raise UsageError(
-            f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch, --case, --libbpf "
-            "and --clang"
+            f"--resume takes the kernels and cases of {earlier.plan.id}; leave out --kernel, --arch, --case, --libbpf, "
+            "--clang and --shard"
         )
     if earlier.plan.own and not options.own_cases:
         raise UsageError(_same_command(earlier, why="they are in no matrix file"))

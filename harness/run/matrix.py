@@ -30,6 +30,7 @@ from harness.run.options import Options
 from harness.run.prepared import Prepared, auto_jobs, load_plan, prepare
 from harness.run.rows import Rows, build_faults
 from harness.run.schedule import last_seconds
+from harness.run.sharded import shard_of
 from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
 
@@ -61,6 +62,9 @@ def run_matrix(
     if earlier is not None:
         options = going_on(options, earlier)
     matrix, plan = load_plan(options)
+    shard, plan = shard_of(plan, options)
+    if earlier is not None:
+        shard = earlier.plan.shard
     emulators.require((kernel.arch for kernel in plan.kernels), tools=tools_of(plan.kernels))
     supplies = Supplies(options.project, matrix, cache=cache or Cache(), locked_only=options.locked)
 
@@ -72,7 +76,7 @@ def run_matrix(
 
         return Progress(names)
 
-    return run(prepare(options, matrix, plan, supplies=supplies, observer=observer, earlier=earlier))
+    return run(prepare(options, matrix, plan, supplies=supplies, observer=observer, earlier=earlier, shard=shard))
 
 
 def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) -> Finished:
@@ -163,6 +167,7 @@ def run_plan(prepared: Prepared, run_id: str) -> RunPlan:
         faults={objects: build_faults(prepared, objects) for objects in prepared.built},
         libbpf=absolute(prepared.options.libbpf, folder=Path.cwd()),
         clang=absolute(prepared.options.clang, folder=Path.cwd()),
+        shard=prepared.shard,
     )
 
 

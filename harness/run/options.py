@@ -22,8 +22,9 @@ class Options:
 
     `resume` is the folder of a run to go on with; `own_cases` take the place of the project's; `visit` is called with
     each guest whose cases are over, before it is powered off. `memory` (MiB) and `cpus` are what each guest gets, in
-    place of what the matrix says; `libbpf` and `clang` take the place of its axes. Raises UsageError where `accel`
-    names no accelerator.
+    place of what the matrix says; `libbpf` and `clang` take the place of its axes. `shard` is the number of a part of
+    the plan and how many there are, `by` and the reports `timings` say how it is split (sharding.py). Raises UsageError
+    where `accel` names no accelerator.
     """
 
     project: Project
@@ -42,6 +43,9 @@ class Options:
     cpus: int | None = None
     libbpf: Sequence[str] = ()
     clang: Sequence[str] = ()
+    shard: tuple[int, int] | None = None
+    by: str = ""
+    timings: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
         check_accelerator(self.accel)

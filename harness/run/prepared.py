@@ -18,6 +18,7 @@ from harness.host.paths import shown
 from harness.host.resources import available_memory_mib
 from harness.judge.known_splats import AllowList
 from harness.model.architectures import ARCHITECTURES, host_name
+from harness.model.shards import Shard
 from harness.qemu.accel import forget_versions, qemu_version
 from harness.run.observer import Observer
 from harness.run.options import Options
@@ -41,7 +42,7 @@ class Prepared:
     """A run that can start.
 
     `built` is by architecture and compiler (`PlanRow.objects`); `max_cache_bytes` is what the cache may keep after it;
-    `earlier` is the run that this one goes on with.
+    `earlier` is the run that this one goes on with; `shard` says which part of a larger one it is.
     """
 
     options: Options
@@ -55,6 +56,7 @@ class Prepared:
     jobs: int
     max_cache_bytes: int
     earlier: Recorded | None = None
+    shard: Shard | None = None
 
     @property
     def accel(self) -> str:
@@ -160,6 +162,7 @@ def prepare(
     observer: Callable[[], Observer],
     keys: RunKeys | None = None,
     earlier: Recorded | None = None,
+    shard: Shard | None = None,
 ) -> Prepared:
     """Do all that may find the user's own mistakes: compile the objects, check the entries of the kernels.
 
@@ -202,6 +205,7 @@ def prepare(
         jobs=options.jobs or auto_jobs(matrix, plan, built),
         max_cache_bytes=limit,
         earlier=earlier,
+        shard=shard,
     )
 
 
@@ -225,7 +229,7 @@ def auto_jobs(matrix: Matrix, plan: Plan[UnbuiltCase], built: Mapping[str, Built
     if isinstance(matrix.defaults.jobs, int):
         return matrix.defaults.jobs
     cores = len(os.sched_getaffinity(0))
-    largest = max(kernel.settings(matrix.defaults).memory for kernel in plan.kernels)
+    largest = max((kernel.settings(matrix.defaults).memory for kernel in plan.kernels), default=0)
     cases = [(case, each.pushed.get(case.id, NOTHING)) for each in built.values() for case in each.cases.values()]
     largest = max(
         (max(largest, case.memory or 0) + pushed.memory(serial=False) for case, pushed in cases), default=largest

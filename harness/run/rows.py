@@ -93,6 +93,8 @@ class Rows:
         futures: list[concurrent.futures.Future[None]] = []
         try:
             order = longest_first(self._prepared.plan.rows, self._seconds)
+            if not order:  # an empty shard
+                self._supplied.set()
             imported = later.submit(self._do_later)
             ahead.submit(self._fetch_ahead, order)
             futures += [pool.submit(self._run_row, row) for row in order]

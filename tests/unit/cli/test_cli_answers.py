@@ -66,7 +66,7 @@ def test_a_statement_of_nothing_is_refused(tmp_path: Path) -> None:
 def test_runs_are_merged_into_reports_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = kept(tmp_path / "one", report({OLD: {"a": "pass"}}))
     two = kept(tmp_path / "two", report({ROW: {"a": "pass"}}, name=LATER))
-    assert answers.merge([one, two], output=tmp_path / "all", last_wins=False) == EXIT_OK
+    assert answers.merge([one, two], output=tmp_path / "all", last_wins=False, partial=False) == EXIT_OK
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
         "junit.xml",
         "matrix.svg",
@@ -80,7 +80,7 @@ def test_runs_are_merged_into_reports_of_their_own(tmp_path: Path, capsys: pytes
 def test_a_hole_of_merged_runs_is_not_green(tmp_path: Path) -> None:
     one = kept(tmp_path / "one", report({OLD: {"a": "pass"}}))
     two = kept(tmp_path / "two", report({ROW: {"b": "pass"}}, name=LATER))
-    assert answers.merge([one, two], output=tmp_path / "all", last_wins=False) == EXIT_HARNESS
+    assert answers.merge([one, two], output=tmp_path / "all", last_wins=False, partial=False) == EXIT_HARNESS
     found = parse((tmp_path / "all/report.json").read_text())
     assert (len(found.cells), found.run.exit_code) == (4, EXIT_HARNESS)
 

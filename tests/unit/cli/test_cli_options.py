@@ -35,6 +35,9 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
         "locked": True,
         "cold": True,
         "resume": "r/1",
+        "shard": "2/5",
+        "by": "arch",
+        "timings": ["r/2"],
         "matrix_file": "m.yaml",
     }
     assert given.keys() == SHARED.keys()
@@ -51,6 +54,9 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
         locked=True,
         cold=True,
         resume=Path("r/1"),
+        shard=(2, 5),
+        by="arch",
+        timings=[Path("r/2")],
     )
 
 

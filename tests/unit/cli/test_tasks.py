@@ -17,7 +17,7 @@ from invoke.collection import Collection
 from unit_samples import ROOT
 
 from harness.bench import command as bench_command
-from harness.cli import answers, commands, tasks
+from harness.cli import answers, commands, planning, tasks
 from harness.cli import github as github_command
 from harness.cli import precheck as precheck_command
 from harness.cli.command_line import CommandLine
@@ -65,6 +65,17 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
     (["matrix", "--resume", "r/1"], (options(resume=Path("r/1")),), ONCE),
     (["matrix", "--suite", "tracing"], (options(SUITE),), ONCE),
     (["matrix", "--repeat", "3"], (options(),), {"repeat": 3}),
+    (
+        ["matrix", "--shard", "2/5", "--by", "arch", "--timings", "a", "--timings", "b"],
+        (options(shard=(2, 5), by="arch", timings=[Path("a"), Path("b")]),),
+        ONCE,
+    ),
+    (["plan"], (options(),), {"shards": 1, "format": "json"}),
+    (
+        ["plan", "--shards", "3", "--format", "github", "--by", "arch", "--timings", "a", "--arch", "all"],
+        (options(by="arch", timings=[Path("a")], arches=["all"]),),
+        {"shards": 3, "format": "github"},
+    ),
     (["check", "a.o"], (options(),), {**CHECK, "objects": [Path("a.o")]}),
     (
         [
@@ -144,11 +155,15 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         ([],),
         {"database": Path("h.db"), "cases": ["c"], "markdown": Path("m.md"), "json": Path("j.json")},
     ),
-    (["merge", "a", "b"], ([Path("a"), Path("b")],), {"output": Path("results/merged"), "last_wins": False}),
     (
-        ["merge", "a", "b", "--output", "o", "--last-wins"],
+        ["merge", "a", "b"],
         ([Path("a"), Path("b")],),
-        {"output": Path("o"), "last_wins": True},
+        {"output": Path("results/merged"), "last_wins": False, "partial": False},
+    ),
+    (
+        ["merge", "a", "b", "--output", "o", "--last-wins", "--partial"],
+        ([Path("a"), Path("b")],),
+        {"output": Path("o"), "last_wins": True, "partial": True},
     ),
     (["precheck", "a.o"], (options(), precheck_command.Asked(objects=[Path("a.o")])), {}),
     (
@@ -259,6 +274,7 @@ OF_THEIR_OWN = {
     "mutants": mutants_command,
     "precheck": precheck_command,
     "github": github_command,
+    "plan": planning,
     **dict.fromkeys(("compare", "explain", "support", "history", "merge"), answers),
 }
 
@@ -338,6 +354,16 @@ def test_an_option_with_a_wrong_value_runs_nothing(
     played: Played, capfd: pytest.CaptureFixture[str], line: list[str], wrong: list[str], message: str
 ) -> None:
     assert run(*line, *wrong) == EXIT_USAGE
+    assert (played.asked, capfd.readouterr().err) == ([], f"bpfmatrix: {message}\n")
+
+
+@pytest.mark.parametrize("shard", ["0/5", "6/5", "2", "2/", "/5", "a/b", "-1/5", "²/5"])
+@pytest.mark.parametrize("line", [["matrix"], ["check", "a.o"], ["exec"]])
+def test_a_shard_is_one_of_several(
+    played: Played, capfd: pytest.CaptureFixture[str], line: list[str], shard: str
+) -> None:
+    assert run(*line, f"--shard={shard}") == EXIT_USAGE
+    message = f'--shard takes a number and how many there are, such as 2/5; got "{shard}"'
     assert (played.asked, capfd.readouterr().err) == ([], f"bpfmatrix: {message}\n")
 
 

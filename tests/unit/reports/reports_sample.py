@@ -23,6 +23,7 @@ from harness.model.results import (
     Start,
     Verdict,
 )
+from harness.model.shards import Shard
 
 NASTY = (
     "\x1b[31mred\x1b[0m nul:\x00 ]]> <script>alert(1)</script> & a|b `tick` ```fence``` *bold* _under_ "
@@ -298,6 +299,7 @@ def nasty_report() -> Report:
             complete=False,
             exit_code=1,
             notices=(f"notice {NASTY}",),
+            shard=Shard(index=2, count=5, plan="0a1b2c", lock="3d4e5f", rows={"5.10": "x86_64"}, cases=dict(CASES)),
         ),
         kernels=(
             kernel("5.10"),
@@ -321,7 +323,13 @@ def quiet_report() -> Report:
     """Return the smallest Report worth showing: one kernel, one case, all as expected."""
     return Report(
         run=replace(
-            nasty_report().run, accel_reason="/dev/kvm is missing", complete=True, exit_code=0, notices=(), seconds=9.5
+            nasty_report().run,
+            accel_reason="/dev/kvm is missing",
+            complete=True,
+            exit_code=0,
+            notices=(),
+            seconds=9.5,
+            shard=None,
         ),
         kernels=(kernel("6.1"),),
         cases=CASES[:1],

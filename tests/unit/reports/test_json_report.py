@@ -39,7 +39,9 @@ PROMISED: dict[str, set[str]] = {
         "exit_code",
         "notices",
         "verdicts",
+        "shard",
     },
+    "shard": {"index", "count", "plan", "lock", "rows", "cases"},
     "kernels": {
         "name",
         "userland",
@@ -148,6 +150,7 @@ def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         "": document,
         "run": document["run"],
+        **({"shard": shard} if (shard := document["run"]["shard"]) else {}),
         "kernels": kernel,
         "package": kernel["package"],
         "cases": document["cases"][0],
@@ -302,6 +305,7 @@ def paths(kind: str) -> list[Any]:
     steps: dict[str, list[Any]] = {
         "": [],
         "run": ["run"],
+        "shard": ["run", "shard"],
         "kernels": ["kernels", 0],
         "package": ["kernels", 0, "package"],
         "cases": ["cases", 0],
@@ -327,6 +331,7 @@ _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause",
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "clang_version", "distribution")),
     ("", "attributions"),
+    ("run", "shard"),
     ("package", "distribution"),
     ("expected", "unruled"),
     *(("cells", key) for key in ("start", "isolated", "parts")),
@@ -357,6 +362,7 @@ def test_reports_from_before_a_key_joined_the_schema_are_read() -> None:
     assert (document["kernels"][0]["memory"], document["cells"][0]["start"]) == (171.5, "warm")
     del document["kernels"][0]["memory"]
     del document["kernels"][0]["run"]
+    del document["run"]["shard"]
     del document["kernels"][0]["userland"]
     del document["kernels"][0]["compiler"]
     del document["cells"][0]["start"]

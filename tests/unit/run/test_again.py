@@ -191,7 +191,7 @@ def test_it_has_the_kernels_and_cases_of_the_earlier_run(supplied: World) -> Non
     _, first = supplied.start(kernels=["first", "third"])
     report, _ = resumed(supplied, first)
     assert list(cells(report)) == ["first", "third"]
-    with pytest.raises(UsageError, match=r"leave out --kernel, --arch, --case, --libbpf and --clang"):
+    with pytest.raises(UsageError, match=r"leave out --kernel, --arch, --case, --libbpf, --clang and --shard"):
         resumed(supplied, first, kernels=["first"])
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from played_world import KERNELS, World, cells, crashed, good, make_world, unreachable, with_a_broken_case, written
 
+from harness.answers.merge import merge
 from harness.errors import (
     EXIT_HARNESS,
     EXIT_OK,
@@ -29,6 +30,7 @@ from harness.errors import (
 from harness.facts.kernel import KernelFacts
 from harness.host.cache import Cache
 from harness.model.results import OutcomeKind, Stage, Verdict
+from harness.reports.json_report import limited, parse
 from harness.run import prepared as prepared_run
 from harness.run import rows
 from harness.scenario.case import Case
@@ -218,3 +220,38 @@ def test_the_cache_is_kept_within_its_size_but_what_was_used_stays(
     world.start()
     assert not old.path.exists()
     assert used.path.exists()
+
+
+def test_the_shards_of_a_run_are_the_whole_run_cell_for_cell(world: World) -> None:
+    world.play["second"] = crashed
+    whole, _ = world.start()
+    assert sorted(world.run) == sorted(KERNELS)
+    world.run.clear()
+    parts = [world.start(shard=(index, 5))[0] for index in range(1, 6)]
+    assert sorted(world.run) == sorted(KERNELS), "each row in exactly one shard"
+    found = merge(parts)
+    assert found.cells == whole.cells
+    assert found.cases == whole.cases
+    assert [kernel.name for kernel in found.kernels] == [kernel.name for kernel in whole.kernels]
+    assert (found.run.exit_code, found.run.complete) == (whole.run.exit_code, whole.run.complete)
+    with pytest.raises(UsageError, match="the shards 2/5 of this run are missing"):
+        merge([parts[0], *parts[2:]])
+
+
+def test_an_empty_shard_has_an_empty_report_and_is_as_expected(world: World) -> None:
+    report, folder = world.start(shard=(5, 5))
+    assert world.run == []
+    assert (report.kernels, report.cells, report.run.exit_code, report.run.complete) == ((), (), EXIT_OK, True)
+    said = written(folder)["run"]["shard"]
+    assert (said["index"], said["count"], list(said["rows"])) == (5, 5, list(KERNELS))
+    assert "**Shard:** 5/5 of a run of 3 kernels and 1 case" in (folder / "report.md").read_text()
+    assert parse((folder / "report.json").read_text()) == limited(report)
+
+
+def test_a_shard_is_gone_on_with_as_what_it_is(world: World) -> None:
+    first, folder = world.start(shard=(2, 2))
+    again, _ = world.start(resume=folder)
+    assert [kernel.name for kernel in again.kernels] == [kernel.name for kernel in first.kernels]
+    assert again.run.shard == first.run.shard is not None
+    with pytest.raises(UsageError, match=r"leave out .*--shard"):
+        world.start(resume=folder, shard=(1, 2))

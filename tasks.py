@@ -44,6 +44,26 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
 
 
 @task(
+    help={
+        "output": "The folder of the site (default: build/site).",
+        "report": "The folder of a run or a bundle that the site shows as the latest one.",
+        "tools": "The folder of a run of Debian's libbpf-tools that it shows beside it.",
+    }
+)
+def docs(_context: Context, output: str = "build/site", report: str = "", tools: str = "") -> None:
+    """Build the docs as a site; a link that leads nowhere fails."""
+    from harness.site import command
+
+    with errors_shown():
+        command.docs(
+            ROOT,
+            output=Path(output),
+            report=Path(report) if report else None,
+            tools=Path(tools) if tools else None,
+        )
+
+
+@task(
     iterable=["report"],
     help={
         "report": "The report.json of a run that has sub-results (repeatable: of one in several runs the last counts).",

@@ -176,6 +176,12 @@ class JournalWriteError(BpfmatrixError):
     of_host = True
 
 
+class SiteError(BpfmatrixError):
+    """The site of the docs cannot be built: a link leads nowhere, a page is in no menu."""
+
+    exit_code = EXIT_USAGE
+
+
 class HistoryError(BpfmatrixError):
     """The file of a history cannot be read or written, or is none."""
 

@@ -1,6 +1,6 @@
 """The commands of bpfmatrix for its users, as Invoke tasks: all that there are, from the modules that have them."""
 
-from harness.cli.tasks_answers import compare, explain, github, history, judge, merge, precheck, support
+from harness.cli.tasks_answers import compare, explain, github, history, judge, merge, precheck, release_report, support
 from harness.cli.tasks_project import cases, clean, doctor, init, kernels, lock
 from harness.cli.tasks_running import bench, bisect, check, exec, matrix, mutants, plan, shell, watch
 
@@ -25,6 +25,7 @@ __all__ = [
     "mutants",
     "plan",
     "precheck",
+    "release_report",
     "shell",
     "support",
     "watch",

@@ -190,3 +190,36 @@ def github(
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+@takes(
+    "matrix_file",
+    plain="runs",
+    help={
+        "runs": "The folders of runs, or their report.json; several are merged.",
+        "output": "Folder for the files of a release; OUTPUT.tar.gz has them, too (default: results/bpfmatrix-report).",
+        "last_wins": "Where several runs have the same cell, take the last one's, instead of ending.",
+        "case": "Only these cases count for the badge (a pattern, repeatable; default: all).",
+        "verify": "Check such a folder or .tar.gz, as somebody downloaded it, and write nothing.",
+        "matrix_file": "The matrix file whose lock the provenance names (default: matrix.yaml).",
+    },
+)
+def release_report(
+    options: Options,
+    runs: list[str],
+    output: str = "results/bpfmatrix-report",
+    case: tuple[str, ...] = (),
+    last_wins: bool = False,
+    verify: str = "",
+) -> int:
+    """Write what a release carries from finished runs: reports, support statement, checksums, provenance."""
+    from harness.cli import releasing
+
+    return releasing.release_report(
+        [Path(run) for run in runs],
+        output=Path(output),
+        last_wins=last_wins,
+        cases=case,
+        lock=options.project.lock_file,
+        verified=_path(verify),
+    )

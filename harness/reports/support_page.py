@@ -16,14 +16,15 @@ LABEL = "works on"
 GREEN, YELLOW, RED, GREY = "brightgreen", "yellow", "red", "lightgrey"
 
 
-def markdown(support: Support, *, title: str = "What was seen to work") -> str:
-    """Return a support statement as Markdown; nothing that a guest wrote acts as markup in it."""
-    blocks = [f"# {escape(title)}", _about(support)]
+def markdown(support: Support, *, title: str = "What was seen to work", depth: int = 1) -> str:
+    """Return a support statement as Markdown, its title of level `depth`; nothing of a guest acts as markup in it."""
+    sign = "#" * depth
+    blocks = [f"{sign} {escape(title)}", _about(support)]
     for arch, distribution in dict.fromkeys((each.arch, each.distribution) for each in support.statements):
         own = [each for each in support.statements if (each.arch, each.distribution) == (arch, distribution)]
         builds = [b for b in support.builds if (b.arch, b.distribution) == (arch, distribution)]
         seen = ", ".join(dict.fromkeys(build.shown for build in builds))
-        blocks.append(f"## {escape(arch)}, {escape(distribution or 'no known distribution')}")
+        blocks.append(f"{sign}# {escape(arch)}, {escape(distribution or 'no known distribution')}")
         blocks.append(f"{plural(len(builds), 'kernel')} in the reports: {escape(seen)}.")
         rows = ["| what | works | where it works | where it does not | holes |", "|---|---|---|---|---|"]
         rows += [f"| {' | '.join(escape(text) for text in _row(each))} |" for each in own]

@@ -14,6 +14,7 @@ THE_USERS = {
     "KernelBuildError",
     "KernelFileError",
     "ObjectFileError",
+    "SiteError",
     "UsageError",
 }
 """What the user's own files or words are to blame for; all else is ours, or the host's."""

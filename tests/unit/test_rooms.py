@@ -24,6 +24,7 @@ FLOORS = (
     ("run",),
     ("bench", "mutants"),
     ("cli",),
+    ("site",),
 )
 """The rooms from the ground up (docs/architecture.md). A room uses what is on the floors below, and itself."""
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}

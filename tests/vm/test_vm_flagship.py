@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from projects import ROOT
 
+from harness.cli import releasing
 from harness.model.results import OutcomeKind, Report, Verdict
 from harness.reports.json_report import parse
 from harness.run.matrix import run_matrix
@@ -158,3 +159,16 @@ def test_the_run_as_a_whole(run: Run) -> None:
     markdown = (run.folder / "report.md").read_text()
     assert "new tcp connection: 127.0.0.1:" in markdown
     assert "(fentry)" in markdown
+
+
+def test_a_release_can_carry_it_and_it_verifies(run: Run, tmp_path: Path) -> None:
+    output, lock = tmp_path / "bundle", ROOT / "matrix.lock"
+    assert releasing.release_report([run.folder], output=output, last_wins=False, cases=[CASE], lock=lock) == 0
+    for bundle in (output, tmp_path / "bundle.tar.gz"):
+        assert releasing.verify(bundle) == 0
+    assert json.loads((output / "badge.json").read_text())["message"].startswith("4 of 4 kernels seen, 5.10.")
+    made = json.loads((output / "provenance.json").read_text())["predicate"]["buildDefinition"]["resolvedDependencies"]
+    pinned = {each["name"]: each["digest"]["sha256"] for each in made if each["name"] in TRANSPORTS}
+    assert pinned == {each.name: each.package.sha256 for each in run.report.kernels if each.package}
+    (output / "report.json").write_text((output / "report.json").read_text().replace('"pass"', '"fail"', 1))
+    assert releasing.verify(output) == 1

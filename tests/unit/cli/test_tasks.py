@@ -17,7 +17,7 @@ from invoke.collection import Collection
 from unit_samples import ROOT
 
 from harness.bench import command as bench_command
-from harness.cli import answers, commands, planning, tasks
+from harness.cli import answers, commands, planning, releasing, tasks
 from harness.cli import github as github_command
 from harness.cli import precheck as precheck_command
 from harness.cli.command_line import CommandLine
@@ -49,6 +49,13 @@ CHECK: dict[str, Any] = {
 }
 ONCE = {"repeat": 1}
 GITHUB = {"project": PLAIN, "base": None, "common": False, "comment": None, "fail_on": "unexpected"}
+RELEASE: dict[str, Any] = {
+    "output": Path("results/bpfmatrix-report"),
+    "last_wins": False,
+    "cases": [],
+    "lock": PLAIN.lock_file,
+    "verified": None,
+}
 BENCH = {"kernel": None, "rounds": 5, "matrix_kernels": "*", "quick": False, "output": None, "page_file": None}
 
 
@@ -254,6 +261,18 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         (options(SUITE),),
         {**BENCH, "output": Path("o"), "page_file": Path("p.md")},
     ),
+    (["release-report", "r/1"], ([Path("r/1")],), RELEASE),
+    (
+        ["release-report", "a", "b", "--output", "o", "--case", "s*", "--last-wins", "--verify", "v"],
+        ([Path("a"), Path("b")],),
+        {
+            "output": Path("o"),
+            "last_wins": True,
+            "cases": ["s*"],
+            "lock": PLAIN.lock_file,
+            "verified": Path("v"),
+        },
+    ),
     (["mutants"], (mutants_command.Wanted(options=options()),), {}),
     (
         ["mutants", "--kernel", "6.*", "--case", "a", "--transcripts", "t", "--no-guests", "--cold", *RUN],
@@ -275,6 +294,7 @@ OF_THEIR_OWN = {
     "precheck": precheck_command,
     "github": github_command,
     "plan": planning,
+    "release-report": releasing,
     **dict.fromkeys(("compare", "explain", "support", "history", "merge"), answers),
 }
 
@@ -300,7 +320,7 @@ class Played:
 def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     played = Played()
     for name in COMMANDS:
-        monkeypatch.setattr(OF_THEIR_OWN.get(name, commands), name, played.do(name))
+        monkeypatch.setattr(OF_THEIR_OWN.get(name, commands), name.replace("-", "_"), played.do(name))
     yield played
     gc.unfreeze()  # a command that ends freezes what is there
 

@@ -31,6 +31,11 @@ CHANGE_STYLES = {
 MOST_COSTS = 20
 """Costs that are shown, those that changed most; the files have all."""
 
+MOST_CHANGES = 20
+"""Changes of a kind that are shown where nobody has to do anything; what is worse is shown whole."""
+
+HARMLESS = frozenset({ChangeKind.ANSWER, ChangeKind.EXPECTATION, ChangeKind.FIXED, ChangeKind.ANSWERED, ChangeKind.NEW})
+
 
 def print_comparison(found: Comparison, *, console: Console | None = None) -> None:
     """Print what changed, what is worse last, and then what it comes to."""
@@ -49,7 +54,15 @@ def print_comparison(found: Comparison, *, console: Console | None = None) -> No
         _line(console, f"... and {len(costs) - MOST_COSTS} more costs", "dim")
     for text in pages.only_in_one(found):
         _line(console, text, "" if found.common else "yellow")
-    for line in reversed(pages.lines_of(found)):
+    lines = pages.lines_of(found)
+    counts = Counter(line.kind for line in lines)
+    shown: Counter[ChangeKind] = Counter()
+    for line in reversed(lines):
+        shown[line.kind] += 1
+        if line.kind in HARMLESS and shown[line.kind] > MOST_CHANGES:
+            if shown[line.kind] == counts[line.kind]:
+                _line(console, f"{line.kind}: and {counts[line.kind] - MOST_CHANGES} more", "dim")
+            continue
         style = CHANGE_STYLES.get(line.kind, "")
         _line(
             console, f"{line.kind}: {line.what} on {causes.named(line.kernels)}: {line.before} -> {line.after}", style

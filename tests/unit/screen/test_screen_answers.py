@@ -6,7 +6,7 @@ from test_terminal import console
 from harness.answers.compare import compare
 from harness.answers.explain import explain
 from harness.answers.history import answers_of, history, unlike
-from harness.screen.answers import print_comparison, print_explanation, print_history, print_unlike
+from harness.screen.answers import MOST_CHANGES, print_comparison, print_explanation, print_history, print_unlike
 
 OLD, ROW = "5.10-x86_64", "6.1-x86_64"
 
@@ -26,6 +26,19 @@ def test_what_is_worse_is_last_but_for_what_it_comes_to() -> None:
     assert lines[-3].startswith(f"new failure: a on {OLD}, {ROW}: pass: works -> fail: refused")
     assert lines[-2] == "    the verifier said no"
     assert lines[-1].startswith("new failure: 2, fixed: 1; as before: 1.")
+
+
+def test_what_nobody_has_to_act_on_is_bounded_and_what_is_worse_is_not() -> None:
+    cases = [f"case-{number:02}" for number in range(30)]
+    before = report({ROW: dict.fromkeys(cases, "fail"), OLD: dict.fromkeys(cases, "pass")})
+    now = report({ROW: dict.fromkeys(cases, "pass"), OLD: dict.fromkeys(cases, "fail")}, name="20260102T000000Z")
+    screen, out = console()
+    print_comparison(compare(before, now), console=screen)
+    lines = out.getvalue().splitlines()
+    assert sum(line.startswith("fixed: case-") for line in lines) == MOST_CHANGES
+    assert "fixed: and 10 more" in lines
+    assert sum(line.startswith("new failure: case-") for line in lines) == 30
+    assert lines[-1].startswith("new failure: 30, fixed: 30;")
 
 
 def test_each_cause_comes_with_the_command_that_shows_it_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -97,3 +98,26 @@ def test_a_page_for_readers_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
     assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= 120
+
+
+MIRRORS = (
+    "deb debian",
+    "security debian",
+    "ftp debian",
+    "snapshot debian",
+    "ports debian",
+    "pypi org",
+    "ghcr io",
+    "quay io",
+)
+"""Words of the names of hosts that have packages and images, apart so that this file has none of them."""
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="this is no checkout of git")
+def test_no_file_names_a_mirror_or_a_registry() -> None:
+    # Which mirror is used says the environment, matrix.yaml or the host; a file of ours must not send anybody to one.
+    named = re.compile("|".join(r"\b" + r"\.".join(words.split()) + r"\b" for words in MIRRORS), re.IGNORECASE)
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        found = named.search((ROOT / name).read_bytes().decode(errors="replace"))
+        assert found is None, f"{name} names {found.group()}"

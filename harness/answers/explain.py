@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.answers.seen import Place, Seen, seen_in, signature_of, without_numbers
@@ -74,11 +74,7 @@ def explain(report: Report, *, program: str) -> Explanation:
     """
     found: dict[tuple[object, ...], list[tuple[Place, Seen]]] = {}
     for place, seen in _failed(report):
-        line = deciding_line(seen.outcome)
-        party = party_of(seen)
-        # What is no kernel's has no class: the same sentence is the same cause.
-        same = signature_of(seen.outcome) if party is Party.KERNEL else without_numbers(seen.reason)
-        found.setdefault((party, same, without_numbers(line)), []).append((place, seen))
+        found.setdefault(cause_of(seen), []).append((place, seen))
     causes = [
         Cause(
             party=party_of(places[0][1]),
@@ -95,10 +91,12 @@ def explain(report: Report, *, program: str) -> Explanation:
     return Explanation(report=report, causes=tuple(causes), problems=problems)
 
 
-def of_several(explanation: Explanation) -> Explanation:
-    """Return the causes alone that hit more than one place."""
-    several = tuple(cause for cause in explanation.causes if len(cause.places) > 1)
-    return replace(explanation, causes=several, problems=())
+def cause_of(seen: Seen) -> tuple[object, ...]:
+    """Return what is the same wherever the cause is: whose it is, what happened, and the line that says why."""
+    party = party_of(seen)
+    # What is no kernel's has no class: the same sentence is the same cause.
+    same = signature_of(seen.outcome) if party is Party.KERNEL else without_numbers(seen.reason)
+    return party, same, without_numbers(deciding_line(seen.outcome))
 
 
 def failed_places(report: Report) -> tuple[tuple[str, str], ...]:

@@ -82,12 +82,13 @@ def seen_in(report: Report) -> dict[Place, Seen]:
 def _of_cells(cells: tuple[CellResult, ...]) -> Iterator[tuple[Place, Seen]]:
     for cell in cells:
         place = Place(kernel=cell.kernel, case=cell.case)
-        yield place, _seen(cell, has_parts=bool(cell.parts))
+        yield place, seen_of(cell, has_parts=bool(cell.parts))
         for part in cell.parts:
-            yield Place(kernel=cell.kernel, case=cell.case, part=part.name), _seen(part)
+            yield Place(kernel=cell.kernel, case=cell.case, part=part.name), seen_of(part)
 
 
-def _seen(judged: CellResult | PartResult, *, has_parts: bool = False) -> Seen:
+def seen_of(judged: CellResult | PartResult, *, has_parts: bool = False) -> Seen:
+    """Return what was seen in a cell, or in a sub-result."""
     return Seen(verdict=judged.verdict, outcome=judged.outcome, reason=judged.verdict_reason, has_parts=has_parts)
 
 

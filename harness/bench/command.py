@@ -16,7 +16,7 @@ from harness.host.paths import shown
 from harness.host.scratch import scratch_folder
 from harness.reports import page
 from harness.run.options import Options
-from harness.screen.terminal import make_console
+from harness.screen.lines import make_console
 
 
 def bench(

@@ -35,10 +35,10 @@ def matrix(options: Options, *, repeat: int = 1) -> int:
     interrupted = ""
     while len(reports) < repeat and not interrupted:
         finished = run_matrix(options)
-        show(finished.report, finished.folder)
+        show(finished.report, finished.folder, quiet=options.quiet, json=options.json)
         reports.append(finished.report)
         interrupted = finished.interrupted
-    return _of_all(reports) if repeat > 1 else reports[0].run.exit_code
+    return _of_all(reports, json=options.json) if repeat > 1 else reports[0].run.exit_code
 
 
 def failed_again(options: Options, *, run: Path, repeat: int = 1) -> int:
@@ -67,14 +67,15 @@ def failed_again(options: Options, *, run: Path, repeat: int = 1) -> int:
     return worst(codes)
 
 
-def _of_all(reports: Sequence[Report]) -> int:
+def _of_all(reports: Sequence[Report], *, json: bool) -> int:
     """Show in what some runs of the same thing differ, and return their exit code."""
     from harness.answers.history import unlike
     from harness.model.exit_codes import worst
     from harness.screen.answers import print_unlike
+    from harness.screen.lines import make_console
 
     found = unlike(reports)
-    print_unlike(found, runs=len(reports))
+    print_unlike(found, runs=len(reports), console=make_console(stderr=json))
     return worst([*(report.run.exit_code for report in reports), EXIT_UNEXPECTED if found else EXIT_OK])
 
 
@@ -83,7 +84,7 @@ def exec(options: Options, asked: Asked) -> int:
     from harness.cli.exec import exec_command
 
     finished = exec_command(options, asked)
-    show(finished.report, finished.folder)
+    show(finished.report, finished.folder, quiet=options.quiet, json=options.json)
     return finished.report.run.exit_code
 
 
@@ -109,8 +110,8 @@ def check(
         return _draft(accept)
     from harness.run.checking import with_objects
     from harness.run.matrix import run_matrix
+    from harness.screen.lines import make_console
     from harness.screen.parts import print_parts
-    from harness.screen.terminal import make_console
     from harness.supply.own.said import Given
 
     given = Given(programs=programs, rodata=rodata, btf=btf, run=run, require_run=require_run, file=config)
@@ -120,8 +121,9 @@ def check(
         from harness.cli.precheck import marked
 
         finished = replace(finished, report=marked(finished.report, finished.folder, options))
-    print_parts(finished.report, console=make_console())
-    show(finished.report, finished.folder, causes=False)
+    if not options.quiet:
+        print_parts(finished.report, console=make_console(stderr=options.json))
+    show(finished.report, finished.folder, causes=False, quiet=options.quiet, json=options.json)
     return finished.report.run.exit_code
 
 
@@ -154,33 +156,43 @@ def judge(options: Options, *, run: Path, rules: str) -> int:
     return report.run.exit_code
 
 
-def show(report: Report, folder: Path, *, causes: bool = True) -> None:
-    """Show the grid of a run, the causes that hit several cells, what it comes to, and where its reports are.
+def show(report: Report, folder: Path, *, causes: bool = True, quiet: bool = False, json: bool = False) -> None:
+    """Show the grid of a run, then what is unexpected, each cause once with all that it hit, and what it comes to.
 
-    What hit one cell alone was said in full when its row was over. `causes` is left out where all of it was.
+    `causes` is left out where all of them were shown. With `quiet` there is no grid; with `json` all of it goes to
+    stderr, and a summary to stdout.
     """
     from harness.reports.attribution import sentences
     from harness.reports.grid import headline
-    from harness.screen.terminal import make_console, print_grid
+    from harness.screen.grid import print_grid
+    from harness.screen.lines import make_console, print_text
 
-    console = make_console()
-    print_grid(report, console=console)
-    for sentence in sentences(report):
-        console.print(sentence, markup=False)
-    if causes and report.run.exit_code != EXIT_OK:
-        from harness.answers.explain import explain, of_several
+    console = make_console(stderr=json)
+    if not quiet:
+        print_grid(report, console=console)
+        for sentence in sentences(report):
+            print_text(console, sentence)
+    if (causes or quiet) and report.run.exit_code != EXIT_OK:
+        from harness.answers.explain import explain
         from harness.screen.answers import print_causes
 
-        print_causes(of_several(explain(report, program=command("").strip())), console=console)
-    console.print(f"{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})", markup=False)
-    console.print(f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml, matrix.svg", markup=False)
+        print_causes(explain(report, program=command("").strip()), console=console)
+    part = f"shard {report.run.shard.name}: " if report.run.shard else ""
+    print_text(console, f"{part}{headline(report)} ({report.run.seconds:.1f} s under {report.run.accel})")
+    if not quiet:
+        print_text(console, f"reports: {shown(folder)}/report.md, report.html, report.json, junit.xml, matrix.svg")
+    if json:
+        from harness.reports.summary import as_json
+
+        print(as_json(report, folder=shown(folder), program=command("").strip()), end="")
 
 
 def bisect(options: Options, *, good: str, bad: str, words: Sequence[str]) -> int:
     """Find between which builds an answer changes, show them, their changelogs' difference, and how to see both."""
     from harness.run.bisect import bisect as bisected
     from harness.screen.bisect import print_bisected
-    from harness.screen.terminal import Progress, make_console
+    from harness.screen.lines import make_console
+    from harness.screen.terminal import Progress
 
     console = make_console()
     found = bisected(
@@ -210,7 +222,7 @@ def kernels(options: Options) -> None:
     from rich.table import Table
 
     from harness.host.cache import Cache
-    from harness.screen.terminal import make_console
+    from harness.screen.lines import make_console
     from harness.supply.supplies import Supplies
 
     arches, loaded = options.arches, options.project.load_matrix()
@@ -230,7 +242,7 @@ def cases(options: Options) -> None:
     """List the cases: those of a suite, which need no matrix, or those of the matrix."""
     from rich.table import Table
 
-    from harness.screen.terminal import make_console
+    from harness.screen.lines import make_console
 
     project = options.project
     table = Table("case", "title", box=None, padding=(0, 2, 0, 0))
@@ -249,7 +261,7 @@ def lock(options: Options) -> None:
     from harness.host.cache import Cache
     from harness.run.plan import ALL
     from harness.run.prepared import load_plan
-    from harness.screen.terminal import make_console
+    from harness.screen.lines import make_console
     from harness.supply.axes import requests_of
     from harness.supply.lock import write_lock
     from harness.supply.locking import pin_again
@@ -311,7 +323,7 @@ def init(folder: Path) -> None:
 def doctor(options: Options) -> int:
     """Print what the host offers; return 3 where something that every run needs is missing."""
     from harness.cli.doctor import examine
-    from harness.screen.terminal import make_console
+    from harness.screen.lines import make_console
 
     console = make_console()
     findings = examine(options.project.matrix_file)

@@ -20,6 +20,7 @@ from harness.run.matrix import Finished, run_matrix
 from harness.run.options import Options, on_default_kernels
 from harness.scenario.from_command import DEADLINE, WORK, Command, id_of
 from harness.screen.command import CommandProgress
+from harness.screen.lines import make_console
 from harness.supply.command_case import CommandCase, environment_of
 from harness.supply.pushed import parse_push
 from harness.supply.wanted import Wanted
@@ -55,7 +56,13 @@ def exec_command(options: Options, asked: Asked) -> Finished:
         options = replace(options, jobs=1, visit=shell_after_failure)
 
     def showing(kernels: Sequence[str], jobs: int) -> CommandProgress:
-        return CommandProgress(kernels, streams=asked.verbose or jobs == 1, live=not asked.interactive)
+        return CommandProgress(
+            kernels,
+            streams=asked.verbose or (jobs == 1 and not options.quiet),
+            live=not asked.interactive,
+            console=make_console(stderr=options.json),
+            quiet=options.quiet,
+        )
 
     return run_matrix(options, showing=showing)
 

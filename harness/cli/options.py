@@ -129,6 +129,10 @@ SHARED: Mapping[str, SharedOption] = {
         value=lambda given: [Path(each) for each in given],
         help="A run or report.json whose seconds say how the plan is split; all shards need the same (repeatable).",
     ),
+    "quiet": SharedOption(field="quiet", default=False, help="Show only what is unexpected, and the last line."),
+    "json": SharedOption(
+        field="json", default=False, help="Write a summary as one line of JSON to stdout, and all else to stderr."
+    ),
     "matrix_file": SharedOption(
         field="matrix_file", default="matrix.yaml", value=Path, help="The matrix file (default: matrix.yaml)."
     ),

@@ -19,7 +19,7 @@ from harness.reports.folder import failure_text
 from harness.run.checking import with_objects
 from harness.run.options import Options
 from harness.run.precheck import precheck as run_precheck
-from harness.screen.terminal import make_console, printable
+from harness.screen.lines import make_console, printable
 from harness.supply.own.said import Given
 
 STYLES = {Answer.MISSING: "bold red", Answer.NEEDS_MODULE: "yellow", Answer.NOT_SHOWN: "cyan", Answer.FOUND: "green"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @takes(
     *("kernel", "arch", "libbpf", "clang", "case", "suite", "results", "accel", "jobs", "locked", "cold", "resume"),
-    *("shard", "by", "timings", "matrix_file"),
+    *("shard", "by", "timings", "quiet", "json", "matrix_file"),
     default=True,
     help={
         "repeat": "How often all of it runs, one run after the other; any difference between them fails.",
@@ -46,7 +46,7 @@ def plan(options: Options, shards: int = 1, format: str = "json") -> int:
 
 @takes(
     *("kernel", "arch", "libbpf", "results", "accel", "jobs", "locked", "cold", "resume"),
-    *("shard", "by", "timings", "matrix_file"),
+    *("shard", "by", "timings", "quiet", "json", "matrix_file"),
     after="argv",
     help={
         "push": "A file or folder that goes along: FILE, or FILE:PLACE in the guest (repeatable).",
@@ -103,7 +103,7 @@ def exec(
 
 @takes(
     *("kernel", "arch", "libbpf", "clang", "case", "results", "accel", "jobs", "locked", "cold", "resume"),
-    *("shard", "by", "timings", "matrix_file"),
+    *("shard", "by", "timings", "quiet", "json", "matrix_file"),
     plain="objects",
     help={
         "objects": "BPF objects, sources (*.bpf.c), folders of these, or programs that carry objects.",

@@ -51,8 +51,9 @@ Connecting = Callable[[GuestPlan, QemuProcess], AbstractContextManager[Connectio
 class Stopwatch:
     """Adds up the seconds of phases, one at a time."""
 
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds, self._since = seconds, time.monotonic()
+    def __init__(self, seconds: dict[str, float], *, at: Callable[[Phase, str], None]) -> None:
+        """`at` is given each phase that begins."""
+        self._seconds, self._since, self._at = seconds, time.monotonic(), at
         self._phase: Phase | None = None
 
     def switch(self, phase: Phase | None) -> None:
@@ -61,6 +62,8 @@ class Stopwatch:
         if self._phase is not None:
             self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
         self._phase, self._since = phase, now
+        if phase is not None:
+            self._at(phase, "")
 
 
 def run_session(
@@ -75,7 +78,7 @@ def run_session(
     """
     seconds: dict[str, float] = {}
     problems: list[str] = []
-    watch = Stopwatch(seconds)
+    watch = Stopwatch(seconds, at=plan.at)
     transcript = Transcript()
     watch.switch(Phase.START)
     with start(plan) as qemu:
@@ -156,6 +159,8 @@ def _run_agent(
                 plan.output(record["text"])
             if record["type"] in ("hello", "case", "case-end"):
                 begun = qemu.clock()
+            if record["type"] == "case":
+                plan.at(Phase.CASES, record["case"])
             if record["type"] == "hello":
                 watch.switch(Phase.CASES)
                 if not qemu.has_agent:  # a restored guest's clock was compared before its snapshot was kept

@@ -69,7 +69,7 @@ class Wanted:
 
 def mutants(wanted: Wanted) -> int:
     """Do all that `invoke mutants` does; return the exit code."""
-    from harness.screen.terminal import make_console  # noqa: PLC0415  (a run without guests is over before it is loaded)
+    from harness.screen.lines import make_console  # noqa: PLC0415  (a run without guests is over before it is loaded)
 
     if not wanted.guests and wanted.transcripts is None:
         raise UsageError("without guests there is nothing to judge: give --transcripts, the folder of a run")

@@ -73,10 +73,11 @@ def markdown(explanation: Explanation) -> str:
 
 def as_json(explanation: Explanation) -> str:
     """Return the failures as JSON, whole; `schema` says in which form."""
-    return json.dumps(_document(explanation), indent=2) + "\n"
+    return json.dumps(document(explanation), indent=2) + "\n"
 
 
-def _document(explanation: Explanation) -> dict[str, Any]:
+def document(explanation: Explanation) -> dict[str, Any]:
+    """Return the failures as JSON has them."""
     return {
         "schema": SCHEMA,
         "run": explanation.report.run.id,

@@ -29,7 +29,7 @@ from harness.run.observer import Observer
 from harness.run.options import Options
 from harness.run.prepared import Prepared, auto_jobs, load_plan, prepare
 from harness.run.rows import Rows, build_faults
-from harness.run.schedule import last_seconds
+from harness.run.schedule import LastRun, last_run
 from harness.run.sharded import shard_of
 from harness.supply.kernels.tools import tools_of
 from harness.supply.supplies import Supplies
@@ -72,9 +72,11 @@ def run_matrix(
         names = [row.name for row in plan.rows]
         if showing is not None:
             return showing(names, min(options.jobs or auto_jobs(matrix, plan), len(names)))
-        from harness.screen.terminal import Progress  # noqa: PLC0415  (loaded while programs are waited for)
+        # Loaded while programs are waited for.
+        from harness.screen.lines import make_console  # noqa: PLC0415
+        from harness.screen.terminal import Progress  # noqa: PLC0415
 
-        return Progress(names)
+        return Progress(names, console=make_console(stderr=options.json), quiet=options.quiet)
 
     return run(prepare(options, matrix, plan, supplies=supplies, observer=observer, earlier=earlier, shard=shard))
 
@@ -103,13 +105,15 @@ def run(prepared: Prepared, *, made: Callable[[Path], object] = lambda _: None) 
         facts[row.row.name] = row
         write(lambda: journal.keep(row))
 
+    last = last_run(results) if len(plan.rows) > 1 else LastRun()
+    observer.expect(last.expected(case.id for case in prepared.plan.cases), jobs=prepared.jobs)
     rows = Rows(
         prepared,
         folder,
         begun=lambda: write(lambda: journal.begin(plan)),
         keep=keep,
         note=notices.append,
-        seconds=last_seconds(results) if len(plan.rows) > 1 else {},
+        seconds=last.seconds,
     )
     begun = time.monotonic()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -16,8 +16,16 @@ class Observer(Protocol):
         """Show it for the duration of the block, which is the whole run."""
         ...
 
+    def preparing(self, text: str) -> None:
+        """Take what is done before any guest, as `compiling for arm64: 3 of 41`; "" once that is over."""
+        ...
+
+    def expect(self, seconds: Mapping[str, float], *, jobs: int) -> None:
+        """Take what rows took in an earlier run of the same cases, and how many run at once."""
+        ...
+
     def state(self, row: str, text: str) -> None:
-        """Take what a row is at: `fetching`, `running`."""
+        """Take what a row is at: `fetching`, `booting`, `cases: 3 of 41`."""
         ...
 
     def done(self, row: str, cells: Sequence[CellResult], *, seconds: float, release: str) -> None:

@@ -24,7 +24,8 @@ class Options:
     each guest whose cases are over, before it is powered off. `memory` (MiB) and `cpus` are what each guest gets, in
     place of what the matrix says; `libbpf` and `clang` take the place of its axes. `shard` is the number of a part of
     the plan and how many there are, `by` and the reports `timings` say how it is split (sharding.py). Raises UsageError
-    where `accel` names no accelerator.
+    where `accel` names no accelerator. With `quiet` nothing is shown but what is unexpected; with `json` what is shown
+    goes to stderr, and stdout is for a summary.
     """
 
     project: Project
@@ -46,6 +47,8 @@ class Options:
     shard: tuple[int, int] | None = None
     by: str = ""
     timings: Sequence[Path] = ()
+    quiet: bool = False
+    json: bool = False
 
     def __post_init__(self) -> None:
         check_accelerator(self.accel)

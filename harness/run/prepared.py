@@ -180,8 +180,17 @@ def prepare(
         # While one program is waited for, another can be, and what is loaded then costs nothing.
         versions = [beside.submit(qemu_version, arch) for arch in arches]
         made = beside.submit(lambda: (observer(), keys or make_keys()))
-        for objects, row in sorted(different.items()):
-            built[objects] = supplies.build(plan.cases, ARCHITECTURES[row.kernel.arch], clang=row.clang)
+
+        def say(text: str) -> None:
+            if made.done() and made.exception() is None:
+                made.result()[0].preparing(text)
+
+        supplies.building = say
+        try:
+            for objects, row in sorted(different.items()):
+                built[objects] = supplies.build(plan.cases, ARCHITECTURES[row.kernel.arch], clang=row.clang)
+        finally:
+            say("")
         for version in versions:
             version.result()
         shows, own_keys = made.result()

@@ -9,7 +9,7 @@ import importlib
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from harness.guest.starting import Starter
 from harness.host import process
 from harness.judge.cells import cells
 from harness.model.architectures import ARCHITECTURES, Architecture
+from harness.model.phases import Phase
 from harness.model.results import Fault, OutcomeKind
 from harness.qemu.accel import Accel, qemu_version
 from harness.qemu.process import end_all
@@ -55,6 +56,33 @@ def build_faults(prepared: Prepared, objects: str) -> dict[str, BuildFault]:
     }
 
 
+SAID = {
+    Phase.START: "starting",
+    Phase.BOOT: "booting",
+    Phase.PUSH: "running",
+    Phase.AGENT: "running",
+    Phase.SHUTDOWN: "ending",
+}
+"""What a row is at, by the phase of its guest."""
+
+
+class Said:
+    """Says what a row is at, by the phases of its guests and the cases that they begin. For one thread."""
+
+    def __init__(self, say: Callable[[str], None], *, cases: int) -> None:
+        """`say` takes the text; `cases` is how many there are."""
+        self._say, self._cases = say, cases
+        self._begun: set[str] = set()
+
+    def __call__(self, phase: Phase, case: str) -> None:
+        """Take a phase that begins, or a case."""
+        if case:
+            self._begun.add(case)
+            self._say(f"cases: {len(self._begun)} of {self._cases}")
+        elif phase in SAID:
+            self._say(SAID[phase])
+
+
 class Rows:
     """The rows of one run. `accels` are the accelerators that guests had, by architecture."""
 
@@ -66,7 +94,7 @@ class Rows:
         begun: Callable[[], None],
         keep: Callable[[KernelFacts], None],
         note: Callable[[str], None],
-        seconds: dict[str, float],
+        seconds: Mapping[str, float],
     ) -> None:
         """`begun` is called beside the first guest's start; `keep` takes the facts of a row that is over, `note` a
         notice; `seconds` is what rows took the last time."""
@@ -178,6 +206,8 @@ class Rows:
             output=functools.partial(prepared.observer.output, row.name),
             visit=prepared.options.visit,
         )
+        counted = len([unit for case in cases for unit in units(case)])
+        plan = replace(plan, at=Said(functools.partial(prepared.observer.state, row.name), cases=counted))
         if plan.kernel.notice:
             prepared.observer.note(plan.kernel.notice)
         self.accels[arch.name] = prepared.supplies.accel(prepared.accel, plan.kernel)

@@ -159,6 +159,7 @@ class Loop:
         if finished.interrupted:
             raise InterruptedRunError(finished.interrupted)
         self.code = finished.report.run.exit_code
+        self._screen.causes(finished.report)
         taken = f"{max(0.0, time.time() - saved):.1f} s from {'the start' if first else 'save'} to grid"
         reports = f"reports: {shown(finished.folder)}"
         self._screen.status(f"run {self._runs}: {headline(finished.report)} {taken}; {reports}; waiting for a save")

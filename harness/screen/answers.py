@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from harness.answers.compare import ChangeKind, Comparison, CostWord
 from harness.answers.explain import Explanation, runs_cases
@@ -17,7 +16,7 @@ from harness.reports import comparison as pages
 from harness.reports import explanation as causes
 from harness.reports import history_page as histories
 from harness.reports import wording
-from harness.screen.terminal import make_console, printable
+from harness.screen.lines import make_console, print_text
 
 CHANGE_STYLES = {
     ChangeKind.REGRESSION: "bold red",
@@ -28,6 +27,8 @@ CHANGE_STYLES = {
     ChangeKind.FIRST_FAILURE: "yellow",
     ChangeKind.FIXED: "green",
 }
+LABEL = 13
+"""Columns before what is said of a cause, behind its label."""
 MOST_COSTS = 20
 """Costs that are shown, those that changed most; the files have all."""
 
@@ -79,7 +80,7 @@ def print_explanation(found: Explanation, *, run: str, console: Console | None =
     console = console or make_console()
     print_causes(found, console=console)
     if found.causes and runs_cases(found.report):
-        _line(console, f"all of them again: {command(f'matrix --failed-of {run}')}", "")
+        _line(console, f"all of them again: {command(f'matrix --failed-of {run}')}", "", whole=True)
     _line(console, causes.headline(found), "bold")
 
 
@@ -90,7 +91,7 @@ def print_causes(found: Explanation, *, console: Console) -> None:
     for number, cause in enumerate(found.causes, 1):
         _line(console, f"{number}. {cause.party} ({len(cause.places)}):", "bold red")
         for label, text in causes.lines_of(cause):
-            _line(console, f"   {label.lower() + ':':<10}{text}", "")
+            _line(console, f"   {label.lower() + ':':<10}{text}", "", whole=label == "Again")
 
 
 def print_history(found: History, *, console: Console | None = None) -> None:
@@ -116,5 +117,5 @@ def print_unlike(found: Sequence[tuple[Place, Sequence[Seen]]], *, runs: int, co
     _line(console, f"{runs} runs: {len(found)} places where they do not say the same", "bold")
 
 
-def _line(console: Console, text: str, style: str) -> None:
-    console.print(Text(printable(text), style=style), soft_wrap=True)
+def _line(console: Console, text: str, style: str, *, whole: bool = False) -> None:
+    print_text(console, text, style=style, indent=LABEL, whole=whole)

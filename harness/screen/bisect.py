@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from harness.answers.bisected import Bisected, Tried
 from harness.host.called_as import command
 from harness.host.paths import shown
 from harness.reports import wording
-from harness.screen.terminal import printable
+from harness.screen.lines import print_text
 
 MOST_LINES = 60
 """Lines of a changelog that are shown."""
@@ -38,12 +37,12 @@ def print_bisected(found: Bisected, *, words: Sequence[str] = (), console: Conso
     again = ["bisect", "--kernel", found.kernel, "--case", found.case]
     ends = [build.version for build in (found.before, found.after)]
     ends = ends if found.before.is_ == "good" else ends[::-1]
-    _line(console, f"both again: {command(shlex.join([*again, '--good', ends[0], '--bad', ends[1]]))}", "")
+    _line(console, f"both again: {command(shlex.join([*again, '--good', ends[0], '--bad', ends[1]]))}", "", whole=True)
 
 
 def _seen(build: Tried) -> str:
     return "-" if build.seen is None else wording.brief(build.seen.outcome)
 
 
-def _line(console: Console, text: str, style: str) -> None:
-    console.print(Text(printable(text), style=style), soft_wrap=True)
+def _line(console: Console, text: str, style: str, *, whole: bool = False) -> None:
+    print_text(console, text, style=style, indent=4, whole=whole)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from harness.model.results import CellResult
-from harness.screen.terminal import Progress, printable
+from harness.screen.lines import printable
+from harness.screen.terminal import Progress
 
 
 class CommandProgress(Progress):
@@ -19,9 +20,15 @@ class CommandProgress(Progress):
     """
 
     def __init__(
-        self, kernels: Sequence[str], *, streams: bool, live: bool = True, console: Console | None = None
+        self,
+        kernels: Sequence[str],
+        *,
+        streams: bool,
+        live: bool = True,
+        console: Console | None = None,
+        quiet: bool = False,
     ) -> None:
-        super().__init__(kernels, console=console)
+        super().__init__(kernels, console=console, quiet=quiet)
         self._streams, self._table_wanted = streams, live and not streams
         self._alone = len(kernels) == 1
         self._rest: dict[str, str] = {}
@@ -30,7 +37,8 @@ class CommandProgress(Progress):
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
         """Keep the table on the terminal for the duration of the block, where it is wanted."""
-        with super().shown() if self._table_wanted else contextlib.nullcontext():
+        drawn = self._table_wanted or not self._console.is_interactive  # a log has its lines in any case
+        with super().shown() if drawn else contextlib.nullcontext():
             yield
 
     def output(self, kernel: str, text: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
 from harness.model.results import Report
 from harness.reports.parts import counted, lines_of
-from harness.screen.terminal import STYLES, printable
+from harness.screen.grid import STYLES
+from harness.screen.lines import print_text
 
 
 def print_parts(report: Report, *, console: Console) -> None:
@@ -26,9 +26,9 @@ def print_parts(report: Report, *, console: Console) -> None:
                 if kernel.version
                 else f"{kernel.name} {case}: {said}"
             )
-            console.print(Text(printable(line), style=STYLES[cell.verdict]), soft_wrap=True)
+            print_text(console, line, style=STYLES[cell.verdict], indent=2)
             for found in lines_of(cell.parts):
-                console.print(Text(f"  {printable(found.text)}", style=STYLES[found.verdict]), soft_wrap=True)
+                print_text(console, f"  {found.text}", style=STYLES[found.verdict], indent=4)
                 if found.advice not in advised:
                     advised.add(found.advice)
-                    console.print(Text(f"    {printable(found.advice)}"), soft_wrap=True)
+                    print_text(console, f"    {found.advice}", indent=4)

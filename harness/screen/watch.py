@@ -11,8 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.results import CellResult, Verdict
-from harness.screen.terminal import STYLES, WIDE, Progress, printable
+from harness.answers.explain import explain
+from harness.errors import EXIT_OK
+from harness.host.called_as import command
+from harness.model.results import CellResult, Report, Verdict
+from harness.screen.answers import print_causes
+from harness.screen.grid import STYLES, WIDE
+from harness.screen.lines import printable
+from harness.screen.terminal import Progress
 
 NOTHING = "-"
 """Stands where a cell has no answer yet."""
@@ -145,8 +151,7 @@ class WatchScreen(Progress):
     def begun(self, kernels: Sequence[str]) -> None:
         """Say which kernels a run has that begins now; the cells of others are forgotten."""
         with self._guard:
-            self._kernels = list(kernels)
-            self._states, self._cells = {}, {}
+            self._forget(kernels)
             self._grid = {
                 place: shown
                 for place, shown in self._grid.items()
@@ -158,6 +163,15 @@ class WatchScreen(Progress):
         with self._guard:
             self._grid = merged(self._grid, cells)
         super().done(kernel, cells, seconds=seconds, release=release)
+
+    def causes(self, report: Report) -> None:
+        """Say what is unexpected in a run that is over: each cause once, with all the kernels that it hit."""
+        if report.run.exit_code != EXIT_OK:
+            print_causes(explain(report, program=command("").strip()), console=self._console)
+
+    def _is_new(self, cell: CellResult) -> bool:  # noqa: ARG002
+        """Leave it to `causes`: a run is over in seconds."""
+        return False
 
     def status(self, text: str, *, style: str = "") -> None:
         """Say what watch mode is at: below the table on a terminal, as a line elsewhere."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.model.phases import Phase
 from harness.model.settings import Settings
 from harness.scenario.case import Case
 from harness.supply.image.keys import RunKeys
@@ -27,7 +28,8 @@ class GuestPlan:
     `base` is the shared userland; `programs` is what runs the cases in the guest; `objects` maps case id to files, and
     `pushed` to all else that a case brings. `archives` are appended to the userland, and `files` to the initramfs of a
     guest that is booted for them: of what its cases bring, what does not go over SSH. `output` is given what commands
-    write, as it comes; `visit` is called before the guest is powered off.
+    write, as it comes; `at` is given each phase and case that
+    begins; `visit` is called before the guest is powered off.
     Once `stopping` is set no guest starts any more; the guests of a run share it. `edit` may change the job before it
     is sent, as mutants do (harness/mutants/); it is given the job of harness/scenario/jobs.py and returns one.
     Without `snapshots` none is made of it; without `share` each case loads its objects by itself.
@@ -48,6 +50,7 @@ class GuestPlan:
     files: tuple[PushedFile, ...] = ()
     output: Callable[[str], None] | None = None
     visit: Visit | None = None
+    at: Callable[[Phase, str], None] = lambda phase, case: None  # noqa: ARG005
     edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     snapshots: bool = True
     share: bool = True

@@ -83,6 +83,8 @@ class Supplies:
         self.stopping = threading.Event()
         """Set while what takes minutes is to end: a run is over, or was interrupted."""
         self.progress: Callable[[str, str], None] | None = None
+        self.building: Callable[[str], None] = lambda text: None  # noqa: ARG005
+        """Is given how far `build` is."""
         """Given a kernel's name and how far it is, while it is obtained for minutes."""
         self._matrix = matrix
         self._locked_only = locked_only
@@ -156,7 +158,8 @@ class Supplies:
         faults: dict[str, BuildError] = {}
         mistakes: list[str] = []
         sight, builder = Sight(), self._builder(clang)
-        for case in cases:
+        for number, case in enumerate(cases):
+            self.building(f"compiling for {arch.name}: {number} of {len(cases)} cases")
             try:
                 made = case.build(builder, arch, sight=sight)
                 if made.wanted is not None:

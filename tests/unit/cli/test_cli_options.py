@@ -38,6 +38,8 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
         "shard": "2/5",
         "by": "arch",
         "timings": ["r/2"],
+        "quiet": True,
+        "json": True,
         "matrix_file": "m.yaml",
     }
     assert given.keys() == SHARED.keys()
@@ -57,6 +59,8 @@ def test_what_is_given_is_in_the_value_under_the_name_that_runs_know() -> None:
         shard=(2, 5),
         by="arch",
         timings=[Path("r/2")],
+        quiet=True,
+        json=True,
     )
 
 

@@ -108,7 +108,7 @@ def test_matrix_ends_with_the_runs_exit_code_and_shows_its_grid_and_where_the_re
     assert where == "reports: r/report.md, report.html, report.json, junit.xml, matrix.svg"
 
 
-def test_what_hit_several_cells_is_shown_once_just_before_the_headline(
+def test_each_cause_is_shown_once_just_before_the_headline(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cells = {"5.10": {"a": "fail", "b": "other"}, "6.1": {"a": "fail", "b": "pass"}}
@@ -119,9 +119,10 @@ def test_what_hit_several_cells_is_shown_once_just_before_the_headline(
     lines = capsys.readouterr().out.splitlines()
     begin = lines.index("1. the kernel's (2):")
     assert lines[begin + 2] == "   where:    5.10, 6.1"
-    assert lines[-3].startswith("   again:    ./run matrix --kernel 5.10 --case a")
+    assert lines[begin + 5] == "   again:    ./run matrix --kernel 5.10 --case a"
+    assert lines[begin + 6] == "2. the kernel's (1):", "and what hit one alone"
+    assert lines[-3] == "   again:    ./run matrix --kernel 5.10 --case b"
     assert lines[-2].startswith("4 cells")
-    assert not any(line.startswith("2. ") for line in lines), "what hit one cell was said when its row was over"
 
 
 def test_exactly_what_failed_runs_again(

@@ -77,6 +77,10 @@ REACHED: list[tuple[list[str], tuple[Any, ...], dict[str, Any]]] = [
         (options(shard=(2, 5), by="arch", timings=[Path("a"), Path("b")]),),
         ONCE,
     ),
+    *(
+        ([*line, "--quiet", "--json"], (options(quiet=True, json=True),), given)
+        for line, given in ((["matrix"], ONCE), (["check", "a.o"], {**CHECK, "objects": [Path("a.o")]}))
+    ),
     (["plan"], (options(),), {"shards": 1, "format": "json"}),
     (
         ["plan", "--shards", "3", "--format", "github", "--by", "arch", "--timings", "a", "--arch", "all"],

@@ -31,6 +31,7 @@ from harness.facts.records import Ending
 from harness.facts.session import SessionFacts
 from harness.guest.session import run_session
 from harness.model.architectures import ARCHITECTURES
+from harness.model.phases import Phase
 from harness.model.results import OutcomeKind
 from harness.model.settings import Deadlines, Settings
 from harness.qemu.process import Death
@@ -366,3 +367,13 @@ def test_what_commands_write_is_passed_on_and_a_visit_comes_before_the_end(tmp_p
     assert (ids, [line["text"] for line in output], over) == ([CASE_ID], heard, False)
     assert kernel
     assert [line["text"] for line in result.records[CASE_ID].output] == heard
+
+
+def test_each_phase_and_case_is_said_when_it_begins(tmp_path: Path) -> None:
+    said: list[tuple[Phase, str]] = []
+    session(tmp_path, at=lambda phase, case: said.append((phase, case)))
+    assert said == [
+        *((phase, "") for phase in (Phase.START, Phase.BOOT, Phase.PUSH, Phase.AGENT, Phase.CASES)),
+        (Phase.CASES, CASE_ID),
+        (Phase.SHUTDOWN, ""),
+    ]

@@ -23,9 +23,12 @@ from harness.errors import (
 from harness.facts.kernel import KernelFacts
 from harness.guest.snapshots import Snapshots
 from harness.guest.starting import Starter
+from harness.model.phases import Phase
 from harness.model.results import Stage, Verdict
 from harness.run import rows
+from harness.run.rows import Said
 from harness.scenario.case import Case
+from harness.screen.terminal import BRIEF
 from harness.supply.guest_plan import GuestPlan
 from harness.supply.kernels.files import KernelFiles
 from harness.supply.supplies import Supplies
@@ -210,3 +213,15 @@ def test_what_takes_minutes_is_shown_and_is_to_end_with_the_run(
     assert {*map(str.strip, said)} == {f"{'first':<20} compiling"}
     assert len(said) <= len(used), "without a table, a line for each step"
     assert used[0].stopping.is_set()
+
+
+def test_what_a_row_is_at_is_said_by_phase_and_case() -> None:
+    said: list[str] = []
+    at = Said(said.append, cases=3)
+    for phase in Phase:
+        at(phase, "")
+    for case in ("a", "b", "b"):
+        at(Phase.CASES, case)
+    assert said[:5] == ["starting", "booting", "running", "running", "ending"]
+    assert said[5:] == ["cases: 1 of 3", "cases: 2 of 3", "cases: 2 of 3"]
+    assert {text.partition(":")[0] for text in said} <= BRIEF, "each is over in seconds, and is no line of its own"

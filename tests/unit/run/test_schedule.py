@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.config.matrix import PathKernel
 from harness.model.results import KernelResult, Report, RunInfo
 from harness.reports.json_report import render
-from harness.run.schedule import last_seconds, longest_first
+from harness.run.schedule import LastRun, last_run, longest_first
 
 
 def kernels(*names: str) -> list[PathKernel]:
@@ -55,9 +55,13 @@ def test_the_times_are_those_of_the_guests_in_the_last_run(tmp_path: Path) -> No
         KernelResult(name="6.1", arch="x86_64", seconds={"fetch": 30.0, "total": 32.5}),
         KernelResult(name="unreached", arch="x86_64"),
     )
-    report = Report(run=run, kernels=kernels, cases=(), cells=())
+    report = Report(run=run, kernels=kernels, cases=(("a", "A"), ("b", "B")), cells=())
     (tmp_path / "latest" / "report.json").write_text(render(report))
-    assert last_seconds(tmp_path) == {"6.1": 2.5}
+    last = last_run(tmp_path)
+    assert last == LastRun(seconds={"6.1": 2.5}, cases=frozenset("ab"))
+    assert last.expected(["b", "a"]) == {"6.1": 2.5}
+    for others in (["a"], ["a", "b", "c"], []):
+        assert last.expected(others) == {}, "of other cases nothing is known"
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"kernels": 3}', '{"kernels": [{"name": "x"}]}', '{"kernels": [7]}'])
@@ -65,4 +69,4 @@ def test_a_report_that_cannot_be_read_is_no_trouble(text: str | None, tmp_path: 
     (tmp_path / "latest").mkdir()
     if text is not None:
         (tmp_path / "latest" / "report.json").write_text(text)
-    assert last_seconds(tmp_path) == {}
+    assert last_run(tmp_path) == LastRun()

@@ -5,12 +5,14 @@ import re
 from collections.abc import Sequence
 
 import pytest
+from answers_samples import report as sample
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from harness.host.called_as import command
 from harness.model.results import CellResult, Expectation, Outcome, OutcomeKind, Verdict
-from harness.screen.terminal import STYLES, WIDE
+from harness.screen.grid import STYLES, WIDE
 from harness.screen.watch import (
     Grid,
     Shown,
@@ -143,6 +145,7 @@ def two_runs(shown: WatchScreen) -> None:
             with shown.shown():
                 shown.state("6.1", "running")
                 shown.done("6.1", [cell("a", verdict)], seconds=1.26, release="6.1.0\x1b[2J")
+            shown.causes(sample({"6.1": {"a": cell("a", verdict)}}, exit_code=int(verdict is FAIL)))
             shown.status("waiting for a save")
 
 
@@ -150,13 +153,18 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     shown, out = screen(terminal=False)
     two_runs(shown)
     lines = out.getvalue().splitlines()
-    assert [re.split(r"\s{2,}", line) for line in lines] == [
+    assert [re.split(r"\s{2,}", line.strip()) for line in lines] == [
         ["a.bpf.c\N{REPLACEMENT CHARACTER}[2J changed"],
         ["6.1", "6.1.0\N{REPLACEMENT CHARACTER}[2J", "1.3 s", "a: pass"],
         ["waiting for a save"],
         ["a.bpf.c\N{REPLACEMENT CHARACTER}[2J changed"],
         ["6.1", "6.1.0\N{REPLACEMENT CHARACTER}[2J", "1.3 s", "a: fail (was pass)"],
-        ["6.1 x a: fail: why"],
+        ["1. the kernel's (1):"],
+        ["what:", "a"],
+        ["where:", "6.1"],
+        ["happened: fail: works"],
+        ["why:", "why"],
+        ["again:", command("matrix --kernel 6.1 --case a")],
         ["waiting for a save"],
     ]
 
@@ -172,7 +180,7 @@ def test_on_a_terminal_one_table_stays() -> None:
         ["waiting for a save"],
     ]
     assert "\x1b[2J" not in text
-    assert "6.1 x a: fail: why" in text
+    assert "happened: fail: works" in text
 
 
 def test_a_narrow_terminal_cuts_nothing_of_the_status() -> None:
@@ -207,3 +215,22 @@ def test_cells_of_kernels_and_cases_that_are_gone_are_forgotten() -> None:
     shown.saved(cases=["a"], concerned=set(), what="saved")
     shown.begun(["6.1"])
     assert set(shown.grid) == {("6.1", "a")}
+
+
+def test_one_cause_on_several_kernels_is_said_once_with_all_of_them() -> None:
+    shown, out = screen(terminal=False)
+    shown.saved(cases=["a"], concerned={"a"}, what="saved")
+    names = ["6.1", "6.12", "7.3"]
+    shown.begun(names)
+    for name in names:
+        shown.done(name, [cell("a", FAIL, kernel=name)], seconds=1, release="r")
+    shown.causes(sample({name: {"a": cell("a", FAIL, kernel=name)} for name in names}, exit_code=1))
+    text = out.getvalue()
+    assert text.count("why:") == 1
+    assert "where:    6.1, 6.12, 7.3" in text
+
+
+def test_where_all_is_as_expected_there_are_no_causes() -> None:
+    shown, out = screen(terminal=False)
+    shown.causes(sample({"6.1": {"a": "pass"}}))
+    assert out.getvalue() == ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,9 @@ from harness.model.results import (
     Stage,
     Verdict,
 )
-from harness.screen.terminal import STYLES, WIDE, Progress, print_grid, printable, summary, verdict_text
+from harness.screen.grid import print_grid
+from harness.screen.lines import printable
+from harness.screen.terminal import LONGEST, SILENCE, Progress
 
 HOSTILE = "6.1[/red][bold]\x1b[2J\x07[nonsense"
 
@@ -57,25 +60,6 @@ def report(*cells: CellResult, release: str = "6.1.0") -> Report:
     )
 
 
-def test_every_verdict_has_a_style() -> None:
-    assert set(STYLES) == set(Verdict)
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "text"),
-    [
-        ([], ""),
-        ([Verdict.PASS], "pass"),
-        ([Verdict.PASS, Verdict.PASS], "2 pass"),
-        ([Verdict.FAIL, Verdict.PASS, Verdict.XFAIL, Verdict.PASS], "2 pass, 1 xfail, 1 fail"),
-    ],
-)
-def test_a_summary(verdicts: list[Verdict], text: str) -> None:
-    cells = [cell(verdict) for verdict in verdicts]
-    assert summary(cells) == text
-    assert verdict_text(cells).plain.split() == text.replace(",", "").split()
-
-
 def test_without_a_terminal_there_is_a_plain_line_for_each_kernel() -> None:
     shown, out = console()
     progress = Progress(["6.1"], console=shown)
@@ -87,11 +71,22 @@ def test_without_a_terminal_there_is_a_plain_line_for_each_kernel() -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.XPASS, Verdict.ERROR])
-def test_what_is_wrong_is_said_at_once_and_in_full(verdict: Verdict) -> None:
+def test_what_is_wrong_is_said_at_once_in_one_line(verdict: Verdict) -> None:
     shown, out = console()
     reason = "a long reason " * 20
     Progress(["6.1"], console=shown).done("6.1", [cell(verdict, reason=reason)], seconds=1, release="r")
-    assert f"6.1 x a: {verdict}: {reason.strip()}" in out.getvalue()
+    (line,) = out.getvalue().splitlines()[1:]
+    assert line.startswith(f"6.1 x a: {verdict}: a long reason a long")
+    assert len(line) <= LONGEST + 30
+
+
+def test_one_cause_is_said_once_whatever_it_hits() -> None:
+    shown, out = console()
+    progress = Progress(["6.1", "6.12"], console=shown)
+    refused = replace(cell(Verdict.FAIL), outcome=Outcome(kind=OutcomeKind.REFUSED, stage=Stage.OPEN, reason="r"))
+    progress.done("6.1", [cell(Verdict.FAIL), cell(Verdict.FAIL, case="b"), refused], seconds=1, release="r")
+    progress.done("6.12", [cell(Verdict.FAIL, kernel="6.12"), replace(refused, kernel="6.12")], seconds=1, release="r")
+    assert [line.split(":")[0] for line in out.getvalue().splitlines() if " x " in line] == ["6.1 x a"] * 2
 
 
 def test_of_parts_it_is_said_how_many_work_and_which_do_not() -> None:
@@ -150,25 +145,6 @@ def test_any_text_can_be_shown(text: str) -> None:
     assert len(printable(text)) == len(text)
 
 
-def test_the_grid_names_every_kernel_with_every_case() -> None:
-    shown, out = console()
-    grid = [cell(Verdict.PASS, case="a"), cell(Verdict.XFAIL, case="b"), cell(Verdict.FAIL, kernel="6.12", case="a")]
-    grid.append(cell(Verdict.ERROR, kernel="6.12", case="b"))
-    print_grid(report(*grid), console=shown)
-    lines = [line.split() for line in out.getvalue().splitlines()]
-    assert lines == [
-        ["kernel", "release", "a", "b"],
-        ["6.1", "6.1.0", "pass", "xfail"],
-        ["6.12", "6.1.0", "fail", "error"],
-    ]
-
-
-def test_a_wide_grid_counts() -> None:
-    shown, out = console()
-    print_grid(report(*[cell(Verdict.PASS, case=f"c{number}") for number in range(WIDE + 1)]), console=shown)
-    assert out.getvalue().splitlines()[1].split() == ["6.1", "6.1.0", str(WIDE + 1), "pass"]
-
-
 def test_a_note_does_not_wait_for_the_table_that_is_being_drawn() -> None:
     """Whoever draws the table has the console already: a note that held the table meanwhile would wait for ever."""
     out = io.StringIO()
@@ -187,3 +163,133 @@ def test_a_note_does_not_wait_for_the_table_that_is_being_drawn() -> None:
     progress = Progress(["6.1"], console=Drawing(file=out, width=200, highlight=False))
     progress.note("a notice")
     assert (went_on, out.getvalue()) == ([True], "a notice\n")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def log() -> tuple[Progress, Clock, io.StringIO]:
+    shown, out = console()
+    clock = Clock()
+    return Progress(["6.1", "6.12", "7.3"], console=shown, clock=clock), clock, out
+
+
+def test_a_log_has_a_line_after_ten_seconds_of_silence() -> None:
+    progress, clock, out = log()
+    progress.state("6.1", "fetching")
+    clock.now = 4.0
+    progress.state("6.1", "booting")
+    progress.tick()
+    assert out.getvalue() == ""
+    clock.now = SILENCE
+    progress.tick()
+    progress.tick()
+    assert out.getvalue() == "0 of 3 kernels done after 9 s: 6.1 booting 5 s; 2 wait\n", "once"
+    clock.now = 2 * SILENCE - 1
+    progress.note("something else")
+    clock.now = 2 * SILENCE
+    progress.tick()
+    assert out.getvalue().count("\n") == 2, "what else is said breaks the silence, too"
+    clock.now = 3 * SILENCE
+    progress.state("6.1", "cases: 3 of 41")
+    progress.tick()
+    assert out.getvalue().splitlines()[-1] == "0 of 3 kernels done after 27 s: 6.1 cases: 3 of 41 0 s; 2 wait"
+    assert SILENCE + 1.0 <= 10.0, "it is looked at every second"
+
+
+def test_a_run_that_is_over_says_nothing_more() -> None:
+    progress, clock, out = log()
+    for kernel in ("6.1", "6.12", "7.3"):
+        progress.done(kernel, [cell(Verdict.PASS)], seconds=1.0, release="r")
+    clock.now = 100.0
+    progress.tick()
+    assert len(out.getvalue().splitlines()) == 3
+
+
+def test_a_log_says_how_long_it_may_take_once_a_kernel_was_as_long_as_last_time() -> None:
+    progress, clock, out = log()
+    progress.expect({"6.1": 60.0, "6.12": 120.0, "7.3": 180.0}, jobs=1)
+    progress.state("6.1", "booting")
+    clock.now = 50.0
+    progress.tick()
+    clock.now = 120.0
+    progress.done("6.1", [cell(Verdict.PASS)], seconds=120.0, release="r")
+    progress.state("6.12", "booting")
+    clock.now = 130.0
+    progress.tick()
+    first, _, last = out.getvalue().splitlines()
+    assert "left" not in first
+    assert last == "1 of 3 kernels done after 2 min 10 s, about 10 min left: 6.12 booting 10 s; 1 waits"
+
+
+def test_a_log_says_what_is_prepared_while_that_takes_long() -> None:
+    progress, clock, out = log()
+    for number in range(20):
+        clock.now = float(number)
+        progress.preparing(f"compiling for arm64: {number} of 20 cases")
+    progress.preparing("")
+    assert out.getvalue().splitlines() == [
+        "compiling for arm64: 9 of 20 cases, 9 s",
+        "compiling for arm64: 18 of 20 cases, 18 s",
+    ]
+
+
+def test_a_terminal_says_what_is_prepared_and_takes_it_back() -> None:
+    shown, out = console(terminal=True)
+    clock = Clock()
+    progress = Progress(["6.1"], console=shown, clock=clock)
+    progress.preparing("compiling")
+    assert out.getvalue() == ""
+    clock.now = 1.0
+    progress.preparing("compiling: " + "x" * 200)
+    assert len(out.getvalue().removeprefix("\r\x1b[K")) < shown.width
+    progress.preparing("")
+    assert out.getvalue().endswith("\r\x1b[K")
+
+
+def test_quietly_nothing_is_said_but_what_is_wrong_and_no_cells() -> None:
+    shown, out = console()
+    clock = Clock()
+    progress = Progress(["6.1", "6.12"], console=shown, quiet=True, clock=clock)
+    with progress.shown():
+        progress.preparing("compiling")
+        progress.state("6.1", "compiling: 3 files")
+        clock.now = 100.0
+        progress.tick()
+        progress.note("a notice")
+        progress.done("6.1", [cell(Verdict.FAIL)], seconds=1, release="r")
+        progress.note("a fault", style="red")
+    assert out.getvalue() == "a fault\n"
+
+
+def test_a_dumb_terminal_has_plain_lines() -> None:
+    out = io.StringIO()
+    shown = Console(file=out, force_terminal=True, width=40, height=20, highlight=False, _environ={"TERM": "dumb"})
+    progress = Progress(["6.1"], console=shown)
+    with progress.shown():
+        progress.state("6.1", "running")
+        progress.done("6.1", [cell(Verdict.PASS)], seconds=4.2, release="6.1.0-50-cloud-amd64")
+    assert out.getvalue() == "6.1 4.2 s pass\n"
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_line_of_the_table_is_wider_than_the_terminal(width: int) -> None:
+    out = io.StringIO()
+    shown = Console(file=out, force_terminal=True, width=width, height=12, highlight=False, color_system=None)
+    names = [f"6.{number}-security-x86_64" for number in range(30)]
+    progress = Progress(names, console=shown)
+    with progress.shown():
+        progress.state(names[20], "cases: 12 of 124")
+        progress.done(names[25], [cell(verdict) for verdict in Verdict], seconds=4.2, release="r")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+    lines = re.split(r"[\r\n]+", text)
+    assert max(len(line) for line in lines) <= width
+    for word in (names[20], names[25], "1 of 30 done after 0 s; 22 not shown"):
+        assert word in text

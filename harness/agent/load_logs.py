@@ -58,8 +58,14 @@ def statistics(log: str) -> dict[str, int]:
 def _numbers(columns: list[str], found: dict[str, int]) -> dict[str, int]:
     """Return the numbers of one line, added to those before it; raise ValueError or IndexError where it has none."""
     if columns[0] == "processed" and "insns" in columns[:3]:
-        named = {"verified-instructions": "processed", "total-states": "total_states", "peak-states": "peak_states"}
-        return {name: int(columns[columns.index(word) + 1]) for name, word in named.items() if word in columns}
+        named = {
+            "verified-instructions": "processed",
+            "instruction-limit": "(limit",
+            "total-states": "total_states",
+            "peak-states": "peak_states",
+        }
+        there = {name: columns.index(word) + 1 for name, word in named.items() if word in columns}
+        return {name: int(columns[place].rstrip("),")) for name, place in there.items()}
     if columns[:2] == ["stack", "depth"] and columns[2] != "max":
         return {"stack": sum(int(each) for each in columns[2].split("+"))}
     if columns[0] == "subprog":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from harness.agent.infos import info_of
 from harness.agent.kernel_abi import ProgInfo
 from harness.agent.load_logs import statistics
+from harness.agent.refusal import Refused
 
 TYPE_CHECKING = False  # `typing` takes a guest too long to import
 if TYPE_CHECKING:
+    from harness.agent.bpf_object import BpfObject
     from harness.agent.libbpf import Libbpf
 
 
@@ -21,4 +25,16 @@ def measured(lib: Libbpf, fd: int, log: str) -> dict[str, int]:
     if info["info_len"] >= ProgInfo.verified_insns.offset + ProgInfo.verified_insns.size:
         found["verified-instructions"] = info["verified_insns"]
     found |= {"jited-bytes": info["jited_prog_len"], "translated-bytes": info["xlated_prog_len"]}
+    return found
+
+
+def measured_programs(lib: Libbpf, item: BpfObject) -> dict[str, dict[str, int]]:
+    """Return the numbers of each program of an object that is loaded, none of one that cannot be asked for."""
+    found: dict[str, dict[str, int]] = {}
+    for name, program in item.programs.items():
+        fd = lib.found("bpf_program__fd", program)
+        if fd >= 0:  # it was not left out of the load
+            found[name] = {}
+            with contextlib.suppress(Refused):
+                found[name] = measured(lib, fd, item.load_log(name))
     return found

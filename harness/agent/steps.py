@@ -17,7 +17,7 @@ from harness.agent.guard import guard
 from harness.agent.infos import function_btf_id, info_of, program_info
 from harness.agent.inspecting import Inspector
 from harness.agent.kernel_abi import BPF_PROG_LOAD, LinkInfo, ProgInfo, bpf
-from harness.agent.measuring import measured
+from harness.agent.measuring import measured, measured_programs
 from harness.agent.openings import preparations
 from harness.agent.precondition import missing_function, missing_module
 from harness.agent.refusal import Refused, errno_name
@@ -202,10 +202,14 @@ class Case(AttachingSteps):
         for act in preparations(self._lib, step):
             item.prepare(act)
 
-    def do_load(self, step: dict[str, Any]) -> None:
-        """Load an opened object, as a user without capabilities where the step says so."""
+    def do_load(self, step: dict[str, Any]) -> dict[str, Any]:
+        """Load an opened object, as a user without capabilities where the step says so; report what is measured of its
+        programs where the case says so.
+        """
+        item, measure = self._state.objects[step["object"]], self.case.get("measure", False)
         with unprivileged() if step.get("unprivileged") else contextlib.nullcontext():
-            self._state.objects[step["object"]].load(stats=step.get("stats", False))
+            item.load(stats=step.get("stats", False) or measure)
+        return {"programs": measured_programs(self._lib, item)} if measure else {}
 
     def do_load_raw(self, step: dict[str, Any]) -> None:
         """Load a tracer by bpf(2) itself, for a type of the target's BTF that libbpf has not looked up."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.answers.seen import Place, Seen, seen_in, signature_of
 from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, UsageError
 from harness.model import exit_codes
-from harness.model.measures import INSTRUCTIONS, JITED, PEAK_STATES, STACK, TOTAL_STATES
-from harness.model.results import KernelResult, OutcomeKind, Report, RunInfo, Verdict
+from harness.model.measures import INSTRUCTIONS, JITED, LIMIT, PEAK_STATES, STACK, TOTAL_STATES
+from harness.model.results import KernelResult, Outcome, OutcomeKind, Report, RunInfo, Verdict
 
 COSTS = (INSTRUCTIONS, TOTAL_STATES, PEAK_STATES, STACK, JITED)
 """The measures that are compared: what the same kernel says of the same object each time."""
 
-ATTENTION, SIGNIFICANT = 0.05, 0.20
-"""From which relative change on a cost deserves attention, and is significant; below it is stable."""
+SHARE = 0.85
+"""From which share of the kernel's own limit on more instructions are significant, however few they are."""
 
 
 class ChangeKind(StrEnum):
@@ -62,6 +62,10 @@ class CostWord(StrEnum):
     SIGNIFICANT = "significant"
 
 
+FROM = {CostWord.SIGNIFICANT: 0.20, CostWord.ATTENTION: 0.05, CostWord.STABLE: 0.0}
+"""From which relative change on, up or down, a cost has a word; the first that fits."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """What became of one place; `base` or `head` is None where that run's grid has no such place."""
@@ -74,12 +78,28 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class CostChange:
-    """How one measure (measures.py) of one place changed: from `base` to `head`, in its own unit."""
+    """How one measure (measures.py) of one program changed: from `base` to `head`, in its own unit.
+
+    `program` is "" where it is the sub-result of the place. `limit` is that of the new run's kernel, where it has one
+    of this measure and its log named it.
+    """
 
     place: Place
     measure: str
     base: int
     head: int
+    program: str = ""
+    limit: int | None = None
+
+    @property
+    def what(self) -> str:
+        """The program: as the case's, or as a sub-result of it."""
+        return f"{self.place.what}: {self.program}" if self.program else self.place.what
+
+    @property
+    def share(self) -> float | None:
+        """The new value as a part of the kernel's limit, None where that is not known."""
+        return self.head / self.limit if self.limit else None
 
     @property
     def ratio(self) -> float:
@@ -89,9 +109,9 @@ class CostChange:
     @property
     def word(self) -> CostWord:
         """How much it changed, as a word."""
-        if abs(self.ratio) < ATTENTION:
-            return CostWord.STABLE
-        return CostWord.ATTENTION if abs(self.ratio) < SIGNIFICANT else CostWord.SIGNIFICANT
+        if self.head > self.base and (self.share or 0.0) >= SHARE:
+            return CostWord.SIGNIFICANT
+        return next(word for word, least in FROM.items() if abs(self.ratio) >= least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +197,7 @@ def _kind(base: Seen | None, head: Seen | None) -> ChangeKind | None:
         return ChangeKind.GONE if base.has_answer else None
     if not base.has_answer or not head.has_answer:
         return _unanswered(base, head)
-    if signature_of(base.outcome) == signature_of(head.outcome):
+    if signature_of(base.outcome) == signature_of(head.outcome) or _only_budget(base, head):
         return ChangeKind.EXPECTATION if base.verdict is not head.verdict else None
     if head.verdict is Verdict.XPASS:
         return ChangeKind.SURPRISE if base.verdict is not Verdict.XPASS else None
@@ -196,10 +216,30 @@ def _unanswered(base: Seen, head: Seen) -> ChangeKind | None:
     return ChangeKind.FIRST_FAILURE if head.verdict is Verdict.FAIL else ChangeKind.ANSWERED
 
 
+def _only_budget(base: Seen, head: Seen) -> bool:
+    """Whether all that is new is the budget: each number that one of the two exceeds is what it was.
+
+    What was not measured before had no budget.
+    """
+    if replace(signature_of(base.outcome), over=()) != replace(signature_of(head.outcome), over=()):
+        return False
+    exceeded = {(each.program, each.measure) for seen in (base, head) for each in seen.outcome.over_budget}
+    return all(_number(base, *each) in (None, _number(head, *each)) for each in exceeded)
+
+
+def _number(seen: Seen, program: str, measure: str) -> int | None:
+    found = numbers_of(seen.outcome)
+    return (found.get(program) or found.get("") or {}).get(measure)
+
+
 def _worse_without_rule(base: Seen, head: Seen) -> bool:
     """Whether something worked and does not any more, on a kernel for which no rule says what to expect."""
     stopped = base.outcome.kind is OutcomeKind.WORKS and head.outcome.kind is not OutcomeKind.WORKS
     return stopped and head.verdict is Verdict.ANSWERED
+
+
+_OF_PARTS = frozenset({ChangeKind.ANSWER, ChangeKind.EXPECTATION})
+"""What a cell with sub-results does only as one of these does."""
 
 
 def _without_repetitions(changes: list[Change]) -> Iterator[Change]:
@@ -209,7 +249,7 @@ def _without_repetitions(changes: list[Change]) -> Iterator[Change]:
     for each in changes:
         place = (each.place.kernel, each.place.case)
         whole = not each.place.part and any(seen is not None and seen.has_parts for seen in (each.base, each.head))
-        repeats = (*place, each.kind) in of_parts or (each.kind is ChangeKind.ANSWER and place in answers)
+        repeats = (*place, each.kind) in of_parts or (each.kind in _OF_PARTS and place in answers)
         if not (whole and repeats):
             yield each
 
@@ -217,12 +257,20 @@ def _without_repetitions(changes: list[Change]) -> Iterator[Change]:
 def _costs(before: Mapping[Place, Seen], now: Mapping[Place, Seen]) -> Iterator[CostChange]:
     for place, head in now.items():
         base = before.get(place)
-        if base is None or not head.outcome.measured or not base.outcome.measured:
+        if base is None:
             continue
-        for measure in COSTS:
-            old, new = base.outcome.measured.get(measure), head.outcome.measured.get(measure)
-            if old is not None and new is not None and old != new:
-                yield CostChange(place=place, measure=measure, base=old, head=new)
+        earlier = numbers_of(base.outcome)
+        for program, own in numbers_of(head.outcome).items():
+            for measure in COSTS:
+                old, new = earlier.get(program, {}).get(measure), own.get(measure)
+                if old is not None and new is not None and old != new:
+                    limit = own.get(LIMIT) if measure == INSTRUCTIONS else None
+                    yield CostChange(place=place, measure=measure, base=old, head=new, program=program, limit=limit)
+
+
+def numbers_of(outcome: Outcome) -> Mapping[str, Mapping[str, int]]:
+    """Return what was measured of each program of an outcome, by name; "" is the only one that it is about."""
+    return outcome.programs or ({"": outcome.measured} if outcome.measured else {})
 
 
 def _kernel_changes(base: Report, head: Report) -> Iterator[KernelChange]:

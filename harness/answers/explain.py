@@ -146,7 +146,7 @@ def party_of(seen: Seen) -> Party:
 
 def deciding_line(outcome: Outcome) -> str:
     """Return the line of the evidence that says the cause: of a death, a complaint, a difference, a log; "" without."""
-    for text in (outcome.crash, *outcome.counted_splats):
+    for text in (outcome.crash, *outcome.counted_splats, *(each.text for each in outcome.over_budget)):
         if text.strip():
             return text.strip().splitlines()[0].strip()
     if outcome.kind is OutcomeKind.MISBEHAVES and outcome.differences:

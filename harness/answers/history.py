@@ -158,5 +158,6 @@ def _text_of(outcome: Outcome) -> str:
         ";".join(" ".join(each) for each in signature.differences),
         signature.cause,
         signature.mark or "",
+        *(" ".join(each) for each in signature.over),  # last, and only where it is: older answers have none
     )
     return "|".join(str(part) for part in parts)

@@ -52,6 +52,7 @@ class Signature:
     differences: tuple[tuple[str, str, str, str], ...] = ()
     cause: str = ""
     mark: Mark | None = None
+    over: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,8 @@ def signature_of(outcome: Outcome) -> Signature:
             for each in outcome.differences
         ),
         cause=f"{outcome.cause} {outcome.cause_name}".strip(),
-        mark=outcome.mark,
+        mark=None if outcome.mark is Mark.NOT_MEASURED else outcome.mark,  # the budget's, not the kernel's
+        over=tuple((each.program, each.measure) for each in outcome.over_budget),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic.config import JsonDict
 
 from harness.config.base import Arch, KernelOption, KernelParameters, Line, MapName, ModuleName, Seconds, Symbol, Sysctl
+from harness.config.budget import BUDGET, BudgetKeys
 from harness.config.command import ONLY_WITH_COMMAND, CommandKeys, command_problems
 from harness.config.compiler import (
     BTF,
@@ -233,6 +234,7 @@ class CaseFile(CommandKeys):
     deadline: Seconds | None = Field(
         default=None, description="Seconds that this case may take, in place of the matrix's."
     )
+    budget: BudgetKeys = Field(default=BudgetKeys(), description=f"{BUDGET} It overrides the matrix's, key by key.")
     missing: tuple[FunctionReference, ...] = Field(
         default=(),
         description="Names that the case gives though its objects do not have them, on purpose: object.program, "
@@ -296,6 +298,8 @@ def _form_problems(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
         for key in (*_SIMPLE, "objects", "steps", "events", "missing"):
             if key in data:
                 yield (key,), 'not allowed beside "command": the command is all that the case does'
+        if "budget" in data:
+            yield ("budget",), 'not allowed beside "command": what a command loads is not measured'
         return
     if "steps" in data:
         for key in _SIMPLE:

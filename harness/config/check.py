@@ -23,6 +23,7 @@ from harness.config.base import (
     Symbol,
     Sysctl,
 )
+from harness.config.budget import BUDGET, BudgetKeys
 from harness.config.case import OptionValues, SysctlValue, TailCall
 from harness.config.compiler import BTF, CFLAGS, Flags, flag_problems
 from harness.config.reading.explain import read
@@ -129,6 +130,7 @@ class CheckFile(CheckedModel):
     require_run: Annotated[bool, Strict()] = Field(
         default=False, description="Whether a program that was attached and did not run is a failure."
     )
+    budget: BudgetKeys = Field(default=BudgetKeys(), description=f"{BUDGET} It overrides the matrix's, key by key.")
     cflags: Flags = Field(default=(), description=CFLAGS)
     btf: Line | Annotated[Mapping[Arch, Line], Field(min_length=1)] | None = Field(
         default=None, description=f"{BTF} Relative ones start here."

@@ -19,6 +19,7 @@ from harness.config.base import (
     MemoryMib,
     Seconds,
 )
+from harness.config.budget import BUDGET, BudgetKeys
 from harness.config.built import BuiltHere
 from harness.config.known_splats import KnownSplatEntry
 from harness.config.matrix_values import (
@@ -386,6 +387,7 @@ class Matrix(CheckedModel):
     clang: ClangAxis | None = Field(
         default=None, description="The compilers of the objects: each kernel is a row with each of them."
     )
+    budget: BudgetKeys = Field(default=BudgetKeys(), description=f"{BUDGET} A case may say otherwise.")
     known_splats: tuple[KnownSplatEntry, ...] = Field(
         default=(),
         description="Complaints in the kernels' logs that do not make a case misbehave; the reports show them all the "

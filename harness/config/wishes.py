@@ -43,6 +43,8 @@ _RULE = (
 )
 _SETUP = "write what is made before the programs: `setup: [{make: veth, name: a, peer: b, address: 192.0.2.1/24}]`"
 _UNDONE = "what a case has made is removed by itself once it is over"
+_LIMITS = "max-insns max-states max-jited-size max-instructions insns complexity limits limit"
+_BUDGET = "write what each program may need at most: `budget: {max-insns: 85%}`"
 
 OF_CASE: Wishes = _each(
     {
@@ -57,6 +59,7 @@ OF_CASE: Wishes = _each(
         "cleanup teardown post": _UNDONE,
         "network devices interfaces links veth netns namespaces cgroups mounts before prepare": _SETUP,
         "skip xfail kernels kernel versions version arch archs arches": _RULE,
+        _LIMITS: _BUDGET,
         "name id": "the id of a case is the name of its folder; `title` says in one line what it is",
         "programs program object source sources": "write `target: {object: prog.bpf.c, attach: [name]}`",
         "attach autoattach auto-attach": "write it behind `target`: `target: {object: ..., attach: [name]}`",
@@ -133,6 +136,7 @@ OF_CHECK: Wishes = _each(
         "trigger observe steps command setup": "what must be seen is said by a case: case.yaml",
         "network devices interfaces links veth netns namespaces cgroups mounts before prepare": _SETUP,
         "skip xfail kernels version arch": _RULE,
+        _LIMITS: _BUDGET,
         "external-btf vmlinux btf-file": "write the file with the types of a kernel: `btf: vmlinux.btf`",
     }
 )

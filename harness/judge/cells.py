@@ -9,6 +9,7 @@ from dataclasses import replace
 from harness.errors import ConfigError
 from harness.facts.kernel import BuildFault, Failure, KernelFacts
 from harness.facts.records import CaseRecord
+from harness.judge.budget import with_budget
 from harness.judge.expectation import NO_CONFIG, choose
 from harness.judge.junit import with_test_cases
 from harness.judge.known_splats import NOTHING_ALLOWED, AllowList, boot_problems
@@ -158,7 +159,7 @@ def _outcome(facts: KernelFacts, case: Case, *, allow: AllowList) -> Outcome:
     if facts.failure is not None:
         return _unreached(facts.failure)
     record = facts.records.get(case.id, CaseRecord())
-    return with_runs(case, record, outcome_of(case, record, allow=allow))
+    return with_budget(case, record, with_runs(case, record, outcome_of(case, record, allow=allow)))
 
 
 def _unbuilt(fault: BuildFault) -> Outcome:

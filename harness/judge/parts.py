@@ -33,9 +33,18 @@ def cell_of_parts(parts: Sequence[PartResult]) -> tuple[Outcome, Verdict, str]:
     reason = summary_of(parts)
     outcome = worst.outcome
     if outcome.kind == OutcomeKind.WORKS:
-        plain = Outcome(kind=OutcomeKind.WORKS, reason=reason, seconds=_seconds(parts))
-        return plain, worst.verdict, reason
-    outcome = replace(outcome, reason=reason, seconds=_seconds(parts), measured={}, mark=None, mark_reason="")
+        outcome = Outcome(kind=OutcomeKind.WORKS, reason=reason, seconds=_seconds(parts))
+    else:
+        outcome = replace(
+            outcome,
+            reason=reason,
+            seconds=_seconds(parts),
+            measured={},
+            mark=None,
+            mark_reason="",
+            programs={},
+            over_budget=(),
+        )
     if worst.verdict in EXPECTED:
         return outcome, worst.verdict, reason
     return outcome, worst.verdict, f"{reason}: {worst.verdict_reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.judge.budget import budget_text
 from harness.judge.signature import signature_differences, wrong_differences
 from harness.model.results import CAUSES, THE_KERNELS, WHO, Expectation, Origin, Outcome, OutcomeKind, Verdict
 
@@ -16,8 +17,22 @@ _WHAT_TO_DO = (
 )
 
 
+_AS_EXPECTED = frozenset({Verdict.PASS, Verdict.XFAIL, Verdict.KNOWN_BUG, Verdict.ANSWERED})
+
+
 def judge(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
-    """Return the verdict and a sentence that says why.
+    """Return the verdict and a sentence that says why. What needs more than its budget fails, whatever else it does."""
+    verdict, reason = _compared(outcome, expected)
+    too_much = budget_text(outcome)
+    if not too_much:
+        return verdict, reason
+    if verdict in _AS_EXPECTED:
+        return Verdict.FAIL, too_much
+    return verdict, f"{reason}; {too_much}"
+
+
+def _compared(outcome: Outcome, expected: Expectation) -> tuple[Verdict, str]:
+    """Return the verdict of an outcome, and a sentence that says why, whatever it needs.
 
     A case is not-applicable only where its expectation says so, and for the cause that it names: a mistyped sysctl must
     not look like a kernel that has no such thing. What bpfmatrix itself needs, and not the case, no rule must expect.

@@ -76,6 +76,8 @@ class Mark(StrEnum):
     """Attached, and the workload did not make it run."""
     NOT_COUNTED = "not-counted"
     """Nobody knows whether it ran: this kernel, or any, does not count the runs of such a program."""
+    NOT_MEASURED = "not-measured"
+    """Nobody knows whether it is within its budget: a number of it, or this kernel's limit, is not known."""
 
 
 class Fault(StrEnum):
@@ -210,6 +212,20 @@ class ExpectedDifference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverBudget:
+    """A number of a program (measures.py) that is larger than its budget: `value` instead of at most `most`.
+
+    `text` is the sentence that a person reads.
+    """
+
+    program: str
+    measure: str
+    value: int
+    most: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the kernel did in one cell, with the evidence.
 
@@ -230,8 +246,10 @@ class Outcome:
     says that bpfmatrix needs it, not the case.
 
     `mark` is what must be said beside the verdict, with `mark_reason`; `measured` are the numbers of a program, by the
-    names of measures.py. `output` is what the case's command wrote, its middle left out where it is long. `xdp` says
-    how the kernel runs each XDP program that was attached, by the name of its link: `native`, `generic`, `offload`.
+    names of measures.py, and `programs` those of each program of a case that is not tried program by program, by
+    `object.program`. `over_budget` says which of them are too large. `output` is what the case's command wrote, its
+    middle left out where it is long. `xdp` says how the kernel runs each XDP program that was attached, by the name of
+    its link: `native`, `generic`, `offload`.
     """
 
     kind: OutcomeKind
@@ -265,6 +283,8 @@ class Outcome:
     measured: Mapping[str, int] = field(default_factory=dict)
     output: str = ""
     xdp: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    over_budget: tuple[OverBudget, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,13 +149,19 @@ def _bounded(names: tuple[str, ...], most: int = 20) -> str:
 
 def _cost_row(cost: CostChange) -> tuple[str, ...]:
     return (
-        cost.place.what,
+        cost.what,
         cost.place.kernel,
         cost.measure,
         str(cost.base),
         str(cost.head),
-        f"{cost.ratio:+.0%}, {cost.word}",
+        cost_change(cost),
     )
+
+
+def cost_change(cost: CostChange) -> str:
+    """Return how a cost changed, and how near it is to the kernel's limit: `+30%, significant, 86.1% of the limit`."""
+    share = "" if cost.share is None else f", {cost.share:.1%} of the limit"
+    return f"{cost.ratio:+.0%}, {cost.word}{share}"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -207,7 +213,9 @@ def _document(comparison: Comparison) -> dict[str, Any]:
                 "kernel": each.place.kernel,
                 "case": each.place.case,
                 "part": each.place.part,
+                "program": each.program,
                 "measure": each.measure,
+                "limit": each.limit,
                 "before": each.base,
                 "now": each.head,
                 "word": str(each.word),

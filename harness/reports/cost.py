@@ -1,4 +1,4 @@
-"""What a run cost: each kernel's phases and cases, and the slowest cases. Pure, in seconds until it is laid out."""
+"""What a run cost: each kernel's phases and cases, the slowest cases, and what the verifier did. Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.model.measures import INSTRUCTIONS, JITED, LIMIT, PEAK_STATES
 from harness.model.phases import Phase
 from harness.model.results import CellResult, Report
 from harness.reports import grid, wording
+from harness.reports.programs import Program, programs_of
 
 MOST_CASES = 5
 """How many of the slowest cases are named."""
+MOST_PROGRAMS = 50
+"""How many programs are named, those that are nearest to their kernels' limits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """A small table: its columns, and rows of as many texts."""
+    """A small table: its columns, and rows of as many texts; `more` is how many rows are left out."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    more: int = 0
 
 
 def by_kernel(report: Report) -> Costs:
@@ -51,6 +56,50 @@ def slowest(report: Report) -> Costs:
         total = wording.duration(math.fsum(seconds for seconds, _ in parts))
         rows.append((case, total, grid.plural(len(parts), "kernel"), wording.duration(most), kernel))
     return Costs(columns=("case", "all kernels", "ran on", "at most", "on"), rows=tuple(rows))
+
+
+def by_program(report: Report) -> Costs:
+    """Return what each program needed: over which range of its kernels, and where it came nearest to the limit.
+
+    Those nearest to their kernel's limit come first. A number that no kernel gave is a `-`.
+    """
+    found: dict[tuple[str, str], list[Program]] = {}
+    for program in programs_of(report):
+        if program.accepted:
+            found.setdefault((program.case, program.name), []).append(program)
+    ranked = sorted(found.items(), key=lambda item: _need(_worst(item[1])), reverse=True)
+    rows = tuple((case, name, *_needs(programs)) for (case, name), programs in ranked[:MOST_PROGRAMS])
+    columns = ("case", "program", "kernels", "instructions", "most on", "of its limit", "peak states", "JITed bytes")
+    return Costs(columns=columns, rows=rows, more=max(len(found) - MOST_PROGRAMS, 0))
+
+
+def _needs(programs: list[Program]) -> tuple[str, ...]:
+    worst = _worst(programs)
+    share, limit = worst.share, worst.measured.get(LIMIT)
+    return (
+        str(len(programs)),
+        _range(programs, INSTRUCTIONS),
+        worst.kernel,
+        "not known" if share is None else f"{share:.1%} of {limit}",
+        _range(programs, PEAK_STATES),
+        _range(programs, JITED),
+    )
+
+
+def _worst(programs: list[Program]) -> Program:
+    return max(programs, key=_need)
+
+
+def _need(program: Program) -> tuple[float, int]:
+    """Return how much a program needs: of its kernel's limit, where that is known, and in instructions."""
+    return program.share or 0.0, program.measured.get(INSTRUCTIONS, 0)
+
+
+def _range(programs: list[Program], measure: str) -> str:
+    known = [program.measured[measure] for program in programs if measure in program.measured]
+    if not known:
+        return "-"
+    return str(min(known)) if min(known) == max(known) else f"{min(known)} to {max(known)}"
 
 
 def _sum(cells: Iterable[CellResult]) -> str:

@@ -26,6 +26,7 @@ from harness.model.results import (
     Origin,
     Outcome,
     OutcomeKind,
+    OverBudget,
     PackageInfo,
     PartResult,
     Report,
@@ -95,6 +96,8 @@ class OutcomeDocument:
     measured: Mapping[str, int] = field(default_factory=dict)
     output: str = ""
     xdp: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    over_budget: tuple[OverBudget, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +258,7 @@ def _outcome(document: OutcomeDocument) -> Outcome:
 def first_key(class_name: str) -> str:
     """Return the first key of the objects that a type stands for, by its name."""
     kinds = (
-        *(*JOINED_LATER, AllowedSplat, Attributed, Attribution),
+        *(*JOINED_LATER, AllowedSplat, OverBudget, Attributed, Attribution),
         *(CaseDocument, PartDocument, CellDocument, ReportDocument),
     )
     return next(fields(kind)[0].name for kind in kinds if kind.__name__ == class_name)

@@ -142,7 +142,8 @@ def _case(cell: CellResult | PartResult, *, name: str, kernel: str, expectation:
         case Verdict.NOT_APPLICABLE:
             case.add_skipped_info(message=text.one_line(f"not applicable: {outcome.reason or reason}"), output=evidence)
         case Verdict.FAIL:
-            case.add_failure_info(message=message, output=evidence, failure_type=str(outcome.kind))
+            kind = "over-budget" if outcome.over_budget and outcome.kind is OutcomeKind.WORKS else str(outcome.kind)
+            case.add_failure_info(message=message, output=evidence, failure_type=kind)
         case Verdict.XPASS:
             case.add_failure_info(message=message, output=evidence, failure_type="xpass")
         case Verdict.ERROR:

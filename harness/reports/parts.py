@@ -21,7 +21,7 @@ MEASURED = {
     RUNS: "runs",
 }
 """The columns of what is measured, in their order."""
-MARKS = {Mark.DID_NOT_RUN: "did not run", Mark.NOT_COUNTED: "not counted"}
+MARKS = {Mark.DID_NOT_RUN: "did not run", Mark.NOT_COUNTED: "not counted", Mark.NOT_MEASURED: "not measured"}
 AFTER_ATTACHING = (Stage.TRIGGER, Stage.OBSERVE, Stage.DETACH)
 """The stages that come only once all is attached."""
 MOST_NAMED = 6
@@ -118,6 +118,8 @@ def lines_of(parts: Sequence[PartResult]) -> list[Line]:
 
 
 def _said(outcome: Outcome) -> str:
+    if outcome.over_budget:
+        return f"{answer(outcome)}, over budget: {'; '.join(each.text for each in outcome.over_budget)}"
     if outcome.mark is not None:
         return outcome.mark_reason
     cause = _OF_LIBBPF.sub("", deciding_line(outcome.log) or outcome.reason)

@@ -120,6 +120,7 @@ class View:
     kernels: tuple[tuple[str, ...], ...]
     costs: cost.Costs
     slowest: cost.Costs
+    programs: cost.Costs
     sections: tuple[Section, ...]
     passed: tuple[Detail, ...]
 
@@ -155,6 +156,7 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
         kernels=tuple(_kernel_row(kernel, axes) for kernel in report.kernels),
         costs=cost.by_kernel(report),
         slowest=cost.slowest(report),
+        programs=cost.by_program(report),
         sections=tuple(section for section in sections if section.details),
         passed=tuple(d for d in details if d.verdict is Verdict.PASS and not d.noted),
     )

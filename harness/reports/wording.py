@@ -125,6 +125,8 @@ def brief(outcome: Outcome) -> str:
         said += f" ({outcome.refusal})"
     if outcome.step and outcome.kind is OutcomeKind.CRASHED:
         said += f' in the step "{outcome.step}"'
+    if outcome.over_budget:
+        said += ", over budget"
     return f"{said}, {outcome.mark}" if outcome.mark else said
 
 

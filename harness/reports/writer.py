@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.errors import ReportError
 from harness.host.files import write_atomically
 from harness.model.results import Report
-from harness.reports import grid_svg, html, json_report, junit, markdown
+from harness.reports import grid_svg, html, json_report, junit, markdown, veristat
 from harness.reports.folder import failure_text
 
 RENDERERS: dict[str, Callable[[Report], str]] = {
@@ -20,6 +20,9 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
 }
 """The files of a run that a Report makes, and what renders each."""
 
+FOLDERS: dict[str, Callable[[Report], Mapping[str, str]]] = {veristat.FOLDER: veristat.files_of}
+"""Its folders of files, and what renders their files, by path."""
+
 
 def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
     """Write every report of a run into `directory` (made where it is missing) and return their paths.
@@ -30,10 +33,10 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
     written: list[Path] = []
     failures: list[str] = []
     cause: Exception | None = None
-    for name, render in RENDERERS.items():
-        path = directory / name
+    for name, render in _renderers().items():
+        path = path_of_folder = directory / name
         try:
-            content = render(report).encode()
+            contents = {directory / file: text.encode() for file, text in render(report).items()}
         except Exception as error:
             cause = cause or error
             failures.append(
@@ -41,15 +44,34 @@ def write(report: Report, *, directory: Path) -> tuple[Path, ...]:
                 "This is a bug of bpfmatrix; please report it with this message."
             )
             continue
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        except OSError as error:
-            cause = cause or error
-            failures.append(failure_text(error, f"{path} could not be written"))
-            continue
-        written.append(path)
+        for path, content in contents.items():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, content)
+            except OSError as error:
+                cause = cause or error
+                failures.append(failure_text(error, f"{path} could not be written"))
+                continue
+            written.append(path)
+        if name in FOLDERS:
+            _remove_others(path_of_folder, contents)
     if failures:
         there = ", ".join(path.name for path in written) or "none"
         raise ReportError("\n".join([*failures, f"Written all the same: {there}."])) from cause
     return tuple(written)
+
+
+def _remove_others(folder: Path, kept: Mapping[Path, bytes]) -> None:
+    """Remove the files of an earlier report from a folder: of rows that have none now."""
+    for path in folder.glob("*.csv"):
+        if path not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _renderers() -> dict[str, Callable[[Report], Mapping[str, str]]]:
+    """Return what renders each file, or folder of files, as texts by path."""
+
+    def single(name: str, render: Callable[[Report], str]) -> Callable[[Report], Mapping[str, str]]:
+        return lambda report: {name: render(report)}
+
+    return {**{name: single(name, render) for name, render in RENDERERS.items()}, **FOLDERS}

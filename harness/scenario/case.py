@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from harness.model.budgets import Most
 from harness.model.results import Expectation, Origin, Stage
 
 GUEST_FOLDER = PurePosixPath("/run/bpfmatrix")
@@ -33,6 +34,8 @@ MAKE = "make"
 """The step that makes a thing of the case's setup."""
 OPEN = "open"
 """The step that has the path of an object."""
+LOAD = "load"
+"""The step that loads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +197,7 @@ class Case:
     have it, on purpose. `memory` (MiB, at least) and `cpus` are those of its guest, where it needs more than the
     kernel's. `btf` is the file, by the name that it has among those of the case, whose types of a kernel its objects
     are opened with, "" for those of the kernel that runs. Cases with the same `shares` may have one load of their
-    object.
+    object. `budget` says what each program may need at most, by measure (harness/model/measures.py).
     """
 
     id: str
@@ -221,11 +224,18 @@ class Case:
     btf: str = ""
     own: Own = field(default_factory=Own)
     shares: str = ""
+    budget: Mapping[str, Most] = field(default_factory=dict)
 
     @property
     def alone(self) -> bool:
         """Whether the case has a guest of its own."""
         return self.isolated or bool(self.cmdline) or self.memory is not None or self.cpus is not None
+
+    @property
+    def measures_loads(self) -> bool:
+        """Whether all that it loads is measured: it has a budget, and does not ask for the numbers of its programs."""
+        asks = any(step.op == LOAD and step.args.get("stats") for step in self.steps)
+        return bool(self.budget) and not asks and not self.parts
 
 
 def unit_id(case: str, part: str) -> str:

@@ -37,6 +37,7 @@ def options_of(written: CheckFile) -> ObjectOptions:
         cmdline=written.cmdline,
         deadline=written.deadline,
         expect=rules,
+        budget=written.budget.value(),
     )
 
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from harness.model.budgets import Most
 from harness.model.listing import RECORD_MAPS, Listing
 from harness.model.results import Expectation, OutcomeKind, Stage
 from harness.scenario.attaching import attachers_of, place_of
@@ -56,6 +57,7 @@ class ObjectOptions:
     cmdline: str = ""
     deadline: float | None = None
     expect: Mapping[str, tuple[Expectation, ...]] = field(default_factory=dict)
+    budget: Mapping[str, Most] = field(default_factory=dict)
 
 
 def case_of_object(
@@ -98,6 +100,7 @@ def case_of_object(
         expect=rules.get("", ()),
         parts=tuple(parts),
         require_run=options.require_run,
+        budget=options.budget,
     )
 
 

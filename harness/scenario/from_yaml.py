@@ -93,6 +93,7 @@ def compile_case(written: WrittenCase, carriers: Carriers = UNSEEN) -> Case:
         cpus=written.cpus,
         btf=written.btf_file,
         own=own_of(written),
+        budget=written.budget.value(),
     )
 
 

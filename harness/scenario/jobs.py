@@ -45,6 +45,7 @@ def job_of(
                 *({"name": name, **known.get(name, NO_MODULE)} for name in case.modules),
                 *({"name": name, **known[name], "optional": True} for name in case.attachers if name in known),
             ],
+            **({"measure": True} if case.measures_loads else {}),
             "steps": [step.job(paths) for step in case.steps],
             **({"shares": case.shares} if case.shares and share else {}),
             **_own(case),

@@ -49,8 +49,8 @@ def print_comparison(found: Comparison, *, console: Console | None = None) -> No
         (each for each in found.costs if each.word is not CostWord.STABLE), key=lambda each: -abs(each.ratio)
     )
     for cost in costs[:MOST_COSTS]:
-        said = f"{cost.base} -> {cost.head} ({cost.ratio:+.0%}, {cost.word})"
-        _line(console, f"{cost.place.kernel} x {cost.place.what}: {cost.measure} {said}", "dim")
+        said = f"{cost.base} -> {cost.head} ({pages.cost_change(cost)})"
+        _line(console, f"{cost.place.kernel} x {cost.what}: {cost.measure} {said}", "dim")
     if len(costs) > MOST_COSTS:
         _line(console, f"... and {len(costs) - MOST_COSTS} more costs", "dim")
     for text in pages.only_in_one(found):

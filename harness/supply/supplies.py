@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.errors import BuildError, ConfigError, ObjectFileError
 from harness.host.cache import Cache
 from harness.host.called_as import command
 from harness.model.architectures import ARCHITECTURES, Architecture, host_architecture
+from harness.model.budgets import joined
 from harness.qemu.accel import Accel, boot_probe, choose
 from harness.scenario.case import Case, units
 from harness.supply.axes import Axes
@@ -86,7 +87,7 @@ class Supplies:
         self.building: Callable[[str], None] = lambda text: None  # noqa: ARG005
         """Is given how far `build` is."""
         """Given a kernel's name and how far it is, while it is obtained for minutes."""
-        self._matrix = matrix
+        self._matrix, self._budget = matrix, matrix.budget.value()
         self._locked_only = locked_only
         self._guard = threading.RLock()
         self._sources = sources or make_sources(
@@ -172,6 +173,7 @@ class Supplies:
                 files[case.id] = made.files
                 if made.wanted is None:
                     known[case.id] = made.case
+        known = {id_: replace(case, budget=joined(self._budget, case.budget)) for id_, case in known.items()}
         with self._guard:
             self._modules.update(name for case in known.values() for unit in units(case) for name in unit.attachers)
         for note in dict.fromkeys(note for each in pushed.values() for note in each.notes):

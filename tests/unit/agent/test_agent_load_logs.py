@@ -57,4 +57,4 @@ def test_only_the_two_lines_of_statistics_count() -> None:
 
 def test_what_is_written_in_another_way_is_left_out_and_ends_nothing() -> None:
     lines = "\n\nstack depth max\nstack depth x+8\nsubprog 0 (f) main stack\nsubprog\nprocessed 3 insns total_states\n"
-    assert statistics(f"{lines}processed 3 insns (limit 9)") == {"verified-instructions": 3}
+    assert statistics(f"{lines}processed 3 insns (limit 9)") == {"verified-instructions": 3, "instruction-limit": 9}

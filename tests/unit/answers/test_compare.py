@@ -8,7 +8,7 @@ from answers_samples import EXPECTED, WORKS, cell, kernel, part, report
 from harness.answers.compare import ChangeKind, Comparison, CostWord, compare
 from harness.answers.seen import Place
 from harness.errors import EXIT_HARNESS, EXIT_OK, EXIT_UNEXPECTED, UsageError
-from harness.model.results import Mark, OutcomeKind, Report, Verdict
+from harness.model.results import Mark, OutcomeKind, OverBudget, Report, Verdict
 
 ROW, CASE = "6.1-x86_64", "seed"
 LATER = "20260102T000000Z"
@@ -167,6 +167,69 @@ def test_a_cost_changes_by_a_word(before: int, now: int, word: CostWord) -> None
     found = compare(costing(before, "20260101T000000Z"), costing(now, LATER))
     assert [(cost.measure, cost.word) for cost in found.costs] == [("verified-instructions", word)]
     assert found.exit_code == EXIT_OK
+
+
+INSNS = "verified-instructions"
+
+
+def needing(count: int | None, name: str = LATER, *, over: bool = False, limit: int = 1_000_000) -> Report:
+    """Return a report of a case whose program needs so many instructions (None: not measured)."""
+    numbers = {INSNS: count, "instruction-limit": limit} if count is not None else None
+    too_much = OverBudget(program="target.p", measure=INSNS, value=count or 0, most=1, text="too much")
+    outcome = replace(WORKS, programs={"target.p": numbers} if numbers else {}, over_budget=(too_much,) if over else ())
+    verdict = Verdict.FAIL if over else Verdict.PASS
+    return report({ROW: {CASE: cell(ROW, CASE, "pass", outcome=outcome, verdict=verdict)}}, name=name)
+
+
+BEFORE = "20260101T000000Z"
+
+
+def test_each_program_of_a_case_has_its_cost_and_what_is_near_the_limit_is_significant() -> None:
+    found = compare(needing(849_999, BEFORE), needing(850_000))
+    (cost,) = found.costs
+    assert (cost.program, cost.what, cost.limit, cost.share) == ("target.p", "seed: target.p", 1_000_000, 0.85)
+    assert cost.word is CostWord.SIGNIFICANT
+    assert compare(needing(849_998, BEFORE), needing(849_999)).costs[0].word is CostWord.STABLE
+    assert compare(needing(860_000, BEFORE), needing(850_000)).costs[0].word is CostWord.STABLE  # fewer
+    assert found.exit_code == EXIT_OK
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "kind", "code"),
+    [
+        (needing(10, BEFORE), needing(20, over=True), ChangeKind.REGRESSION, EXIT_UNEXPECTED),
+        (needing(20, BEFORE), needing(20, over=True), ChangeKind.EXPECTATION, EXIT_OK),
+        (needing(None, BEFORE), needing(20, over=True), ChangeKind.EXPECTATION, EXIT_OK),
+        (needing(20, BEFORE, over=True), needing(20), ChangeKind.EXPECTATION, EXIT_OK),
+        (needing(20, BEFORE, over=True), needing(10), ChangeKind.FIXED, EXIT_OK),
+        (needing(20, BEFORE, over=True), needing(30, over=True), None, EXIT_OK),
+    ],
+)
+def test_what_exceeds_its_budget_is_a_regression_unless_only_the_budget_is_new(
+    base: Report, head: Report, kind: ChangeKind | None, code: int
+) -> None:
+    found = compare(base, head)
+    assert [change.kind for change in found.changes] == ([kind] if kind else [])
+    assert found.exit_code == code
+
+
+def test_a_part_that_exceeds_its_budget_is_one_change() -> None:
+    def checked(count: int, name: str) -> Report:
+        over = OverBudget(program="p", measure=INSNS, value=count, most=15, text="too much")
+        outcome = replace(WORKS, measured={INSNS: count}, over_budget=(over,) if count > 15 else ())
+        verdict = Verdict.FAIL if count > 15 else Verdict.PASS
+        own = replace(part("p", "pass"), outcome=outcome, verdict=verdict)
+        return report({ROW: {CASE: cell(ROW, CASE, "pass", verdict=verdict, parts=(own,))}}, name=name)
+
+    found = compare(checked(10, BEFORE), checked(20, LATER))
+    assert [(each.place.part, each.kind) for each in found.changes] == [("p", ChangeKind.REGRESSION)]
+    assert found.exit_code == EXIT_UNEXPECTED
+
+
+def test_a_budget_about_which_nothing_is_known_is_no_change_of_the_kernels_answer() -> None:
+    unknown = replace(WORKS, mark=Mark.NOT_MEASURED, mark_reason="nobody knows")
+    head = report({ROW: {CASE: cell(ROW, CASE, "pass", outcome=unknown)}}, name=LATER)
+    assert compare(report({ROW: {CASE: "pass"}}), head).changes == ()
 
 
 def test_what_limits_a_comparison_is_said() -> None:

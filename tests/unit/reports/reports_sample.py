@@ -15,6 +15,7 @@ from harness.model.results import (
     Origin,
     Outcome,
     OutcomeKind,
+    OverBudget,
     PackageInfo,
     PartResult,
     Report,
@@ -228,6 +229,25 @@ def nasty_report() -> Report:
                     outcome=replace(refusal, reason=NASTY, log=f"R1 !read_ok {NASTY}\n"),
                     verdict=Verdict.FAIL,
                     verdict_reason=f"refused, expected to work {NASTY}",
+                ),
+                PartResult(
+                    name="prog_needs_much",
+                    outcome=replace(
+                        PASSED,
+                        measured={"verified-instructions": 900_000, "instruction-limit": 1_000_000, "peak-states": 7},
+                        over_budget=(
+                            OverBudget(
+                                program=NASTY,
+                                measure="verified-instructions",
+                                value=900_000,
+                                most=850_000,
+                                text=f"{NASTY} has 900000 verified instructions, its budget is 850000",
+                            ),
+                        ),
+                    ),
+                    verdict=Verdict.FAIL,
+                    verdict_reason="over budget",
+                    about="xdp",
                 ),
             ),
         ),

@@ -105,10 +105,13 @@ PROMISED: dict[str, set[str]] = {
         "mark_reason",
         "measured",
         "xdp",
+        "programs",
+        "over_budget",
         "output",
         "start",
         "parts",
     },
+    "over_budget": {"program", "measure", "value", "most", "text"},
     "allowed_splats": {"line", "count", "pattern", "reason", "link", "expires"},
     "expected": {
         "outcome",
@@ -147,6 +150,7 @@ def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     kernel, cell = document["kernels"][0], document["cells"][0]
     allowed = [splat for cell in document["cells"] for splat in cell["allowed_splats"]]
     parts = [part for cell in document["cells"] for part in cell["parts"]]
+    over = [each for own in (*document["cells"], *parts) for each in own["over_budget"]]
     return {
         "": document,
         "run": document["run"],
@@ -158,6 +162,7 @@ def objects(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "expected": cell["expected"],
         **({"allowed_splats": allowed[0]} if allowed else {}),
         **({"parts": parts[0]} if parts else {}),
+        **({"over_budget": over[0]} if over else {}),
     }
 
 
@@ -313,6 +318,7 @@ def paths(kind: str) -> list[Any]:
         "allowed_splats": ["cells", -1, "allowed_splats", 0],
         "expected": ["cells", 0, "expected"],
         "parts": ["cells", 3, "parts", 0],
+        "over_budget": ["cells", 3, "parts", -1, "over_budget", 0],
     }
     return steps[kind]
 
@@ -326,7 +332,7 @@ def promised() -> Iterator[tuple[str, str]]:
 _COVERS = ("kernel", "config", "distribution", "arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
-_MARK = ("mark", "mark_reason", "measured", "output", "xdp")
+_MARK = ("mark", "mark_reason", "measured", "output", "xdp", "programs", "over_budget")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "clang_version", "distribution")),

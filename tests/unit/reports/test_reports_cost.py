@@ -8,7 +8,7 @@ from reports_sample import PASSED, kernel, nasty_report, quiet_report
 
 from harness.model.results import Report
 from harness.reports import html, markdown
-from harness.reports.cost import MOST_CASES, by_kernel, slowest
+from harness.reports.cost import MOST_CASES, MOST_PROGRAMS, by_kernel, by_program, slowest
 
 
 def timed(*cells: tuple[str, str, float | None, bool], **kernels: Any) -> Report:
@@ -64,3 +64,46 @@ def test_the_pages_show_what_each_kernel_cost(render: Any) -> None:
     text = render(nasty_report())
     for said in ("Where the time went", "cases sharing a guest", "0.8 s (1)", "0.5 s (1)", "2 min 05 s (1)"):
         assert said in text, said
+
+
+def needing(**counts: Any) -> Report:
+    """Return a report of one program on kernels: its instructions, and the kernel's limit."""
+    cells = [(name, "o", 1.0, False) for name in counts]
+    made = timed(*cells, **{name: {} for name in counts})
+    numbers = {
+        name: {k: v for k, v in zip(NAMES, given, strict=True) if v is not None} for name, given in counts.items()
+    }
+    return replace(
+        made,
+        cells=tuple(
+            replace(cell, outcome=replace(PASSED, programs={"target.p": numbers[cell.kernel]})) for cell in made.cells
+        ),
+    )
+
+
+NAMES = ("verified-instructions", "instruction-limit", "peak-states", "jited-bytes")
+
+
+def test_each_program_has_its_range_and_the_kernel_where_it_is_nearest_to_its_limit() -> None:
+    found = by_program(needing(a=(900, 131_072, 7, 50), b=(1000, 1_000_000, 9, 60), c=(950, 1_000_000, 7, None)))
+    assert found.rows == (("o", "target.p", "3", "900 to 1000", "a", "0.7% of 131072", "7 to 9", "50 to 60"),)
+    assert by_program(quiet_report()).rows == ()
+
+
+def test_a_limit_that_no_kernel_names_is_not_made_up() -> None:
+    ((*_, count, kernel_name, share, states, code),) = by_program(needing(a=(9, None, None, None))).rows
+    assert (count, kernel_name, share, states, code) == ("9", "a", "not known", "-", "-")
+
+
+def test_only_the_programs_nearest_to_a_limit_are_named_and_the_others_counted() -> None:
+    one = needing(a=(1, 1000, 1, 1))
+    programs = {f"t.p{n}": {NAMES[0]: n, NAMES[1]: 1000} for n in range(MOST_PROGRAMS + 3)}
+    (cell,) = one.cells
+    report = replace(one, cells=(replace(cell, outcome=replace(PASSED, programs=programs)),))
+    found = by_program(report)
+    assert (len(found.rows), found.more) == (MOST_PROGRAMS, 3)
+    assert found.rows[0][1] == f"t.p{MOST_PROGRAMS + 2}"
+    text = markdown.render(report)
+    assert "What the verifier needed" in text
+    assert "... and 3 more" in text
+    assert "What the verifier needed" not in markdown.render(quiet_report())

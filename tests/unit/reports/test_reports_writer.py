@@ -35,6 +35,15 @@ def test_it_replaces_older_files(tmp_path: Path) -> None:
     assert (tmp_path / "console.log").read_text() == "kept"
 
 
+def test_rows_with_programs_have_files_for_veristat_and_others_have_none(tmp_path: Path) -> None:
+    written = writer.write(nasty_report(), directory=tmp_path)
+    files = [path for path in written if path.parent.name == "veristat"]
+    assert files == sorted((tmp_path / "veristat").iterdir())
+    assert files
+    writer.write(quiet_report(), directory=tmp_path)
+    assert list((tmp_path / "veristat").iterdir()) == []
+
+
 def test_files_have_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
     old = os.umask(0o022)
     try:

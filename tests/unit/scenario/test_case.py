@@ -12,6 +12,7 @@ from unit_samples import ROOT, STEPS, sample_case, steps_case
 from harness.config.case_folders import load_cases
 from harness.config.matrix import load_matrix
 from harness.model.architectures import ARCHITECTURES
+from harness.model.budgets import Most
 from harness.model.results import DifferenceKind, Expectation, ExpectedDifference, OutcomeKind
 from harness.scenario.case import Case, Script, step_names
 from harness.scenario.from_yaml import compile_case
@@ -48,6 +49,7 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
         "cpus",
         "btf",
         "shares",
+        "budget",
     }
     assert {name for name in optional if any(getattr(case, name) for case in cases)} == optional
     steps = [step for case in cases for step in case.steps]
@@ -56,11 +58,16 @@ def test_the_committed_cases_have_all_that_a_case_can_have() -> None:
     )
 
 
+BUDGET = {"verified-instructions": Most(percent=85.0), "peak-states": Most(number=9)}
+
+
 @pytest.mark.parametrize("seen", [({"kind": "fexit", "retval": 1},), (), 7, "EBUSY", None])
 def test_what_a_signature_names_keeps_its_type(seen: object) -> None:
     difference = ExpectedDifference(step="observe", kind=DifferenceKind.EVENTS, of="trace", seen=seen)  # type: ignore[arg-type]
     rule = Expectation(outcome=OutcomeKind.MISBEHAVES, reason="r", differences=(difference,))
-    case = dataclasses.replace(sample_case(), expect=(rule,), deadline=2.5, kconfig={"CONFIG_HZ": (250, "n")})
+    case = dataclasses.replace(
+        sample_case(), expect=(rule,), deadline=2.5, kconfig={"CONFIG_HZ": (250, "n")}, budget=BUDGET
+    )
     assert again(case) == case
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -9,6 +10,9 @@ from unit_samples import (
     sample_case,
 )
 
+from harness.model.budgets import Most
+from harness.model.results import Stage
+from harness.scenario.case import AgentStep, Case, Script
 from harness.scenario.jobs import job_of
 
 PATHS = {name: PurePosixPath("/run/bpfmatrix/case") / name for name in ("target.bpf.c", "tracer.bpf.c")}
@@ -63,3 +67,18 @@ def test_the_options_that_rules_ask_for_are_in_the_job() -> None:
     assert case["options"] == ["CONFIG_BPF_LSM", "CONFIG_HZ"]
     (case,) = job_of([(sample_case(expect=[]), PATHS)], deadline=1)["cases"]
     assert "options" not in case
+
+
+def test_the_loads_of_a_case_with_a_budget_are_measured_and_no_others() -> None:
+    budget = {"peak-states": Most(number=9)}
+    load = AgentStep(stage=Stage.LOAD_TARGET, op="load", what="target", args={"object": "target"})
+    asking = replace(load, args={"object": "target", "stats": True})
+    plain = Case(id="c", title="c", steps=(load,))
+    for case, measures in (
+        (plain, False),
+        (replace(plain, budget=budget), True),
+        (replace(plain, budget=budget, steps=(asking,)), False),
+        (replace(plain, budget=budget, steps=(), scenario=Script(file="s.py", source="")), True),
+    ):
+        (job,) = job_of([(case, {})], deadline=1.0)["cases"]
+        assert job.get("measure", False) is measures

@@ -3,8 +3,11 @@
 How verdicts are shown: `pass` passes, but with a mark it is skipped with that; `xfail`, `known-bug` and
 `not-applicable` are skipped with their reason, `answered` with what the kernel did; `fail` and `xpass` are failures;
 `error` and `not-run` are errors, since a cell that was asked for and has no answer must not look green. The parts of a
-cell come after it, each as `case/part`. A kernel with problems that no cell carries gets one test case more, which
-fails.
+cell come after it, each as `case/part`. Each kernel has one test case more, which fails where it has problems that no
+cell carries.
+
+Names are those of rows, cases and parts, and of nothing that a run has found: so histories of runs line up. The form is
+what Jenkins (xunit plugin, junit-10.xsd) and Maven (surefire-test-report.xsd, for each suite) publish as theirs.
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ MOST_ITEMS = 1_000
 PROBLEMS_CASE = "(kernel)"
 """The name of the test case that carries a kernel's problems; no case of the matrix can have it."""
 
+_UNKNOWN = {"testsuites": ("disabled",), "testsuite": ("disabled",), "skipped": ("type",)}
+"""Attributes that junit-xml writes and the schemas do not have, by element."""
+
 
 def render(report: Report) -> str:
     """Return junit.xml for `report`: well-formed XML whatever the guests wrote, without a time of its own."""
@@ -51,30 +57,41 @@ def _laid_out(root: ElementTree.Element) -> str:
     """Return the text of a document of junit-xml, the same with every Python.
 
     Its own layout is that of minidom, which writes a quotation mark in a text as `&quot;` before Python 3.13, as it is
-    from then on; and it adds times up with sum(), whose last digits are others since Python 3.12.
+    from then on; and it adds times up with sum(), whose last digits are others since Python 3.12. Times have three
+    digits, and each test case has one, as the schemas want it.
     """
     for element in (*root, root):
-        element.set("time", f"{math.fsum(float(child.get('time', 0)) for child in element):.6f}")
+        element.set("time", repr(math.fsum(float(child.get("time", 0)) for child in element)))
+    for element in root.iter():
+        if "time" in element.attrib or element.tag == "testcase":
+            element.set("time", f"{max(float(element.get('time', 0)), 0.0):.3f}")
+        for name in _UNKNOWN.get(element.tag, ()):
+            element.attrib.pop(name, None)
     ElementTree.indent(root, space="\t")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
 def _suite(kernel: KernelResult, *, cells: list[CellResult]) -> TestSuite:
-    cases = [case for cell in cells for case in _cases(cell)]
+    cases = [*(case for cell in cells for case in _cases(cell)), _kernel_case(kernel)]
+    return TestSuite(text.one_line(kernel.name), cases, properties=_properties(kernel))
+
+
+def _kernel_case(kernel: KernelResult) -> TestCase:
+    """Return the test case of a row: it fails where the row has problems, and is skipped where it did not run."""
+    case = TestCase(
+        name=PROBLEMS_CASE,
+        classname=_class_name(kernel.name),
+        stderr=text.bound("\n".join(kernel.console_tail), limit=LONGEST_TEXT) or None,
+    )
     if kernel.problems:
-        case = TestCase(name=PROBLEMS_CASE, classname=_class_name(kernel.name))
         case.add_failure_info(
             message=text.one_line("; ".join(kernel.problems)),
             output="\n".join(kernel.problems),
             failure_type="problem",
         )
-        cases.append(case)
-    return TestSuite(
-        text.one_line(kernel.name),
-        cases,
-        properties=_properties(kernel),
-        stderr=text.bound("\n".join(kernel.console_tail), limit=LONGEST_TEXT) or None,
-    )
+    elif not kernel.boots:
+        case.add_skipped_info(message="no guest of this row was started")
+    return case
 
 
 def _class_name(kernel: str) -> str:

@@ -141,7 +141,8 @@ def test_what_the_run_left_says_the_same(run: Run, kernel: str) -> None:
     assert read.cell(kernel, CASE) == run.report.cell(kernel, CASE)
     suites = ET.parse(run.folder / "junit.xml").getroot()
     suite = next(each for each in suites if each.get("name") == kernel)
-    (case,) = suite.findall("testcase")
+    case, row = suite.findall("testcase")
+    assert row.get("name") == "(kernel)"
     assert (case.get("name"), [child.tag for child in case]) == (CASE, ["system-out"])
     properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
     result = next(each for each in run.report.kernels if each.name == kernel)

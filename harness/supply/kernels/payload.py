@@ -126,7 +126,7 @@ def _zboot(data: bytes) -> bytes:
         raise NoPayloadError(f"the payload is packed in an unknown way ({packed[:6].hex()})")
     with contextlib.suppress(*DAMAGED):
         kernel = unpack(with_size)
-        if len(kernel) == int.from_bytes(with_size[-4:], "little"):
+        if kernel and len(kernel) == int.from_bytes(with_size[-4:], "little"):  # gzip's first bytes end in zeros
             return kernel
     raise NoPayloadError("the payload cannot be unpacked to its end")
 

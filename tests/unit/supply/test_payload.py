@@ -132,6 +132,12 @@ def test_a_zboot_image_that_is_cut_off_is_never_a_kernel(packer: str, data: st.D
         unpacked(whole[:cut])
 
 
+def test_an_image_that_is_cut_off_in_the_header_of_gzip_is_no_empty_kernel() -> None:
+    whole = zboot_image(gzip.compress(arm64_image(), mtime=0))
+    with pytest.raises(NoPayloadError, match="cannot be unpacked to its end"):
+        unpacked(whole[: 512 + 7])
+
+
 def test_what_gzip_packed_is_unpacked_whatever_comes_behind_it() -> None:
     packed = gzip.compress(arm64_image(inside=CODE))
     assert unpacked(packed) == unpacked(packed + b"signature") == arm64_image(inside=CODE)

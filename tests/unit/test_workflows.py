@@ -1,8 +1,9 @@
-"""The workflow files: valid, pinned, with least permissions, and doing what they promise.
+"""The workflow files and actions: valid, pinned, with least permissions, and doing what they promise.
 
-Two linters (check-jsonschema, zizmor) say whether GitHub would accept the files and whether they are safe.
+Two linters (check-jsonschema, zizmor) say whether GitHub would accept the files and whether they are safe. There is no
+actionlint: neither Debian nor a package of Python has it without a download. What it would find beyond them is looked
+for by us: expressions that name what is not there (test_workflow_names.py), and scripts that are no bash.
 The rules of this project are functions here that return their complaints, each proven on a bad workflow too.
-The scripts that decide something are run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").iterdir())
+ACTIONS = [ROOT / "action.yml", ROOT / "comment/action.yml"]
+COMPAT, GITLAB = ROOT / "examples/ci/compat.yml", ROOT / "examples/ci/gitlab.yml"
 BIN = Path(sys.executable).parent
 
 SUITES = ["bookworm", "trixie", "forky"]
@@ -31,18 +34,30 @@ IMAGES = {f"debian:{suite}" for suite in SUITES}
 
 GRANTS = {
     ("ci", "test"): {"contents": "read"},
+    ("ci", "matrix"): {"contents": "read", "actions": "read"},
+    ("ci", "comment"): {"contents": "read", "pull-requests": "write"},
+    ("nightly", "plan"): {"contents": "read", "actions": "read"},
     ("nightly", "matrix"): {"contents": "read"},
+    ("nightly", "report"): {"contents": "read"},
+    ("nightly", "mutants"): {"contents": "read"},
+    ("nightly", "lock"): {"contents": "read"},
+    ("nightly", "propose"): {"contents": "write", "pull-requests": "write"},
     ("nightly", "suites"): {"contents": "read"},
     ("release", "matrix"): {"contents": "read"},
     ("release", "attach"): {"contents": "write"},
+    ("compat", "check"): {"contents": "read"},
+    ("compat", "report"): {"contents": "read", "actions": "read"},
+    ("compat", "comment"): {"pull-requests": "write"},
 }
 """What each job's token may do. A new job or a wider grant has to be written here as well."""
 
-SHARED_STEPS = {"Check out", "Pass KVM through", "Show the report"}
+SHARED_STEPS = {"Check out", "Pass KVM through"}
 """Steps that are the same in every workflow that has them."""
 
 USES = re.compile(r"^\s*(?:-\s+)?uses:\s*(?P<action>\S+)(?P<comment>.*)$", re.MULTILINE)
 PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40}")
+OWN = {"./", "./comment"}
+"""The actions of this repository, as its workflows name them: those of the checkout."""
 VERSION_COMMENT = re.compile(r"\s+# v\d+\.\d+\.\d+")
 
 Workflow = dict[Any, Any]
@@ -66,7 +81,8 @@ def load(path: Path) -> Workflow:
 
 
 def steps(workflow: Workflow) -> Iterator[tuple[str, dict[str, Any]]]:
-    for job_name, job in workflow["jobs"].items():
+    """Yield the steps of a workflow, each with the name of its job; of an action without one."""
+    for job_name, job in workflow.get("jobs", {"": workflow.get("runs")}).items():
         for step in job["steps"]:
             yield job_name, step
 
@@ -82,7 +98,8 @@ def pin_complaints(text: str) -> list[str]:
     return [
         match.group(0).strip()
         for match in USES.finditer(text)
-        if not PINNED.fullmatch(match["action"]) or not VERSION_COMMENT.fullmatch(match["comment"])
+        if match["action"] not in OWN
+        and (not PINNED.fullmatch(match["action"]) or not VERSION_COMMENT.fullmatch(match["comment"]))
     ]
 
 
@@ -102,7 +119,8 @@ def permission_complaints(workflow: Workflow, name: str) -> list[str]:
 def images(job: dict[str, Any]) -> set[str | None]:
     """Return the images that a job runs in: one, or one for each suite of its strategy."""
     image = job.get("container", {}).get("image")
-    suites = job.get("strategy", {}).get("matrix", {}).get("suite", [])
+    matrix = job.get("strategy", {}).get("matrix", {})
+    suites = matrix.get("suite", []) if isinstance(matrix, dict) else []
     if image is None or not suites:
         return {image}
     return {image.replace("${{ matrix.suite }}", suite) for suite in suites}
@@ -182,6 +200,10 @@ def bad(tmp_path: Path) -> Path:
 
 
 by_name = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+every = pytest.mark.parametrize("path", [*WORKFLOWS, COMPAT], ids=lambda path: path.stem)
+with_steps = pytest.mark.parametrize(
+    "path", [*WORKFLOWS, COMPAT, *ACTIONS], ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 def test_the_three_workflows_are_all_there_is() -> None:
@@ -196,7 +218,7 @@ def test_each_workflow_starts_when_it_should() -> None:
     assert triggers["release"] == {"release": {"types": ["published"]}}
 
 
-@by_name
+@every
 def test_schema_accepts(path: Path) -> None:
     done = schema("vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -207,24 +229,41 @@ def test_schema_accepts_dependabot() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("path", ACTIONS, ids=lambda path: path.parent.name)
+def test_schema_accepts_an_action(path: Path, tmp_path: Path) -> None:
+    assert schema("vendor.github-actions", path).returncode == 0
+    wrong = tmp_path / "action.yml"
+    wrong.write_text(path.read_text().replace("using:", "use:"))
+    assert schema("vendor.github-actions", wrong).returncode == 1
+
+
+def test_schema_accepts_the_file_for_gitlab(tmp_path: Path) -> None:
+    transform = ("--data-transform", "gitlab-ci")
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *transform, GITLAB)
+    assert done.returncode == 0, done.stdout
+    wrong = tmp_path / "gitlab.yml"
+    wrong.write_text(GITLAB.read_text().replace("parallel: 2", "parallel: many"))
+    assert tool("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *transform, wrong).returncode == 1
+
+
 def test_schema_refuses_a_wrong_workflow(bad: Path) -> None:
     bad.write_text(BAD.replace("runs-on", "run-on"))
     assert schema("vendor.github-workflows", bad).returncode == 1
 
 
 def test_zizmor_finds_nothing() -> None:
-    done = zizmor("--config", GITHUB / "zizmor.yml", GITHUB)
+    done = zizmor("--config", GITHUB / "zizmor.yml", GITHUB, *ACTIONS, COMPAT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No findings to report" in done.stdout
-    for path in WORKFLOWS:
-        assert path.name in done.stderr, "zizmor did not look at this file"
+    for path in (*WORKFLOWS, *ACTIONS, COMPAT):
+        assert str(path.relative_to(ROOT)) in done.stderr, "zizmor did not look at this file"
 
 
 def test_zizmor_ignores_only_what_is_justified() -> None:
-    done = zizmor("--no-ignores", "--config", GITHUB / "zizmor.yml", GITHUB)
+    done = zizmor("--no-ignores", "--config", GITHUB / "zizmor.yml", GITHUB, *ACTIONS, COMPAT)
     found = set(re.findall(r"^\w+\[([\w-]+)\]:", done.stdout, re.MULTILINE))
-    assert found == {"unpinned-images"}
-    assert not [path.name for path in WORKFLOWS if "zizmor: ignore" in path.read_text()]
+    assert found == {"unpinned-images", "self-repository"}
+    assert not [path.name for path in (*WORKFLOWS, *ACTIONS, COMPAT) if "zizmor: ignore" in path.read_text()]
 
 
 def test_zizmor_refuses_a_wrong_workflow(bad: Path) -> None:
@@ -234,7 +273,7 @@ def test_zizmor_refuses_a_wrong_workflow(bad: Path) -> None:
         assert f"[{audit}]" in done.stdout
 
 
-@by_name
+@with_steps
 def test_actions_are_pinned(path: Path) -> None:
     text = path.read_text()
     assert pin_complaints(text) == []
@@ -243,9 +282,11 @@ def test_actions_are_pinned(path: Path) -> None:
 
 def test_one_action_has_one_pin() -> None:
     pins: dict[str, set[str]] = {}
-    for path in WORKFLOWS:
+    for path in (*WORKFLOWS, *ACTIONS, COMPAT):
         for action, comment in USES.findall(path.read_text()):
             name, _, commit = action.partition("@")
+            if action in OWN:
+                continue
             # actions/cache/restore and actions/cache/save are folders of one repository.
             pins.setdefault("/".join(name.split("/")[:2]), set()).add(commit + comment)
     assert {name: len(found) for name, found in pins.items()} == dict.fromkeys(pins, 1)
@@ -267,7 +308,7 @@ def test_pins_that_are_none(line: str) -> None:
     assert pin_complaints(f"steps:\n{line}\n") == [line.strip()]
 
 
-@by_name
+@every
 def test_permissions_are_least(path: Path) -> None:
     assert permission_complaints(load(path), path.stem) == []
 
@@ -277,17 +318,17 @@ def test_jobs_run_in_the_container(path: Path) -> None:
     assert container_complaints(load(path)) == []
 
 
-@by_name
+@with_steps
 def test_no_expression_in_a_script(path: Path) -> None:
     assert run_complaints(load(path)) == []
 
 
-@by_name
+@every
 def test_checkout_leaves_no_token(path: Path) -> None:
     assert checkout_complaints(load(path)) == []
 
 
-@by_name
+@every
 def test_everything_ends(path: Path) -> None:
     assert limit_complaints(load(path)) == []
 
@@ -313,11 +354,31 @@ def test_a_wider_grant_is_a_complaint() -> None:
     assert permission_complaints(workflow, "ci") == ["ci/test: {'contents': 'write'}"]
 
 
-def test_the_writing_token_meets_no_code_of_the_repository() -> None:
-    workflow = load(GITHUB / "workflows" / "release.yml")
-    attach = [step for job_name, step in steps(workflow) if job_name == "attach"]
-    assert not [step for step in attach if step.get("uses", "").startswith("actions/checkout@")]
-    assert not [step for step in attach if "./run" in step.get("run", "")]
+WRITING = [(name, job) for (name, job), grant in GRANTS.items() if "write" in grant.values()]
+PATHS = {path.stem: path for path in (*WORKFLOWS, COMPAT)}
+
+
+@pytest.mark.parametrize(("name", "job"), WRITING)
+def test_the_writing_token_meets_no_code_of_the_repository(name: str, job: str) -> None:
+    own = [step for job_name, step in steps(load(PATHS[name])) if job_name == job]
+    assert own
+    assert not [
+        step
+        for step in own
+        if re.search(r"\./run|bpfmatrix|python", f"{step.get('run', '')}".replace("python3\n", ""))
+        and "apt-get install" not in step["run"]
+    ]
+    # The code of a pull request is never there; that of the branch it is for may be.
+    for step in own:
+        if step.get("uses", "").startswith("actions/checkout@") and "pull_request" in load(PATHS[name])[True]:
+            assert step["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+@pytest.mark.parametrize(("name", "job"), [("ci", "comment"), ("compat", "comment")])
+def test_a_comment_is_for_pull_requests_of_the_repository_itself(name: str, job: str) -> None:
+    condition = load(PATHS[name])["jobs"][job]["if"]
+    assert "github.event_name == 'pull_request'" in condition
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in condition
 
 
 @pytest.mark.parametrize(("name", "job"), [("ci", "test"), ("nightly", "suites")])
@@ -339,18 +400,30 @@ def test_a_job_in_another_debian_is_a_complaint() -> None:
     assert container_complaints(workflow) == ["test: image 'debian:buster'"]
 
 
+def runs_guests(step: dict[str, Any]) -> bool:
+    """Whether a step has guests: one of `./run`'s, or the action's with something to run."""
+    if step.get("uses", "").startswith(("./", "OWNER/")):
+        return "install-only" not in step["with"] and "file" not in step["with"]
+    return bool(re.search(r"\./run (matrix|test|mutants)", step.get("run", "")))
+
+
 def test_kvm_is_allowed_wherever_guests_run() -> None:
-    jobs = [
+    found = [
         job
-        for path in WORKFLOWS
+        for path in (*WORKFLOWS, COMPAT)
         for job in load(path)["jobs"].values()
-        if any("./run" in step.get("run", "") for step in job["steps"])
+        if any(runs_guests(step) for step in job["steps"])
     ]
-    assert len(jobs) == 4
-    for job in jobs:
+    assert len(found) == 7
+    for job in found:
         assert '--device-cgroup-rule "c 10:232 rwm"' in job["container"]["options"]
         assert "--device " not in job["container"]["options"], "fails on a runner without KVM"
-        assert "Pass KVM through" in [step.get("name") for step in job["steps"]]
+        through = [
+            step
+            for step in job["steps"]
+            if step.get("name") == "Pass KVM through" or ("uses" in step and runs_guests(step))
+        ]
+        assert through, "the action passes it through by itself"
 
 
 def test_shared_steps_have_not_drifted() -> None:
@@ -365,15 +438,13 @@ def test_shared_steps_have_not_drifted() -> None:
         assert all(copy == copies[0] for copy in copies), name
 
 
-@pytest.mark.parametrize(("name", "shown"), [("nightly", ["Show what survived"]), ("release", [])])
-def test_summary_and_artifacts_come_whatever_the_matrix_did(name: str, shown: list[str]) -> None:
-    job = load(GITHUB / "workflows" / f"{name}.yml")["jobs"]["matrix"]["steps"]
+def test_summary_and_artifacts_of_a_release_come_whatever_the_matrix_did() -> None:
+    job = load(GITHUB / "workflows" / "release.yml")["jobs"]["matrix"]["steps"]
     names = [step.get("name") for step in job]
     after = job[names.index("Run the matrix") + 1 :]
     uploads = [step for step in after if step.get("uses", "").startswith("actions/upload-artifact@")]
     assert "results/" in uploads[0]["with"]["path"].splitlines()
-    summaries = [step["name"] for step in after if "GITHUB_STEP_SUMMARY" in step.get("run", "")]
-    assert summaries == ["Show the report", *shown]
+    assert [step["name"] for step in after if "GITHUB_STEP_SUMMARY" in step.get("run", "")] == ["Show the report"]
     assert all(step["if"].startswith("always()") for step in after)
     # And the matrix's own exit code decides the job.
     assert not [step for step in job if "continue-on-error" in step]
@@ -391,73 +462,23 @@ def test_a_release_rests_on_no_cache() -> None:
     assert "actions/cache" not in (GITHUB / "workflows" / "release.yml").read_text()
 
 
-def bash(step: dict[str, Any], *, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a step's script as GitHub does with `shell: bash`."""
-    return subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], **env},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-@by_name
+@with_steps
 def test_scripts_are_bash(path: Path) -> None:
-    workflow = load(path)
-    assert workflow["defaults"] == {"run": {"shell": "bash"}}
-    for _, step in steps(workflow):
+    written = load(path)
+    if "jobs" in written:
+        assert written["defaults"] == {"run": {"shell": "bash"}}
+    for _, step in steps(written):
         if "run" in step:
-            done = subprocess.run(
-                ["bash", "-n"], input=step["run"], capture_output=True, text=True, timeout=30, check=False
-            )
-            assert done.returncode == 0, (step["name"], done.stderr)
+            assert "jobs" in written or step["shell"] == "bash"
+            assert is_bash(step["run"]), step["name"]
 
 
-@pytest.fixture
-def summary(tmp_path: Path) -> Callable[[str | None], str]:
-    """Return a function that runs the summary step over a report (None: there is none)."""
-    step = step_named(load(GITHUB / "workflows" / "nightly.yml"), "matrix", "Show the report")
-
-    def show(report: str | None) -> str:
-        out = tmp_path / "summary.md"
-        out.write_text("")
-        if report is not None:
-            run = tmp_path / "results" / "run-1"
-            run.mkdir(parents=True)
-            (run / "report.md").write_text(report)
-            (tmp_path / "results" / "latest").symlink_to("run-1")
-        done = bash(step, cwd=tmp_path, GITHUB_STEP_SUMMARY=str(out))
-        assert done.returncode == 0, done.stderr
-        return out.read_text()
-
-    return show
+def test_scripts_for_gitlab_are_bash() -> None:
+    for job in load(GITLAB).values():
+        for key in ("before_script", "script"):
+            assert all(is_bash(each) for each in (job.get(key, []) if isinstance(job, dict) else []))
 
 
-def test_summary_is_the_report(summary: Callable[[str | None], str]) -> None:
-    assert summary("# Grid\n\n| kernel | case |\n") == "# Grid\n\n| kernel | case |\n"
-
-
-def test_summary_says_that_there_is_no_report(summary: Callable[[str | None], str]) -> None:
-    assert summary(None).startswith("The matrix left no report")
-
-
-def test_summary_stays_below_the_limit_and_says_so(summary: Callable[[str | None], str]) -> None:
-    shown = summary("x" * 2_000_000)
-    assert 1_000_000 < len(shown) < 1024 * 1024
-    assert "**Cut here" in shown
-
-
-@pytest.mark.parametrize("code", [0, 1, 2, 3])
-def test_exit_code_of_the_matrix_decides(tmp_path: Path, code: int) -> None:
-    step = step_named(load(GITHUB / "workflows" / "nightly.yml"), "matrix", "Run the matrix")
-    run = tmp_path / "run"
-    run.write_text(f'#!/bin/sh\necho "$@" >arguments\nexit {code}\n')
-    run.chmod(0o755)
-    output = tmp_path / "output"
-    done = bash(step, cwd=tmp_path, GITHUB_OUTPUT=str(output), ARCH="x86_64")
-    assert done.returncode == code
-    assert output.read_text() == f"code={code}\n"
-    assert (tmp_path / "arguments").read_text() == "matrix --cold --arch x86_64\n"
+def is_bash(script: str) -> bool:
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode == 0

@@ -80,6 +80,21 @@ def parts(_context: Context, report: list[str], page: str = "docs/debian-tools.m
 
 
 @task(
+    iterable=["report"],
+    help={
+        "report": "The report.json of a run, or its folder (repeatable).",
+        "page": "The page that has the marks for the statement (default: docs/support.md).",
+    },
+)
+def statement(_context: Context, report: list[str], page: str = "docs/support.md") -> None:
+    """Put the support statement of runs into a page."""
+    from harness.cli import answers
+
+    with errors_shown():
+        answers.statement(Path(page), reports=[Path(each) for each in report])
+
+
+@task(
     help={
         "vm": "Also whole runs, with real guests (default: yes; --no-vm: the unit tests alone).",
         "nightly": "Also run the tests that are left to the nightly workflow, and more examples of properties.",

@@ -71,6 +71,24 @@ def support(
     return EXIT_OK
 
 
+def statement(path: Path, *, reports: Sequence[Path]) -> int:
+    """Replace the support statement in a page, between its marks, by that of some runs; raise UsageError without."""
+    from harness.answers.support import support as supported
+    from harness.reports import page
+    from harness.reports import support_page as statements
+
+    if not reports:
+        raise UsageError("name the runs: --report RUN/report.json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from error
+    found = supported([report_at(each) for each in reports])
+    made = statements.markdown(found, title="The statement", depth=2).rstrip()
+    write_files((path, lambda: page.insert(text, made, part=page.SUPPORT)))
+    return EXIT_OK
+
+
 def merge(runs: Sequence[Path], *, output: Path, last_wins: bool, partial: bool) -> int:
     """Write the reports of some runs as those of one, and return its exit code."""
     from harness.answers.merge import merge as merged

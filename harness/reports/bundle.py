@@ -1,12 +1,15 @@
 """The files that a release carries, made of one report; and what is wrong with such files. Pure.
 
-All of them follow from report.json, and from what provenance.json says of where they were made. So whoever has a bundle
-can make it again and compare.
+All of them follow from report.json, byte for byte (but for how zlib packs a text), and from what provenance.json says
+of where they were made. So whoever has a bundle can make it again and compare.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +22,10 @@ from harness.reports.provenance import Made
 from harness.reports.writer import RENDERERS
 
 REPORT, PROVENANCE, SUMS = "report.json", "provenance.json", "sha256sums"
+MOST_UNPACKED = 1 << 26
+"""Bytes that are unpacked of one pack of a page."""
+_PACK = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
+
 MADE_OF_SUPPORT = ("support.md", "support.json", "badge.svg", "badge.json", "notes.md")
 FILES = (*RENDERERS, *MADE_OF_SUPPORT, PROVENANCE, SUMS)
 """The files of a bundle, in its order."""
@@ -111,6 +118,23 @@ def _of_sums(files: Mapping[str, bytes]) -> Iterator[Problem]:
             yield Problem(file=name, text="no bundle has such a file; take it away, and do not trust it")
 
 
+def without_packs(content: bytes) -> bytes:
+    """Return a file with the sha256 of what is packed in it (raw DEFLATE in base64) in place of it.
+
+    Two builds of zlib may pack the same text in other bytes. What says nothing when it is unpacked stays as it is.
+    """
+    return _PACK.sub(lambda match: _digest_of(match[0]), content)
+
+
+def _digest_of(pack: bytes) -> bytes:
+    try:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        text = inflating.decompress(base64.b64decode(pack, validate=True), MOST_UNPACKED)
+    except (ValueError, zlib.error):
+        return pack
+    return sha256(text).encode() if inflating.eof and not inflating.unused_data else pack
+
+
 def _listed(files: Mapping[str, bytes]) -> dict[str, str]:
     """Return the sha256 by file that a bundle lists; raise ConfigError where it does not."""
     if SUMS not in files:
@@ -145,7 +169,7 @@ def _of_contents(files: Mapping[str, bytes], made_by: str) -> Iterator[Problem]:
         return
     again = {REPORT: json_report.render(report).encode(), **_following(report, made), **_sealing(report, made, files)}
     for name in FILES:
-        if files[name] != again[name]:
+        if files[name] != again[name] and without_packs(files[name]) != without_packs(again[name]):
             yield Problem(
                 file=name,
                 text=f"it is not what follows from {REPORT}: it was changed by hand, or another bpfmatrix made it "

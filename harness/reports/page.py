@@ -12,7 +12,7 @@ from harness.reports.markdown import escape
 
 FOLD_ABOVE = 20
 """With more cases than this a table is folded."""
-GRID, BENCH = "grid", "bench"
+GRID, BENCH, SUPPORT = "grid", "bench", "support"
 """The parts that a page may have a place for."""
 
 

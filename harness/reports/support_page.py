@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from harness.answers.support import State, Statement, Stretch, Support, range_of, works_on
@@ -13,6 +14,7 @@ from harness.reports.text import one_line
 
 SCHEMA = 1
 LABEL = "works on"
+_KERNELS = re.compile(r"\d+\.\d+(?:\.\d+)?(?:[~-]rc\d+)?")
 GREEN, YELLOW, RED, GREY = "brightgreen", "yellow", "red", "lightgrey"
 
 
@@ -116,7 +118,16 @@ def message(support: Support) -> str:
     if not good:
         return said
     numbered = sorted((build for build in good if build.number), key=lambda build: build.key)
-    return f"{said}, {range_of(numbered)}" if numbered else said
+    if not numbered:
+        return said
+    first, last = (_upstream(build.number) for build in (numbered[0], numbered[-1]))
+    return f"{said}, {first}" if first == last else f"{said}, {first} to {last}"
+
+
+def _upstream(version: str) -> str:
+    """Return the kernel's own part of a package's version: `7.3.4` of 7.3.4-1~bpo13+1, `7.3-rc7` of 7.3~rc7-1~exp1."""
+    found = _KERNELS.match(version)
+    return found[0].replace("~", "-") if found else version
 
 
 def colour(support: Support) -> str:

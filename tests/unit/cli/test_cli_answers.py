@@ -55,6 +55,21 @@ def test_a_statement_is_shown_unless_it_is_written(tmp_path: Path, capsys: pytes
     assert "0 of 1" not in capsys.readouterr().out
 
 
+def test_a_statement_is_put_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "support.md"
+    page.write_text("# Mine\n\n<!-- support: begin -->\nold\n<!-- support: end -->\n\nMine.\n")
+    answers.statement(page, reports=[kept(tmp_path / "run", report({ROW: {"a": "pass"}}))])
+    text = page.read_text()
+    assert text.startswith("# Mine\n\n<!-- support: begin -->\n## The statement\n")
+    assert text.endswith("<!-- support: end -->\n\nMine.\n")
+    assert "| a | 1 of 1 |" in text
+    assert "old" not in text
+    with pytest.raises(UsageError, match="name the runs"):
+        answers.statement(page, reports=[])
+    with pytest.raises(UsageError, match="cannot be read"):
+        answers.statement(tmp_path / "no.md", reports=[tmp_path / "run"])
+
+
 def test_a_statement_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name the runs"):
         answers.support([], cases=[], markdown=None, json=None, badge=None)

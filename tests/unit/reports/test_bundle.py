@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,18 @@ from answers_samples import report
 from reports_sample import nasty_report
 
 from harness.errors import EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
-from harness.reports.bundle import FILES, PROVENANCE, REPORT, SUMS, bundle, exit_code, problems, sha256, sums_of
+from harness.reports.bundle import (
+    FILES,
+    PROVENANCE,
+    REPORT,
+    SUMS,
+    bundle,
+    exit_code,
+    problems,
+    sha256,
+    sums_of,
+    without_packs,
+)
 from harness.reports.provenance import Made, statement
 
 MADE = Made(version="0.1.0", commit="c" * 40)
@@ -169,3 +182,18 @@ def test_the_badge_speaks_of_the_cases_that_were_chosen() -> None:
     assert json.loads(chosen["badge.json"])["message"] == "2 of 2 kernels seen, 6.1.1 to 6.12.1"
     assert json.loads(bundle(GRID, MADE)["badge.json"])["message"] != json.loads(chosen["badge.json"])["message"]
     assert problems(chosen, "0.1.0") == ()
+
+
+def packed_by(text: bytes, level: int) -> bytes:
+    made = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return base64.b64encode(made.compress(text) + made.flush())
+
+
+def test_what_another_zlib_packed_is_the_same_and_another_text_is_not() -> None:
+    text = b"the log of a cell, the log of a cell, the log of another cell" * 9
+    one, other = packed_by(text, 1), packed_by(text, 9)
+    assert one != other
+    assert without_packs(b"<i>" + one + b"</i>") == without_packs(b"<i>" + other + b"</i>")
+    assert without_packs(one) != without_packs(packed_by(text + b"!", 9))
+    assert without_packs(one[:-8]) == one[:-8], "it is no whole pack"
+    assert without_packs(b"AAAAAAAAAAAAAAAAAAAAAAAA and words") == b"AAAAAAAAAAAAAAAAAAAAAAAA and words"

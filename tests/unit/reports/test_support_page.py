@@ -66,3 +66,10 @@ def test_the_json_has_each_kernel_of_each_stretch() -> None:
         "package": "6.1.176-1",
         "row": "6.1-x86_64",
     }
+
+
+def test_a_badge_says_the_kernels_own_versions_and_no_packages() -> None:
+    versions = {"6.16-x86_64": "6.16.12-1~bpo13+1", "7.3-x86_64": "7.3~rc7-1~exp1"}
+    rows = {name: kernel(name, version, version=version) for name, version in versions.items()}
+    found = support([report({name: {"seed": "pass"} for name in versions}, kernels=rows)])
+    assert support_page.message(found) == "2 of 2 kernels seen, 6.16.12 to 7.3-rc7"

@@ -25,6 +25,7 @@ NAMED = re.compile(r"\b(steps|needs|inputs|matrix)\.([\w-]+)(?:\.(outputs|outcom
 WRITTEN = re.compile(r"^\s*(?:echo )?[\"']?([\w-]+)=.*$", re.MULTILINE)
 OF_OTHERS = {
     "actions/cache": {"cache-hit", "cache-primary-key", "cache-matched-key"},
+    "actions/deploy-pages": {"page_url"},
     "actions/upload-artifact": {"artifact-id", "artifact-url", "artifact-digest"},
 }
 """The outputs of the actions of others, by their repository (their action.yml)."""

@@ -43,7 +43,12 @@ GRANTS = {
     ("nightly", "lock"): {"contents": "read"},
     ("nightly", "propose"): {"contents": "write", "pull-requests": "write"},
     ("nightly", "suites"): {"contents": "read"},
+    ("pages", "build"): {"contents": "read", "actions": "read"},
+    ("pages", "deploy"): {"pages": "write", "id-token": "write"},
+    ("release", "plan"): {"contents": "read"},
     ("release", "matrix"): {"contents": "read"},
+    ("release", "bundle"): {"contents": "read"},
+    ("release", "attest"): {"id-token": "write", "attestations": "write"},
     ("release", "attach"): {"contents": "write"},
     ("compat", "check"): {"contents": "read"},
     ("compat", "report"): {"contents": "read", "actions": "read"},
@@ -206,8 +211,8 @@ with_steps = pytest.mark.parametrize(
 )
 
 
-def test_the_three_workflows_are_all_there_is() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "nightly.yml", "release.yml"]
+def test_the_four_workflows_are_all_there_is() -> None:
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "nightly.yml", "pages.yml", "release.yml"]
 
 
 def test_each_workflow_starts_when_it_should() -> None:
@@ -215,6 +220,7 @@ def test_each_workflow_starts_when_it_should() -> None:
     triggers = {path.stem: load(path)[True] for path in WORKFLOWS}
     assert triggers["ci"].keys() == {"push", "pull_request"}
     assert triggers["nightly"].keys() == {"schedule", "workflow_dispatch"}
+    assert triggers["pages"].keys() == {"push", "schedule", "workflow_dispatch"}
     assert triggers["release"] == {"release": {"types": ["published"]}}
 
 
@@ -365,7 +371,7 @@ def test_the_writing_token_meets_no_code_of_the_repository(name: str, job: str) 
     assert not [
         step
         for step in own
-        if re.search(r"\./run|bpfmatrix|python", f"{step.get('run', '')}".replace("python3\n", ""))
+        if re.search(r"\./run|bpfmatrix(?![-:])|python", f"{step.get('run', '')}".replace("python3\n", ""))
         and "apt-get install" not in step["run"]
     ]
     # The code of a pull request is never there; that of the branch it is for may be.
@@ -438,24 +444,41 @@ def test_shared_steps_have_not_drifted() -> None:
         assert all(copy == copies[0] for copy in copies), name
 
 
-def test_summary_and_artifacts_of_a_release_come_whatever_the_matrix_did() -> None:
+def test_the_results_of_a_shard_are_kept_whatever_it_did() -> None:
     job = load(GITHUB / "workflows" / "release.yml")["jobs"]["matrix"]["steps"]
     names = [step.get("name") for step in job]
-    after = job[names.index("Run the matrix") + 1 :]
-    uploads = [step for step in after if step.get("uses", "").startswith("actions/upload-artifact@")]
-    assert "results/" in uploads[0]["with"]["path"].splitlines()
-    assert [step["name"] for step in after if "GITHUB_STEP_SUMMARY" in step.get("run", "")] == ["Show the report"]
-    assert all(step["if"].startswith("always()") for step in after)
-    # And the matrix's own exit code decides the job.
+    (kept,) = job[names.index("Run a shard") + 1 :]
+    assert kept["uses"].startswith("actions/upload-artifact@")
+    assert "results/" in kept["with"]["path"].splitlines()
+    assert kept["if"] == "always()"
+    # And the shard's own exit code decides the job.
     assert not [step for step in job if "continue-on-error" in step]
 
 
-def test_the_release_gets_the_files_that_were_kept() -> None:
+def test_the_release_gets_the_bundle_that_was_made_verified_and_kept() -> None:
     workflow = load(GITHUB / "workflows" / "release.yml")
-    kept = step_named(workflow, "matrix", "Keep the report")["with"]["path"].split()
+    made = step_named(workflow, "bundle", "Make the bundle")["run"]
+    folder = re.findall(r"--output (\S+)", made)[0]
+    verified = step_named(workflow, "bundle", "Verify it")["run"].split()
+    assert [word for word in verified if word.startswith("results/")] == [folder, f"{folder}.tar.gz"]
+    assert step_named(workflow, "bundle", "Keep the bundle")["with"]["path"].split() == [
+        f"{folder}/",
+        f"{folder}.tar.gz",
+    ]
+    name = folder.removeprefix("results/")
+    attested = step_named(workflow, "attest", "Attest it")["with"]["subject-path"].split()
+    assert attested == [f"bundle/{name}.tar.gz", f"bundle/{name}/*"]
     attached = step_named(workflow, "attach", "Attach it to the release")["run"].partition('"$TAG"')[2].split()
-    assert attached == ["report.json", "junit.xml", "report.md", "report.html"]
-    assert kept == [f"results/latest/{name}" for name in attached]
+    assert attached == [f"{name}.tar.gz", f"{name}/*"]
+
+
+def test_each_shard_of_a_release_is_one_of_the_plan() -> None:
+    workflow = load(GITHUB / "workflows" / "release.yml")
+    planned = step_named(workflow, "plan", "Plan")["run"]
+    run = step_named(workflow, "matrix", "Run a shard")["run"]
+    assert "--arch all --by arch" in planned
+    assert "--arch all --by arch" in run
+    assert "--cold" in run
 
 
 def test_a_release_rests_on_no_cache() -> None:

@@ -206,6 +206,25 @@ def bisect(options: Options, *, good: str, bad: str, words: Sequence[str]) -> in
     return EXIT_OK
 
 
+def bisect_commits(options: Options, *, clone: Path, good: str, bad: str, first_parent: bool) -> int:
+    """Find which commit of a git clone changed an answer, and show it, what was skipped, and how to see both."""
+    from harness.run.bisect_commits import Asked as Commits
+    from harness.run.bisect_commits import bisect_commits as bisected
+    from harness.screen.bisect import print_commits
+    from harness.screen.lines import make_console
+    from harness.screen.terminal import Progress
+
+    console = make_console()
+    found = bisected(
+        options,
+        Commits(clone=clone, good=good, bad=bad, first_parent=first_parent),
+        say=lambda text: console.print(text, markup=False),
+        showing=lambda rows: Progress(rows, console=console),
+    )
+    print_commits(found, console=console)
+    return EXIT_OK
+
+
 def watch(options: Options) -> int:
     """Run the cells after every save until Ctrl-C; return the exit code of the last run that was finished."""
     from harness.run import watch as watching

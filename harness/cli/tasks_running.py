@@ -175,16 +175,27 @@ def shell(options: Options, kernel: str) -> int:
     help={
         "kernel": "The kernel of the matrix whose source says which builds there are.",
         "case": "The case whose answer changes.",
-        "good": "A version of one of these builds (default: the oldest that there is).",
-        "bad": "A version of another one (default: the newest that there is).",
+        "good": "A version of one of these builds (default: the oldest that there is), or a commit.",
+        "bad": "A version of another one (default: the newest that there is), or a commit.",
         "word": "Show lines of the changelogs that have this word in them, too (repeatable).",
+        "commits": "A git clone of Linux: find the commit of it, each built as --kernel is (default: as defconfig).",
+        "first_parent": "With --commits: leave merged branches alone, and find the merge.",
     },
 )
-def bisect(options: Options, good: str = "", bad: str = "", word: tuple[str, ...] = ()) -> int:
-    """Find the two neighbouring builds of a kernel between which the answer of a case changes."""
-    from harness.cli import commands
+def bisect(
+    options: Options,
+    good: str = "",
+    bad: str = "",
+    word: tuple[str, ...] = (),
+    commits: str = "",
+    first_parent: bool = False,
+) -> int:
+    """Find the two neighbouring builds of a kernel, or commits of Linux, between which the answer of a case changes."""
+    from harness.cli import commands as all_commands
 
-    return commands.bisect(options, good=good, bad=bad, words=word)
+    if commits:
+        return all_commands.bisect_commits(options, clone=Path(commits), good=good, bad=bad, first_parent=first_parent)
+    return all_commands.bisect(options, good=good, bad=bad, words=word)
 
 
 @takes(

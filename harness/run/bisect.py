@@ -72,7 +72,7 @@ def bisect(
 
     def answers(chosen: Sequence[Build]) -> tuple[Sequence[Seen | None], Path]:
         kernels = tuple(build.row for build in chosen)
-        report, folder = _run(options, rows, kernels, case, supplies=supplies, showing=showing)
+        report, folder = run_rows(options, rows, kernels, case, supplies=supplies, showing=showing)
         seen = seen_in(report)
         return [seen.get(Place(kernel=kernel.name, case=case.id)) for kernel in kernels], folder
 
@@ -177,7 +177,7 @@ def _index(builds: Sequence[Build], wanted: str, *, default: int) -> int:
     )
 
 
-def _run(
+def run_rows(
     options: Options,
     matrix: Matrix,
     rows: Sequence[Kernel],

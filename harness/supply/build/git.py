@@ -65,6 +65,33 @@ def file_of(clone: Path, commit: str, path: str) -> str:
     return _git(clone, "show", f"{commit}:{path}").stdout
 
 
+def is_ancestor(clone: Path, old: str, new: str) -> bool:
+    """Say whether a commit is in the past of another one."""
+    return _git(clone, "merge-base", "--is-ancestor", old, new).returncode == 0
+
+
+def merge_base(clone: Path, one: str, other: str) -> str:
+    """Return the commit from which two others come; "" where there is none."""
+    return _git(clone, "merge-base", one, other).stdout.strip()
+
+
+def history(clone: Path, old: str, new: str, *, first_parent: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return the commits that `new` has and `old` has not, children before parents, each with its parents among them.
+
+    With `first_parent` merged branches are left out: each has one parent at most.
+    """
+    argv = ["rev-list", "--topo-order", "--parents", *(["--first-parent"] if first_parent else []), new, f"^{old}"]
+    lines = [line.split() for line in _git(clone, *argv).stdout.splitlines()]
+    there = {commit for commit, *_ in lines}
+    most = 1 if first_parent else None
+    return {commit: tuple(each for each in parents[:most] if each in there) for commit, *parents in lines}
+
+
+def subject(clone: Path, commit: str) -> str:
+    """Return the first line of a commit's message."""
+    return _git(clone, "show", "--no-patch", "--format=%s", commit).stdout.strip()
+
+
 def work_tree(folder: Path, *, scratch: Path) -> str:
     """Return the name that git would give to a work tree as it is now, with what is not committed or not added.
 

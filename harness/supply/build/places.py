@@ -12,13 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from harness.config.matrix import BuildKernel
-from harness.errors import FetchError, KernelBuildError, KernelFileError, PackageGoneError
+from harness.config.matrix import BuildKernel, Kernel
+from harness.errors import FetchError, KernelBuildError, KernelFileError, PackageGoneError, UsageError
 from harness.host.cache import Cache
 from harness.host.called_as import command
 from harness.host.process import find_tool, run
 from harness.host.scratch import scratch_folder
-from harness.model.architectures import ARCHITECTURES, host_architecture
+from harness.model.architectures import ARCHITECTURES, host_architecture, host_name
 from harness.supply.build import git
 from harness.supply.build.pin import BuildPin
 from harness.supply.build.tree import built_in_place, check_tree, tree_hash, version_of
@@ -28,6 +28,8 @@ from harness.supply.debian.resolve import Index, newest_first
 
 SHOWN = 12
 """How many digits of a hash are shown."""
+ENTRY = "commits"
+"""The name of what commits are built as where no entry of a matrix is named."""
 UNPACK_SECONDS = 1800.0
 _TARBALL = re.compile(r"(?:^|/)usr/src/(?:[^/]+/)?linux-source-[^/]*\.tar(?:\.\w+)?$")
 _PACKAGE = "linux-source"
@@ -278,3 +280,21 @@ def take_tarball(deb: Path, folder: Path) -> Path:
 def _given(path: Path | None) -> Path:
     assert path is not None  # place_of() has said so
     return path
+
+
+def entry_of(kernels: Sequence[Kernel], clone: Path) -> BuildKernel:
+    """Return the entry that each commit is built as: the one that is named, else the host's; raise UsageError."""
+    if not kernels:
+        return BuildKernel(name=ENTRY, arch=host_name(), source="build", git=clone.absolute(), ref="HEAD")
+    if len(kernels) > 1 or not isinstance(kernels[0], BuildKernel):
+        raise UsageError(
+            "--commits builds one kernel; name an entry of the matrix with `source: build` with --kernel, or none "
+            f"(see `{command('kernels')}`)"
+        )
+    own = {"git": clone.absolute(), "ref": "HEAD", "tree": None, "package": None, "suite": None, "version": None}
+    return kernels[0].model_copy(update=own)
+
+
+def row_of(entry: BuildKernel, commit: str) -> BuildKernel:
+    """Return the row of one commit."""
+    return entry.model_copy(update={"name": f"{entry.name}-{commit[:SHOWN]}", "ref": commit})

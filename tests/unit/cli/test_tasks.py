@@ -363,6 +363,21 @@ def test_what_failed_in_a_run_is_a_command_of_its_own(monkeypatch: pytest.Monkey
     gc.unfreeze()
 
 
+def test_commits_are_looked_among_by_a_command_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Options, dict[str, Any]]] = []
+
+    def bisect_commits(options: Options, **given: Any) -> int:
+        asked.append((options, given))
+        return 3
+
+    monkeypatch.setattr(commands, "bisect_commits", bisect_commits)
+    line = ["--case", "a", "--commits", "linux", "--good", "v6.1", "--bad", "v6.2", "--first-parent", "--cold"]
+    assert run("bisect", *line) == 3
+    given = {"clone": Path("linux"), "good": "v6.1", "bad": "v6.2", "first_parent": True}
+    assert asked == [(options(cases=["a"], cold=True), given)]
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("line", [["matrix"], ["watch", "--case", "a"], ["mutants"]])
 @pytest.mark.parametrize(
     ("wrong", "message"),

@@ -9,7 +9,18 @@ import pytest
 from kernel_sources import commit_all, git, make_tree, state
 
 from harness.errors import KernelFileError, PackageGoneError
-from harness.supply.build.git import check_clone, export, file_of, is_work_tree, resolve, work_tree
+from harness.supply.build.git import (
+    check_clone,
+    export,
+    file_of,
+    history,
+    is_ancestor,
+    is_work_tree,
+    merge_base,
+    resolve,
+    subject,
+    work_tree,
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -146,3 +157,26 @@ def test_variables_of_a_git_that_has_started_us_do_not_count(
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     assert "other" not in file_of(clone, resolve(clone, "main", kernel="mine").commit, "Makefile")
+
+
+def test_the_history_between_two_commits_has_children_before_parents_and_no_commit_of_the_older_one(
+    clone: Path,
+) -> None:
+    def commit(name: str) -> str:
+        git(clone, "commit", "--quiet", "--allow-empty", "--message", f"{name}\n\nmore")
+        return git(clone, "rev-parse", "HEAD")
+
+    root = git(clone, "rev-parse", "HEAD")
+    git(clone, "checkout", "--quiet", "-b", "topic")
+    topic = commit("topic")
+    git(clone, "checkout", "--quiet", "main")
+    main = commit("main")
+    git(clone, "merge", "--quiet", "--no-ff", "--message", "a merge", "topic")
+    merge = git(clone, "rev-parse", "HEAD")
+    found = history(clone, root, merge)
+    assert found == {merge: (main, topic), main: (), topic: ()}
+    assert next(iter(found)) == merge
+    assert history(clone, root, merge, first_parent=True) == {merge: (main,), main: ()}
+    assert history(clone, main, merge) == {merge: (topic,), topic: ()}
+    assert (is_ancestor(clone, root, merge), is_ancestor(clone, topic, main)) == (True, False)
+    assert (merge_base(clone, topic, main), subject(clone, topic)) == (root, "topic")

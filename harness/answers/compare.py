@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.answers.seen import Place, Seen, seen_in, signature_of
@@ -169,7 +169,7 @@ def compare(base: Report, head: Report, *, common: bool = False) -> Comparison:
             f"{_some(base)} against {_some(head)}. Compare runs of the same suite and the same rows."
         )
     places = [*now, *(place for place in before if place not in now)]
-    found = [(place, _kind(before.get(place), now.get(place))) for place in places]
+    found = [(place, _kind_at(place, before, now)) for place in places]
     changes = [
         Change(place=place, kind=kind, base=before.get(place), head=now.get(place)) for place, kind in found if kind
     ]
@@ -189,6 +189,16 @@ def compare(base: Report, head: Report, *, common: bool = False) -> Comparison:
     )
 
 
+def _kind_at(place: Place, before: Mapping[Place, Seen], now: Mapping[Place, Seen]) -> ChangeKind | None:
+    """Return what became of a place; a sub-result whose cell has no answer has none either, and is not gone."""
+    base, head = before.get(place), now.get(place)
+    if base is not None and head is None and place.part and base.has_answer:
+        whole = now.get(Place(kernel=place.kernel, case=place.case))
+        if whole is not None and not whole.has_answer:
+            return ChangeKind.UNANSWERED
+    return _kind(base, head)
+
+
 def _kind(base: Seen | None, head: Seen | None) -> ChangeKind | None:
     """Return what became of a place, None where it is as it was."""
     if base is None:
@@ -204,7 +214,7 @@ def _kind(base: Seen | None, head: Seen | None) -> ChangeKind | None:
     if head.verdict is Verdict.NOT_APPLICABLE:
         return ChangeKind.GONE
     if head.is_wrong:
-        return ChangeKind.REASON if base.is_wrong else ChangeKind.REGRESSION
+        return ChangeKind.REASON if base.is_wrong and not _stopped(base, head) else ChangeKind.REGRESSION
     if base.is_wrong:
         return ChangeKind.FIXED
     return ChangeKind.REGRESSION if _worse_without_rule(base, head) else ChangeKind.ANSWER
@@ -221,7 +231,7 @@ def _only_budget(base: Seen, head: Seen) -> bool:
 
     What was not measured before had no budget.
     """
-    if replace(signature_of(base.outcome), over=()) != replace(signature_of(head.outcome), over=()):
+    if signature_of(base.outcome)._replace(over=()) != signature_of(head.outcome)._replace(over=()):
         return False
     exceeded = {(each.program, each.measure) for seen in (base, head) for each in seen.outcome.over_budget}
     return all(_number(base, *each) in (None, _number(head, *each)) for each in exceeded)
@@ -234,8 +244,12 @@ def _number(seen: Seen, program: str, measure: str) -> int | None:
 
 def _worse_without_rule(base: Seen, head: Seen) -> bool:
     """Whether something worked and does not any more, on a kernel for which no rule says what to expect."""
-    stopped = base.outcome.kind is OutcomeKind.WORKS and head.outcome.kind is not OutcomeKind.WORKS
-    return stopped and head.verdict is Verdict.ANSWERED
+    return _stopped(base, head) and head.verdict is Verdict.ANSWERED
+
+
+def _stopped(base: Seen, head: Seen) -> bool:
+    """Whether something worked, expected or not, and does not any more."""
+    return base.outcome.kind is OutcomeKind.WORKS and head.outcome.kind is not OutcomeKind.WORKS
 
 
 _OF_PARTS = frozenset({ChangeKind.ANSWER, ChangeKind.EXPECTATION})
@@ -243,7 +257,11 @@ _OF_PARTS = frozenset({ChangeKind.ANSWER, ChangeKind.EXPECTATION})
 
 
 def _without_repetitions(changes: list[Change]) -> Iterator[Change]:
-    """Yield the changes without those of a cell that only repeat what one of its sub-results says."""
+    """Yield the changes without those of a cell that only repeat what one of its sub-results says.
+
+    Of sub-results that are not there, since their cell has no answer, the cell speaks.
+    """
+    changes = [each for each in changes if each.kind is not ChangeKind.UNANSWERED or each.head or not each.place.part]
     of_parts = {(each.place.kernel, each.place.case, each.kind) for each in changes if each.place.part}
     answers = {(each.place.kernel, each.place.case) for each in changes if each.place.part}
     for each in changes:
@@ -256,6 +274,8 @@ def _without_repetitions(changes: list[Change]) -> Iterator[Change]:
 
 def _costs(before: Mapping[Place, Seen], now: Mapping[Place, Seen]) -> Iterator[CostChange]:
     for place, head in now.items():
+        if not head.outcome.measured and not head.outcome.programs:
+            continue
         base = before.get(place)
         if base is None:
             continue

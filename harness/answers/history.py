@@ -109,11 +109,12 @@ def _steps(answers: Sequence[Answer]) -> Iterator[Step]:
 def _by_version(answers: Sequence[Answer]) -> Iterator[Step]:
     """Yield the changes between neighbouring builds: for each build its youngest answer counts."""
 
-    def of(answer: Answer) -> tuple[str, str, str, str]:
-        return answer.place.case, answer.place.part, answer.build.arch, answer.build.distribution
+    def of(answer: Answer) -> tuple[str, str, str, str, str]:
+        build = answer.build
+        return answer.place.case, answer.place.part, build.arch, build.distribution, build.axes
 
     for _, own in groupby(sorted(answers, key=of), key=of):
-        youngest: dict[tuple[str, str, str], Answer] = {}
+        youngest: dict[tuple[str, str, str, str], Answer] = {}
         for answer in sorted(own, key=lambda each: each.started):
             youngest[answer.build.identity] = answer
         yield from _steps(sorted(youngest.values(), key=lambda each: each.build.key))

@@ -10,6 +10,8 @@ from harness.model.results import KernelResult
 from harness.model.versions import kernel_version
 
 _DIGITS = re.compile(r"([0-9]+)")
+_AXES = re.compile(r"\+((?:libbpf|clang)-.*)$")
+"""The end of a row's name that is not its kernel's (harness/model/rows.py)."""
 _END = "\x01"
 """Sorted as the end of a version: behind `~`, before whatever else may follow."""
 
@@ -31,9 +33,15 @@ class Build:
     name: str = ""
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """What two reports must agree on to speak of the same build."""
-        return self.arch, self.distribution, self.exact
+    def axes(self) -> str:
+        """What its row has beside the kernel, where userlands or compilers are an axis: `libbpf-1.5+clang-14`."""
+        found = _AXES.search(self.name)
+        return found[1] if found else ""
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What two reports must agree on to speak of the same experiment: the build, and what is beside it."""
+        return self.arch, self.distribution, self.exact, self.axes
 
     @property
     def shown(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from harness.judge.parts import WORST_FIRST
 from harness.model.results import (
     INCOMPLETE,
     UNEXPECTED,
@@ -24,8 +25,7 @@ _NUMBERS = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\b\d+\b", re.IGNORECASE)
 """What differs between two deaths of the same cause: addresses, process ids, line numbers, times."""
 
 
-@dataclass(frozen=True, order=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Where something was tried: a row of the grid, a case, and a sub-result of their cell ("" for the cell itself)."""
 
     kernel: str
@@ -38,8 +38,7 @@ class Place:
         return f"{self.case}: {self.part}" if self.part else self.case
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signature:
+class Signature(NamedTuple):
     """What the kernel did, without what differs each time: two runs of the same cause have the same one."""
 
     kind: OutcomeKind
@@ -55,8 +54,7 @@ class Signature:
     over: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen:
+class Seen(NamedTuple):
     """What was seen in one place."""
 
     verdict: Verdict
@@ -76,21 +74,28 @@ class Seen:
 
 
 def seen_in(report: Report) -> dict[Place, Seen]:
-    """Return what a report says of each cell, and of each sub-result, in its order."""
-    return dict(_of_cells(report.cells))
+    """Return what a report says of each cell, and of each sub-result, in its order.
+
+    Of two in one place, which no run leaves, the worse one counts, as in the grid.
+    """
+    found = dict(_of_cells(report.cells))
+    if len(found) == sum(1 + len(cell.parts) for cell in report.cells):
+        return found
+    for place, seen in _of_cells(report.cells):
+        found[place] = min(found[place], seen, key=lambda each: WORST_FIRST.index(each.verdict))
+    return found
 
 
 def _of_cells(cells: tuple[CellResult, ...]) -> Iterator[tuple[Place, Seen]]:
     for cell in cells:
-        place = Place(kernel=cell.kernel, case=cell.case)
-        yield place, seen_of(cell, has_parts=bool(cell.parts))
+        yield Place(cell.kernel, cell.case), seen_of(cell, has_parts=bool(cell.parts))
         for part in cell.parts:
-            yield Place(kernel=cell.kernel, case=cell.case, part=part.name), seen_of(part)
+            yield Place(cell.kernel, cell.case, part.name), seen_of(part)
 
 
 def seen_of(judged: CellResult | PartResult, *, has_parts: bool = False) -> Seen:
     """Return what was seen in a cell, or in a sub-result."""
-    return Seen(verdict=judged.verdict, outcome=judged.outcome, reason=judged.verdict_reason, has_parts=has_parts)
+    return Seen(judged.verdict, judged.outcome, judged.verdict_reason, has_parts)
 
 
 def signature_of(outcome: Outcome) -> Signature:
@@ -103,7 +108,9 @@ def signature_of(outcome: Outcome) -> Signature:
         refusal=outcome.refusal,
         step=outcome.step,
         complaint=_complaint(outcome),
-        differences=tuple(
+        differences=()
+        if not outcome.differences
+        else tuple(
             (each.step, str(each.kind), each.of, str(each.seen) if isinstance(each.seen, int | str) else "")
             for each in outcome.differences
         ),
@@ -116,7 +123,7 @@ def signature_of(outcome: Outcome) -> Signature:
 def _complaint(outcome: Outcome) -> str:
     """Return the first line of what the kernel complained about or died of, without its numbers."""
     said = outcome.crash or outcome.reset or next(iter(outcome.counted_splats), "")
-    return without_numbers(next(iter(said.strip().splitlines()), ""))
+    return without_numbers(next(iter(said.strip().splitlines()), "")) if said else ""
 
 
 def without_numbers(text: str) -> str:

@@ -9,10 +9,10 @@ from itertools import groupby
 
 from harness.answers.order import Build, build_of
 from harness.answers.seen import Seen, seen_in
-from harness.model.results import Outcome, OutcomeKind, Report
+from harness.model.results import KernelResult, Outcome, OutcomeKind, Report
 
-Identity = tuple[str, str, str]
-"""Which build it is (order.py): architecture, distribution, exact version."""
+Identity = tuple[str, str, str, str]
+"""Which build it is (order.py): architecture, distribution, exact version, and what is beside it."""
 
 
 class State(StrEnum):
@@ -54,13 +54,15 @@ class Stretch:
 class Statement:
     """What was seen of one thing on the kernels of one distribution and architecture, the oldest first.
 
-    `case` and `part` say what it is (`part` is "" for a case as a whole).
+    `case` and `part` say what it is (`part` is "" for a case as a whole); `axes` is what all these rows have beside
+    their kernels, "" where they have nothing.
     """
 
     case: str
     part: str
     arch: str
     distribution: str
+    axes: str
     stretches: tuple[Stretch, ...]
 
     def count(self, *states: State) -> int:
@@ -75,12 +77,16 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """The statements of some reports. `days` are the first and the last day of their runs (ISO 8601)."""
+    """The statements of some reports. `days` are the first and the last day of their runs (ISO 8601).
+
+    `unknown` are rows that did not run in any of them, so that nobody knows which build they would have had.
+    """
 
     statements: tuple[Statement, ...]
     builds: tuple[Build, ...]
     days: tuple[str, str]
     accelerators: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 def support(reports: Sequence[Report], *, cases: frozenset[str] | None = None) -> Support:
@@ -92,27 +98,42 @@ def support(reports: Sequence[Report], *, cases: frozenset[str] | None = None) -
     builds: dict[Identity, Build] = {}
     seen: dict[tuple[str, str], dict[Identity, list[Seen]]] = {}
     for report in reports:
-        rows = {kernel.name: build_of(kernel) for kernel in report.kernels}
+        rows = {kernel.name: build_of(kernel) for kernel in report.kernels if _ran(kernel)}
         for build in rows.values():
             builds.setdefault(build.identity, build)
         for place, found in seen_in(report).items():
             if place.kernel in rows and (cases is None or place.case in cases):
                 of_build = seen.setdefault((place.case, place.part), {})
                 of_build.setdefault(rows[place.kernel].identity, []).append(found)
-    ordered = sorted(builds.values(), key=lambda build: (build.arch, build.distribution, build.key))
-    groups = [(key, list(found)) for key, found in groupby(ordered, key=lambda each: (each.arch, each.distribution))]
+    ordered = sorted(builds.values(), key=lambda build: (*group_of(build), build.key))
+    groups = [(key, list(found)) for key, found in groupby(ordered, key=group_of)]
     statements = [
-        Statement(case=case, part=part, arch=arch, distribution=distribution, stretches=_stretches(found, own))
+        Statement(
+            case=case, part=part, arch=arch, distribution=distribution, axes=axes, stretches=_stretches(found, own)
+        )
         for (case, part), found in seen.items()
-        for (arch, distribution), own in groups
+        for (arch, distribution, axes), own in groups
     ]
+    named = dict.fromkeys(kernel.name for report in reports for kernel in report.kernels)
+    known = {kernel.name for report in reports for kernel in report.kernels if _ran(kernel)}
     days = sorted(report.run.started[:10] for report in reports)
     return Support(
         statements=tuple(each for each in statements if each.tried or each.count(State.NOTHING)),
         builds=tuple(ordered),
         days=(days[0], days[-1]) if days else ("", ""),
         accelerators=tuple(sorted({report.run.accel for report in reports})),
+        unknown=tuple(name for name in named if name not in known),
     )
+
+
+def group_of(build: Build) -> tuple[str, str, str]:
+    """Return what builds have in common whose versions have one order: architecture, distribution, and axes."""
+    return build.arch, build.distribution, build.axes
+
+
+def _ran(kernel: KernelResult) -> bool:
+    """Whether a report says which build a row had."""
+    return bool(kernel.release or (kernel.package and kernel.package.version))
 
 
 def _stretches(found: Mapping[Identity, Sequence[Seen]], builds: Sequence[Build]) -> tuple[Stretch, ...]:
@@ -127,14 +148,19 @@ def _stretches(found: Mapping[Identity, Sequence[Seen]], builds: Sequence[Build]
 def _state(found: Sequence[Seen]) -> tuple[State, Outcome | None]:
     """Return what was seen of something on one build, by all reports, and how it does not work where it does not."""
     answers = [seen for seen in found if seen.has_answer]
-    states = {_STATES[seen.outcome.kind] for seen in answers}
-    failed = next((seen.outcome for seen in answers if _STATES[seen.outcome.kind] is State.FAILS), None)
+    states = {_state_of(seen) for seen in answers}
+    failed = next((seen.outcome for seen in answers if _state_of(seen) is State.FAILS), None)
     if State.WORKS in states and State.FAILS in states:
         return State.DIFFERS, failed
     for state in (State.FAILS, State.WORKS, State.NOTHING):
         if state in states:
             return state, failed
     return State.UNKNOWN, None
+
+
+def _state_of(seen: Seen) -> State:
+    """Return what one report has seen; an outcome that is no answer is a hole, whatever its verdict is."""
+    return _STATES.get(seen.outcome.kind, State.UNKNOWN)
 
 
 def _way(outcome: Outcome | None) -> tuple[object, ...]:
@@ -149,14 +175,18 @@ def range_of(builds: Sequence[Build]) -> str:
 
 
 def works_on(found: Support) -> tuple[tuple[Build, ...], tuple[Build, ...]]:
-    """Return the builds on which everything in a statement works, and all that have an answer for any of it."""
-    good: dict[Identity, Build] = {}
-    bad: dict[Identity, Build] = {}
+    """Return the builds on which everything in a statement works, and all that have an answer for any of it.
+
+    A build that several rows have, each with something else beside it, is one, and works where it does in all of them.
+    """
+    good: set[tuple[str, ...]] = set()
+    bad: set[tuple[str, ...]] = set()
     for statement in found.statements:
         for stretch in statement.stretches:
             if stretch.state is State.WORKS:
-                good.update({build.identity: build for build in stretch.builds})
+                good |= {build.identity[:3] for build in stretch.builds}
             elif stretch.state in (State.FAILS, State.DIFFERS):
-                bad.update({build.identity: build for build in stretch.builds})
-    tried = [build for build in found.builds if build.identity in good or build.identity in bad]
-    return tuple(build for build in tried if build.identity not in bad), tuple(tried)
+                bad |= {build.identity[:3] for build in stretch.builds}
+    each_once = {build.identity[:3]: build for build in reversed(found.builds)}
+    tried = [each_once[of] for of in dict.fromkeys(b.identity[:3] for b in found.builds) if of in good or of in bad]
+    return tuple(build for build in tried if build.identity[:3] not in bad), tuple(tried)

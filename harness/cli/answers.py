@@ -29,7 +29,7 @@ def compare(base: Path, head: Path, *, common: bool, markdown: Path | None, json
     from harness.reports import comparison as page
     from harness.screen.answers import print_comparison
 
-    found: Comparison = compared(report_at(base), report_at(head), common=common)
+    found: Comparison = compared(report_at(base, evidence=False), report_at(head, evidence=False), common=common)
     print_comparison(found)
     write_files((markdown, lambda: page.markdown(found)), (json, lambda: page.as_json(found)))
     return found.exit_code
@@ -56,7 +56,7 @@ def support(
     from harness.reports import support_page as page
     from harness.run.plan import matching
 
-    reports = [report_at(run) for run in runs]
+    reports = [report_at(run, evidence=False) for run in runs]
     if not reports:
         raise UsageError(f"name the runs: {command('support results/latest')}")
     known = list(dict.fromkeys(case for report in reports for case, _ in report.cases))
@@ -129,7 +129,7 @@ def history(
         raise UsageError(f"name the runs, or a folder of runs: {command('history results')}")
     answers: list[Answer] = []
     for path in _reports_in(runs):
-        report = report_at(path)
+        report = report_at(path, evidence=False)
         answers += answers_of(report, shown=page.shown_in(report))
     if database is not None:
         from harness.answers.history_store import answers_in, put
@@ -157,8 +157,8 @@ def _reports_in(runs: Sequence[Path]) -> list[Path]:
     return found
 
 
-def report_at(run: Path) -> Report:
-    """Return the report of a run, named by its folder or by its report.json.
+def report_at(run: Path, *, evidence: bool = True) -> Report:
+    """Return the report of a run, named by its folder or by its report.json; without `evidence` as `parse` does.
 
     Raises UsageError where there is none, ConfigError where the file is no report of this schema.
     """
@@ -167,12 +167,11 @@ def report_at(run: Path) -> Report:
     gc.disable()  # nothing of a report is garbage: 30,000 cells are read in 1.1 s instead of 2.4 s
     path = run / REPORT if run.is_dir() else run
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(
             f"{shown(path)}: there is no report; name the folder of a run, such as results/latest, or its {REPORT}"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"{shown(path)} cannot be read: {said}") from error
-    return parse(text, name=shown(path))
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from error
+    return parse(content, name=shown(path), evidence=evidence)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from harness.model.results import (
@@ -183,13 +184,23 @@ def keys_of(value: Any) -> dict[str, Any]:
     return found | keys
 
 
-def report_of(document: ReportDocument) -> Report:
-    """Return the report that a document describes."""
+EVIDENCE = frozenset(
+    {
+        *("log", "events", "splats", "allowed_splats", "console_tail", "output", "asked", "candidates", "advice"),
+        "expected",
+    }
+)
+"""The keys of cells and parts that take most of a report, and that say nothing of what an answer is."""
+UNREAD = Expectation(outcome=OutcomeKind.WORKS, reason="not read")
+
+
+def report_of(document: ReportDocument, *, evidence: bool = True) -> Report:
+    """Return the report that a document describes; without `evidence` it was read so (`validator`)."""
     return Report(
         run=RunInfo(**{each.name: getattr(document.run, each.name) for each in fields(RunInfo)}),
         kernels=document.kernels,
         cases=tuple((case.id, case.title) for case in document.cases),
-        cells=tuple(_cell_result(cell) for cell in document.cells),
+        cells=tuple(map(_Results(evidence=evidence).cell, document.cells)),
         attributions=document.attributions,
     )
 
@@ -222,37 +233,53 @@ def _outcome_keys(judged: CellResult | PartResult) -> dict[str, Any]:
     }
 
 
-def _cell_result(cell: CellDocument) -> CellResult:
-    return CellResult(
-        kernel=cell.kernel,
-        case=cell.case,
-        title=cell.title,
-        outcome=_outcome(cell),
-        expectation=cell.expected,
-        verdict=cell.verdict,
-        verdict_reason=cell.verdict_reason,
-        start=cell.start,
-        isolated=cell.isolated,
-        parts=tuple(
-            PartResult(
-                name=part.name,
-                outcome=_outcome(part),
-                verdict=part.verdict,
-                verdict_reason=part.verdict_reason,
-                about=part.about,
-            )
-            for part in cell.parts
-        ),
-    )
-
-
 _OF_OUTCOMES = tuple(each.name for each in fields(Outcome) if each.name != "kind")
-"""The fields of an outcome that its document has under the same name; looked up once, since reports have many cells."""
+"""The fields of an outcome that its document has under the same name."""
+_READ = tuple(name for name in _OF_OUTCOMES if name not in EVIDENCE)
+_NOTHING = vars(Outcome(kind=OutcomeKind.WORKS, reason=""))
+"""The fields of an outcome of which nothing was read."""
 
 
-def _outcome(document: OutcomeDocument) -> Outcome:
-    values = vars(document)
-    return Outcome(kind=document.outcome, **{name: values[name] for name in _OF_OUTCOMES})
+class _Results:
+    """Makes cells of documents, with their evidence or without.
+
+    All fields of a value are set at once: its own way, one by one, takes longer than the file takes to be read.
+    """
+
+    def __init__(self, *, evidence: bool) -> None:
+        self._names = _OF_OUTCOMES if evidence else _READ
+        self._values = itemgetter("outcome", *self._names)
+
+    def cell(self, cell: CellDocument) -> CellResult:
+        made = object.__new__(CellResult)
+        vars(made).update(
+            kernel=cell.kernel,
+            case=cell.case,
+            title=cell.title,
+            outcome=self._outcome(cell),
+            expectation=vars(cell).get("expected", UNREAD),
+            verdict=cell.verdict,
+            verdict_reason=cell.verdict_reason,
+            start=cell.start,
+            isolated=cell.isolated,
+            parts=tuple(map(self._part, cell.parts)),
+        )
+        return made
+
+    def _part(self, part: PartDocument) -> PartResult:
+        return PartResult(
+            name=part.name,
+            outcome=self._outcome(part),
+            verdict=part.verdict,
+            verdict_reason=part.verdict_reason,
+            about=part.about,
+        )
+
+    def _outcome(self, document: OutcomeDocument) -> Outcome:
+        made = object.__new__(Outcome)
+        vars(made).update(_NOTHING)
+        vars(made).update(zip(("kind", *self._names), self._values(vars(document)), strict=True))
+        return made
 
 
 def first_key(class_name: str) -> str:
@@ -265,11 +292,27 @@ def first_key(class_name: str) -> str:
 
 
 @cache
-def validator() -> SchemaValidator:
-    """Return what reads a ReportDocument from JSON, strictly: nothing is converted, no float is infinite."""
+def validator(*, evidence: bool = True) -> SchemaValidator:
+    """Return what reads a ReportDocument from JSON, strictly: nothing is converted, no float is infinite.
+
+    Without `evidence` the keys of EVIDENCE are passed over, and are no attributes of its cells and parts.
+    """
     from pydantic_core import SchemaValidator  # noqa: PLC0415  who writes a report does not need it
 
-    return SchemaValidator(_core_schema())
+    schema = _core_schema()
+    return SchemaValidator(schema if evidence else _without(EVIDENCE, schema))
+
+
+def _without(keys: frozenset[str], node: Any) -> Any:
+    """Return pydantic's schema of the types without some keys of cells and parts."""
+    if isinstance(node, list):
+        return [_without(keys, each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _without(keys, value) for key, value in node.items()}
+    if made.get("type") == "dataclass" and issubclass(made["cls"], OutcomeDocument):
+        made["schema"] = {**made["schema"], "fields": [f for f in made["schema"]["fields"] if f["name"] not in keys]}
+    return made
 
 
 def _core_schema() -> Any:

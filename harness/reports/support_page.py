@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from harness.answers.support import State, Statement, Stretch, Support, range_of, works_on
+from harness.answers.support import State, Statement, Stretch, Support, group_of, range_of, works_on
 from harness.reports import badge, wording
 from harness.reports.grid import plural
 from harness.reports.markdown import escape
@@ -22,11 +22,17 @@ def markdown(support: Support, *, title: str = "What was seen to work", depth: i
     """Return a support statement as Markdown, its title of level `depth`; nothing of a guest acts as markup in it."""
     sign = "#" * depth
     blocks = [f"{sign} {escape(title)}", _about(support)]
-    for arch, distribution in dict.fromkeys((each.arch, each.distribution) for each in support.statements):
-        own = [each for each in support.statements if (each.arch, each.distribution) == (arch, distribution)]
-        builds = [b for b in support.builds if (b.arch, b.distribution) == (arch, distribution)]
+    if support.unknown:
+        blocks.append(
+            f"Not run, so that nobody knows which kernels they would be: {escape(', '.join(support.unknown))}."
+        )
+    for group in dict.fromkeys((each.arch, each.distribution, each.axes) for each in support.statements):
+        arch, distribution, axes = group
+        own = [each for each in support.statements if (each.arch, each.distribution, each.axes) == group]
+        builds = [build for build in support.builds if group_of(build) == group]
         seen = ", ".join(dict.fromkeys(build.shown for build in builds))
-        blocks.append(f"{sign}# {escape(arch)}, {escape(distribution or 'no known distribution')}")
+        beside = f", with {axes.replace('+', ' and ')}" if axes else ""
+        blocks.append(f"## {escape(arch)}, {escape(distribution or 'no known distribution')}{escape(beside)}")
         blocks.append(f"{plural(len(builds), 'kernel')} in the reports: {escape(seen)}.")
         rows = ["| what | works | where it works | where it does not | holes |", "|---|---|---|---|---|"]
         rows += [f"| {' | '.join(escape(text) for text in _row(each))} |" for each in own]
@@ -84,12 +90,14 @@ def _document(support: Support) -> dict[str, Any]:
         "schema": SCHEMA,
         "days": list(support.days),
         "accelerators": list(support.accelerators),
+        "not_run": list(support.unknown),
         "statements": [
             {
                 "case": each.case,
                 "part": each.part,
                 "arch": each.arch,
                 "distribution": each.distribution,
+                "axes": each.axes,
                 "works": each.count(State.WORKS),
                 "tried": each.tried,
                 "stretches": [

@@ -54,6 +54,8 @@ def clean(text: str) -> str:
     Newline and tab stay; all line ends become newlines. The result is never longer than `text`, and holds
     only characters that XML 1.0 allows.
     """
+    if text.isascii() and text.isprintable():  # most are, and there is nothing to replace in them
+        return text
     return _LINE_ENDS.sub("\n", _ESCAPES.sub("", text)).translate(_REPLACEMENTS)
 
 

@@ -5,7 +5,6 @@ All functions are pure; what they return is as clean as the values they are give
 
 from __future__ import annotations
 
-from harness.judge.signature import describe
 from harness.model.distributions import facts_of
 from harness.model.results import (
     CAUSES,
@@ -99,6 +98,8 @@ def _signature(expectation: Expectation) -> list[str]:
         clauses.append("reset without any text" if not expectation.panic else "or reset without any text")
     clauses += [f"complaining /{pattern}/" for pattern in expectation.splats]
     if expectation.differences:
+        from harness.judge.signature import describe  # noqa: PLC0415  it brings all models of cases, and most need none
+
         clauses.append(f"showing {'; '.join(describe(each) for each in expectation.differences)}")
     return clauses
 

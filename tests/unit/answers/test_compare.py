@@ -34,6 +34,7 @@ def kind_of(before: str, now: str) -> ChangeKind | None:
         ("answered", "unruled", ChangeKind.REGRESSION, EXIT_UNEXPECTED),
         ("unruled", "answered", ChangeKind.ANSWER, EXIT_OK),
         ("fail", "other", ChangeKind.REASON, EXIT_OK),
+        ("xpass", "fail", ChangeKind.REGRESSION, EXIT_UNEXPECTED),
         ("fail", "pass", ChangeKind.FIXED, EXIT_OK),
         ("other", "xfail", ChangeKind.FIXED, EXIT_OK),
         ("pass", "xfail", ChangeKind.ANSWER, EXIT_OK),
@@ -119,13 +120,19 @@ def test_a_sub_result_stands_for_its_cell() -> None:
     assert [change.place for change in found.changes] == [Place(kernel=ROW, case=CASE, part="two")]
 
 
-def test_a_cell_whose_sub_results_are_gone_says_so_of_each() -> None:
-    found = compare(of_parts("pass", one="pass", two="pass"), report({ROW: {CASE: "lost"}}, name=LATER))
-    assert [(change.place.part, change.kind) for change in found.changes] == [
-        ("", ChangeKind.UNANSWERED),
-        ("one", ChangeKind.GONE),
-        ("two", ChangeKind.GONE),
-    ]
+def test_a_cell_without_an_answer_speaks_for_its_sub_results() -> None:
+    before = of_parts("pass", one="pass", two="pass")
+    found = compare(before, report({ROW: {CASE: "lost"}}, name=LATER))
+    assert [(change.place.part, change.kind) for change in found.changes] == [("", ChangeKind.UNANSWERED)]
+    assert (found.exit_code, found.same) == (EXIT_HARNESS, 0)
+
+
+def test_a_sub_result_that_an_answer_does_not_have_any_more_is_gone() -> None:
+    before = of_parts("pass", one="pass", two="pass")
+    now = report({ROW: {CASE: cell(ROW, CASE, "pass", parts=(part("one", "pass"),))}}, name=LATER)
+    found = compare(before, now)
+    assert [(each.place.part, each.kind) for each in found.changes] == [("two", ChangeKind.GONE)]
+    assert found.exit_code == EXIT_UNEXPECTED
 
 
 def test_what_does_not_run_any_more_is_another_answer() -> None:
@@ -237,3 +244,9 @@ def test_what_limits_a_comparison_is_said() -> None:
     found = compare(before, report({ROW: {CASE: "pass"}}, version="1.1"))
     assert len(found.notes) == 3
     assert "ended before its time" in found.notes[0]
+
+
+@pytest.mark.parametrize(("base", "head"), [({}, {}), ({}, {ROW: {CASE: "pass"}}), ({ROW: {CASE: "pass"}}, {})])
+def test_an_empty_report_cannot_be_compared(base: dict[str, dict[str, str]], head: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(UsageError, match="no row and case in common"):
+        compare(report(dict(base)), report(dict(head), name=LATER))

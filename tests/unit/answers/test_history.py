@@ -102,3 +102,17 @@ def test_an_answer_that_is_lost_once_is_a_difference() -> None:
 def test_a_cell_that_one_run_does_not_have_is_a_difference() -> None:
     one = night(1, "pass")
     assert len(unlike([one, replace(one, cells=())])) == 1
+
+
+def test_rows_of_one_kernel_with_something_else_beside_it_have_histories_of_their_own() -> None:
+    def night(name: str, old: str, new: str) -> Report:
+        rows = ("5.10-x86_64+libbpf-0.3", "6.1-x86_64+libbpf-0.3", "5.10-x86_64+libbpf-1.5", "6.1-x86_64+libbpf-1.5")
+        words = dict(zip(rows, (old, old, new, new), strict=True))
+        return report({row: {"seed": word} for row, word in words.items()}, name=name)
+
+    found = history([*answers_of(night("20260101T000000Z", "fail", "pass"))])
+    assert (found.by_version, found.by_date) == ((), ())
+
+
+def test_nothing_has_no_history() -> None:
+    assert history([]) == history(answers_of(report({})))

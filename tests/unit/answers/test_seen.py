@@ -5,7 +5,7 @@ from dataclasses import replace
 from answers_samples import LOST, REFUSED, WORKS, cell, part, report
 
 from harness.answers.seen import Place, seen_in, signature_of, without_numbers
-from harness.model.results import Difference, DifferenceKind, OutcomeKind
+from harness.model.results import Difference, DifferenceKind, OutcomeKind, Verdict
 
 ROW, CASE = "6.1-x86_64", "seed"
 
@@ -44,3 +44,10 @@ def test_numbers_and_addresses_are_left_out() -> None:
     assert without_numbers("RIP: 0010:bpf_prog_6deef7357e7b4530+0x1b/0x40 pid 17") == (
         "RIP: N:bpf_prog_6deef7357e7b4530+N/N pid N"
     )
+
+
+def test_of_two_in_one_place_the_worse_one_counts() -> None:
+    one = report({ROW: {CASE: "pass"}})
+    for words in (("pass", "fail"), ("fail", "pass")):
+        twice = replace(one, cells=tuple(cell(ROW, CASE, word) for word in words))
+        assert [seen.verdict for seen in seen_in(twice).values()] == [Verdict.FAIL]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from answers_samples import cell, kernel, part, report
 
 from harness.answers.support import State, Statement, range_of, support, works_on
-from harness.model.results import Report
+from harness.model.results import Report, Verdict
+from harness.reports.support_page import as_json, endpoint, markdown
 
 VERSIONS = {"5.10-x86_64": "5.10.249-1", "6.1-x86_64": "6.1.176-1", "6.12-x86_64": "6.12.107-1", "7.3-x86_64": "7.3-1"}
 
@@ -105,3 +107,46 @@ def test_a_kernel_counts_where_everything_works() -> None:
 
 def test_no_report_makes_no_statement() -> None:
     assert support([]).statements == ()
+
+
+AXES = ("6.1-x86_64+libbpf-0.3", "6.1-x86_64+libbpf-1.5+clang-19")
+
+
+def test_rows_of_one_kernel_with_something_else_beside_it_are_no_contradiction() -> None:
+    rows = {name: kernel(name, "6.1.176-1", arch="x86_64") for name in AXES}
+    made = report({AXES[0]: {"seed": "fail"}, AXES[1]: {"seed": "pass"}}, kernels=rows)
+    found = support([made])
+    assert {each.axes: stretches(each) for each in found.statements} == {
+        "libbpf-0.3": [(State.FAILS, "6.1.176")],
+        "libbpf-1.5+clang-19": [(State.WORKS, "6.1.176")],
+    }
+    good, tried = works_on(found)
+    assert (len(good), len(tried)) == (0, 1)  # one kernel, and it does not work with each
+
+
+def test_rows_that_did_not_run_are_named_and_are_no_builds() -> None:
+    nobody = kernel("7.3-x86_64", release="", version="", package=None)
+    made = report({"6.1-x86_64": {"seed": "pass"}, "7.3-x86_64": {"seed": "not-run"}}, kernels={"7.3-x86_64": nobody})
+    found = support([made])
+    assert (found.unknown, [build.name for build in found.builds]) == (("7.3-x86_64",), ["6.1-x86_64"])
+    assert "Not run, so that nobody knows which kernels they would be: 7.3-x86_64." in markdown(found)
+    assert json.loads(as_json(found))["not_run"] == ["7.3-x86_64"]
+    later = of({"7.3-x86_64": "pass"})
+    assert support([made, later]).unknown == ()
+
+
+def test_an_empty_report_says_nothing() -> None:
+    found = support([report({})])
+    assert (found.statements, found.builds, works_on(found)) == ((), (), ((), ()))
+    assert "not seen on any kernel" in endpoint(found)
+
+
+def test_an_outcome_that_is_none_is_a_hole_whatever_its_verdict_is() -> None:
+    strange = cell("6.1-x86_64", "seed", "lost", verdict=Verdict.ANSWERED)
+    found = support([report({"6.1-x86_64": {"seed": strange, "other": "pass"}})])
+    assert [each.case for each in found.statements] == ["other"]
+
+
+def test_the_same_report_twice_says_what_it_says_once() -> None:
+    one = of(dict(zip(VERSIONS, ("fail", "lost", "pass", "pass"), strict=True)))
+    assert support([one, one]) == support([one])

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_report_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"report\.json"):
         answers.report_at(tmp_path)
     (tmp_path / "report.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="it is no text"):
+    with pytest.raises(ConfigError, match=r"report\.json: this is not JSON"):
         answers.report_at(tmp_path)
 
 

@@ -10,6 +10,7 @@ from reports_sample import NASTY, nasty_report
 from harness.answers.compare import ChangeKind, Comparison, compare
 from harness.model.results import Verdict
 from harness.reports import comparison
+from harness.reports.json_report import parse, render
 
 OLD, ROW, LATER = "5.10-x86_64", "6.1-x86_64", "20260102T000000Z"
 
@@ -111,3 +112,14 @@ def test_the_json_has_all_of_it() -> None:
     )
     assert document["gone_cases"] == ["c"]
     assert len(document["changes"]) == sum(count for kind, count in document["counts"].items() if kind != "as before")
+
+
+def test_what_is_read_without_evidence_is_compared_alike() -> None:
+    before, now = nasty_report(), replace(nasty_report(), run=replace(nasty_report().run, id="later"))
+    cells = tuple(replace(each, verdict=Verdict.FAIL) for each in now.cells)
+    texts = [render(before), render(replace(now, cells=cells))]
+    found = [
+        comparison.as_json(compare(*(parse(text, evidence=evidence) for text in texts))) for evidence in (True, False)
+    ]
+    assert found[0] == found[1]
+    assert '"kind": "expectation changed"' in found[0]

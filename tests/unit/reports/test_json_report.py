@@ -16,8 +16,17 @@ from reports_sample import LOG, nasty_report, quiet_report
 from reports_strategies import CARRIED, HOSTILE, UNHURRIED, reports
 
 from harness.errors import ConfigError
-from harness.model.results import CellResult, Difference, DifferenceKind, Outcome, PartResult, Report, Verdict
-from harness.reports.document import CellDocument
+from harness.model.results import (
+    CellResult,
+    Difference,
+    DifferenceKind,
+    Outcome,
+    OutcomeKind,
+    PartResult,
+    Report,
+    Verdict,
+)
+from harness.reports.document import EVIDENCE, UNREAD, CellDocument
 from harness.reports.json_report import LONGEST_TEXT, limited, parse, render
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "report-json.md"
@@ -417,3 +426,34 @@ def test_the_document_describes_every_key_and_its_example_is_real() -> None:
     assert example[1] == render(quiet_report())
     for verdict in Verdict:
         assert f"`{verdict}`" in document
+
+
+@UNHURRIED
+@given(reports(CARRIED))
+def test_without_evidence_all_else_is_read(report: Report) -> None:
+    bare = Outcome(kind=OutcomeKind.WORKS, reason="")
+
+    def without(outcome: Outcome) -> Outcome:
+        return replace(outcome, **{name: getattr(bare, name) for name in EVIDENCE - {"expected"}})
+
+    cells = tuple(
+        replace(
+            cell,
+            outcome=without(cell.outcome),
+            expectation=UNREAD,
+            parts=tuple(replace(part, outcome=without(part.outcome)) for part in cell.parts),
+        )
+        for cell in report.cells
+    )
+    assert parse(render(report), evidence=False) == replace(report, cells=cells)
+
+
+def test_what_is_read_without_evidence_is_still_checked() -> None:
+    document = json.loads(render(nasty_report()))
+    del document["cells"][0]["log"]
+    assert parse(json.dumps(document), evidence=False).cells[0].outcome.log == ""
+    del document["cells"][0]["stage"]
+    with pytest.raises(ConfigError, match="expected an object with the key stage"):
+        parse(json.dumps(document).encode(), evidence=False)
+    with pytest.raises(ConfigError, match="this is not JSON"):
+        parse(b"\xff", evidence=False)

@@ -43,6 +43,8 @@ REFERENCES = {
     ),
 }
 """The pages that are made of JSON Schemas in docs/, by their names: what file it is, and what it is for."""
+BOOSTED = {"troubleshooting.md": 4}
+"""Pages that come first where a search finds them: what is searched for there are words of messages."""
 EDITORS = "Editors complete the file by [its JSON Schema](../{name}.schema.json), of which this page is made."
 
 
@@ -84,6 +86,8 @@ def _of_runs(config: MkDocsConfig) -> list[File]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Return a page's text with links that hold in the site."""
     root = Path(config.config_file_path).parent
+    if page.file.src_uri in BOOSTED:
+        page.meta["search"] = {"boost": BOOSTED[page.file.src_uri]}
     made = {page: source for source, page in links.TOP_PAGES.items()}
     name = page.file.src_uri
     return links.rewritten(

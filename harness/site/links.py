@@ -16,6 +16,8 @@ TOP_PAGES: Mapping[str, str] = {
 """Files of the repository's top that are pages of the site, and what they are called there."""
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
+_ESCAPED = re.compile(r"\\([~$])")
+"""What is escaped for the code host, where it may be markup, and is none in the site."""
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 
 
@@ -31,7 +33,7 @@ def rewritten(text: str, *, source: str, page: str, is_folder: Callable[[str], b
         return _link(match, source=source, page=page, is_folder=is_folder, repository=repository)
 
     return "".join(
-        part if fenced else _LINK.sub(sub, part).replace("<details>", '<details markdown="1">')
+        part if fenced else _ESCAPED.sub(r"\1", _LINK.sub(sub, part)).replace("<details>", '<details markdown="1">')
         for part, fenced in _parts(text)
     )
 

@@ -8,7 +8,7 @@ import pytest
 from answers_samples import report
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from unit_samples import ROOT
 
@@ -58,3 +58,11 @@ def test_a_page_of_the_top_has_links_from_there(config: MkDocsConfig) -> None:
     assert file is not None
     page = Page("Home", file, config)
     assert hooks.on_page_markdown("[a](docs/start.md) [b](LICENSE)", page, config, files) == "[a](start.md) b"
+
+
+def test_troubleshooting_comes_first_where_a_search_finds_it(config: MkDocsConfig) -> None:
+    files = made(config)
+    for name, meta in (("troubleshooting.md", {"search": {"boost": 4}}), ("index.md", {})):
+        page = Page(None, File.generated(config, name, content=""), config)
+        hooks.on_page_markdown("", page, config, files)
+        assert page.meta == meta

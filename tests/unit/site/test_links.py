@@ -66,3 +66,8 @@ def test_what_is_a_page() -> None:
     assert in_site("SECURITY.md", is_folder=is_folder) == "security.md"
     assert in_site("docs/x.md", is_folder=is_folder) == "x.md"
     assert in_site("harness/errors.py", is_folder=is_folder) == ""
+
+
+def test_what_is_escaped_for_the_code_host_alone_is_not_in_the_site() -> None:
+    text = "6.16.12-1\\~bpo13+1 \\$HOME \\*\n```\n\\~\n```\n"
+    assert of_page(text) == "6.16.12-1~bpo13+1 $HOME \\*\n```\n\\~\n```\n"

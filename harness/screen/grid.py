@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from harness.model.results import CellResult, KernelResult, Report, Verdict
@@ -69,12 +68,19 @@ def print_grid(report: Report, *, console: Console) -> None:
             max((line[at].cell_len for line in lines if at < len(line)), default=0) for at in range(len(lines[0]))
         ]
         if sum(widths) + GAP * (len(widths) - 1) <= console.width:
-            table = Table(box=None, padding=(0, GAP, 0, 0), show_header=False)
             for line in lines:
-                table.add_row(*line)
-            console.print(table)
+                console.print(_padded(line, widths), soft_wrap=True)
             return
     _print_narrow(report, rows, console=console)
+
+
+def _padded(line: Sequence[Text], widths: Sequence[int]) -> Text:
+    """Return the texts of a line below each other's headings, with nothing behind the last."""
+    text = Text()
+    for number, part in enumerate(line):
+        last = number == len(line) - 1
+        text.append_text(part).append("" if last else " " * (widths[number] - part.cell_len + GAP))
+    return text
 
 
 def _by_architecture(report: Report) -> dict[str, list[KernelResult]]:

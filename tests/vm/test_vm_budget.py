@@ -119,3 +119,17 @@ def test_the_programs_of_an_object_have_the_budget_of_their_check_yaml(project: 
         assert cell["verdict"] == "fail"
         assert "thousand has 1000 verified instructions, its budget is 900" in cell["verdict_reason"]
     assert "thousand has 1000 verified instructions, its budget is 900" in done.output
+
+
+@pytest.mark.nightly
+def test_where_no_log_comes_nothing_is_within_a_budget(project: TemporaryProject) -> None:
+    """libbpf 0.3 has no log of a load that succeeds, and 5.10 says nothing of the instructions without one."""
+    config = project.folder / "share.check.yaml"
+    config.write_text("budget: {max-insns: 85%}\n")
+    words = ("--config", config, "--matrix-file", project.matrix_file, "--results", project.folder / "h")
+    done = run("check", SOURCE, *words, "--kernel", OLD, "--libbpf", "bullseye", seconds=500)
+    assert done.code == 0, done.output
+    (cell,) = cells(project.folder / "h/latest").values()
+    marks = {part["name"]: part["mark"] for part in cell["parts"]}
+    assert marks == {"thousand": "not-measured", "ten": "not-measured", "all-together": None}
+    assert "the number of verified instructions of thousand is not known" in cell["parts"][0]["mark_reason"]

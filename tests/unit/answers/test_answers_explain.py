@@ -15,7 +15,19 @@ from harness.answers.explain import (
     runs_cases,
 )
 from harness.answers.seen import Place
-from harness.model.results import Difference, DifferenceKind, Fault, Origin, Outcome, OutcomeKind, Report, Stage
+from harness.model.results import (
+    CellResult,
+    Difference,
+    DifferenceKind,
+    Fault,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    OverBudget,
+    Report,
+    Stage,
+    Verdict,
+)
 
 OLD, ROW = "5.10-x86_64", "6.1-x86_64"
 
@@ -162,3 +174,14 @@ def test_what_failed_is_some_grids_and_nothing_else() -> None:
 )
 def test_whether_a_run_is_of_cases(ran: str, cases: bool) -> None:
     assert runs_cases(report({ROW: {"a": "pass"}}, command=ran)) is cases
+
+
+def test_programs_that_exceed_their_budget_are_one_cause_with_the_number() -> None:
+    def needing(row: str, count: int) -> CellResult:
+        over = OverBudget(program="t.p", measure="peak-states", value=count, most=8, text=f"t.p has {count} states")
+        outcome = replace(WORKS, over_budget=(over,))
+        return cell(row, "seed", "pass", verdict=Verdict.FAIL, outcome=outcome, verdict_reason="over budget")
+
+    made = report({"a": {"seed": needing("a", 9)}, "b": {"seed": needing("b", 12)}})
+    (cause,) = explain(made, program="bpfmatrix").causes
+    assert (cause.party, cause.kernels, cause.line) == (Party.KERNEL, ("a", "b"), "t.p has 9 states")

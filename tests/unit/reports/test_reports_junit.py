@@ -11,7 +11,7 @@ from reports_golden import check
 from reports_sample import FLAGSHIP, ODD, REFUSED, kernel, nasty_report, quiet_report
 from reports_strategies import HOSTILE, UNHURRIED, reports
 
-from harness.model.results import CellResult, Mark, Outcome, OutcomeKind, Report, Verdict
+from harness.model.results import CellResult, Mark, Outcome, OutcomeKind, OverBudget, Report, Verdict
 from harness.reports.junit import LONGEST_TEXT, PROBLEMS_CASE, render
 
 
@@ -202,3 +202,13 @@ def test_any_text_becomes_well_formed_xml_with_every_cell(report: Report) -> Non
     red = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     bad = {Verdict.FAIL, Verdict.XPASS, Verdict.ERROR, Verdict.NOT_RUN}
     assert red == sum(verdict in bad for verdict in verdicts)
+
+
+def test_what_exceeds_its_budget_is_a_failure_of_its_own_kind() -> None:
+    quiet = quiet_report()
+    over = OverBudget(program="t.p", measure="peak-states", value=9, most=8, text="t.p has 9, its budget is 8")
+    outcome = Outcome(kind=OutcomeKind.WORKS, reason="all came", over_budget=(over,))
+    cell = replace(quiet.cells[0], verdict=Verdict.FAIL, outcome=outcome, verdict_reason="over budget: t.p has 9")
+    (found,) = case_of(replace(quiet, cells=(cell,)), "6.1", FLAGSHIP).findall("failure")
+    assert found.get("type") == "over-budget"
+    assert (found.get("message") or "").startswith("over budget: t.p has 9")

@@ -16,6 +16,7 @@ from unit_samples import sample_case, written_case
 from harness.errors import JournalError, UsageError
 from harness.facts.journal import END_FILE, FACTS_FILE, read_journal
 from harness.facts.kernel import KernelFacts
+from harness.model.budgets import Most
 from harness.model.results import OutcomeKind, Verdict
 from harness.reports.writer import write
 from harness.run.again import going_on, judge_again, rules_of, with_current_rules
@@ -88,7 +89,7 @@ def test_a_case_whose_steps_have_changed_keeps_its_rules_and_that_is_said(suppli
 
 def test_which_rules_judge_a_case() -> None:
     case, other = sample_case(id="a"), sample_case(id="b")
-    now = replace(case, title="another", expect=())
+    now = replace(case, title="another", expect=(), budget={"peak-states": Most(number=9)})
     assert rules_of([case], {"a": now}) == ([now], [])
     assert rules_of([case, other], {"b": replace(other, cmdline="quiet")})[0] == [case, other]
     _, changed = rules_of([case, other], {"b": replace(other, cmdline="quiet")})

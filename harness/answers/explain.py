@@ -191,13 +191,29 @@ def command_again(report: Report, place: Place, *, program: str) -> str:
 
     It is that of the run, on the row alone, and with the case or the program alone where it can be had so.
     """
-    task, rest = _task_and_rest(shlex.split(report.run.command))
-    own = ["--kernel", place.kernel]
-    if task in _OF_CASES:
-        task, own = "matrix", [*own, "--case", place.case]
-    elif task == "check" and place.part:
-        own += ["--program", place.part]
-    return shlex.join([program, task, *own, *_without_choice(rest)])
+    return Again(report, program=program).of(place)
+
+
+class Again:
+    """The commands that run single cells of a report again; `program` is how the command line is called."""
+
+    def __init__(self, report: Report, *, program: str) -> None:
+        try:
+            task, rest = _task_and_rest(shlex.split(report.run.command))
+        except ValueError:  # a quotation without an end: somebody else wrote it
+            task, rest = "matrix", []
+        self._task = "matrix" if task in _OF_CASES else task
+        self._rest = shlex.join(_without_choice(rest))
+        self._program = program
+
+    def of(self, place: Place) -> str:
+        """Return the command for one place, as a line of a shell."""
+        own = ["--kernel", place.kernel]
+        if self._task == "matrix":
+            own += ["--case", place.case]
+        elif self._task == "check" and place.part:
+            own += ["--program", place.part]
+        return " ".join(part for part in (shlex.join([self._program, self._task, *own]), self._rest) if part)
 
 
 def _task_and_rest(words: list[str]) -> tuple[str, list[str]]:

@@ -31,6 +31,7 @@ from harness.judge.steps import (
     last_stage,
     lost,
     reported_identity,
+    seconds_of_stages,
     step_differences,
     xdp_modes,
 )
@@ -67,6 +68,7 @@ def outcome_of(case: Case, record: CaseRecord, *, allow: AllowList = NOTHING_ALL
     hide what the steps showed: both are in the outcome, and so is what the case's command wrote.
     """
     outcome = _outcome_of(*as_reported(case, record), allow=allow)
+    outcome = replace(outcome, stages=seconds_of_stages(record.steps)) if record.steps else outcome
     return replace(outcome, output=output_of(record)) if record.output else outcome
 
 

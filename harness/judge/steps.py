@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.facts.records import CaseRecord
@@ -181,6 +181,15 @@ def lost(reason: str, record: CaseRecord, *, stage: Stage | None = None) -> Outc
         stage=stage or last_stage(record),
         seconds=(record.end or {}).get("seconds"),
     )
+
+
+def seconds_of_stages(steps: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the seconds that the reported steps of each stage took, by stage, in the order of the stages."""
+    found: dict[str, float] = {}
+    for step in steps:
+        if isinstance(took := step.get("seconds"), int | float):
+            found[step["stage"]] = found.get(step["stage"], 0.0) + took
+    return {str(stage): round(found[stage], 4) for stage in Stage if stage in found}
 
 
 def last_stage(record: CaseRecord) -> Stage:

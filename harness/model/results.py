@@ -250,6 +250,7 @@ class Outcome:
     `object.program`. `over_budget` says which of them are too large. `output` is what the case's command wrote, its
     middle left out where it is long. `xdp` says how the kernel runs each XDP program that was attached, by the name of
     its link: `native`, `generic`, `offload`.
+    `stages` are the seconds that the steps of each stage took in the guest, as far as they were reported.
     """
 
     kind: OutcomeKind
@@ -285,6 +286,7 @@ class Outcome:
     xdp: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     over_budget: tuple[OverBudget, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ _DEEPEST = 32
 _FREE_FIELDS = frozenset({"asked", "events", "environment", "seen"})
 """The fields of the model that hold what the agent sent: any JSON value."""
 
+_PLAIN = (bool, int, type(None))
+
 _NO_64_BIT_INTEGER = 2**64
 """From here on an integer is one that readers of JSON with 64-bit integers would change."""
 
@@ -74,25 +76,41 @@ def _renamed(names: list[str], string: Callable[[str], str]) -> dict[str, str]:
 
 class _Bounds:
     def __init__(self, *, string: Callable[[str], str], items: int) -> None:
-        self.string = string
+        self._string = string
+        self._made: dict[str, str] = {}
+        self._names: dict[type, tuple[str, ...]] = {}
         self.items = items
+
+    def string(self, value: str) -> str:
+        """Bound a string; most come many times in a report."""
+        made = self._made.get(value)
+        if made is None:
+            made = self._made[value] = self._string(value)
+        return made
 
     def typed(self, value: Any) -> Any:
         """Bound a value of the model, keeping its type."""
         kept = value
-        if isinstance(value, str) and not isinstance(value, Enum):
+        kind = type(value)
+        if kind is str:
             kept = self.string(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            kept = 0.0
+        elif kind in _PLAIN or not value:
+            pass  # most fields of a cell are empty
+        elif isinstance(value, Enum):
+            pass
+        elif isinstance(value, str):
+            kept = self.string(value)
+        elif isinstance(value, float):
+            kept = value if math.isfinite(value) else 0.0
         elif isinstance(value, tuple) and all(isinstance(item, str) for item in value):
             kept = tuple(self.typed(line) for line in self._cut(value, "lines"))
         elif isinstance(value, tuple):
             kept = tuple(self.typed(item) for item in value)
         elif isinstance(value, dict):
             kept = {self.string(str(key)): self.typed(item) for key, item in value.items()}
-        elif is_dataclass(value) and not isinstance(value, type):
-            members = {member.name: getattr(value, member.name) for member in fields(value)}
-            kept = type(value)(**{name: self._member(name, member) for name, member in members.items()})
+        elif is_dataclass(value):
+            names = self._names.get(kind) or self._names.setdefault(kind, tuple(each.name for each in fields(value)))
+            kept = kind(**{name: self._member(name, getattr(value, name)) for name in names})
         return kept
 
     def _member(self, name: str, value: Any) -> Any:

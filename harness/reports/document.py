@@ -99,6 +99,7 @@ class OutcomeDocument:
     xdp: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     over_budget: tuple[OverBudget, ...] = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ taken as `lost`, never left out.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from harness.errors import EXIT_OK
@@ -60,6 +62,8 @@ _WORST_FIRST = (
     Verdict.PASS,
     Verdict.NOT_APPLICABLE,
 )
+
+_BADNESS = {verdict: number for number, verdict in enumerate(_WORST_FIRST)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +131,8 @@ def _lost(*, kernel: str, case: str, title: str) -> CellResult:
 def counts(report: Report) -> dict[Verdict, int]:
     """Return how many cells of the whole grid have each verdict; every verdict is a key."""
     cells = completed(report).cells
-    return {verdict: sum(cell.verdict is verdict for cell in cells) for verdict in Verdict}
+    found = Counter(cell.verdict for cell in cells)
+    return {verdict: found[verdict] for verdict in Verdict}
 
 
 def exit_code(report: Report) -> int:
@@ -138,14 +143,19 @@ def exit_code(report: Report) -> int:
 def headline(report: Report) -> str:
     """Return the run in one or two sentences: the size of the grid, its verdicts, its exit code's meaning."""
     report = completed(report)
-    cells, kernels, cases = len(report.cells), len(report.kernels), len(report.cases)
-    size = f"{plural(cells, 'cell')} ({plural(kernels, 'kernel')} × {plural(cases, 'case')})"
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts(report).items() if count)
     code = report.run.exit_code
     meaning = exit_codes.exit_meaning(code)
     if code == EXIT_OK and counts(report)[Verdict.ANSWERED]:
         meaning = "nothing came out otherwise than expected"
-    return f"{size}: {found or 'none'}. Exit code {code}: {meaning}."
+    return f"{size(report)}: {found or 'none'}. Exit code {code}: {meaning}."
+
+
+def size(report: Report) -> str:
+    """Return how large the whole grid is: `8 cells (2 kernels × 4 cases)`."""
+    report = completed(report)
+    cells, kernels, cases = len(report.cells), len(report.kernels), len(report.cases)
+    return f"{plural(cells, 'cell')} ({plural(kernels, 'kernel')} × {plural(cases, 'case')})"
 
 
 def plural(count: int, word: str) -> str:
@@ -172,7 +182,7 @@ def table(report: Report) -> Table:
 def _by_place(report: Report) -> dict[tuple[str, str], CellResult]:
     """Return the cells by kernel and case, in the grid's order; of two in one place the worse one."""
     found: dict[tuple[str, str], CellResult] = {}
-    for cell in sorted(report.cells, key=lambda cell: _WORST_FIRST.index(cell.verdict)):
+    for cell in sorted(report.cells, key=lambda cell: _BADNESS[cell.verdict]):
         found.setdefault((cell.kernel, cell.case), cell)
     return {(k.name, case): found[k.name, case] for k in report.kernels for case, _ in report.cases}
 
@@ -183,22 +193,34 @@ def cells_in_order(report: Report) -> tuple[CellResult, ...]:
 
 
 def anchors(report: Report) -> dict[tuple[str, str], str]:
-    """Return an id for each cell's place, unique on a page and fit for an HTML id and a URL fragment."""
+    """Return an id for each cell's place, `KERNEL/CASE`, unique on a page and fit for an HTML id and a URL fragment."""
+    report = completed(report)
+    kernels, cases = slugs(kernel.name for kernel in report.kernels), slugs(case for case, _ in report.cases)
+    return {(kernel, case): f"{kernels[kernel]}/{cases[case]}" for kernel in kernels for case in cases}
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """Return each name as a part of an id: each sign that is no letter, digit, `.`, `_` or `-` is a `-`; all differ."""
     taken: set[str] = set()
-    found: dict[tuple[str, str], str] = {}
-    for kernel, case in _by_place(completed(report)):
-        wanted = "".join(sign if _plain(sign) else "-" for sign in f"{kernel}/{case}")
-        anchor, number = wanted, 1
-        while anchor in taken:
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        wanted = slug = "".join(sign if _plain(sign) else "-" for sign in name)
+        number = 1
+        while slug in taken:
             number += 1
-            anchor = f"{wanted}.{number}"
-        taken.add(anchor)
-        found[kernel, case] = anchor
+            slug = f"{wanted}.{number}"
+        taken.add(slug)
+        found[name] = slug
     return found
 
 
 def _plain(sign: str) -> bool:
-    return sign.isascii() and (sign.isalnum() or sign in "._-/")
+    return sign.isascii() and (sign.isalnum() or sign in "._-")
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of some, at least one, that most wants to be looked at."""
+    return min(verdicts, key=_BADNESS.__getitem__)
 
 
 def legend(report: Report) -> tuple[tuple[str, Verdict, str], ...]:

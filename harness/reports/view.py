@@ -1,4 +1,4 @@
-"""What report.md and report.html show, put together once: the templates only lay it out."""
+"""What report.md shows, and report.html around its cells, put together once: the templates only lay it out."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """One report, ready to be laid out."""
+class Summary:
+    """One report without its cells, ready to be laid out."""
 
     run_id: str
     headline: str
@@ -113,7 +113,6 @@ class View:
     notices: tuple[str, ...]
     problems: tuple[Problem, ...]
     run: tuple[tuple[str, str], ...]
-    table: grid.Table
     legend: tuple[tuple[str, Verdict, str], ...]
     decided: tuple[str, ...]
     kernel_columns: tuple[str, ...]
@@ -121,13 +120,45 @@ class View:
     costs: cost.Costs
     slowest: cost.Costs
     programs: cost.Costs
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One report, ready to be laid out: its summary, its grid, and its cells under their headings."""
+
+    summary: Summary
+    table: grid.Table
     sections: tuple[Section, ...]
     passed: tuple[Detail, ...]
 
 
+def cleaned(report: Report, *, limit: int = EVIDENCE_LIMIT) -> Report:
+    """Return `report` with every cell of its grid, cleaned, each text and list as long as a page shows it."""
+    return bounded(grid.completed(report), string=lambda said: text.block(said, limit=limit), items=MOST_LINES)
+
+
+def summary(report: Report, *, limit: int = EVIDENCE_LIMIT) -> Summary:
+    """Return what a page shows of `report`, which is cleaned, beside its cells."""
+    return Summary(
+        run_id=report.run.id,
+        headline=grid.headline(report),
+        ok=report.run.exit_code == 0,
+        notices=grid.notices(report),
+        problems=tuple(_problem(kernel, limit=limit) for kernel in _with_problems(report)),
+        run=_run_facts(report),
+        legend=grid.legend(report),
+        decided=sentences(report),
+        kernel_columns=("kernel", *(axes := _axis_columns(report)), *KERNEL_COLUMNS),
+        kernels=tuple(_kernel_row(kernel, axes) for kernel in report.kernels),
+        costs=cost.by_kernel(report),
+        slowest=cost.slowest(report),
+        programs=cost.by_program(report),
+    )
+
+
 def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
     """Return what a page shows of `report`, cleaned, each block of evidence in at most `limit` characters."""
-    report = bounded(grid.completed(report), string=lambda said: text.block(said, limit=limit), items=MOST_LINES)
+    report = cleaned(report, limit=limit)
     anchors = grid.anchors(report)
     details = [
         _detail(cell, anchor=anchors[cell.kernel, cell.case], limit=limit) for cell in grid.cells_in_order(report)
@@ -143,31 +174,27 @@ def build(report: Report, *, limit: int = EVIDENCE_LIMIT) -> View:
     noted = tuple(d for d in details if d.verdict is Verdict.PASS and d.noted)
     sections.append(Section(title=NOTED_TITLE, urgent=False, details=noted))
     return View(
-        run_id=report.run.id,
-        headline=grid.headline(report),
-        ok=report.run.exit_code == 0,
-        notices=grid.notices(report),
-        problems=tuple(_problem(kernel, limit=limit) for kernel in report.kernels if _only_here(kernel, report)),
-        run=_run_facts(report),
+        summary=summary(report, limit=limit),
         table=grid.table(report),
-        legend=grid.legend(report),
-        decided=sentences(report),
-        kernel_columns=("kernel", *(axes := _axis_columns(report)), *KERNEL_COLUMNS),
-        kernels=tuple(_kernel_row(kernel, axes) for kernel in report.kernels),
-        costs=cost.by_kernel(report),
-        slowest=cost.slowest(report),
-        programs=cost.by_program(report),
         sections=tuple(section for section in sections if section.details),
         passed=tuple(d for d in details if d.verdict is Verdict.PASS and not d.noted),
     )
 
 
-def _only_here(kernel: KernelResult, report: Report) -> bool:
-    """Say whether a kernel has problems, or cells without an answer none of which shows its console's tail."""
-    cells = [cell for cell in report.cells if cell.kernel == kernel.name]
-    shown = any(cell.outcome.console_tail == kernel.console_tail for cell in cells)
-    wanted = any(cell.verdict in INCOMPLETE or cell.outcome.kind is OutcomeKind.CRASHED for cell in cells)
-    return bool(kernel.problems) or (bool(kernel.console_tail) and wanted and not shown)
+def _with_problems(report: Report) -> list[KernelResult]:
+    """Return the kernels with problems, or with cells without an answer none of which shows their console's tail."""
+    shown: dict[str, set[tuple[str, ...]]] = {}
+    wanted: set[str] = set()
+    for cell in report.cells:
+        shown.setdefault(cell.kernel, set()).add(cell.outcome.console_tail)
+        if cell.verdict in INCOMPLETE or cell.outcome.kind is OutcomeKind.CRASHED:
+            wanted.add(cell.kernel)
+    return [
+        kernel
+        for kernel in report.kernels
+        if kernel.problems
+        or (kernel.console_tail and kernel.name in wanted and kernel.console_tail not in shown[kernel.name])
+    ]
 
 
 def _problem(kernel: KernelResult, *, limit: int) -> Problem:

@@ -40,8 +40,19 @@ def errno(outcome: Outcome) -> str:
 
 def expected(expectation: Expectation) -> str:
     """Return what a case expects on one kernel, as one line: the outcome, its details, reason and source."""
+    said = expected_outcome(expectation)
+    if expectation.reason:
+        said += f": {expectation.reason}"
+    if expectation.source and not expectation.unruled:
+        said += f" [{expectation.source}]"
+    kernels = covered(expectation)
+    return f"{said} [rule for {kernels}]" if kernels else said
+
+
+def expected_outcome(expectation: Expectation) -> str:
+    """Return which outcome a case expects on one kernel, and how it looks."""
     if expectation.unruled:
-        return f"nothing: {expectation.reason}"
+        return "nothing"
     parts = [str(expectation.outcome)]
     if expectation.stage:
         parts.append(f"at {expectation.stage}")
@@ -58,13 +69,7 @@ def expected(expectation: Expectation) -> str:
     parts += _signature(expectation)
     if expectation.known_bug:
         parts.append("(a known bug)")
-    said = " ".join(parts)
-    if expectation.reason:
-        said += f": {expectation.reason}"
-    if expectation.source:
-        said += f" [{expectation.source}]"
-    kernels = covered(expectation)
-    return f"{said} [rule for {kernels}]" if kernels else said
+    return " ".join(parts)
 
 
 def covered(expectation: Expectation) -> str:

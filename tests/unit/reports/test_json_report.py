@@ -116,6 +116,7 @@ PROMISED: dict[str, set[str]] = {
         "xdp",
         "programs",
         "over_budget",
+        "stages",
         "output",
         "start",
         "parts",
@@ -341,7 +342,7 @@ def promised() -> Iterator[tuple[str, str]]:
 _COVERS = ("kernel", "config", "distribution", "arch", "version", "since", "fixed")
 _SIGNATURE = ("step", "splats", "differences", "panic", "reset", "cause", "cause_name")
 _REFUSED = ("origin", "asked", "candidates")
-_MARK = ("mark", "mark_reason", "measured", "output", "xdp", "programs", "over_budget")
+_MARK = ("mark", "mark_reason", "measured", "output", "xdp", "programs", "over_budget", "stages")
 _EVIDENCE = ("counted_splats", "differences", "step", "crash", "reset", "cause", "cause_name", "ours")
 LATER = {
     *(("kernels", key) for key in ("memory", "run", "inputs", "userland", "compiler", "clang_version", "distribution")),

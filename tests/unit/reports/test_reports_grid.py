@@ -137,8 +137,18 @@ def test_anchors_are_unique_and_plain() -> None:
     quiet = quiet_report()
     report = replace(quiet, kernels=(kernel("a b"), kernel("a-b"), kernel('"<é')), cells=())
     assert list(grid.anchors(report).values()) == [
-        f"a-b/{FLAGSHIP}", f"a-b/{FLAGSHIP}.2", f"---/{FLAGSHIP}",
+        f"a-b/{FLAGSHIP}", f"a-b.2/{FLAGSHIP}", f"---/{FLAGSHIP}",
     ]  # fmt: skip
+
+
+def test_a_slug_is_one_part_of_an_address() -> None:
+    assert grid.slugs(["a/b", "a-b", "x.y_z", "a/b"]) == {"a/b": "a-b", "a-b": "a-b.2", "x.y_z": "x.y_z"}
+
+
+def test_the_worst_verdict_is_what_wants_to_be_looked_at() -> None:
+    assert grid.worst([Verdict.PASS, Verdict.XFAIL]) is Verdict.XFAIL
+    assert grid.worst([Verdict.NOT_APPLICABLE, Verdict.PASS]) is Verdict.PASS
+    assert grid.worst(Verdict) is Verdict.FAIL
 
 
 def test_headline() -> None:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from browser_pages import Opened
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from harness.model.results import Report
 from harness.reports import html
+
+PATIENCE = 300_000
+"""Milliseconds that a test waits for what must come: a busy machine must not turn one red."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +42,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
             java_script_enabled=script,
             reduced_motion="reduce",
         )
+        context.set_default_timeout(PATIENCE)
         page = Opened(context.new_page())
         pages.append(page)
         page.go(f"{path.as_uri()}{fragment and '#'}{fragment}", script=script)

@@ -77,10 +77,11 @@ def test_what_is_folded_away_is_shown_as_tables(site: Path) -> None:
 def test_every_mistake_fails_and_is_named(checkout: Path) -> None:
     append(checkout / "docs/start.md", "[x](no-such-page.md) [x](check.md#no-such-title)")
     append(checkout / "README.md", "[x](docs/not-this-one-either.md)")
+    append(checkout / "docs/forgotten.md", "# In no menu")
     (checkout / "docs/axes.md").unlink()
     with pytest.raises(SiteError) as caught:
         built(checkout, checkout / "out")
-    for said in ("no-such-page.md", "no-such-title", "not-this-one-either.md", "axes.md"):
+    for said in ("no-such-page.md", "no-such-title", "not-this-one-either.md", "forgotten.md", "axes.md"):
         assert said in str(caught.value), said
 
 

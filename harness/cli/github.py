@@ -17,6 +17,7 @@ from harness.model.exit_codes import worst
 from harness.model.results import Report
 from harness.reports import github as page
 from harness.reports.folder import failure_text
+from harness.reports.markdown import escape
 from harness.supply.project import Project
 
 SUMMARY = "summary.md"
@@ -38,9 +39,9 @@ def github(
 ) -> int:
     """Show a finished run in GitHub Actions and return the exit code that its job is to have.
 
-    `base` is an earlier run; where there is none under that name, that is said, and nothing is compared: the first run
-    has none before it. `comment` is the file for what a pull request is told, empty where nothing changed.
-    Raises UsageError for a run without a report, and for a `fail_on` that there is not.
+    `base` is an earlier run; where there is none under that name, or one of other rows and cases, that is said, and
+    nothing is compared: the first run has none before it. `comment` is the file for what a pull request is told, empty
+    where nothing changed. Raises UsageError for a run without a report, and for a `fail_on` that there is not.
     """
     if fail_on not in FAIL_ON:
         raise UsageError(f'--fail-on takes {", ".join(FAIL_ON)}; got "{fail_on}"')
@@ -77,9 +78,18 @@ def _compared(report: Report, base: Path | None, *, common: bool) -> tuple[Compa
     if base is None:
         return None, []
     if not base.exists():
-        print(page.warning(f"{shown(base)}: there is no earlier run; nothing is compared"))
-        return None, [f"there is no earlier run at `{shown(base)}`, so nothing is compared"]
-    return compare(report_at(base), report, common=common), []
+        return _not_compared(f"there is no earlier run at {shown(base)}")
+    earlier = report_at(base)
+    try:
+        return compare(earlier, report, common=common), []
+    except UsageError as error:
+        return _not_compared(str(error))
+
+
+def _not_compared(reason: str) -> tuple[None, list[str]]:
+    """Say that a run has nothing to be compared with; that is no failure of it."""
+    print(page.warning(f"nothing is compared: {reason}"))
+    return None, [f"nothing is compared: {escape(reason)}"]
 
 
 def _annotate(report: Report, *, project: Project, top: Path) -> None:

@@ -4,6 +4,7 @@ Two linters (check-jsonschema, zizmor) say whether GitHub would accept the files
 actionlint: neither Debian nor a package of Python has it without a download. What it would find beyond them is looked
 for by us: expressions that name what is not there (test_workflow_names.py), and scripts that are no bash.
 The rules of this project are functions here that return their complaints, each proven on a bad workflow too.
+What the steps do is in tests/vm/test_vm_workflows.py, which runs them.
 """
 
 from __future__ import annotations

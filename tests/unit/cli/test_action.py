@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
+from unit_samples import ROOT
 
 from harness.cli.action import inputs_of, main, report, report_words, run, run_words, switch
 from harness.errors import UsageError
@@ -176,3 +179,45 @@ def test_wrong_inputs_are_an_annotation(
     assert out.startswith("::error title=bpfmatrix::the input cold takes true or false")
     assert len(out.splitlines()) == 1
     assert main(["other"]) == 2
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A checkout whose `./run` and program only note how they are called."""
+    for name, script in {
+        "run": 'echo "run $* ${BPFMATRIX_EMULATORS:-}" >>"$NOTES"; echo noise',
+        ".venv/bin/bpfmatrix": 'echo "$PWD: $* ${BPFMATRIX_RUN:-}|${BPFMATRIX_EMULATORS:-}" >>"$NOTES"',
+    }.items():
+        (tmp_path / "top" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "top" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "top" / name).chmod(0o755)
+    (tmp_path / "top/.ci/bin").mkdir(parents=True)
+    shutil.copy2(ROOT / ".ci/bin/bpfmatrix", tmp_path / "top/.ci/bin/bpfmatrix")
+    (tmp_path / "work").mkdir()
+    return tmp_path
+
+
+def called(installed: Path, *words: str, **environment: str) -> list[str]:
+    """Call the program of the action in a folder of somebody else's; return what was noted."""
+    own = {"PATH": os.environ["PATH"], "NOTES": str(installed / "notes"), **environment}
+    argv = [str(installed / "top/.ci/bin/bpfmatrix"), *words]
+    done = subprocess.run(argv, cwd=installed / "work", env=own, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    return (installed / "notes").read_text().splitlines()
+
+
+def test_the_program_of_the_action_installs_first_and_works_in_the_folder_of_its_caller(installed: Path) -> None:
+    program = installed / "top/.ci/bin/bpfmatrix"
+    assert called(installed, "matrix", "--cold") == ["run --version ", f"{installed}/work: matrix --cold {program}|"]
+
+
+def test_what_check_may_need_is_installed_for_check(installed: Path) -> None:
+    assert called(installed, "check", "a.o")[0] == "run check --help "
+
+
+def test_emulators_that_a_run_turns_out_to_need_are_installed_once(installed: Path) -> None:
+    wanted = "qemu-system-s390x:qemu-system-s390x"
+    assert called(installed, "matrix", BPFMATRIX_EMULATORS=wanted) == [
+        f"run --version {wanted}",
+        f"{installed}/work: matrix |",
+    ]

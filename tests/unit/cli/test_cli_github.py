@@ -70,8 +70,15 @@ def test_a_comment_of_nothing_is_empty(folder: Path) -> None:
 
 def test_a_first_run_has_nothing_to_be_compared_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(folder, "good", base="missing.json") == EXIT_OK
-    assert "::warning title=bpfmatrix::missing.json: there is no earlier run" in capsys.readouterr().out
-    assert "no earlier run" in (folder / "step/summary").read_text()
+    assert "::warning title=bpfmatrix::nothing is compared: there is no earlier run at" in capsys.readouterr().out
+    assert "there is no earlier run" in (folder / "step/summary").read_text()
+
+
+def test_a_run_of_other_rows_is_nothing_to_compare_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer.write(report({"7.0-x86_64": {"three": "pass"}}, name="20250101T000000Z"), directory=folder / "other")
+    assert call(folder, "good", base="other/report.json") == EXIT_OK
+    assert "::warning title=bpfmatrix::nothing is compared: the runs 20250101T000000Z" in capsys.readouterr().out
+    assert "no row and case in common" in (folder / "step/summary").read_text()
 
 
 def test_what_step_summaries_hold_stays(folder: Path) -> None:

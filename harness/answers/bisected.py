@@ -33,6 +33,7 @@ class Bisected:
 
     `versions` are all builds, the oldest first; `tried` those that were tried and `found` the boundary, by their index
     there. `changelogs` are those of the last build before the change and of the first after it, "" where there is none.
+    `named` says whether somebody named a good or a bad end; else they are the oldest build and the newest.
     """
 
     kernel: str
@@ -41,6 +42,7 @@ class Bisected:
     tried: Mapping[int, Tried]
     found: Boundary
     changelogs: tuple[str, str]
+    named: bool = True
 
     @property
     def before(self) -> Tried:

@@ -69,6 +69,14 @@ def most_tries(count: int) -> int:
     return max(count - 2, 0).bit_length()
 
 
+_UNNAMED = {Is.GOOD: "as the older end", Is.BAD: "as the newer end"}
+
+
+def called(is_: Is, *, named: bool) -> str:
+    """Return what a build is in a reader's words; nobody has said which end is good where the ends are not `named`."""
+    return str(is_) if named else _UNNAMED.get(is_, str(is_))
+
+
 def what_it_is(seen: Seen | None, *, good: Signature, bad: Signature) -> Is:
     """Return what a build is whose cell was seen so (None: there is no cell), from what the ends did."""
     if seen is None or not seen.has_answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.answers.bisected import Bisected, Tried
-from harness.answers.bisection import boundary, most_tries, next_build, what_it_is
+from harness.answers.bisection import boundary, called, most_tries, next_build, what_it_is
 from harness.answers.seen import Place, Seen, Signature, seen_in, signature_of
 from harness.config.matrix import Kernel, Matrix
 from harness.errors import BisectError, UsageError
@@ -86,6 +86,7 @@ def bisect(
         tried=tried,
         found=found,
         changelogs=(before, after),
+        named=bool(good or bad),
     )
 
 
@@ -115,7 +116,8 @@ def search(
     def keep(index: int, seen: Seen | None, folder: Path) -> None:
         is_, build = what_it_is(seen, good=signatures[0], bad=signatures[1]), chosen[index]
         tried[index] = Tried(version=build.version, row=build.row.name, is_=is_, seen=seen, folder=folder)
-        say(f"{build.version}: {is_}{f' ({seen.reason})' if seen is not None else ''}")
+        said = called(is_, named=bool(good or bad))
+        say(f"{build.version}: {said}{f' ({seen.reason})' if seen is not None else ''}")
 
     for index, seen in zip(ends, both, strict=True):
         keep(index, seen, folder)

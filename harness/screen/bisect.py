@@ -25,7 +25,8 @@ MOST_LINES = 60
 def print_bisected(found: Bisected, *, words: Sequence[str] = (), console: Console) -> None:
     """Print what a bisection found. `words` are looked for in the changelogs beside the usual ones."""
     for which, build in (("before", found.before), ("after", found.after)):
-        _line(console, f"{which}: {build.version} is {build.is_}: {_seen(build)} ({shown(build.folder)})", "bold")
+        is_ = f" is {build.is_}" if found.named else ""
+        _line(console, f"{which}: {build.version}{is_}: {_seen(build)} ({shown(build.folder)})", "bold")
     undecided = [found.tried[index] for index in found.found.between]
     if undecided:
         said = ", ".join(f"{build.version} ({build.is_})" for build in undecided)

@@ -10,6 +10,7 @@ from harness.answers.bisection import (
     Is,
     between_changelogs,
     boundary,
+    called,
     interesting,
     most_tries,
     next_build,
@@ -100,6 +101,12 @@ linux (6.1.11-1) bookworm; urgency=medium
  -- Somebody <a@b>  Tue, 02 Jan 2024 00:00:00 +0000
 
 """
+
+
+def test_a_build_is_called_good_or_bad_only_where_somebody_said_which_end_is() -> None:
+    assert [called(is_, named=True) for is_ in Is] == [str(is_) for is_ in Is]
+    unnamed = [called(is_, named=False) for is_ in (Is.GOOD, Is.BAD, Is.NEITHER)]
+    assert unnamed == ["as the older end", "as the newer end", str(Is.NEITHER)]
 
 
 def test_what_a_changelog_has_more_than_the_one_before() -> None:

@@ -27,6 +27,13 @@ def test_both_neighbours_the_changes_and_how_to_see_them_again() -> None:
     ]
 
 
+def test_ends_that_nobody_named_are_neither_good_nor_bad() -> None:
+    screen, out = console()
+    print_bisected(replace(bisected("", NEWER), named=False), console=screen)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["before: 6.1.1-1: - (results)", "after: 6.1.2-1: - (results)"]
+
+
 def test_what_decides_nothing_and_missing_changelogs_are_said() -> None:
     screen, out = console()
     found = bisected("", "")

@@ -26,6 +26,8 @@ MOST_NAMED = 5
 """How many cells a message names."""
 SHARD = "--shard"
 """The option of a command line that chooses a shard."""
+AGENT = "agent"
+"""Which of a row's inputs is what ran in its guests."""
 UNKNOWN = Expectation(outcome=OutcomeKind.WORKS, reason="not known, since its shard is missing")
 
 Cells = dict[tuple[str, str], CellResult]
@@ -44,6 +46,8 @@ def merge(reports: Sequence[Report], *, last_wins: bool = False, partial: bool =
     """
     whole = _whole(reports)
     missing = _missing(reports, whole) if whole is not None else ()
+    if whole is not None:
+        _check_same_agent(reports)
     if missing and not partial:
         raise UsageError(
             f"the shards {', '.join(missing)} of this run are missing; give their reports, too, or merge what there "
@@ -149,6 +153,20 @@ def _not_run(row: str, case: str, title: str, *, missing: Sequence[str]) -> Cell
         verdict=Verdict.NOT_RUN,
         verdict_reason=reason,
     )
+
+
+def _check_same_agent(reports: Sequence[Report]) -> None:
+    """Raise UsageError where the shards were run by different agents: what one says is not what another would."""
+    agents: dict[str, str] = {}
+    for report in reports:
+        for kernel in report.kernels:
+            if agent := kernel.inputs.get(AGENT):
+                agents.setdefault(agent, report.run.id)
+    if len(agents) > 1:
+        raise UsageError(
+            f"{' and '.join(agents.values())} were run by different versions of bpfmatrix (another agent was in their "
+            "guests), so they are not of one run; run all shards from the same commit"
+        )
 
 
 def _check_same_build(one: KernelResult, other: KernelResult) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from harness import __version__
@@ -15,6 +16,7 @@ from harness.model.shards import Shard
 from harness.run.options import Options
 from harness.run.plan import Plan
 from harness.run.sharding import Part, RowCost, costs, recorded, split
+from harness.scenario.case import Script
 from harness.supply.unbuilt import UnbuiltCase
 
 REPORT = "report.json"
@@ -54,9 +56,28 @@ def shard_of(plan: Plan[UnbuiltCase], options: Options) -> tuple[Shard | None, P
 
 
 def plan_digest(plan: Plan[UnbuiltCase], parts: Sequence[Part], *, by: str) -> str:
-    """Return the hash of a plan and of how it is split: shards that have it in common are shards of one run."""
+    """Return the hash of a plan and of how it is split: shards that have it in common are shards of one run.
+
+    Of the cases it is what they say: their steps, rules and budgets. What objects are made of is in the rows' `inputs`.
+    """
     rows = [[row.name, row.kernel.arch] for row in plan.rows]
-    return digest(__version__, rows, [case.id for case in plan.cases], by, [[part.rows, part.cases] for part in parts])
+    cases = [_plain(case.compiled()) for case in plan.cases]
+    return digest(__version__, rows, cases, by, [[part.rows, part.cases] for part in parts])
+
+
+def _plain(value: object) -> object:
+    """Return a value so that equal ones are the same JSON in every process: sets and mappings have an order."""
+    if isinstance(value, Script):
+        return value.source  # its file is called as whoever ran it sees it
+    if is_dataclass(value):
+        return [[field.name, _plain(getattr(value, field.name))] for field in fields(value)]
+    if isinstance(value, Mapping):
+        return sorted(([str(key), _plain(each)] for key, each in value.items()), key=repr)
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(each) for each in value), key=repr)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def lock_digest(lock_file: Path) -> str:

@@ -179,6 +179,24 @@ def test_a_row_of_two_builds_in_two_shards_is_refused() -> None:
         merge([ONE, TWO, newer])
 
 
+def test_shards_that_different_agents_ran_are_refused() -> None:
+    rows = {ROW: "x86_64", OTHER: "x86_64"}
+    one, two = (
+        shard(
+            index,
+            {name: {"a": "pass", "b": "pass"}},
+            count=2,
+            rows=rows,
+            kernels={name: kernel(name, inputs={"agent": agent})},
+        )
+        for index, name, agent in ((1, ROW, "x"), (2, OTHER, "x"))
+    )
+    assert merge([one, two]).run.exit_code == EXIT_OK
+    other = replace(two, kernels=(kernel(OTHER, inputs={"agent": "y"}),))
+    with pytest.raises(UsageError, match="20260101T000000Z and 20260102T000000Z were run by different versions"):
+        merge([one, other])
+
+
 def test_an_empty_shard_is_one_of_them() -> None:
     rows = {ROW: "x86_64"}
     full = shard(1, {ROW: {"a": "pass", "b": "pass"}}, count=2, rows=rows)

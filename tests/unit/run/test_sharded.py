@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from answers_samples import kernel, report
-from unit_samples import written_case
+from unit_samples import ROOT, written_case
 
 from harness.config.matrix import Matrix
 from harness.errors import ConfigError, UsageError
@@ -45,6 +49,27 @@ def test_another_plan_is_another_hash(tmp_path: Path) -> None:
     plans = [(plan(), (1, 2)), (plan("a", "b"), (1, 2)), (plan(), (1, 3))]
     hashes = {shard.plan for of, which in plans if (shard := shard_of(of, options(tmp_path, shard=which))[0])}
     assert len(hashes) == 3
+
+
+def test_the_same_cases_that_say_something_else_are_another_plan(tmp_path: Path) -> None:
+    hashes = set()
+    for more in ({}, {"budget": {"max-insns": 10}}, {"deadline": 7}):
+        cases = yaml_cases(written_case(id=name, **more) for name in ("one", "two"))
+        kernels = [{"name": "a", "arch": "x86_64", "source": "path", "image": "vmlinuz"}]
+        made: Plan[UnbuiltCase] = make_plan(Matrix.model_validate({"kernels": kernels}), cases, host_arch="x86_64")
+        shard, _ = shard_of(made, options(tmp_path, shard=(1, 2)))
+        assert shard is not None
+        hashes.add(shard.plan)
+    assert len(hashes) == 3
+
+
+def test_the_hash_of_the_suite_is_the_same_in_every_process() -> None:
+    argv = [sys.executable, "-m", "harness.cli", "plan", "--shards", "3", "--format", "json", "--arch", "all"]
+    plans = [
+        json.loads(subprocess.run(argv, cwd=ROOT, env={**os.environ, **more}, capture_output=True, check=True).stdout)
+        for more in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
+    ]
+    assert plans[0] == plans[1]
 
 
 def test_without_a_shard_it_is_the_whole_plan(tmp_path: Path) -> None:

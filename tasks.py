@@ -44,13 +44,14 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
 
 
 @task(
+    iterable=["tools"],
     help={
         "output": "The folder of the site (default: build/site).",
         "report": "The folder of a run or a bundle that the site shows as the latest one.",
-        "tools": "The folder of a run of Debian's libbpf-tools that it shows beside it.",
+        "tools": "The folder of a run of Debian's libbpf-tools that it shows beside it (repeatable).",
     }
 )
-def docs(_context: Context, output: str = "build/site", report: str = "", tools: str = "") -> None:
+def docs(_context: Context, tools: list[str], output: str = "build/site", report: str = "") -> None:
     """Build the docs as a site; a link that leads nowhere fails."""
     from harness.site import command
 
@@ -59,7 +60,7 @@ def docs(_context: Context, output: str = "build/site", report: str = "", tools:
             ROOT,
             output=Path(output),
             report=Path(report) if report else None,
-            tools=Path(tools) if tools else None,
+            tools=[Path(each) for each in tools],
         )
 
 

@@ -16,6 +16,9 @@ SCHEMA = 1
 MOST_NAMED = 12
 """Rows or cases that a cause names; more are counted."""
 
+WHOLE = 2000
+"""Characters of a cause's reason: no message of ours is longer, what a program said may be."""
+
 
 def headline(explanation: Explanation) -> str:
     """Return how many causes there are, and of whom."""
@@ -38,7 +41,7 @@ def lines_of(cause: Cause) -> tuple[tuple[str, str], ...]:
         ("What", named(cause.what)),
         ("Where", named(cause.kernels)),
         ("Happened", f"{seen.verdict}: {wording.brief(seen.outcome)}"),
-        ("Why", one_line(seen.reason or seen.outcome.reason)),
+        ("Why", one_line(seen.reason or seen.outcome.reason, limit=WHOLE)),
         ("Log", one_line(cause.line) if cause.line and cause.line not in seen.reason else ""),
         ("Advice", one_line(seen.outcome.advice)),
         ("Again", cause.again),

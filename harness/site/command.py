@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,10 @@ CONFIG = "mkdocs.yml"
 INDEX = "index.html"
 
 
-def docs(root: Path, *, output: Path, report: Path | None, tools: Path | None) -> int:
-    """Build the site of the checkout `root` into a folder, with a run in it where one is named; return 0.
+def docs(root: Path, *, output: Path, report: Path | None, tools: Sequence[Path] = ()) -> int:
+    """Build the site of the checkout `root` into a folder, with runs in it where they are named; return 0.
+
+    `report` is a run of the suite, `tools` are runs of Debian's libbpf-tools.
 
     Raises SiteError with all warnings where there is any (a link to nowhere among them), MissingToolError where mkdocs
     is not installed, and UsageError where a run is none or the folder has something else in it.
@@ -30,12 +32,16 @@ def docs(root: Path, *, output: Path, report: Path | None, tools: Path | None) -
             f"{error.name} is not installed; it is needed to build the site. "
             "Install it, with all that developers need, by: ./run lint"
         ) from error
-    for run in (report, tools):
-        if run is not None and not (run / "report.json").is_file():
+    reports = [report] if report else []
+    for run in (*reports, *tools):
+        if not (run / "report.json").is_file():
             raise UsageError(f"{shown(run)}: there is no report.json; name the folder of a run or of a bundle")
     if output.is_dir() and any(output.iterdir()) and not (output / INDEX).is_file():
         raise UsageError(f"{shown(output)} has something else in it; name another --output")
-    with _environment(BPFMATRIX_SITE_REPORT=report, BPFMATRIX_SITE_TOOLS=tools), _warnings() as said:
+    with (
+        _environment(BPFMATRIX_SITE_REPORT=reports, BPFMATRIX_SITE_TOOLS=tools),
+        _warnings() as said,
+    ):
         try:
             build(load_config(str(root / CONFIG), site_dir=str(output.resolve())))
         except MkDocsException as error:
@@ -47,10 +53,12 @@ def docs(root: Path, *, output: Path, report: Path | None, tools: Path | None) -
 
 
 @contextmanager
-def _environment(**folders: Path | None) -> Iterator[None]:
+def _environment(**folders: Sequence[Path]) -> Iterator[None]:
     """Let the hooks know the folders of the runs; nothing of it stays."""
     before = {name: os.environ.pop(name, None) for name in folders}
-    os.environ.update({name: str(path.resolve()) for name, path in folders.items() if path is not None})
+    os.environ.update(
+        {name: os.pathsep.join(str(path.resolve()) for path in paths) for name, paths in folders.items() if paths}
+    )
     try:
         yield
     finally:

@@ -14,13 +14,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from harness.model.refusals import TABLE
-from harness.model.results import Report
 from harness.site import latest, links, refusal_page, schema_pages
 
 REPOSITORY = "BPFMATRIX_REPOSITORY"
 """The environment variable with the address of the code host."""
 REPORT, TOOLS = "BPFMATRIX_SITE_REPORT", "BPFMATRIX_SITE_TOOLS"
-"""The environment variables with the folders of the runs that the site shows."""
+"""The environment variables with the folders of the runs that the site shows, as PATH has folders."""
 
 REFERENCES = {
     "matrix": ("matrix.yaml", "Which kernels there are, where they come from, and which cases run on them."),
@@ -67,20 +66,21 @@ def _of_runs(config: MkDocsConfig) -> list[File]:
     """Return the page of the latest run, and the files of it that are published."""
     from harness.cli.answers import report_at  # noqa: PLC0415  only where there is a run
 
-    found: list[File] = []
-    reports: list[Report | None] = []
-    for variable, folder in ((REPORT, latest.FOLDER), (TOOLS, f"{latest.FOLDER}/tools")):
-        run = Path(os.environ.get(variable, ""))
-        if not os.environ.get(variable):
-            reports.append(None)
-            continue
-        reports.append(report_at(run))
-        found += [
-            File.generated(config, f"{folder}/{name}", abs_src_path=str((run / name).resolve()))
-            for name in latest.FILES
-            if (run / name).is_file()
-        ]
-    return [*found, File.generated(config, "latest.md", content=latest.render(*reports))]
+    reports, tools = _folders(REPORT), _folders(TOOLS)
+    places = [(run, latest.FOLDER) for run in reports]
+    places += [(run, latest.tools_folder(number)) for number, run in enumerate(tools, 1)]
+    found = [
+        File.generated(config, f"{folder}/{name}", abs_src_path=str((run / name).resolve()))
+        for run, folder in places
+        for name in latest.FILES
+        if (run / name).is_file()
+    ]
+    made = latest.render(report_at(reports[0]) if reports else None, [report_at(run) for run in tools])
+    return [*found, File.generated(config, "latest.md", content=made)]
+
+
+def _folders(variable: str) -> list[Path]:
+    return [Path(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001

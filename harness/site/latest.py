@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.answers.support import support
 from harness.model.results import Report
 from harness.reports import grid, page, parts_page, support_page
@@ -17,8 +19,13 @@ WITHOUT = (
 )
 
 
-def render(report: Report | None, tools: Report | None) -> str:
-    """Return the page as Markdown: of the suite's run, and of the run of Debian's libbpf-tools, if they are there."""
+def tools_folder(number: int) -> str:
+    """Return where the files of a run of Debian's libbpf-tools are in the site; they are counted from 1."""
+    return f"{FOLDER}/tools-{number}"
+
+
+def render(report: Report | None, tools: Sequence[Report]) -> str:
+    """Return the page as Markdown: of the suite's run, and of runs of Debian's libbpf-tools, if they are there."""
     blocks = ["# The latest published run", *(_run(report) if report else [WITHOUT])]
     if report is None:
         blocks.append("![The grid that is kept in the repository](matrix.svg)\n\n[Every cell of it](grid.md).")
@@ -39,9 +46,19 @@ def _run(report: Report) -> list[str]:
     ]
 
 
-def _tools(report: Report) -> list[str]:
-    return [
-        escape(grid.headline(report)),
-        f"[Open the whole report]({FOLDER}/tools/report.html){{ .md-button }}",
-        parts_page.render_parts([report]),
+def _tools(reports: Sequence[Report]) -> list[str]:
+    buttons = [
+        f"[Open the report: {escape(_command(report))}]({tools_folder(number)}/report.html){{ .md-button }}"
+        for number, report in enumerate(reports, 1)
     ]
+    return [
+        "Which of them work on which kernel; [what is behind the red cells](debian-tools.md) was looked up.",
+        "\n".join(buttons),
+        parts_page.render_parts(reports),
+    ]
+
+
+def _command(report: Report) -> str:
+    """Return what a run has run: the words behind `--` of its command line."""
+    _, _, behind = report.run.command.partition(" -- ")
+    return behind or report.run.command

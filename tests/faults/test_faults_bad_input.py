@@ -84,7 +84,8 @@ class Bench:
     def assert_lost(self, done: Done, message: str) -> None:
         """The kernel could not be had: exit code 3, its cell is lost and says why, and nothing is kept of it."""
         assert done.code == 3, done.output
-        assert done.output.count(message) == 1, done.output
+        _, causes = done.output.split("\n1. ")
+        assert causes.count(message) == 1, done.output
         (cell,) = self.report()["cells"]
         assert (cell["outcome"], cell["verdict"]) == ("lost", "error")
         assert message in cell["reason"]

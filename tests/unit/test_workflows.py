@@ -40,6 +40,7 @@ GRANTS = {
     ("nightly", "plan"): {"contents": "read", "actions": "read"},
     ("nightly", "matrix"): {"contents": "read"},
     ("nightly", "report"): {"contents": "read"},
+    ("nightly", "tools"): {"contents": "read"},
     ("nightly", "mutants"): {"contents": "read"},
     ("nightly", "lock"): {"contents": "read"},
     ("nightly", "propose"): {"contents": "write", "pull-requests": "write"},
@@ -421,7 +422,7 @@ def test_kvm_is_allowed_wherever_guests_run() -> None:
         for job in load(path)["jobs"].values()
         if any(runs_guests(step) for step in job["steps"])
     ]
-    assert len(found) == 7
+    assert len(found) == 8
     for job in found:
         assert '--device-cgroup-rule "c 10:232 rwm"' in job["container"]["options"]
         assert "--device " not in job["container"]["options"], "fails on a runner without KVM"

@@ -34,6 +34,7 @@ CASE = "subprog-global"
 SMALLER = (
     ("ci.yml", "5.10-x86_64 6.1-x86_64 6.12-x86_64 7.3-x86_64", KERNELS[0]),
     ("nightly.yml", "--shards 10", "--shards 2"),
+    ("nightly.yml", "suite.py ${{ matrix.tools }}", "suite.py opensnoop"),
     ("release.yml", "--shards 10", "--shards 2"),
     ("release.yml", "--case kprobe-fentry-fexit", f"--case {CASE}"),
 )
@@ -54,6 +55,7 @@ AT_NIGHT = {
     ("nightly.yml", "mutants", "Search for mutants that survive"): "many guests",
     ("nightly.yml", "lock", "Look for new kernels"): "it asks the mirror for the indexes of all suites",
     ("nightly.yml", "propose", "*"): "it needs what the job lock has found",
+    ("nightly.yml", "tools", "*"): "it fetches packages for the guests, and builds an image with them",
     ("nightly.yml", "suites", "*"): "no more than the action's own steps show",
     ("release.yml", "*", "*"): "as many guests as the nightly run",
     ("pages.yml", "*", "*"): "tests/unit/site build the site by day",
@@ -260,7 +262,7 @@ def run_all(world: World) -> None:
     for name, event in EVENTS.items():
         if world.is_fresh or runs_by_day(f"{name}.yml", "", ""):
             runner = world.runner(name, event=event)
-            by_night = [] if world.is_fresh else [job for job in ("propose", "suites") if name == "nightly"]
+            by_night = [] if world.is_fresh else [job for job in ("propose", "suites", "tools") if name == "nightly"]
             path = world.source / f".github/workflows/{name}.yml"
             world.results[name] = runner.workflow(path, left_out=by_night)
             if name == "nightly":  # the next night, and a pull request, find it

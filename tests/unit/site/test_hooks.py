@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,9 @@ def test_the_files_of_a_run_are_published(
     write(report({"6.1-x86_64": {"seed": "pass"}}), directory=tmp_path)
     (tmp_path / "matrix.svg").unlink()
     monkeypatch.setenv(hooks.REPORT, str(tmp_path))
-    monkeypatch.setenv(hooks.TOOLS, str(tmp_path))
+    monkeypatch.setenv(hooks.TOOLS, os.pathsep.join([str(tmp_path)] * 2))
     names = {file.src_uri for file in made(config)}
-    assert {"latest/report.html", "latest/report.json", "latest/junit.xml", "latest/tools/report.html"} <= names
+    assert {"latest/report.html", "latest/report.json", "latest/junit.xml", "latest/tools-2/report.html"} <= names
     assert "latest/matrix.svg" not in names
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ FETCHED = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=[\
 """What a browser would fetch from elsewhere when it opens a page."""
 
 
-def built(root: Path, output: Path, *, run: Path | None = None, tools: Path | None = None) -> Path:
+def built(root: Path, output: Path, *, run: Path | None = None, tools: Sequence[Path] = ()) -> Path:
     assert command.docs(root, output=output, report=run, tools=tools) == 0
     return output
 

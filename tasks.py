@@ -49,7 +49,7 @@ def grid(_context: Context, report: str = "results/latest/report.json", page: st
         "output": "The folder of the site (default: build/site).",
         "report": "The folder of a run or a bundle that the site shows as the latest one.",
         "tools": "The folder of a run of Debian's libbpf-tools that it shows beside it (repeatable).",
-    }
+    },
 )
 def docs(_context: Context, tools: list[str], output: str = "build/site", report: str = "") -> None:
     """Build the docs as a site; a link that leads nowhere fails."""

@@ -50,9 +50,9 @@ def ran(name: str, folder: Path) -> tuple[dict[str, str], str]:
     return {cell["kernel"]: cell["verdict"] for cell in report["cells"]}, done.stdout
 
 
-def test_each_is_one_of_those_below() -> None:
+def test_each_is_one_of_those_below() -> None:  # ci: tests/vm/test_vm_workflows.py
     assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == sorted(
-        [*CASES, "object", "command", "debian-tools", "matrices"]
+        [*CASES, "object", "command", "debian-tools", "matrices", "ci"]
     )
 
 

@@ -103,6 +103,12 @@ def complaints(written: Mapping[Any, Any]) -> list[str]:
     return [f"{name}: {each}" for name, job in jobs.items() for each in _of_job(job, jobs, written)]
 
 
+def _values(matrix: Mapping[str, Any]) -> set[str]:
+    """Return the values that every job of a written matrix has; `include` lists whole jobs."""
+    jobs = matrix.get("include", [])
+    return (set(matrix) - {"include"}) | (set.intersection(*map(set, jobs)) if jobs else set())
+
+
 def _of_job(job: Mapping[str, Any], jobs: Mapping[str, Any], written: Mapping[Any, Any]) -> Iterator[str]:
     needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
     yield from (f"needs {each}" for each in needs if each not in jobs)
@@ -112,7 +118,7 @@ def _of_job(job: Mapping[str, Any], jobs: Mapping[str, Any], written: Mapping[An
         steps=before,
         needs={each: jobs[each] for each in needs if each in jobs},
         inputs=set(written.get("inputs", {})),
-        matrix=PLANNED if isinstance(matrix, str) else set(matrix),
+        matrix=PLANNED if isinstance(matrix, str) else _values(matrix),
     )
     for step in job["steps"]:
         yield from scope.unknown(step)

@@ -17,6 +17,8 @@ MOST_COLUMNS = grid.MOST_COLUMNS
 """With more cases than this they are the rows."""
 WIDTHS = (14, 22, 30, 38)
 """How many signs the names of the rows may have room for; a longer one is cut."""
+FEW = 8
+"""Columns of kernels that are wide enough for the name of an architecture, each alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +70,11 @@ class Layout:
 
     @property
     def width(self) -> str:
-        """How wide the rows' names are, as a class of the style: the first of `WIDTHS` that has room for all."""
+        """How wide names are, as classes of the style: the first of `WIDTHS` with room for all, `few` wide columns."""
         names = self.labels if self.kernels_are_rows else tuple(case for case, _ in self.cases)
         longest = max(map(len, names), default=0)
-        return f"names-{next((width for width in WIDTHS if width >= longest), WIDTHS[-1])}"
+        room = f"names-{next((width for width in WIDTHS if width >= longest), WIDTHS[-1])}"
+        return f"{room} few" if not self.kernels_are_rows and len(self.kernels) <= FEW else room
 
 
 def layout_of(report: Report) -> Layout:

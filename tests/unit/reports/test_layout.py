@@ -62,8 +62,15 @@ def test_a_label_has_no_architecture(name: str, label: str) -> None:
 def test_few_cases_are_columns_and_many_are_rows() -> None:
     few, many = layout.layout_of(mixed_report(CASES[:6])), layout.layout_of(mixed_report(CASES[:7]))
     assert (few.kernels_are_rows, many.kernels_are_rows) == (True, False)
-    assert (few.width, many.width) == ("names-14", "names-14")
-    assert layout.layout_of(mixed_report(("a" * 99, *CASES))).width == "names-38"
+    assert (few.width, many.width) == ("names-14", "names-14 few")
+    assert layout.layout_of(mixed_report(("a" * 99, *CASES))).width == "names-38 few"
+
+
+def test_few_kernels_have_wide_columns_and_many_have_not() -> None:
+    found = mixed_report(CASES[:7])
+    more = [replace(found.kernels[0], name=f"{n}-x86_64") for n in range(layout.FEW + 1)]
+    widths = [layout.layout_of(replace(found, kernels=tuple(more[:count]))).width for count in (layout.FEW, len(more))]
+    assert widths == ["names-14 few", "names-14"]
 
 
 def test_a_cell_says_what_is_to_be_said_beside_its_verdict() -> None:

@@ -40,7 +40,7 @@ def github(
     """Show a finished run in GitHub Actions and return the exit code that its job is to have.
 
     `base` is an earlier run; where there is none under that name, or one of other rows and cases, that is said, and
-    nothing is compared: the first run has none before it. `comment` is the file for what a pull request is told, empty
+    nothing is compared: the first run has none before it. `comment` is the file for what a pull request shows, empty
     where nothing changed. Raises UsageError for a run without a report, and for a `fail_on` that there is not.
     """
     if fail_on not in FAIL_ON:

@@ -162,7 +162,7 @@ def precheck(
         "run": "The folder of the run, such as results/latest.",
         "compare_with": "The report.json of an earlier run; one that is not there or of other rows is only reported.",
         "common": "Of the earlier run only what both have: what is gone is no failure.",
-        "comment": "A file for what a pull request is told, empty where nothing changed.",
+        "comment": "A file for what a pull request shows, empty where nothing changed.",
         "fail_on": "unexpected (default), regression (only what is worse than in the earlier run), or never.",
         "matrix_file": "The matrix file, whose cases the annotations lead to (default: matrix.yaml).",
     },

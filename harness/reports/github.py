@@ -116,7 +116,7 @@ _OF_SELECTION = frozenset({ChangeKind.GONE, ChangeKind.NEW})
 
 
 def comment(comparison: Comparison) -> str:
-    """Return what a pull request is told of a comparison, as Markdown; "" where nothing changed.
+    """Return what a pull request shows of a comparison, as Markdown; "" where nothing changed.
 
     Nobody is notified by a name in it: behind each `@` is a character without width.
     """
